@@ -1,0 +1,102 @@
+//! The real object store behind the gateway, as one thing: an async function from an HTTP request to an HTTP response.
+//!
+//! [`http`] is a remote S3 (MinIO, Amazon S3, Ceph RGW, Garage); [`local`] is an in-process S3 service over a data directory.
+
+pub mod http;
+pub mod local;
+
+use std::sync::Arc;
+
+use ::http::{HeaderMap, Method, Response};
+use bytes::Bytes;
+
+use crate::body::Body;
+
+/// A request to the backend: the client's own request, edited. It is signed, if at all, by the backend that sends it.
+#[derive(Debug)]
+pub struct BackendRequest {
+    /// The method.
+    pub method: Method,
+    /// Path-style path, percent-encoded exactly as it goes on the wire: `/`, `/bucket` or `/bucket/key`.
+    pub path: String,
+    /// Query exactly as it goes on the wire, without the `?`; empty for none. Authentication parameters are never in it.
+    pub query: String,
+    /// Headers without `host`, `authorization`, `content-length` and transfer coding, all of which the backend sets.
+    pub headers: HeaderMap,
+    /// The body.
+    pub payload: Payload,
+    /// As whom the request is made.
+    pub signer: Signer,
+}
+
+/// The body of a [`BackendRequest`].
+#[derive(Debug)]
+pub enum Payload {
+    /// None.
+    Empty,
+    /// In memory, so it can be sent again after a failure.
+    Bytes(Bytes),
+    /// A stream of exactly `length` bytes, sent once. An error from the stream aborts the upstream request.
+    Stream {
+        /// The bytes.
+        body: Body,
+        /// How many, declared to the backend before the first.
+        length: u64,
+    },
+}
+
+/// As whom a request to the backend is made.
+#[derive(Clone, Debug)]
+pub enum Signer {
+    /// The `[backend]` credential: the system bucket, and clients without a mapping of their own.
+    Gateway,
+    /// The backend credential of one client.
+    Client(Arc<BackendCredential>),
+    /// Unsigned: an anonymous client that configuration lets through.
+    Anonymous,
+}
+
+/// A credential at the backend.
+pub struct BackendCredential {
+    /// The access key id.
+    pub access_key: String,
+    /// The secret key, zeroized on drop.
+    pub secret_key: zeroize::Zeroizing<String>,
+}
+
+impl std::fmt::Debug for BackendCredential {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("BackendCredential")
+            .field("access_key", &self.access_key)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why the backend gave no answer. An answer that is an S3 error is a response, not one of these.
+#[derive(Debug, thiserror::Error)]
+pub enum BackendError {
+    /// No connection could be made within the connect timeout and the retries.
+    #[error("the backend cannot be reached")]
+    Connect(#[source] crate::body::BoxError),
+    /// No answer, or no further byte of one, within the configured time.
+    #[error("the backend did not answer in time")]
+    Timeout,
+    /// The connection broke in the middle.
+    #[error("the connection to the backend broke")]
+    Broken(#[source] crate::body::BoxError),
+    /// Our own body stream failed, and the upstream request was aborted: nothing was committed. Downcast to
+    /// [`crate::s3::Error`] for the reason.
+    #[error("the request body failed")]
+    Body(#[source] crate::body::BoxError),
+    /// The request cannot be expressed to this backend.
+    #[error("the request cannot be sent to the backend: {0}")]
+    Invalid(String),
+}
+
+/// A real object store.
+#[async_trait::async_trait]
+pub trait Backend: Send + Sync + 'static {
+    /// Sends one request and returns its answer as soon as the headers are there. Dropping the future, or the body of the
+    /// response, aborts the request.
+    async fn call(&self, request: BackendRequest) -> Result<Response<Body>, BackendError>;
+}

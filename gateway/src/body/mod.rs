@@ -1,0 +1,73 @@
+//! Stream adapters between the client's body and the backend's.
+
+use bytes::{Bytes, BytesMut};
+use http_body_util::{BodyExt, Empty, Full};
+
+/// What a body stream may fail with. Callers downcast to [`crate::s3::Error`] where one of ours travelled through hyper.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Every request and response body inside the gateway: a stream of byte frames, pulled by whoever sends it on, so that a slow
+/// reader slows the writer (backpressure end to end).
+pub type Body = http_body_util::combinators::UnsyncBoxBody<Bytes, BoxError>;
+
+/// A body of no bytes.
+pub fn empty() -> Body {
+    Empty::new().map_err(|never| match never {}).boxed_unsync()
+}
+
+/// A body of bytes already in memory.
+pub fn full(bytes: impl Into<Bytes>) -> Body {
+    Full::new(bytes.into())
+        .map_err(|never| match never {})
+        .boxed_unsync()
+}
+
+/// Why a body could not be read into memory.
+#[derive(Debug, thiserror::Error)]
+pub enum CollectError {
+    /// The body is longer than the bound that was given.
+    #[error("the body is longer than {limit} bytes")]
+    TooLong {
+        /// The bound, in bytes.
+        limit: usize,
+    },
+    /// The other side broke off.
+    #[error("the body broke off")]
+    Broken(#[source] BoxError),
+}
+
+/// Reads a whole body into memory, at most `limit` bytes.
+pub async fn collect<B>(body: B, limit: usize) -> Result<Bytes, CollectError>
+where
+    B: http_body::Body<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
+    let mut body = std::pin::pin!(body);
+    let mut first: Option<Bytes> = None;
+    let mut rest = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame
+            .map_err(|e| CollectError::Broken(e.into()))?
+            .into_data()
+        else {
+            continue;
+        };
+        if first.as_ref().map_or(0, Bytes::len) + rest.len() + data.len() > limit {
+            return Err(CollectError::TooLong { limit });
+        }
+        match first {
+            None => first = Some(data),
+            Some(_) => rest.extend_from_slice(&data),
+        }
+    }
+    Ok(match first {
+        None => Bytes::new(),
+        Some(first) if rest.is_empty() => first,
+        Some(first) => {
+            let mut whole = BytesMut::with_capacity(first.len() + rest.len());
+            whole.extend_from_slice(&first);
+            whole.extend_from_slice(&rest);
+            whole.freeze()
+        }
+    })
+}

@@ -1,0 +1,18 @@
+//! The LLM Data Vault gateway: a transparent S3 front that seals every object before it reaches storage.
+//!
+//! `docs/ARCHITECTURE.md` tells the life of a request through these files.
+
+pub mod admin;
+pub mod app;
+pub mod authorize;
+pub mod backend;
+pub mod body;
+pub mod cli;
+pub mod config;
+pub mod identity;
+pub mod ops;
+pub mod s3;
+pub mod server;
+pub mod service;
+pub mod sidecar;
+pub mod telemetry;

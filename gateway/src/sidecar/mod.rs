@@ -1,0 +1,225 @@
+//! The metadata database beside the object store. It is never the only copy of anything needed to open an object.
+
+pub mod sqlite;
+
+use bytes::Bytes;
+use keys::{Oid, object::Facts};
+
+/// What the sidecar says of one object version. Valid only while the backend's own `ETag` is still [`backend_etag`]: every
+/// backend response carries it, so a stale record never answers.
+///
+/// [`backend_etag`]: ObjectRecord::backend_etag
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObjectRecord {
+    /// Which version of which object.
+    pub at: ObjectAt,
+    /// The backend's `ETag` as it sent it, without quotes.
+    pub backend_etag: String,
+    /// The object id in its header.
+    pub oid: Oid,
+    /// The key-encryption key that wraps its DEK.
+    pub kek_id: uuid::Uuid,
+    /// What the sealed SUMMARY and TABLE say.
+    pub facts: Facts,
+    /// Access key of the writer; none where the record was rebuilt from the backend.
+    pub principal: Option<String>,
+    /// When it was recorded, milliseconds since the Unix epoch.
+    pub recorded_at_ms: i64,
+    /// Scrub state: `off` until a scrub policy has seen the object.
+    pub scrub: String,
+}
+
+/// The name of an object version.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ObjectAt {
+    /// Bucket.
+    pub bucket: String,
+    /// Key, decoded. S3 keys are UTF-8.
+    pub key: String,
+    /// `x-amz-version-id` as the backend sends it; none in an unversioned bucket, `null` for the null version.
+    pub version_id: Option<String>,
+}
+
+/// One row of a LIST to be resolved: is there a record, and is it still the backend's?
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// Key, decoded.
+    pub key: String,
+    /// Version id where the listing has one.
+    pub version_id: Option<String>,
+    /// The backend's `ETag`, without quotes.
+    pub backend_etag: String,
+}
+
+/// A write that is about to become visible in the backend: committed before its last byte is sent, replaced by the record
+/// after. One that stays was cut off by a crash and is settled by reading the key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Intent {
+    /// Bucket.
+    pub bucket: String,
+    /// Key.
+    pub key: String,
+    /// Object id that the write will leave in the header.
+    pub oid: Oid,
+    /// Access key of the writer.
+    pub principal: Option<String>,
+    /// S3 operation name, `PutObject`.
+    pub operation: String,
+    /// `x-amz-request-id` of the request.
+    pub request_id: String,
+    /// Milliseconds since the Unix epoch.
+    pub started_at_ms: i64,
+}
+
+/// Names a committed [`Intent`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IntentId(pub i64);
+
+/// An edge of the lineage graph: `target` was made from `source`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LineageEdge {
+    /// What was read.
+    pub source: ObjectAt,
+    /// Its backend `ETag` when it was read.
+    pub source_etag: String,
+    /// What was written.
+    pub target: ObjectAt,
+    /// The S3 operation that made it.
+    pub operation: String,
+    /// Milliseconds since the Unix epoch.
+    pub at_ms: i64,
+}
+
+/// A multipart upload under way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UploadRecord {
+    /// Bucket.
+    pub bucket: String,
+    /// Key.
+    pub key: String,
+    /// The backend's own upload id.
+    pub backend_upload_id: String,
+    /// The sealed string given to the client; opaque here.
+    pub upload_id: String,
+    /// Object id of the object being made.
+    pub oid: Oid,
+    /// Access key of the initiator.
+    pub principal: Option<String>,
+    /// Milliseconds since the Unix epoch.
+    pub started_at_ms: i64,
+}
+
+/// One attempt at a part: a client that retries part 7 while its first try still runs leaves two.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartAttempt {
+    /// Object id of the upload.
+    pub oid: Oid,
+    /// Part number, 1 to 10,000.
+    pub number: u16,
+    /// The backend's `ETag` for this attempt, without quotes; for a stashed part that of its stash object.
+    pub backend_etag: String,
+    /// Key of the stash object in the system bucket, where the part waits there (under 5 MiB, or number 10,000).
+    pub stash: Option<String>,
+    /// What the TABLE will say of it: number, length, salt, commitment, MD5, checksum.
+    pub entry: keys::object::PartEntry,
+    /// Milliseconds since the Unix epoch.
+    pub at_ms: i64,
+}
+
+/// Why the sidecar could not do as asked.
+#[derive(Debug, thiserror::Error)]
+pub enum SidecarError {
+    /// The database failed: full disk, locked file, broken connection.
+    #[error("the sidecar database failed")]
+    Database(#[from] sqlx::Error),
+    /// The schema could not be brought up to date.
+    #[error("the sidecar schema could not be migrated")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+    /// A row does not hold what this version writes.
+    #[error("a sidecar row is damaged: {0}")]
+    Damaged(String),
+    /// The writer task has ended; the process is shutting down.
+    #[error("the sidecar is closed")]
+    Closed,
+}
+
+/// The metadata database. One test suite runs over every implementation.
+///
+/// Writes return when they are durable; implementations group concurrent ones into one commit.
+#[async_trait::async_trait]
+pub trait Sidecar: Send + Sync + 'static {
+    /// Commits an intent before its effect.
+    async fn begin(&self, intent: Intent) -> Result<IntentId, SidecarError>;
+    /// Replaces an intent (if any) by the record of what was written, and adds its lineage; one transaction. A record of the
+    /// same name is replaced.
+    async fn record(
+        &self,
+        intent: Option<IntentId>,
+        record: ObjectRecord,
+        lineage: Vec<LineageEdge>,
+    ) -> Result<(), SidecarError>;
+    /// Drops an intent whose write did not happen.
+    async fn abandon(&self, intent: IntentId) -> Result<(), SidecarError>;
+    /// Intents started before `before_ms`, oldest first, at most `limit`.
+    async fn stale_intents(
+        &self,
+        before_ms: i64,
+        limit: u32,
+    ) -> Result<Vec<(IntentId, Intent)>, SidecarError>;
+
+    /// The record of one object version. With `version_id` none: the record written last under that bucket and key.
+    async fn object(&self, at: &ObjectAt) -> Result<Option<ObjectRecord>, SidecarError>;
+    /// One query for a whole page of a LIST, answers in the order asked; none where there is no record with that very
+    /// backend `ETag`. A listing without version ids matches on key and backend `ETag`. The facts come without part tables.
+    async fn listed(
+        &self,
+        bucket: &str,
+        rows: &[Listed],
+    ) -> Result<Vec<Option<Facts>>, SidecarError>;
+    /// Forgets one object version, after the backend deleted it.
+    async fn forget(&self, at: &ObjectAt) -> Result<(), SidecarError>;
+    /// Forgets several, in one transaction.
+    async fn forget_all(&self, at: Vec<ObjectAt>) -> Result<(), SidecarError>;
+    /// Lineage edges into one object, newest first, at most `limit`.
+    async fn lineage(
+        &self,
+        target: &ObjectAt,
+        limit: u32,
+    ) -> Result<Vec<LineageEdge>, SidecarError>;
+
+    /// Remembers a multipart upload.
+    async fn upload_started(&self, upload: UploadRecord) -> Result<(), SidecarError>;
+    /// The uploads of one bucket with these backend ids, in the order asked.
+    async fn uploads(
+        &self,
+        bucket: &str,
+        backend_upload_ids: &[String],
+    ) -> Result<Vec<Option<UploadRecord>>, SidecarError>;
+    /// Uploads started before `before_ms`, oldest first, at most `limit`: what a collector looks at.
+    async fn stale_uploads(
+        &self,
+        before_ms: i64,
+        limit: u32,
+    ) -> Result<Vec<UploadRecord>, SidecarError>;
+    /// Remembers an attempt at a part, before the part is acknowledged.
+    async fn part_attempt(&self, attempt: PartAttempt) -> Result<(), SidecarError>;
+    /// Every attempt at every part of an upload, by part number, then oldest first.
+    async fn parts(&self, oid: Oid) -> Result<Vec<PartAttempt>, SidecarError>;
+    /// Forgets an upload and its attempts, after Complete or Abort.
+    async fn upload_ended(&self, oid: Oid) -> Result<(), SidecarError>;
+
+    /// Keeps a KEK record: an opaque document (it is also in the system bucket).
+    async fn keep_kek(
+        &self,
+        bucket: &str,
+        kek_id: uuid::Uuid,
+        document: Bytes,
+    ) -> Result<(), SidecarError>;
+    /// One KEK record.
+    async fn kek(&self, bucket: &str, kek_id: uuid::Uuid) -> Result<Option<Bytes>, SidecarError>;
+    /// Every KEK record of a bucket.
+    async fn keks(&self, bucket: &str) -> Result<Vec<(uuid::Uuid, Bytes)>, SidecarError>;
+
+    /// Answers when the database does: for `/readyz`.
+    async fn ping(&self) -> Result<(), SidecarError>;
+}
