@@ -1,1 +1,192 @@
-//! Placeholder.
+//! Composition: the one place that builds everything.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use keys::hierarchy::{CacheBounds, KeyManager, LocalKeyring};
+use tokio::net::TcpListener;
+
+use crate::admin::{self, Admin};
+use crate::backend::http::HttpBackend;
+use crate::backend::local::{LocalBackend, LocalError, LocalOptions};
+use crate::backend::{Backend, BackendRequest, Signer};
+use crate::config::{BackendKind, Config};
+use crate::identity::{self, Credential, Credentials, CredentialsError, FreshCredentialError};
+use crate::keks::SystemBucketKeks;
+use crate::ops::rebuild::{self, Rebuilt};
+use crate::ops::settle;
+use crate::s3::address::Reserved;
+use crate::s3::operation::Op;
+use crate::server::{self, Shutdown};
+use crate::service::Service;
+use crate::sidecar::sqlite::{SqliteOptions, SqliteSidecar};
+use crate::sidecar::{Sidecar, SidecarError};
+use crate::telemetry::Metrics;
+use crate::vault::Vault;
+
+/// Why the gateway could not start, or had to end.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// A listener could not be opened.
+    #[error("cannot listen on {0}")]
+    Listen(SocketAddr, #[source] io::Error),
+    /// The data directory could not be made.
+    #[error("cannot make the data directory")]
+    DataDir(#[source] io::Error),
+    /// Signals cannot be caught.
+    #[error("cannot catch signals")]
+    Signals(#[source] io::Error),
+    /// The embedded backend could not be opened.
+    #[error("cannot open the embedded backend")]
+    Local(#[from] LocalError),
+    /// The remote backend's settings cannot be used.
+    #[error("cannot use the backend")]
+    Backend(#[from] crate::backend::BackendError),
+    /// The sidecar could not be opened.
+    #[error("cannot open the sidecar")]
+    Sidecar(#[from] SidecarError),
+    /// The keyring could not be opened.
+    #[error("cannot open the keyring")]
+    Keys(#[from] keys::Error),
+    /// The configured credentials contradict each other.
+    #[error("cannot use the credentials")]
+    Credentials(#[from] CredentialsError),
+    /// No credential is configured and none could be made.
+    #[error("cannot make a credential")]
+    FreshCredential(#[from] FreshCredentialError),
+    /// The sidecar could not be rebuilt.
+    #[error("the rebuild failed")]
+    Rebuild(#[from] crate::s3::Error),
+    /// Some objects could not be recorded; each is in the log.
+    #[error("{0} objects could not be read; the log names each")]
+    Incomplete(u64),
+}
+
+/// Runs the gateway until it is told to stop.
+pub async fn serve(config: Config) -> Result<(), AppError> {
+    let shutdown = Shutdown::on_signals().map_err(AppError::Signals)?;
+    // Both first: a port that is taken must not leave a half-made data directory behind.
+    let s3 = listen(config.server.listen).await?;
+    let admin_listener = listen(config.admin.listen).await?;
+    let (vault, sidecar, fresh) = build(config).await?;
+    if let Some(credential) = fresh {
+        announce(&vault.config, &credential);
+    }
+    tracing::info!(s3 = %vault.config.server.listen, admin = %vault.config.admin.listen, "data-vault is ready");
+
+    let settler = tokio::spawn(settle::run(vault.clone()));
+    let admin = Arc::new(admin_of(&vault));
+    let bounds = admin::bounds(&vault.config.admin);
+    let admin_shutdown = shutdown.clone();
+    let admin = tokio::spawn(async move { server::serve(admin_listener, &bounds, admin, None, admin_shutdown).await });
+    let service = Arc::new(Service::new(vault.clone()));
+    server::serve(s3, &vault.config.server, service, Some(vault.metrics.clone()), shutdown).await;
+
+    settler.abort();
+    if let Err(e) = admin.await {
+        tracing::warn!(error = %e, "the admin listener ended badly");
+    }
+    sidecar.close().await;
+    Ok(())
+}
+
+/// Makes the sidecar again from the backend.
+pub async fn rebuild_sidecar(config: Config) -> Result<(), AppError> {
+    let (vault, sidecar, _) = build(config).await?;
+    let done = rebuild::rebuild(&vault).await;
+    sidecar.close().await;
+    let Rebuilt { objects, plain, failed } = done?;
+    tracing::info!(objects, plain, failed, "the sidecar was rebuilt");
+    if failed > 0 { Err(AppError::Incomplete(failed)) } else { Ok(()) }
+}
+
+async fn listen(at: SocketAddr) -> Result<TcpListener, AppError> {
+    TcpListener::bind(at).await.map_err(|e| AppError::Listen(at, e))
+}
+
+/// Everything but the listeners. The credential is there where it was made just now.
+async fn build(config: Config) -> Result<(Arc<Vault>, Arc<SqliteSidecar>, Option<Credential>), AppError> {
+    make_data_dir(&config.data_dir).map_err(AppError::DataDir)?;
+    let metrics = Metrics::new(Op::ALL.iter().map(|op| op.name()));
+
+    let backend: Arc<dyn Backend> = match &config.backend.kind {
+        BackendKind::Local => Arc::new(LocalBackend::open(&config.data_dir.join("objects"), LocalOptions { cheap_etag: true }).await?),
+        BackendKind::S3(s3) => {
+            let http = HttpBackend::new(s3, metrics.clone())?;
+            http.probe(&config.backend.system_bucket).await?;
+            Arc::new(http)
+        }
+    };
+
+    let options = SqliteOptions {
+        max_batch: config.sidecar.commit_batch,
+        queue: config.sidecar.commit_queue,
+        ..SqliteOptions::from_url(&config.sidecar.url)?
+    };
+    let sqlite = Arc::new(SqliteSidecar::open(options).await?);
+    let sidecar: Arc<dyn Sidecar> = sqlite.clone();
+
+    let ring = config.keys.keyring.clone();
+    let root = tokio::task::spawn_blocking(move || LocalKeyring::open_or_create(&ring)).await.map_err(|e| AppError::DataDir(io::Error::other(e)))??;
+    let records = SystemBucketKeks::new(backend.clone(), sidecar.clone(), config.backend.system_bucket.clone());
+    let bounds = CacheBounds { max_entries: config.keys.cache_entries, max_age: config.keys.cache_age, max_uses: config.keys.cache_uses };
+    let keys = KeyManager::new(Arc::new(root), Arc::new(records), bounds);
+
+    let (credentials, fresh) = credentials(&config)?;
+    let reserved = Reserved::new(config.backend.system_bucket.clone(), config.backend.reserved_names.clone());
+    Ok((Arc::new(Vault::new(config, backend, keys, sidecar, credentials, reserved, metrics)), sqlite, fresh))
+}
+
+fn make_data_dir(dir: &std::path::Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)
+}
+
+fn credentials(config: &Config) -> Result<(Credentials, Option<Credential>), AppError> {
+    if config.credentials.is_empty() {
+        let (credential, fresh) = identity::load_or_generate(&config.data_dir)?;
+        return Ok((Credentials::new(vec![credential.clone()])?, fresh.then_some(credential)));
+    }
+    let configured = config
+        .credentials
+        .iter()
+        .map(|c| Credential { access_key: c.access_key.clone(), secret_key: c.secret_key.clone(), backend: c.backend.clone() })
+        .collect();
+    Ok((Credentials::new(configured)?, None))
+}
+
+/// The fresh credential, once, with lines to paste. Not through the log: a log is kept.
+#[expect(clippy::print_stdout, reason = "shown once to whoever started the program")]
+fn announce(config: &Config, credential: &Credential) {
+    let (key, secret, listen) = (&credential.access_key, credential.secret_key.as_str(), config.server.listen);
+    println!(
+        "A credential was made and is kept in {}; it is shown only now.\n\n\
+         export AWS_ACCESS_KEY_ID={key} AWS_SECRET_ACCESS_KEY={secret} AWS_DEFAULT_REGION=us-east-1\n\
+         aws --endpoint-url http://{listen} s3 mb s3://training\n\n\
+         import boto3\n\
+         s3 = boto3.client(\"s3\", endpoint_url=\"http://{listen}\", aws_access_key_id=\"{key}\",\n\
+         \x20                 aws_secret_access_key=\"{secret}\", region_name=\"us-east-1\")\n\
+         s3.create_bucket(Bucket=\"training\")\n",
+        config.data_dir.join("credential.json").display()
+    );
+}
+
+/// `/readyz` asks the backend and the sidecar.
+fn admin_of(vault: &Arc<Vault>) -> Admin {
+    let (asked, queried) = (vault.clone(), vault.clone());
+    Admin::new(vault.metrics.clone())
+        .check("backend", move || {
+            let vault = asked.clone();
+            async move {
+                let request = BackendRequest::head_bucket(vault.reserved.system_bucket(), Signer::Gateway);
+                let status = vault.backend.call(request).await.map_err(|e| e.to_string())?.status();
+                // 404: it answers, and no key was made yet.
+                if status.is_success() || status.as_u16() == 404 { Ok(()) } else { Err(format!("it answered {status}")) }
+            }
+        })
+        .check("sidecar", move || {
+            let vault = queried.clone();
+            async move { vault.sidecar.ping().await }
+        })
+}

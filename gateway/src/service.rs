@@ -1,1 +1,195 @@
-//! Placeholder.
+//! The pipeline of a request, in order, in one function: address → signature → operation → policy → operation's own file → answer.
+
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use http::{HeaderMap, HeaderValue, Request, Response, header};
+use http_body_util::BodyExt;
+use s3s::S3ErrorCode;
+
+use crate::authorize::authorize;
+use crate::body::Body;
+use crate::config::{Anonymous, SigV2};
+use crate::identity::Principal;
+use crate::ops::{self, Call};
+use crate::s3::address::{self, Query};
+use crate::s3::error::Fault;
+use crate::s3::sigv4::{Authentication, SigV2Mode, Verifier};
+use crate::s3::{Error, operation};
+use crate::server::Handler;
+use crate::telemetry::RequestId;
+use crate::vault::Vault;
+
+/// Answers S3 requests.
+pub struct Service {
+    vault: Arc<Vault>,
+}
+
+impl Service {
+    /// Over a gateway.
+    pub fn new(vault: Arc<Vault>) -> Self {
+        Self { vault }
+    }
+
+    /// Answers one request; whatever goes wrong is an S3 error.
+    async fn answer(&self, request: Request<Body>) -> Response<Body> {
+        let begun = Instant::now();
+        let _in_flight = self.vault.metrics.in_flight();
+        let request_id = request.extensions().get::<RequestId>().cloned().unwrap_or_else(RequestId::random);
+        let resource = request.uri().path().to_owned();
+        let head = request.method() == http::Method::HEAD;
+        let mut operation = "Unknown";
+        let outcome = self.pipeline(request, &request_id, &mut operation).await;
+
+        let (mut response, fault) = match outcome {
+            Ok(response) => (response, None),
+            Err(error) => {
+                let fault = error.s3().3;
+                log(&error, fault, operation, &request_id);
+                if matches!(error, Error::Sealed(_) | Error::Stripped) {
+                    self.vault.metrics.integrity_failure("request");
+                }
+                (error.into_response(&resource, request_id.as_str(), head), Some(fault))
+            }
+        };
+        response.headers_mut().insert("x-amz-request-id", request_id.header());
+        response.headers_mut().insert(header::SERVER, HeaderValue::from_static("data-vault"));
+        let metrics = self.vault.metrics.operation(operation);
+        metrics.answered(response.status(), fault, begun.elapsed());
+        tracing::debug!(
+            operation,
+            request_id = request_id.as_str(),
+            status = response.status().as_u16(),
+            elapsed_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+            "answered"
+        );
+        response
+    }
+
+    async fn pipeline(&self, request: Request<Body>, request_id: &RequestId, name: &mut &'static str) -> Result<Response<Body>, Error> {
+        let vault = &self.vault;
+        let (mut parts, body) = request.into_parts();
+
+        // What is asked about.
+        let host = parts.headers.get(header::HOST).and_then(|h| h.to_str().ok()).or_else(|| parts.uri.authority().map(http::uri::Authority::as_str));
+        let domain = vault.config.server.virtual_host_domain.as_deref();
+        let address = address::parse(&parts.uri, host, domain)?;
+        let query = Query::parse(parts.uri.query().unwrap_or_default())?;
+
+        // Who asks.
+        let verifier = Verifier {
+            sigv2: match vault.config.identity.sigv2 {
+                SigV2::Off => SigV2Mode::Off,
+                SigV2::Presigned => SigV2Mode::Presigned,
+                SigV2::All => SigV2Mode::All,
+            },
+            virtual_host_domain: domain,
+            ..Verifier::new(&vault.credentials, SystemTime::now())
+        };
+        let authentication = verifier.verify(&parts.method, &parts.uri, &parts.headers)?;
+        let principal = self.principal(&authentication)?;
+        headers_from_query(&query, &mut parts.headers)?;
+
+        // What is asked for, and whether it may be.
+        let operation = operation::select(&parts.method, address.scope(), &query, &parts.headers)?;
+        *name = operation.op.name();
+        if let Some(refusal) = operation.refusal() {
+            return Err(refusal);
+        }
+        if let Some(bucket) = &address.bucket {
+            vault.reserved.check(bucket)?;
+        }
+        let copy_source = match parts.headers.get("x-amz-copy-source") {
+            Some(value) => {
+                let source = address::CopySource::parse(value.as_bytes())?;
+                vault.reserved.check(&source.bucket)?;
+                Some(source)
+            }
+            None => None,
+        };
+        let rules = policy::Rules { anonymous_to_backend: vault.config.identity.anonymous == Anonymous::Backend };
+        let permit = authorize(rules, principal, operation, &address, &query, copy_source.as_ref())?;
+
+        // Do it.
+        let metrics = vault.clone();
+        let counted = *name;
+        let body = body.map_frame(move |frame| {
+            if let Some(data) = frame.data_ref() {
+                metrics.metrics.operation(counted).received(data.len() as u64);
+            }
+            frame
+        });
+        let call = Call {
+            vault: vault.clone(),
+            operation,
+            method: parts.method,
+            address,
+            query,
+            headers: parts.headers,
+            authentication,
+            permit,
+            request_id: request_id.as_str().to_owned(),
+            body: Some(body.boxed_unsync()),
+        };
+        let response = ops::run(call).await?;
+        let metrics = vault.clone();
+        Ok(response.map(|body| {
+            body.map_frame(move |frame| {
+                if let Some(data) = frame.data_ref() {
+                    metrics.metrics.operation(counted).sent(data.len() as u64);
+                }
+                frame
+            })
+            .boxed_unsync()
+        }))
+    }
+
+    fn principal(&self, authentication: &Authentication) -> Result<Principal, Error> {
+        match authentication {
+            Authentication::Anonymous => Ok(Principal::anonymous()),
+            Authentication::Signed(verified) => match self.vault.credentials.find(&verified.access_key) {
+                Some(credential) => Ok(credential.principal()),
+                None => Err(Error::client(S3ErrorCode::InvalidAccessKeyId, "The AWS Access Key Id you provided does not exist in our records.")),
+            },
+        }
+    }
+}
+
+impl Handler for Service {
+    async fn handle(&self, request: Request<Body>) -> Response<Body> {
+        self.answer(request).await
+    }
+}
+
+/// `x-amz-*` parameters of a presigned query stand for headers. Those that are part of the signature itself do not.
+fn headers_from_query(query: &Query, headers: &mut HeaderMap) -> Result<(), Error> {
+    for (name, value) in query.iter() {
+        let lower = name.to_ascii_lowercase();
+        let signature = ["x-amz-algorithm", "x-amz-credential", "x-amz-date", "x-amz-expires", "x-amz-signedheaders", "x-amz-signature", "x-amz-security-token"];
+        if !lower.starts_with("x-amz-") || signature.contains(&lower.as_str()) {
+            continue;
+        }
+        let invalid = || Error::client(S3ErrorCode::InvalidArgument, format!("The query parameter {lower} cannot stand for a header"));
+        let header = http::HeaderName::try_from(lower.as_str()).map_err(|_| invalid())?;
+        let value = HeaderValue::from_bytes(value.unwrap_or_default().as_bytes()).map_err(|_| invalid())?;
+        // Header and parameter both: S3 takes the header, which is signed as well.
+        headers.entry(header).or_insert(value);
+    }
+    Ok(())
+}
+
+/// An error is logged here, where it is handled, and nowhere on its way.
+fn log(error: &Error, fault: Fault, operation: &str, request_id: &RequestId) {
+    let mut cause = String::new();
+    let mut source = std::error::Error::source(error);
+    while let Some(e) = source {
+        cause.push_str(": ");
+        cause.push_str(&e.to_string());
+        source = e.source();
+    }
+    let request_id = request_id.as_str();
+    match fault {
+        Fault::Client => tracing::debug!(operation, request_id, "{error}{cause}"),
+        Fault::Backend | Fault::Ours => tracing::error!(operation, request_id, "{error}{cause}"),
+    }
+}

@@ -7,7 +7,7 @@ pub mod local;
 
 use std::sync::Arc;
 
-use ::http::{HeaderMap, Method, Response};
+use ::http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
 use bytes::Bytes;
 
 use crate::body::Body;
@@ -25,9 +25,72 @@ pub struct BackendRequest {
     pub headers: HeaderMap,
     /// The body.
     pub payload: Payload,
+    /// The body is sealed object data: the backend adds a checksum of the ciphertext, so that a bit flipped on the way is refused.
+    pub integrity: bool,
     /// As whom the request is made.
     pub signer: Signer,
 }
+
+impl BackendRequest {
+    /// A request of our own making: no query, headers or body yet.
+    pub fn new(method: Method, path: String, signer: Signer) -> Self {
+        Self { method, path, query: String::new(), headers: HeaderMap::new(), payload: Payload::Empty, integrity: false, signer }
+    }
+
+    /// `HeadBucket`.
+    pub fn head_bucket(bucket: &str, signer: Signer) -> Self {
+        Self::new(Method::HEAD, path(bucket, ""), signer)
+    }
+
+    /// With this raw query.
+    #[must_use]
+    pub fn query(mut self, query: impl Into<String>) -> Self {
+        self.query = query.into();
+        self
+    }
+
+    /// With these headers.
+    #[must_use]
+    pub fn headers(mut self, headers: HeaderMap) -> Self {
+        self.headers = headers;
+        self
+    }
+
+    /// With one more header.
+    #[must_use]
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.insert(name, value);
+        self
+    }
+
+    /// With an XML or other small body, which the client's own checksum headers (if any) still describe.
+    #[must_use]
+    pub fn body(mut self, bytes: Bytes) -> Self {
+        self.payload = Payload::Bytes(bytes);
+        self
+    }
+
+    /// With sealed object bytes, which get a checksum of the ciphertext on the way.
+    #[must_use]
+    pub fn sealed(mut self, payload: Payload) -> Self {
+        self.payload = payload;
+        self.integrity = true;
+        self
+    }
+}
+
+/// The path-style path of a bucket (`key` empty) or an object, percent-encoded as SigV4's canonical URI.
+pub fn path(bucket: &str, key: &str) -> String {
+    if key.is_empty() { format!("/{bucket}") } else { format!("/{bucket}/{}", percent_encoding::utf8_percent_encode(key, PATH)) }
+}
+
+/// Percent-encodes a query value.
+pub fn query_value(value: &str) -> String {
+    percent_encoding::utf8_percent_encode(value, QUERY).to_string()
+}
+
+const QUERY: &percent_encoding::AsciiSet = &percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+const PATH: &percent_encoding::AsciiSet = &QUERY.remove(b'/');
 
 /// The body of a [`BackendRequest`].
 #[derive(Debug)]

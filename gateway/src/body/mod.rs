@@ -1,5 +1,8 @@
 //! Stream adapters between the client's body and the backend's.
 
+pub mod open;
+pub mod seal;
+
 use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt, Empty, Full};
 

@@ -1,1 +1,179 @@
-//! Placeholder.
+//! One file a verb. Every operation takes a [`Call`], which cannot be made without a [`Permit`].
+
+mod attributes;
+mod buckets;
+mod complete;
+mod conditions;
+mod copy;
+mod delete;
+mod documents;
+mod forward;
+mod get;
+mod head;
+mod keepalive;
+mod list;
+mod multipart;
+mod put;
+mod range;
+pub mod rebuild;
+pub mod settle;
+mod source;
+mod spool;
+mod stored;
+mod upload_id;
+mod upload_part;
+
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
+use s3s::S3ErrorCode;
+
+use crate::authorize::Permit;
+use crate::backend::{BackendRequest, Signer};
+use crate::body::Body;
+use crate::s3::Error;
+use crate::s3::address::{Address, Query};
+use crate::s3::operation::{Op, Operation, Treatment};
+use crate::s3::sigv4::Authentication;
+use crate::sidecar::ObjectAt;
+use crate::vault::Vault;
+
+/// One authenticated and authorized request.
+pub struct Call {
+    /// The gateway.
+    pub vault: Arc<Vault>,
+    /// Which operation.
+    pub operation: &'static Operation,
+    /// Method.
+    pub method: Method,
+    /// Bucket and key.
+    pub address: Address,
+    /// Query, authentication parameters taken off.
+    pub query: Query,
+    /// Headers; `x-amz-*` parameters of a presigned query are among them. Hop-by-hop and authentication headers are still there.
+    pub headers: HeaderMap,
+    /// How it was authenticated, for the body's own signatures.
+    pub authentication: Authentication,
+    /// That it may be done.
+    pub permit: Permit,
+    /// `x-amz-request-id`.
+    pub request_id: String,
+    /// The body, as it comes; taken by the operation that reads it.
+    pub body: Option<Body>,
+}
+
+impl Call {
+    /// The bucket. Every operation of bucket or object scope has one.
+    pub fn bucket(&self) -> Result<&str, Error> {
+        self.address.bucket.as_deref().ok_or_else(|| Error::Internal("operation without a bucket".into()))
+    }
+
+    /// The key. Every operation of object scope has one.
+    pub fn key(&self) -> Result<&str, Error> {
+        self.address.key.as_deref().ok_or_else(|| Error::Internal("operation without a key".into()))
+    }
+
+    /// The name of the object version asked for.
+    pub fn at(&self) -> Result<ObjectAt, Error> {
+        Ok(ObjectAt {
+            bucket: self.bucket()?.to_owned(),
+            key: self.key()?.to_owned(),
+            version_id: self.query.get("versionId").map(str::to_owned).filter(|v| !v.is_empty()),
+        })
+    }
+
+    /// As whom the backend is asked.
+    pub fn signer(&self) -> Signer {
+        self.permit.principal().backend.clone()
+    }
+
+    /// Who asks, for the records.
+    pub fn principal(&self) -> Option<String> {
+        Some(self.permit.principal().access_key.clone())
+    }
+
+    /// A header as text; none where it is absent or not visible ASCII.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|v| v.to_str().ok())
+    }
+
+    /// The body, once.
+    pub fn take_body(&mut self) -> Body {
+        self.body.take().unwrap_or_else(crate::body::empty)
+    }
+
+    /// The client's request on its way to the backend: same path, query and headers, less what belongs to the connection and to
+    /// authentication.
+    pub fn forward(&self) -> BackendRequest {
+        let mut headers = self.headers.clone();
+        crate::s3::operation::strip_hop_headers(&mut headers);
+        crate::s3::operation::strip_auth(&mut headers);
+        headers.remove(http::header::HOST);
+        headers.remove(http::header::CONTENT_LENGTH);
+        BackendRequest::new(self.method.clone(), self.address.raw_path.clone(), self.signer())
+            .query(self.query.raw())
+            .headers(headers)
+    }
+
+    /// The same for a request whose body we change: the headers that describe the client's body are taken off too.
+    pub fn forward_sealed(&self) -> BackendRequest {
+        let mut request = self.forward();
+        crate::s3::operation::strip_request_headers_for_sealed(&mut request.headers);
+        request
+    }
+}
+
+/// Does what was asked. One arm a row of the operation table that is not simply forwarded.
+pub async fn run(call: Call) -> Result<Response<Body>, Error> {
+    refuse_our_header(&call)?;
+    match call.operation.op {
+        Op::PutObject => put::put_object(call).await,
+        Op::GetObject => get::get_object(call).await,
+        Op::HeadObject => head::head_object(call).await,
+        Op::CopyObject => copy::copy_object(call).await,
+        Op::DeleteObject => delete::delete_object(call).await,
+        Op::DeleteObjects => delete::delete_objects(call).await,
+        Op::GetObjectAttributes => attributes::get_object_attributes(call).await,
+        Op::CreateMultipartUpload => multipart::create_multipart_upload(call).await,
+        Op::UploadPart => upload_part::upload_part(call).await,
+        Op::UploadPartCopy => upload_part::upload_part_copy(call).await,
+        Op::CompleteMultipartUpload => complete::complete_multipart_upload(call).await,
+        Op::AbortMultipartUpload => multipart::abort_multipart_upload(call).await,
+        Op::ListParts => multipart::list_parts(call).await,
+        Op::ListMultipartUploads => multipart::list_multipart_uploads(call).await,
+        Op::ListObjects | Op::ListObjectsV2 | Op::ListObjectVersions => list::list_objects(call).await,
+        Op::ListBuckets => buckets::list_buckets(call).await,
+        Op::DeleteBucket => buckets::delete_bucket(call).await,
+        _ => match call.operation.treatment {
+            Treatment::Forwarded | Treatment::Translated => forward::forward(call).await,
+            Treatment::Refused(reason) => Err(Error::client(S3ErrorCode::NotImplemented, reason)),
+            Treatment::Sealed | Treatment::Ours => Err(Error::Internal("operation without an arm".into())),
+        },
+    }
+}
+
+/// The sealed header is ours alone: a client that could send it could choose the key that opens an object.
+fn refuse_our_header(call: &Call) -> Result<(), Error> {
+    let name = keys::object::HEADER_NAME;
+    if call.headers.contains_key(name) || call.query.iter().any(|(k, _)| k.eq_ignore_ascii_case(name)) {
+        return Err(Error::client(S3ErrorCode::InvalidArgument, "The metadata name dv1 belongs to the gateway; choose another"));
+    }
+    Ok(())
+}
+
+/// Sets a header whose value we made ourselves.
+pub(crate) fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) -> Result<(), Error> {
+    let value = HeaderValue::from_str(value).map_err(|_| Error::Protocol("a header value cannot be sent".into()))?;
+    headers.insert(name, value);
+    Ok(())
+}
+
+/// An `ETag` header's value without its quotes; empty where there is none.
+pub(crate) fn etag_of(headers: &HeaderMap) -> String {
+    headers.get(http::header::ETAG).and_then(|v| v.to_str().ok()).map(|e| e.trim_matches('"').to_owned()).unwrap_or_default()
+}
+
+/// `x-amz-version-id` of an answer.
+pub(crate) fn version_of(headers: &HeaderMap) -> Option<String> {
+    headers.get("x-amz-version-id").and_then(|v| v.to_str().ok()).map(str::to_owned)
+}

@@ -31,6 +31,12 @@ pub enum Error {
         /// For the client. Never holds a secret.
         message: Cow<'static, str>,
     },
+    /// No byte of the object is in the range asked for: 416.
+    #[error("the range is past the object's {length} bytes")]
+    Range {
+        /// Plaintext length, shown in `Content-Range: bytes */length`.
+        length: u64,
+    },
     /// The signature, or what it covers, does not hold.
     #[error(transparent)]
     Signature(#[from] super::sigv4::SignatureError),
@@ -50,6 +56,9 @@ pub enum Error {
     /// What the backend holds is not what was sealed: flipped, cut, swapped, renamed, stripped. Nothing of it is served.
     #[error("the stored object cannot be trusted")]
     Sealed(#[from] keys::Error),
+    /// An object whose sealed header is gone although its body or its record says that it was sealed.
+    #[error("the stored object has lost its sealed header")]
+    Stripped,
     /// The backend broke its protocol.
     #[error("the backend's answer cannot be used: {0}")]
     Protocol(Cow<'static, str>),
@@ -88,6 +97,12 @@ impl Error {
                 Cow::Borrowed(message.as_ref()),
                 Fault::Client,
             ),
+            Self::Range { .. } => (
+                "InvalidRange".into(),
+                StatusCode::RANGE_NOT_SATISFIABLE,
+                "The requested range is not satisfiable".into(),
+                Fault::Client,
+            ),
             Self::Signature(e) => {
                 let (code, message) = e.s3();
                 let status = code.status_code().unwrap_or(StatusCode::FORBIDDEN);
@@ -119,6 +134,14 @@ impl Error {
                 e.s3_code().into(),
                 StatusCode::INTERNAL_SERVER_ERROR,
                 e.client_message().into(),
+                Fault::Backend,
+            ),
+            Self::Stripped => (
+                "InvalidObjectState".into(),
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "The stored object has lost the header that it was sealed with, so it cannot be opened. It was changed in the \
+                 object store, not through the gateway; restore it from there."
+                    .into(),
                 Fault::Backend,
             ),
             Self::Protocol(_) => (
@@ -165,6 +188,7 @@ impl Error {
             *out.headers_mut() = response.headers;
             return out;
         }
+        let content_range = if let Self::Range { length } = &self { HeaderValue::from_str(&format!("bytes */{length}")).ok() } else { None };
         let bodiless = head || status == StatusCode::NOT_MODIFIED;
         let mut out = Response::new(if bodiless {
             body::empty()
@@ -172,6 +196,9 @@ impl Error {
             body::full(xml)
         });
         *out.status_mut() = status;
+        if let Some(content_range) = content_range {
+            out.headers_mut().insert(header::CONTENT_RANGE, content_range);
+        }
         if !bodiless {
             out.headers_mut().insert(
                 header::CONTENT_TYPE,

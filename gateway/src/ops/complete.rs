@@ -1,0 +1,254 @@
+//! `CompleteMultipartUpload`: choose the attempts, seal TABLE and SUMMARY, upload them behind the last part, complete at the backend.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use http::{HeaderValue, Method, Response, header};
+use http_body::Frame;
+use http_body_util::{BodyExt, StreamBody};
+use keys::object::{Checksum, ChecksumKind, ETag, Facts, PartEntry};
+use md5::{Digest, Md5};
+use s3s::S3ErrorCode;
+
+use super::multipart::{backend_parts, end, upload_token};
+use super::put::{Sealing, abandon, commit, tail};
+use super::source::{Source, content_length, succeeded};
+use super::spool::{completed, for_parts};
+use super::stored::{Look, answered};
+use super::upload_id::{Upload, no_such_upload};
+use super::upload_part::{LAST_NUMBER, MIN_PART};
+use super::{Call, documents, etag_of, forward, keepalive, set};
+use crate::backend::{BackendRequest, Payload, Signer, path, query_value};
+use crate::body::{self, Body};
+use crate::config::EtagPolicy;
+use crate::s3::xml::{self, CompletedPart};
+use crate::s3::{Error, checksum};
+use crate::sidecar::{ObjectAt, PartAttempt};
+use crate::vault::Vault;
+
+/// `CompleteMultipartUpload`.
+pub async fn complete_multipart_upload(mut call: Call) -> Result<Response<Body>, Error> {
+    let token = upload_token(&call)?;
+    let upload = Upload::open(&call.vault, call.bucket()?, call.key()?, &token).await?;
+    let mut unused = http::HeaderMap::new();
+    let document = forward::small_body(&mut call, &mut unused).await?.unwrap_or_default();
+    let listed = xml::read_complete(&document)?;
+    let (resource, request_id) = (call.address.raw_path.clone(), call.request_id.clone());
+    keepalive::answer(resource, request_id, async move { complete(&call, &upload, &listed).await }).await
+}
+
+async fn complete(call: &Call, upload: &Upload, listed: &[CompletedPart]) -> Result<Response<Body>, Error> {
+    let vault = &call.vault;
+    let oid = upload.object.oid();
+    let attempts = vault.sidecar.parts(oid).await?;
+    if attempts.is_empty() {
+        return repeated(call, upload).await?.ok_or_else(no_such_upload);
+    }
+    let highest = attempts.iter().map(|a| a.number).max().unwrap_or(0);
+    let chosen = choose(call, upload, listed, attempts).await?;
+    let facts = facts(call, upload, &chosen)?;
+
+    // TABLE and SUMMARY go behind the last part, under a number that no part ever had; with a stashed last part in front of them.
+    let stashed = chosen.last().filter(|a| a.stash.is_some());
+    let number = if highest >= LAST_NUMBER { LAST_NUMBER } else { highest + 1 };
+    let headers = for_parts(&call.forward_sealed().headers);
+    let request = BackendRequest::new(Method::PUT, call.address.raw_path.clone(), call.signer())
+        .query(format!("partNumber={number}&uploadId={}", query_value(&upload.backend_id)))
+        .headers(headers.clone());
+    let payload = last_part(vault, stashed, tail(&upload.object, &facts)?).await?;
+    let response = vault.backend.call(request.sealed(payload)).await?;
+    if response.status() == http::StatusCode::NOT_FOUND {
+        let error = answered(response).await;
+        return repeated(call, upload).await?.ok_or(error);
+    }
+    let trailer_etag = etag_of(succeeded(response).await?.headers());
+
+    let at = ObjectAt { version_id: None, ..call.at()? };
+    let sealing = Sealing {
+        at,
+        object: upload.object.clone(),
+        kek_id: upload.kek_id,
+        principal: call.principal(),
+        operation: call.operation.op.name(),
+        request_id: call.request_id.clone(),
+        lineage: Vec::new(),
+    };
+    let mut parts: Vec<(usize, &str)> =
+        chosen.iter().filter(|a| a.stash.is_none()).map(|a| (usize::from(a.number), a.backend_etag.as_str())).collect();
+    parts.push((usize::from(number), &trailer_etag));
+    let mut request = BackendRequest::new(Method::POST, call.address.raw_path.clone(), call.signer())
+        .query(format!("uploadId={}", query_value(&upload.backend_id)))
+        .headers(headers)
+        .body(documents::complete_request(parts.into_iter()).into());
+    if let Some(value) = call.headers.get(header::IF_NONE_MATCH) {
+        request.headers.insert(header::IF_NONE_MATCH, value.clone());
+    }
+    super::put::resolve_if_match(call, &mut request.headers).await?;
+
+    let intent = vault.sidecar.begin(sealing.intent()).await?;
+    let response = completed(vault.backend.call(request).await?).await?;
+    let status = response.status();
+    if !status.is_success() {
+        let error = answered(response).await;
+        if status == http::StatusCode::NOT_FOUND
+            && let Some(done) = repeated(call, upload).await?
+        {
+            return Ok(done);
+        }
+        if status.is_client_error() {
+            abandon(vault, Some(intent)).await;
+        }
+        return Err(error);
+    }
+    let (parts, answer) = response.into_parts();
+    let record = sealing.record(facts, &parts.headers);
+    let record = commit(vault, Some(intent), record, Vec::new()).await;
+    end(vault, oid).await;
+
+    let answer = body::collect(answer, vault.config.limits.xml_body).await?;
+    let location = location(call);
+    let answer = documents::edit_complete_result(&answer, &record.facts, &location)?;
+    let mut response = forward::edited(Response::from_parts(parts, body::empty()));
+    crate::s3::operation::strip_owned_response_headers(response.headers_mut());
+    *response.body_mut() = body::full(answer);
+    Ok(response)
+}
+
+/// For each part that the client lists, the attempt that it means and that is still there.
+async fn choose(call: &Call, upload: &Upload, listed: &[CompletedPart], attempts: Vec<PartAttempt>) -> Result<Vec<PartAttempt>, Error> {
+    let mut by_number: HashMap<u16, Vec<PartAttempt>> = HashMap::new();
+    for attempt in attempts {
+        by_number.entry(attempt.number).or_default().push(attempt);
+    }
+    // Two attempts at one part: the backend holds one of them, and only it knows which.
+    let contested = listed.iter().any(|p| by_number.get(&p.number).is_some_and(|a| a.iter().filter(|a| a.stash.is_none()).count() > 1));
+    let held = if contested {
+        let base = BackendRequest::new(Method::GET, call.address.raw_path.clone(), call.signer()).headers(for_parts(&call.forward_sealed().headers));
+        Some(backend_parts(&call.vault, &base, &upload.backend_id).await?.0)
+    } else {
+        None
+    };
+    let mut chosen: Vec<PartAttempt> = Vec::with_capacity(listed.len());
+    for part in listed {
+        let attempt = by_number
+            .remove(&part.number)
+            .and_then(|attempts| {
+                attempts.into_iter().rev().find(|a| {
+                    let there = a.stash.is_some() || held.as_ref().is_none_or(|h| h.get(&a.number).is_some_and(|(etag, _)| *etag == a.backend_etag));
+                    there && hex::encode(a.entry.md5) == part.etag
+                })
+            })
+            .ok_or_else(invalid_part)?;
+        for (algorithm, value) in &part.checksums {
+            let claimed = checksum::parse(*algorithm, value)?;
+            if attempt.entry.checksum.as_ref().is_some_and(|sum| *sum != claimed) {
+                return Err(invalid_part());
+            }
+        }
+        chosen.push(attempt);
+    }
+    if let Some((_, rest)) = chosen.split_last()
+        && rest.iter().any(|a| a.entry.length < MIN_PART)
+    {
+        return Err(Error::client(S3ErrorCode::EntityTooSmall, "Your proposed upload is smaller than the minimum allowed size"));
+    }
+    Ok(chosen)
+}
+
+fn invalid_part() -> Error {
+    Error::client(
+        S3ErrorCode::InvalidPart,
+        "One or more of the specified parts could not be found. The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.",
+    )
+}
+
+/// What TABLE and SUMMARY will say.
+fn facts(call: &Call, upload: &Upload, chosen: &[PartAttempt]) -> Result<Facts, Error> {
+    let entries: Vec<PartEntry> = chosen.iter().map(|a| a.entry.clone()).collect();
+    let first = entries.first().ok_or_else(invalid_part)?;
+    let length: u64 = entries.iter().map(|e| e.length).sum();
+    if let Some(size) = call.header("x-amz-mp-object-size")
+        && size.parse() != Ok(length)
+    {
+        return Err(Error::client(
+            S3ErrorCode::InvalidRequest,
+            format!("The provided 'x-amz-mp-object-size' header value {size} does not match what was computed: {length}"),
+        ));
+    }
+    let etag = match upload.etag {
+        EtagPolicy::Md5 => {
+            let all: Vec<u8> = entries.iter().flat_map(|e| e.md5).collect();
+            ETag::Multipart(Md5::digest(&all).into())
+        }
+        EtagPolicy::Opaque => ETag::Opaque(keys::Oid::random()?.0),
+    };
+    let checksum = whole_checksum(call, upload, &entries)?;
+    let part_count = u16::try_from(entries.len()).map_err(|_| invalid_part())?;
+    let (first_number, first_prefix) = (first.number, first.prefix);
+    Ok(Facts { length, etag, checksum, part_count, first_number, first_prefix, parts: if part_count == 1 { Vec::new() } else { entries } })
+}
+
+fn whole_checksum(call: &Call, upload: &Upload, entries: &[PartEntry]) -> Result<Option<Checksum>, Error> {
+    let Some((algorithm, kind)) = upload.checksum else { return Ok(None) };
+    let sums: Option<Vec<(Checksum, u64)>> = entries.iter().map(|e| e.checksum.map(|c| (c, e.length))).collect();
+    let sums = sums.ok_or_else(invalid_part)?;
+    let whole = match kind {
+        ChecksumKind::Composite => checksum::composite(sums.into_iter().map(|(c, _)| c)),
+        ChecksumKind::FullObject => checksum::full_object(sums),
+    };
+    let whole = whole.ok_or_else(invalid_part)?;
+    // A value that the client sends for the whole object must be the one that the parts give.
+    if let Some(claimed) = call.header(checksum::header_name(algorithm).as_str()) {
+        if checksum::parse_object(algorithm, claimed)?.0.bytes() != whole.bytes() {
+            return Err(Error::client(S3ErrorCode::BadDigest, "The checksum that you specified did not match the one calculated from the parts"));
+        }
+    }
+    Ok(Some(whole))
+}
+
+/// The bytes of the backend's last part.
+async fn last_part(vault: &Arc<Vault>, stashed: Option<&PartAttempt>, tail: Bytes) -> Result<Payload, Error> {
+    let Some((attempt, stash)) = stashed.and_then(|a| a.stash.as_deref().map(|s| (a, s))) else { return Ok(Payload::Bytes(tail)) };
+    let mut request = BackendRequest::new(Method::GET, path(vault.reserved.system_bucket(), stash), Signer::Gateway);
+    set(&mut request.headers, header::IF_MATCH, &format!("\"{}\"", attempt.backend_etag))?;
+    let response = succeeded(vault.backend.call(request).await?).await?;
+    let length = content_length(response.headers())?;
+    if length != keys::cobblestone::sealed_len(attempt.entry.length) {
+        return Err(keys::Error::Inconsistent("a stashed part has another length than was sealed").into());
+    }
+    let total = length + tail.len() as u64;
+    let sealed = response.into_body().into_data_stream().map(|f| f.map(Frame::data));
+    let body = StreamBody::new(sealed.chain(stream::once(async move { Ok(Frame::data(tail)) }))).boxed_unsync();
+    Ok(Payload::Stream { body, length: total })
+}
+
+/// A Complete whose answer was lost, sent again: if the key holds the object of this upload, it was done.
+async fn repeated(call: &Call, upload: &Upload) -> Result<Option<Response<Body>>, Error> {
+    let at = ObjectAt { version_id: None, ..call.at()? };
+    let look = match Source::at(&call.vault, at, call.signer()).look(super::head::SUFFIX, false).await {
+        Ok(look) => look,
+        Err(Error::Answered { .. }) => return Ok(None),
+        Err(e) => return Err(e),
+    };
+    let Look::Sealed(sealed) = look else { return Ok(None) };
+    if sealed.stored.oid() != upload.object.oid() {
+        return Ok(None);
+    }
+    let answer = documents::complete_result(call.bucket()?, call.key()?, &sealed.facts, &location(call));
+    let mut response = Response::new(body::full(answer));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+    if let Some(version) = &sealed.stored.at.version_id {
+        set(response.headers_mut(), http::HeaderName::from_static("x-amz-version-id"), version)?;
+    }
+    end(&call.vault, upload.object.oid()).await;
+    Ok(Some(response))
+}
+
+/// Where the client finds the object: through us.
+fn location(call: &Call) -> String {
+    let host = call.header("host").unwrap_or_default();
+    format!("http://{host}{}", call.address.raw_path)
+}
+

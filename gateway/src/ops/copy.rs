@@ -1,0 +1,284 @@
+//! `CopyObject`. A sealed source is copied by the backend, no byte moving through us: exactly the version that was read, with its
+//! DEK wrapped anew for its new name and metadata. Bytes stream through only where the source is plaintext from before, or another
+//! checksum is asked for.
+
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
+use keys::object::{Facts, HEADER_NAME};
+use s3s::S3ErrorCode;
+
+use super::put::{Sealing, Written, abandon, commit, intake_options, wrap_into, write};
+use super::source::{Source, succeeded};
+use super::spool::{OwnUpload, completed};
+use super::stored::{Look, Plain, Sealed, answered};
+use super::upload_part::weigh;
+use super::{Call, documents, etag_of, forward, keepalive, range, set};
+use crate::backend::{BackendRequest, Payload};
+use crate::body::{self, Body, collect};
+use crate::s3::address::CopySource;
+use crate::s3::intake::Intake;
+use crate::s3::sigv4::Authentication;
+use crate::s3::{Error, checksum};
+use crate::sidecar::{LineageEdge, ObjectAt};
+use crate::vault::{Vault, now_ms};
+
+/// How often a copy begins again when its source is replaced underneath it.
+const TRIES: usize = 3;
+/// Pieces of a copy that passes the backend's bound for one.
+const PIECE: u64 = 1 << 30;
+
+/// Metadata that a copy carries over, beside `x-amz-meta-*`.
+const SYSTEM_METADATA: [HeaderName; 6] = [
+    header::CONTENT_TYPE,
+    header::CONTENT_ENCODING,
+    header::CONTENT_DISPOSITION,
+    header::CONTENT_LANGUAGE,
+    header::CACHE_CONTROL,
+    header::EXPIRES,
+];
+
+/// `CopyObject`.
+pub async fn copy_object(call: Call) -> Result<Response<Body>, Error> {
+    let named = source_of(&call)?;
+    let (resource, request_id) = (call.address.raw_path.clone(), call.request_id.clone());
+    keepalive::answer(resource, request_id, async move {
+        for _ in 0..TRIES {
+            if let Some(done) = copy(&call, &named).await? {
+                return Ok(done);
+            }
+        }
+        Err(Error::client(S3ErrorCode::SlowDown, "The source is being replaced faster than it can be copied; try again"))
+    })
+    .await
+}
+
+/// `x-amz-copy-source`, of a bucket that may be named.
+pub fn source_of(call: &Call) -> Result<CopySource, Error> {
+    let value = call
+        .headers
+        .get("x-amz-copy-source")
+        .ok_or_else(|| Error::client(S3ErrorCode::InvalidArgument, "Copy Source must mention the source bucket and key: sourcebucket/sourcekey"))?;
+    let source = CopySource::parse(value.as_bytes())?;
+    call.vault.reserved.check(&source.bucket)?;
+    Ok(source)
+}
+
+/// The headers of a copy request that say what is read, and how.
+pub fn strip_copy_headers(headers: &mut HeaderMap) {
+    let names: Vec<HeaderName> = headers.keys().filter(|n| n.as_str().starts_with("x-amz-copy-source") || n.as_str() == "x-amz-source-expected-bucket-owner").cloned().collect();
+    for name in names {
+        headers.remove(name);
+    }
+    headers.remove("x-amz-metadata-directive");
+    headers.remove("x-amz-tagging-directive");
+}
+
+/// One try; none where the source was replaced meanwhile.
+async fn copy(call: &Call, named: &CopySource) -> Result<Option<Response<Body>>, Error> {
+    let source = Source::copied(call, named);
+    match source.look(super::head::SUFFIX, true).await? {
+        Look::Sealed(sealed) => {
+            weigh(call, &sealed.facts.etag_string(), sealed.stored.last_modified())?;
+            refuse_copy_to_itself(call, named)?;
+            if wants_other_checksum(call, &sealed.facts)? {
+                return reseal(call, named, &source, &sealed).await;
+            }
+            metadata_only(call, named, &sealed).await
+        }
+        Look::Plain(plain) => {
+            weigh(call, &plain.etag, super::stored::last_modified(&plain.headers))?;
+            // A plaintext object copied to itself becomes sealed: that is a change.
+            seal_plain(call, named, &source, &plain).await
+        }
+    }
+}
+
+/// A copy to itself must change something, or it is a mistake.
+fn refuse_copy_to_itself(call: &Call, named: &CopySource) -> Result<(), Error> {
+    let same = call.bucket()? == named.bucket && call.key()? == named.key && named.version_id.is_none();
+    let changes = replaces(call)
+        || call.headers.keys().any(|n| {
+            n.as_str().starts_with("x-amz-server-side-encryption") || matches!(n.as_str(), "x-amz-storage-class" | "x-amz-website-redirect-location" | "x-amz-checksum-algorithm")
+        });
+    if same && !changes {
+        return Err(Error::client(
+            S3ErrorCode::InvalidRequest,
+            "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.",
+        ));
+    }
+    Ok(())
+}
+
+fn replaces(call: &Call) -> bool {
+    call.header("x-amz-metadata-directive").is_some_and(|d| d.eq_ignore_ascii_case("replace"))
+}
+
+fn wants_other_checksum(call: &Call, facts: &Facts) -> Result<bool, Error> {
+    let Some(name) = call.header("x-amz-checksum-algorithm") else { return Ok(false) };
+    let algorithm = checksum::parse_algorithm(name)?;
+    Ok(facts.checksum.is_none_or(|sum| sum.algorithm != algorithm))
+}
+
+/// The request that writes the target, with the metadata that it will have: the source's own, or the client's.
+fn target(call: &Call, stored: &HeaderMap) -> BackendRequest {
+    let mut request = call.forward_sealed();
+    request.headers.remove("x-amz-checksum-algorithm");
+    if !replaces(call) {
+        let names: Vec<HeaderName> = request.headers.keys().filter(|n| n.as_str().starts_with("x-amz-meta-") || SYSTEM_METADATA.contains(n)).cloned().collect();
+        for name in names {
+            request.headers.remove(name);
+        }
+        for (name, value) in stored {
+            if (name.as_str().starts_with("x-amz-meta-") && name.as_str() != HEADER_NAME) || SYSTEM_METADATA.contains(name) {
+                request.headers.append(name, value.clone());
+            }
+        }
+    }
+    request
+}
+
+/// The backend copies the sealed bytes; only the header changes.
+async fn metadata_only(call: &Call, named: &CopySource, sealed: &Sealed) -> Result<Option<Response<Body>>, Error> {
+    let vault = &call.vault;
+    let at = ObjectAt { version_id: None, ..call.at()? };
+    let mut request = target(call, &sealed.stored.headers);
+    let kek = vault.kek_for_write(&at.bucket, &request.signer).await?;
+    let object = Arc::new(sealed.stored.object.clone());
+    wrap_into(&kek, &at.key, &object, &mut request.headers)?;
+    let version = sealed.stored.at.version_id.clone().or_else(|| named.version_id.clone());
+    let exact = CopySource { version_id: version, ..named.clone() };
+    for name in conditions() {
+        request.headers.remove(name);
+    }
+    set(&mut request.headers, HeaderName::from_static("x-amz-copy-source"), &exact.to_header())?;
+    set(&mut request.headers, HeaderName::from_static("x-amz-copy-source-if-match"), &format!("\"{}\"", sealed.stored.backend_etag))?;
+    set(&mut request.headers, HeaderName::from_static("x-amz-metadata-directive"), "REPLACE")?;
+    let sealing = Sealing {
+        at: at.clone(),
+        object,
+        kek_id: kek.id(),
+        principal: call.principal(),
+        operation: call.operation.op.name(),
+        request_id: call.request_id.clone(),
+        lineage: vec![edge(call, &sealed.stored.at, &sealed.stored.backend_etag, at)],
+    };
+    let intent = vault.sidecar.begin(sealing.intent()).await?;
+    let response = if sealed.stored.total > vault.config.backend.single_put_limit {
+        in_pieces(vault, request, &sealing, sealed.stored.total).await?
+    } else {
+        completed(vault.backend.call(request).await?).await?
+    };
+    let status = response.status();
+    if !status.is_success() {
+        if status.is_client_error() {
+            abandon(vault, Some(intent)).await;
+        }
+        // Our own condition failed: the source was replaced since it was read.
+        if status == StatusCode::PRECONDITION_FAILED && !call.headers.contains_key(header::IF_NONE_MATCH) && !call.headers.contains_key(header::IF_MATCH) {
+            return Ok(None);
+        }
+        return Err(answered(response).await);
+    }
+    let (parts, answer) = response.into_parts();
+    let answer = collect(answer, vault.config.limits.xml_body).await?;
+    let last_modified = documents::text(&answer, "LastModified");
+    let record = sealing.record(sealed.facts.clone(), &parts.headers);
+    let record = commit(vault, Some(intent), record, sealing.lineage).await;
+    finished(parts.headers, &record.facts, last_modified).map(Some)
+}
+
+/// Names of the conditions on the source, which were weighed on its plaintext `ETag` already.
+fn conditions() -> [&'static str; 4] {
+    ["x-amz-copy-source-if-match", "x-amz-copy-source-if-none-match", "x-amz-copy-source-if-modified-since", "x-amz-copy-source-if-unmodified-since"]
+}
+
+/// A sealed source beyond the backend's bound for one copy: raw ranges of it, as parts of an upload of our own.
+async fn in_pieces(vault: &Arc<Vault>, request: BackendRequest, sealing: &Sealing, total: u64) -> Result<Response<Body>, Error> {
+    let copy_headers: HeaderMap = request.headers.iter().filter(|(n, _)| n.as_str().starts_with("x-amz-copy-source")).map(|(n, v)| (n.clone(), v.clone())).collect();
+    let mut create = BackendRequest { payload: Payload::Empty, ..request };
+    strip_copy_headers(&mut create.headers);
+    let upload = match OwnUpload::create(vault, &create, sealing).await? {
+        Ok(upload) => upload,
+        Err(refused) => return Ok(refused),
+    };
+    let mut etags = Vec::new();
+    let mut start = 0;
+    while start < total {
+        let piece = start..(start + PIECE).min(total);
+        start = piece.end;
+        let mut part = upload.part(etags.len() + 1);
+        part.headers.extend(copy_headers.clone());
+        set(&mut part.headers, HeaderName::from_static("x-amz-copy-source-range"), &range::header(&piece))?;
+        let copied = async { Ok::<_, Error>(completed(vault.backend.call(part).await?).await?) }.await;
+        match copied {
+            Ok(response) if response.status().is_success() => etags.push(etag_of(response.headers())),
+            other => {
+                upload.abort().await;
+                return other;
+            }
+        }
+    }
+    Ok(upload.complete(&create, &etags).await?)
+}
+
+/// Opens a sealed source and seals it again, for a checksum that it does not have.
+async fn reseal(call: &Call, named: &CopySource, source: &Source, sealed: &Sealed) -> Result<Option<Response<Body>>, Error> {
+    let Ok(opened) = source.open(&sealed.stored.backend_etag, &sealed.facts, 0..sealed.facts.length).await? else { return Ok(None) };
+    let from = (sealed.stored.at.clone(), sealed.stored.backend_etag.clone());
+    stream_through(call, named, opened.plaintext, sealed.facts.length, &sealed.stored.headers, from).await
+}
+
+/// Seals plaintext from before under its new name.
+async fn seal_plain(call: &Call, named: &CopySource, source: &Source, plain: &Plain) -> Result<Option<Response<Body>>, Error> {
+    let response = call.vault.backend.call(source.request(Method::GET, None, Some(&plain.etag))?).await?;
+    if response.status() == StatusCode::PRECONDITION_FAILED || etag_of(response.headers()) != plain.etag {
+        return Ok(None);
+    }
+    let response = succeeded(response).await?;
+    let at = ObjectAt { version_id: super::version_of(response.headers()), ..source.at.clone() };
+    let (parts, body) = response.into_parts();
+    stream_through(call, named, body, plain.length, &parts.headers, (at, plain.etag.clone())).await
+}
+
+async fn stream_through(
+    call: &Call,
+    named: &CopySource,
+    plaintext: Body,
+    length: u64,
+    stored: &HeaderMap,
+    (from, from_etag): (ObjectAt, String),
+) -> Result<Option<Response<Body>>, Error> {
+    let vault = &call.vault;
+    let at = ObjectAt { version_id: None, ..call.at()? };
+    let mut request = target(call, stored);
+    strip_copy_headers(&mut request.headers);
+    let algorithm = call.header("x-amz-checksum-algorithm").and_then(|name| checksum::parse_algorithm(name).ok());
+    let mut declared = HeaderMap::new();
+    declared.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    let intake = Intake::new(&declared, plaintext, &Authentication::Anonymous, intake_options(vault, &at.bucket, algorithm))?;
+    let kek = vault.kek_for_write(&at.bucket, &request.signer).await?;
+    let mut sealing = Sealing::begin(call, at.clone(), &kek, &mut request.headers)?;
+    sealing.lineage = vec![edge(call, &from, &from_etag, at)];
+    let Written { mut headers, record } = write(vault, request, intake, sealing).await?;
+    if let Some(version) = from.version_id.or_else(|| named.version_id.clone()) {
+        set(&mut headers, HeaderName::from_static("x-amz-copy-source-version-id"), &version)?;
+    }
+    finished(headers, &record.facts, None).map(Some)
+}
+
+fn edge(call: &Call, from: &ObjectAt, from_etag: &str, target: ObjectAt) -> LineageEdge {
+    LineageEdge { source: from.clone(), source_etag: from_etag.to_owned(), target, operation: call.operation.op.name().to_owned(), at_ms: now_ms() }
+}
+
+/// The answer: the backend's headers, our document.
+fn finished(headers: HeaderMap, facts: &Facts, last_modified: Option<String>) -> Result<Response<Body>, Error> {
+    let last_modified = last_modified.unwrap_or_else(|| documents::timestamp(now_ms()));
+    let mut response = Response::new(body::empty());
+    *response.headers_mut() = headers;
+    let mut response = forward::edited(response);
+    crate::s3::operation::strip_owned_response_headers(response.headers_mut());
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+    *response.body_mut() = body::full(documents::copy_object_result(facts, &last_modified));
+    Ok(response)
+}

@@ -1,0 +1,80 @@
+//! `DeleteObject` and `DeleteObjects`: the backend deletes, then the records go. A record that stays behind is harmless, since it
+//! answers only for the backend `ETag` that is gone.
+
+use bytes::Bytes;
+use http::{Response, StatusCode, header};
+use s3s::S3ErrorCode;
+
+use super::forward::{edited, small_body};
+use super::source::Source;
+use super::stored::{Look, answered};
+use super::{Call, conditions, documents, set};
+use crate::backend::Payload;
+use crate::body::{self, Body, collect};
+use crate::s3::{Error, xml};
+use crate::sidecar::ObjectAt;
+
+/// `DeleteObject`.
+pub async fn delete_object(call: Call) -> Result<Response<Body>, Error> {
+    let at = call.at()?;
+    let mut request = call.forward();
+    if let Some(wanted) = call.header("if-match").filter(|list| list.trim() != "*") {
+        let (etag, backend_etag) = match Source::of(&call)?.look(super::head::SUFFIX, false).await? {
+            Look::Sealed(sealed) => (sealed.facts.etag_string(), sealed.stored.backend_etag),
+            Look::Plain(plain) => (plain.etag.clone(), plain.etag),
+        };
+        if !conditions::matches(wanted, &etag) {
+            return Err(Error::client(S3ErrorCode::PreconditionFailed, "At least one of the pre-conditions you specified did not hold"));
+        }
+        set(&mut request.headers, header::IF_MATCH, &format!("\"{backend_etag}\""))?;
+    }
+    let response = call.vault.backend.call(request).await?;
+    if !response.status().is_success() {
+        return Err(answered(response).await);
+    }
+    // A delete marker hides the object and keeps its versions, and their records.
+    let marker = response.headers().get("x-amz-delete-marker").is_some_and(|v| v == "true");
+    call.vault.known.forget(&at);
+    call.vault.known.forget(&ObjectAt { version_id: None, ..at.clone() });
+    if !(marker && at.version_id.is_none()) {
+        forget(&call, vec![at]).await;
+    }
+    Ok(edited(response))
+}
+
+/// `DeleteObjects`.
+pub async fn delete_objects(mut call: Call) -> Result<Response<Body>, Error> {
+    let mut request = call.forward();
+    let document = small_body(&mut call, &mut request.headers).await?.unwrap_or_default();
+    let asked = xml::read_delete(&document)?;
+    request.payload = Payload::Bytes(document);
+    let response = call.vault.backend.call(request).await?;
+    if response.status() != StatusCode::OK {
+        return Err(answered(response).await);
+    }
+    let (parts, answer) = response.into_parts();
+    let answer: Bytes = collect(answer, call.vault.config.limits.xml_body).await?;
+    let bucket = call.bucket()?.to_owned();
+    let failed = documents::failed_deletes(&answer)?;
+    let gone = asked
+        .objects
+        .into_iter()
+        .filter(|o| !failed.iter().any(|(key, version)| *key == o.key && *version == o.version_id))
+        .map(|o| ObjectAt { bucket: bucket.clone(), key: o.key, version_id: o.version_id })
+        .collect::<Vec<_>>();
+    for at in &gone {
+        call.vault.known.forget(at);
+        call.vault.known.forget(&ObjectAt { version_id: None, ..at.clone() });
+    }
+    forget(&call, gone).await;
+    let mut response = edited(Response::from_parts(parts, body::empty()));
+    response.headers_mut().remove(header::CONTENT_LENGTH);
+    *response.body_mut() = body::full(answer);
+    Ok(response)
+}
+
+async fn forget(call: &Call, gone: Vec<ObjectAt>) {
+    if let Err(e) = call.vault.sidecar.forget_all(gone).await {
+        tracing::warn!(error = %e, "records of deleted objects could not be dropped");
+    }
+}

@@ -1,0 +1,320 @@
+//! `GetObject`: authorize → find → open.
+//!
+//! A whole object is one backend call: a small one is read into memory and opened, a large one is opened as it streams. A range is
+//! one call when the object is known, else a suffix read first. Every read after the first carries `If-Match` on the backend's
+//! `ETag`, so bytes of two versions never mix.
+
+use std::ops::Range;
+
+use http::{HeaderName, HeaderValue, Method, Response, StatusCode, header};
+use keys::object::{Facts, RangeOpener};
+use s3s::S3ErrorCode;
+
+use super::conditions::{self, Outcome};
+use super::range::{Asked, Spec};
+use super::source::{Changed, Source, content_length};
+use super::stored::{Look, Stored, add_checksum, answer_headers, answered};
+use super::{Call, etag_of, set};
+use crate::body::{self, Body, collect};
+use crate::s3::Error;
+use crate::telemetry::Cache;
+
+/// What is read of an unknown object before a range of it: its SUMMARY, the TABLE of some hundred parts, or all of a small object.
+const RANGE_SUFFIX: u64 = 64 << 10;
+/// How often a read begins again when the object is replaced underneath it.
+const TRIES: usize = 3;
+
+/// What of an object is wanted.
+#[derive(Clone, Copy)]
+pub enum Wanted {
+    /// All of it.
+    Whole,
+    /// A range.
+    Range(Spec),
+    /// One part of a multipart upload.
+    Part(u16),
+}
+
+/// What that comes to.
+pub enum Resolved {
+    /// 200, all of it.
+    Whole,
+    /// 206, these bytes; `parts`: say how many parts there are.
+    Partial {
+        /// Plaintext bytes.
+        bytes: Range<u64>,
+        /// Part count to show.
+        parts: Option<u16>,
+    },
+}
+
+/// `GetObject`.
+pub async fn get_object(call: Call) -> Result<Response<Body>, Error> {
+    let source = Source::of(&call)?;
+    let wanted = Wanted::parse(&call)?;
+    for _ in 0..TRIES {
+        let answer = match wanted {
+            Wanted::Whole => whole(&call, &source).await?,
+            Wanted::Range(_) | Wanted::Part(_) => partial(&call, &source, wanted).await?,
+        };
+        if let Ok(response) = answer {
+            return Ok(response);
+        }
+    }
+    Err(Error::client(S3ErrorCode::SlowDown, "The object is being replaced faster than it can be read; try again"))
+}
+
+impl Wanted {
+    /// Reads `partNumber` and `Range`, which exclude each other.
+    pub fn parse(call: &Call) -> Result<Self, Error> {
+        let range = call.header("range").and_then(Spec::parse);
+        match (call.query.get("partNumber"), range) {
+            (Some(_), Some(_)) => {
+                Err(Error::client(S3ErrorCode::InvalidRequest, "Cannot specify both Range header and partNumber query parameter"))
+            }
+            (Some(number), None) => match number.parse::<u16>() {
+                Ok(number @ 1..=10_000) => Ok(Self::Part(number)),
+                _ => Err(Error::client(S3ErrorCode::InvalidArgument, "Part number must be an integer between 1 and 10000, inclusive")),
+            },
+            (None, Some(spec)) => Ok(Self::Range(spec)),
+            (None, None) => Ok(Self::Whole),
+        }
+    }
+
+    /// Whether the TABLE is needed to say where it is.
+    pub fn needs_table(self) -> bool {
+        matches!(self, Self::Part(_))
+    }
+
+    /// Applies it to an object.
+    pub fn of(self, facts: &Facts) -> Result<Resolved, Error> {
+        match self {
+            Self::Whole => Ok(Resolved::Whole),
+            Self::Range(spec) => match spec.of(facts.length) {
+                Asked::Whole => Ok(Resolved::Whole),
+                Asked::Part(bytes) => Ok(Resolved::Partial { bytes, parts: None }),
+                Asked::Unsatisfiable => Err(Error::Range { length: facts.length }),
+            },
+            Self::Part(number) => {
+                let multipart = !matches!(facts.etag, keys::object::ETag::Md5(_)) && facts.part_count > 1;
+                if !multipart {
+                    let parts = matches!(facts.etag, keys::object::ETag::Multipart(_)).then_some(1);
+                    return match (number, facts.length) {
+                        // S3 answers 206 for the one part that every object has, unless it is empty.
+                        (1, 0) => Ok(Resolved::Whole),
+                        (1, length) => Ok(Resolved::Partial { bytes: 0..length, parts }),
+                        _ => Err(no_such_part()),
+                    };
+                }
+                let mut start = 0;
+                for part in &facts.parts {
+                    if part.number == number {
+                        return Ok(Resolved::Partial { bytes: start..start + part.length, parts: Some(facts.part_count) });
+                    }
+                    start += part.length;
+                }
+                Err(no_such_part())
+            }
+        }
+    }
+}
+
+fn no_such_part() -> Error {
+    Error::client(S3ErrorCode::InvalidPartNumber, "The requested partnumber is not satisfiable")
+}
+
+async fn whole(call: &Call, source: &Source) -> Result<Result<Response<Body>, Changed>, Error> {
+    let vault = source.vault();
+    let response = vault.backend.call(source.request(Method::GET, None, None)?).await?;
+    if response.status() != StatusCode::OK {
+        return Err(answered(response).await);
+    }
+    let total = content_length(response.headers())?;
+    let (parts, sealed) = response.into_parts();
+    let Some(stored) = Stored::from_answer(vault, &source.at, parts.headers, total).await? else {
+        drop(sealed);
+        return plain(call, source).await;
+    };
+
+    // Small: read whole, every byte verified before the first is answered.
+    if total <= vault.config.limits.small_object {
+        let bytes = collect(sealed, usize::try_from(total).unwrap_or(usize::MAX))
+            .await
+            .map_err(|e| Error::Protocol(format!("the object could not be read: {e}").into()))?;
+        if bytes.len() as u64 != total {
+            return Err(keys::Error::Truncated.into());
+        }
+        let (facts, plaintext) = keys::object::open_whole(&stored.object, &bytes)?;
+        vault.metrics.opened(facts.length);
+        if vault.known.sealed(&stored.at, &stored.backend_etag).is_none() {
+            vault.learn(&source.at, stored.record(facts.clone(), None));
+        }
+        if let Some(response) = unless_go(call, &stored, &facts)? {
+            return Ok(Ok(response));
+        }
+        return answer(call, &stored, &facts, Resolved::Whole, body::full(plaintext)).map(Ok);
+    }
+
+    // Large: the stream waits, unread, while its SUMMARY is fetched if nobody knows it yet.
+    let facts = match stored.known_facts(vault, true).await {
+        Some(facts) => facts,
+        None => match source.look(super::head::SUFFIX, true).await? {
+            Look::Sealed(sealed) if sealed.stored.backend_etag == stored.backend_etag => sealed.facts,
+            Look::Sealed(_) | Look::Plain(_) => return Ok(Err(Changed)),
+        },
+    };
+    if let Some(response) = unless_go(call, &stored, &facts)? {
+        return Ok(Ok(response));
+    }
+    let opener = RangeOpener::new(&stored.object, &facts, 0..facts.length)?;
+    let plaintext = body::open::open(sealed, opener, vault.metrics.clone());
+    answer(call, &stored, &facts, Resolved::Whole, plaintext).map(Ok)
+}
+
+async fn partial(call: &Call, source: &Source, wanted: Wanted) -> Result<Result<Response<Body>, Changed>, Error> {
+    let vault = source.vault();
+    // Known: one call, which fails its condition if what is known is stale.
+    if let Some(record) = known(source, wanted.needs_table()).await {
+        if let Ok(Resolved::Partial { bytes, parts }) = wanted.of(&record.facts) {
+            match source.open(&record.backend_etag, &record.facts, bytes.clone()).await? {
+                Ok(opened) => return ranged(call, &opened.stored, &record.facts, bytes, parts, opened.plaintext).map(Ok),
+                Err(Changed) => vault.known.forget(&source.at),
+            }
+        }
+    }
+    let sealed = match source.look(RANGE_SUFFIX, wanted.needs_table()).await? {
+        Look::Sealed(sealed) => sealed,
+        Look::Plain(_) => return plain(call, source).await,
+    };
+    let facts = with_table(source, &sealed.facts, &sealed.stored, wanted).await?;
+    if let Some(response) = unless_go(call, &sealed.stored, &facts)? {
+        return Ok(Ok(response));
+    }
+    let (bytes, parts) = match wanted.of(&facts)? {
+        Resolved::Partial { bytes, parts } => (bytes, parts),
+        Resolved::Whole => return whole(call, source).await,
+    };
+    if facts.part_count > 1 && facts.parts.is_empty() {
+        return Ok(Err(Changed));
+    }
+    let opened = match source.open(&sealed.stored.backend_etag, &facts, bytes.clone()).await? {
+        Ok(opened) => opened,
+        Err(changed) => return Ok(Err(changed)),
+    };
+    ranged(call, &opened.stored, &facts, bytes, parts, opened.plaintext).map(Ok)
+}
+
+/// A range of a multipart object needs its TABLE, which a short suffix may not have reached.
+async fn with_table(source: &Source, facts: &Facts, stored: &Stored, wanted: Wanted) -> Result<Facts, Error> {
+    if facts.part_count == 1 || !facts.parts.is_empty() || matches!(wanted, Wanted::Whole) {
+        return Ok(facts.clone());
+    }
+    match source.look(keys::object::table_len(facts.part_count) + keys::object::TRAILER_LEN, true).await? {
+        Look::Sealed(sealed) if sealed.stored.backend_etag == stored.backend_etag => Ok(sealed.facts),
+        // Replaced meanwhile: the caller sees facts without a table, and begins again.
+        Look::Sealed(_) | Look::Plain(_) => Ok(facts.clone()),
+    }
+}
+
+/// What memory or the sidecar hold under the name, good enough to ask the backend for a range under `If-Match`.
+async fn known(source: &Source, _table: bool) -> Option<std::sync::Arc<crate::sidecar::ObjectRecord>> {
+    let vault = source.vault();
+    let usable = |r: &crate::sidecar::ObjectRecord| r.facts.part_count == 1 || !r.facts.parts.is_empty();
+    if let Some(record) = vault.known.latest(&source.at).filter(|r| usable(r)) {
+        vault.metrics.cache(Cache::Facts, true);
+        return Some(record);
+    }
+    vault.metrics.cache(Cache::Facts, false);
+    let record = vault.sidecar.object(&source.at).await.inspect_err(|e| tracing::warn!(error = %e, "sidecar read failed")).ok()??;
+    if !usable(&record) {
+        return None;
+    }
+    let record = std::sync::Arc::new(record);
+    vault.known.insert_as(source.at.clone(), record.clone());
+    Some(record)
+}
+
+/// Plaintext from before, in a `migrating` bucket: checked to be no stripped object, then the client's own request is sent on.
+async fn plain(call: &Call, source: &Source) -> Result<Result<Response<Body>, Changed>, Error> {
+    let Look::Plain(plain) = source.look(super::head::SUFFIX, false).await? else { return Ok(Err(Changed)) };
+    let response = source.vault().backend.call(call.forward()).await?;
+    let status = response.status();
+    if !status.is_success() && status != StatusCode::NOT_MODIFIED {
+        return Err(answered(response).await);
+    }
+    if etag_of(response.headers()) != plain.etag {
+        return Ok(Err(Changed));
+    }
+    Ok(Ok(super::forward::edited(response)))
+}
+
+/// The conditions, on the plaintext `ETag`: none where the request goes on.
+pub fn unless_go(call: &Call, stored: &Stored, facts: &Facts) -> Result<Option<Response<Body>>, Error> {
+    match conditions::weigh(&conditions::READ, &call.headers, &facts.etag_string(), stored.last_modified()) {
+        Outcome::Go => Ok(None),
+        Outcome::Failed => {
+            Err(Error::client(S3ErrorCode::PreconditionFailed, "At least one of the pre-conditions you specified did not hold"))
+        }
+        Outcome::NotModified => {
+            let mut response = Response::new(body::empty());
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+            let headers = answer_headers(&stored.headers, facts)?;
+            let kept = ["etag", "last-modified", "cache-control", "expires", "x-amz-version-id", "x-amz-delete-marker", "vary"];
+            response.headers_mut().extend(headers.into_iter().filter(|(n, _)| n.as_ref().is_some_and(|n| kept.contains(&n.as_str()))));
+            Ok(Some(response))
+        }
+    }
+}
+
+fn ranged(call: &Call, stored: &Stored, facts: &Facts, bytes: Range<u64>, parts: Option<u16>, plaintext: Body) -> Result<Response<Body>, Error> {
+    if let Some(response) = unless_go(call, stored, facts)? {
+        return Ok(response);
+    }
+    answer(call, stored, facts, Resolved::Partial { bytes, parts }, plaintext)
+}
+
+/// The answer to a GET or HEAD of a sealed object.
+pub fn answer(call: &Call, stored: &Stored, facts: &Facts, resolved: Resolved, plaintext: Body) -> Result<Response<Body>, Error> {
+    let mut headers = answer_headers(&stored.headers, facts)?;
+    let length = match &resolved {
+        Resolved::Whole => facts.length,
+        Resolved::Partial { bytes, parts } => {
+            let last = bytes.end.saturating_sub(1);
+            set(&mut headers, header::CONTENT_RANGE, &format!("bytes {}-{last}/{}", bytes.start, facts.length))?;
+            if let Some(parts) = parts {
+                headers.insert(HeaderName::from_static("x-amz-mp-parts-count"), HeaderValue::from(*parts));
+            }
+            bytes.end - bytes.start
+        }
+    };
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    if length == facts.length && call.header("x-amz-checksum-mode").is_some_and(|m| m.eq_ignore_ascii_case("enabled")) {
+        add_checksum(&mut headers, facts)?;
+    }
+    overrides(call, &mut headers)?;
+    let mut response = Response::new(plaintext);
+    *response.status_mut() = if matches!(resolved, Resolved::Whole) { StatusCode::OK } else { StatusCode::PARTIAL_CONTENT };
+    *response.headers_mut() = headers;
+    Ok(response)
+}
+
+/// `response-content-type` and its like, which S3 lets a signed request set.
+fn overrides(call: &Call, headers: &mut http::HeaderMap) -> Result<(), Error> {
+    for (parameter, name) in [
+        ("response-content-type", header::CONTENT_TYPE),
+        ("response-content-language", header::CONTENT_LANGUAGE),
+        ("response-expires", header::EXPIRES),
+        ("response-cache-control", header::CACHE_CONTROL),
+        ("response-content-disposition", header::CONTENT_DISPOSITION),
+        ("response-content-encoding", header::CONTENT_ENCODING),
+    ] {
+        let Some(value) = call.query.get(parameter) else { continue };
+        if call.permit.principal().is_anonymous() {
+            return Err(Error::client(S3ErrorCode::InvalidRequest, "Request specific response headers cannot be used for anonymous GET requests"));
+        }
+        let value = HeaderValue::from_bytes(value.as_bytes())
+            .map_err(|_| Error::client(S3ErrorCode::InvalidArgument, format!("{parameter} holds characters that no header may hold")))?;
+        headers.insert(name, value);
+    }
+    Ok(())
+}

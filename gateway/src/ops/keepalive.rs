@@ -1,0 +1,109 @@
+//! Complete and copy can take longer than a client waits for a first byte. Past five seconds the answer begins: 200 and white
+//! space, until the XML, or an `<Error>` in its place, as S3 does.
+
+use std::future::Future;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::stream;
+use http::{HeaderValue, Response, header};
+use http_body::Frame;
+use http_body_util::{BodyExt, StreamBody};
+
+use crate::body::{Body, BoxError, collect};
+use crate::s3::Error;
+
+/// How long the client waits for a first byte.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How often it gets another one.
+const BEAT: Duration = Duration::from_secs(5);
+/// No answer of these operations is longer.
+const ANSWER: usize = 1 << 20;
+
+/// Runs `work` to its end, even when the client goes away in the middle: what was begun at the backend is concluded and recorded.
+pub async fn answer(
+    resource: String,
+    request_id: String,
+    work: impl Future<Output = Result<Response<Body>, Error>> + Send + 'static,
+) -> Result<Response<Body>, Error> {
+    let mut work = tokio::spawn(work);
+    match tokio::time::timeout(PATIENCE, &mut work).await {
+        Ok(done) => return done.map_err(|_| Error::Internal("the operation panicked".into()))?,
+        Err(_elapsed) => {}
+    }
+    let state = (Some(work), resource, request_id, true);
+    let body = StreamBody::new(stream::unfold(state, |(work, resource, request_id, first)| async move {
+        let mut work = work?;
+        if first {
+            let declaration = Bytes::from_static(b"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
+            return Some((Ok::<_, BoxError>(Frame::data(declaration)), (Some(work), resource, request_id, false)));
+        }
+        match tokio::time::timeout(BEAT, &mut work).await {
+            Err(_elapsed) => Some((Ok(Frame::data(Bytes::from_static(b" "))), (Some(work), resource, request_id, false))),
+            Ok(done) => {
+                let response = done
+                    .map_err(|_| Error::Internal("the operation panicked".into()))
+                    .flatten()
+                    .unwrap_or_else(|e| e.into_response(&resource, &request_id, false));
+                let end = match collect(response.into_body(), ANSWER).await {
+                    Ok(xml) => Ok(Frame::data(without_declaration(xml))),
+                    Err(e) => Err(Box::new(e) as BoxError),
+                };
+                Some((end, (None, resource, request_id, false)))
+            }
+        }
+    }));
+    let mut response = Response::new(body.boxed_unsync());
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+    Ok(response)
+}
+
+/// The declaration went out first: a second one, behind white space, would be no XML.
+fn without_declaration(xml: Bytes) -> Bytes {
+    if !xml.starts_with(b"<?xml") {
+        return xml;
+    }
+    match xml.windows(2).position(|w| w == b"?>") {
+        Some(end) => xml.slice(end + 2..),
+        None => xml,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_long_answer_is_one_xml_document() {
+        let response = answer("/b/k".into(), "ID".into(), async {
+            tokio::time::sleep(Duration::from_secs(17)).await;
+            Ok(Response::new(crate::body::full("<?xml version=\"1.0\"?>\n<Done/>")))
+        })
+        .await
+        .unwrap();
+        assert_eq!(response.status(), 200);
+        let xml = collect(response.into_body(), 1000).await.unwrap();
+        assert_eq!(xml.as_ref(), b"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n  \n<Done/>");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_late_error_is_inside_the_200() {
+        let response = answer("/b/k".into(), "ID".into(), async {
+            tokio::time::sleep(Duration::from_secs(6)).await;
+            Err(Error::client(s3s::S3ErrorCode::InvalidPart, "no such part"))
+        })
+        .await
+        .unwrap();
+        assert_eq!(response.status(), 200);
+        let xml = collect(response.into_body(), 1000).await.unwrap();
+        let xml = std::str::from_utf8(&xml).unwrap();
+        assert_eq!(xml.matches("<?xml").count(), 1);
+        assert!(xml.contains("<Code>InvalidPart</Code>"), "{xml}");
+    }
+
+    #[tokio::test]
+    async fn a_quick_answer_keeps_its_status() {
+        let error = answer("/b/k".into(), "ID".into(), async { Err(Error::client(s3s::S3ErrorCode::NoSuchUpload, "gone")) }).await.unwrap_err();
+        assert_eq!(error.s3().1, 404);
+    }
+}

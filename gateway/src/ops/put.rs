@@ -1,0 +1,305 @@
+//! `PutObject`: scrub (later) → seal → backend → record.
+//!
+//! The durable steps, in order: the intent row, before the last sealed byte leaves; the backend's own commit; the record that
+//! replaces the intent. A crash between any two is settled by reading the key ([`super::settle`]).
+
+use std::sync::{Arc, Mutex};
+
+use bytes::{BufMut, Bytes, BytesMut};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
+use keys::hierarchy::Kek;
+use keys::object::{ChecksumAlgorithm, ETag, Facts, HEADER_NAME, ObjectKey, PartSealer};
+use s3s::S3ErrorCode;
+
+use super::source::{Source, succeeded};
+use super::stored::{Look, add_checksum, pairs};
+use super::{Call, conditions, etag_of, set, spool, version_of};
+use crate::backend::{BackendError, BackendRequest, Payload};
+use crate::body::seal::{Finish, body_error, seal};
+use crate::body::{Body, collect};
+use crate::config::EtagPolicy;
+use crate::s3::intake::{Intake, IntakeOptions, Received};
+use crate::s3::{Error, operation};
+use crate::sidecar::{Intent, IntentId, LineageEdge, ObjectAt, ObjectRecord};
+use crate::vault::{Vault, now_ms};
+
+/// S3's bound on an object of one PUT, bytes.
+const MAX_PUT: u64 = 5 << 30;
+/// S3's bound on names and values of user metadata together, bytes.
+const USER_METADATA: usize = 2048;
+/// What our own header takes of it.
+const OUR_METADATA: usize = 3 + 228;
+
+/// `PutObject`.
+pub async fn put_object(mut call: Call) -> Result<Response<Body>, Error> {
+    let vault = call.vault.clone();
+    let at = ObjectAt { version_id: None, ..call.at()? };
+    let body = call.take_body();
+    let intake = Intake::new(&call.headers, body, &call.authentication, intake_options(&vault, &at.bucket, None))?;
+
+    let mut request = call.forward_sealed();
+    let kek = vault.kek_for_write(&at.bucket, &request.signer).await?;
+    resolve_if_match(&call, &mut request.headers).await?;
+    let sealing = Sealing::begin(&call, at, &kek, &mut request.headers)?;
+    let written = write(&vault, request, intake, sealing).await?;
+    written.answer()
+}
+
+/// What the client's body is checked for, and how much of it there may be.
+pub fn intake_options(vault: &Vault, bucket: &str, checksum: Option<ChecksumAlgorithm>) -> IntakeOptions {
+    IntakeOptions {
+        md5: vault.config.bucket(bucket).etag == EtagPolicy::Md5,
+        checksum,
+        max_length: MAX_PUT,
+        idle_timeout: vault.config.server.idle_timeout,
+    }
+}
+
+/// An object about to be sealed: its key, already wrapped into the request's header.
+pub struct Sealing {
+    /// Where it goes.
+    pub at: ObjectAt,
+    /// DEK and oid.
+    pub object: Arc<ObjectKey>,
+    /// The KEK that wraps it.
+    pub kek_id: uuid::Uuid,
+    /// Who writes.
+    pub principal: Option<String>,
+    /// S3 operation name.
+    pub operation: &'static str,
+    /// `x-amz-request-id`.
+    pub request_id: String,
+    /// What it is made from.
+    pub lineage: Vec<LineageEdge>,
+}
+
+impl Sealing {
+    /// Makes a fresh object key and puts it, wrapped, into the headers that will be stored.
+    pub fn begin(call: &Call, at: ObjectAt, kek: &Kek, headers: &mut HeaderMap) -> Result<Self, Error> {
+        let object = Arc::new(ObjectKey::generate()?);
+        wrap_into(kek, &at.key, &object, headers)?;
+        Ok(Self {
+            at,
+            object,
+            kek_id: kek.id(),
+            principal: call.principal(),
+            operation: call.operation.op.name(),
+            request_id: call.request_id.clone(),
+            lineage: Vec::new(),
+        })
+    }
+
+    /// The intent of this write.
+    pub fn intent(&self) -> Intent {
+        Intent {
+            bucket: self.at.bucket.clone(),
+            key: self.at.key.clone(),
+            oid: self.object.oid(),
+            principal: self.principal.clone(),
+            operation: self.operation.to_owned(),
+            request_id: self.request_id.clone(),
+            started_at_ms: now_ms(),
+        }
+    }
+}
+
+/// Wraps an object key under the headers that will be stored with it, and adds the result as our header.
+pub fn wrap_into(kek: &Kek, key: &str, object: &ObjectKey, headers: &mut HeaderMap) -> Result<(), Error> {
+    headers.remove(HEADER_NAME);
+    let metadata: usize = headers
+        .iter()
+        .filter_map(|(name, value)| Some(name.as_str().strip_prefix("x-amz-meta-")?.len() + value.len()))
+        .sum();
+    if metadata > USER_METADATA - OUR_METADATA {
+        return Err(Error::client(
+            S3ErrorCode::MetadataTooLarge,
+            format!("Your metadata headers exceed the maximum allowed metadata size: {} bytes through this gateway", USER_METADATA - OUR_METADATA),
+        ));
+    }
+    let mask = keys::metadata::mask(pairs(headers));
+    let digest = keys::metadata::digest(pairs(headers), mask);
+    let sealed = kek.wrap(key, object, mask, digest)?.encode();
+    set(headers, HeaderName::from_static(HEADER_NAME), &sealed)
+}
+
+/// `If-Match` on a plaintext `ETag` becomes the backend's own condition on the object that has it.
+pub async fn resolve_if_match(call: &Call, headers: &mut HeaderMap) -> Result<(), Error> {
+    let Some(wanted) = call.header("if-match") else { return Ok(()) };
+    let source = Source::of(call)?;
+    let failed = || Error::client(S3ErrorCode::PreconditionFailed, "At least one of the pre-conditions you specified did not hold");
+    let (etag, backend_etag) = match source.look(super::head::SUFFIX, false).await? {
+        Look::Sealed(sealed) => (sealed.facts.etag_string(), sealed.stored.backend_etag),
+        Look::Plain(plain) => (plain.etag.clone(), plain.etag),
+    };
+    if !conditions::matches(wanted, &etag) {
+        return Err(failed());
+    }
+    set(headers, header::IF_MATCH, &format!("\"{backend_etag}\""))
+}
+
+/// A finished write.
+pub struct Written {
+    /// The backend's answer, unedited.
+    pub headers: HeaderMap,
+    /// What was written.
+    pub record: Arc<ObjectRecord>,
+}
+
+impl Written {
+    /// The answer to a PUT.
+    pub fn answer(self) -> Result<Response<Body>, Error> {
+        let mut headers = self.headers;
+        operation::strip_owned_response_headers(&mut headers);
+        set(&mut headers, header::ETAG, &format!("\"{}\"", self.record.facts.etag_string()))?;
+        add_checksum(&mut headers, &self.record.facts)?;
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
+        let mut response = Response::new(crate::body::empty());
+        *response.headers_mut() = headers;
+        Ok(response)
+    }
+}
+
+/// What the end of the plaintext settled.
+pub type Settled = Arc<Mutex<Option<(Facts, IntentId)>>>;
+
+/// Seals a plaintext and writes it: in memory where it is small, streamed under a declared length where that is known, else through
+/// a multipart upload of our own.
+pub async fn write(vault: &Arc<Vault>, request: BackendRequest, intake: Intake, sealing: Sealing) -> Result<Written, Error> {
+    let declared = intake.length().map(|length| (length, keys::length::sealed_object_len(length)));
+    let policy = vault.config.bucket(&sealing.at.bucket).etag;
+    let settled = Settled::default();
+    let sealer = PartSealer::new(&sealing.object, 1)?;
+    let finish = finish(vault, &sealing, policy, sealer.prefix(), settled.clone());
+    let sealed = seal(intake, sealer, finish);
+
+    let outcome = match declared {
+        Some((length, sealed_length)) if length <= vault.config.limits.small_object => {
+            let bytes = collect(sealed, usize::try_from(sealed_length).unwrap_or(usize::MAX)).await?;
+            vault.metrics.sealed(length);
+            vault.backend.call(request.sealed(Payload::Bytes(bytes))).await
+        }
+        Some((length, sealed_length)) if sealed_length <= vault.config.backend.single_put_limit => {
+            vault.metrics.sealed(length);
+            vault.backend.call(request.sealed(Payload::Stream { body: sealed, length: sealed_length })).await
+        }
+        _ => spool::put(vault, request, sealed, &sealing).await,
+    };
+    conclude(vault, outcome, sealing, &settled).await
+}
+
+/// Facts, intent, and the bytes behind the message.
+fn finish(vault: &Arc<Vault>, sealing: &Sealing, policy: EtagPolicy, prefix: keys::object::Prefix, settled: Settled) -> Finish {
+    let (vault, object, intent) = (vault.clone(), sealing.object.clone(), sealing.intent());
+    Box::new(move |received: Received| {
+        Box::pin(async move {
+            let facts = Facts {
+                length: received.length,
+                etag: etag(policy, received.md5)?,
+                checksum: received.checksum,
+                part_count: 1,
+                first_number: 1,
+                first_prefix: prefix,
+                parts: Vec::new(),
+            };
+            let tail = tail(&object, &facts)?;
+            let intent = vault.sidecar.begin(intent).await?;
+            *settled.lock().map_err(|_| Error::Internal("a lock was poisoned".into()))? = Some((facts, intent));
+            Ok(tail)
+        })
+    })
+}
+
+/// Zero padding, TABLE, SUMMARY and FOOTER.
+pub fn tail(object: &ObjectKey, facts: &Facts) -> Result<Bytes, Error> {
+    let trailer = keys::object::trailer(object, facts)?;
+    let padding = usize::try_from(keys::object::padding_len(facts)).map_err(|_| Error::Internal("padding".into()))?;
+    let mut tail = BytesMut::with_capacity(padding + trailer.len());
+    tail.put_bytes(0, padding);
+    tail.extend_from_slice(&trailer);
+    Ok(tail.freeze())
+}
+
+/// The `ETag` of a plaintext under the bucket's policy.
+pub fn etag(policy: EtagPolicy, md5: Option<[u8; 16]>) -> Result<ETag, Error> {
+    match (policy, md5) {
+        (EtagPolicy::Md5, Some(md5)) => Ok(ETag::Md5(md5)),
+        (EtagPolicy::Md5, None) => Err(Error::Internal("no MD5 was taken".into())),
+        (EtagPolicy::Opaque, _) => Ok(ETag::Opaque(keys::Oid::random()?.0)),
+    }
+}
+
+/// The backend has spoken: the intent becomes a record, or is dropped where nothing can have been written. Where nobody knows (a
+/// time-out, a broken connection) it stays, and is settled by reading the key.
+async fn conclude(
+    vault: &Arc<Vault>,
+    outcome: Result<Response<Body>, BackendError>,
+    sealing: Sealing,
+    settled: &Settled,
+) -> Result<Written, Error> {
+    let settled = settled.lock().map_err(|_| Error::Internal("a lock was poisoned".into()))?.take();
+    let response = match outcome {
+        Ok(response) => response,
+        Err(BackendError::Body(e)) => {
+            abandon(vault, settled.map(|(_, intent)| intent)).await;
+            return Err(body_error(e));
+        }
+        Err(e) => return Err(e.into()),
+    };
+    let status = response.status();
+    let response = match succeeded(response).await {
+        Ok(response) => response,
+        Err(e) => {
+            if status.is_client_error() {
+                abandon(vault, settled.map(|(_, intent)| intent)).await;
+            }
+            return Err(e);
+        }
+    };
+    let Some((facts, intent)) = settled else {
+        return Err(Error::Protocol("the backend acknowledged a body that it had not read".into()));
+    };
+    let headers = response.into_parts().0.headers;
+    let record = sealing.record(facts, &headers);
+    Ok(Written { record: commit(vault, Some(intent), record, sealing.lineage).await, headers })
+}
+
+impl Sealing {
+    /// The record of what was written, by the backend's answer.
+    pub fn record(&self, facts: Facts, answer: &HeaderMap) -> ObjectRecord {
+        ObjectRecord {
+            at: ObjectAt { version_id: version_of(answer), ..self.at.clone() },
+            backend_etag: etag_of(answer),
+            oid: self.object.oid(),
+            kek_id: self.kek_id,
+            facts,
+            principal: self.principal.clone(),
+            recorded_at_ms: now_ms(),
+            scrub: "off".to_owned(),
+        }
+    }
+}
+
+/// Replaces an intent by its record. The object itself is durable by now, and the intent is: a sidecar that fails here loses
+/// nothing, since the intent is settled later, so the client gets its answer.
+pub async fn commit(vault: &Vault, intent: Option<IntentId>, record: ObjectRecord, mut lineage: Vec<LineageEdge>) -> Arc<ObjectRecord> {
+    for edge in &mut lineage {
+        edge.target = record.at.clone();
+    }
+    let record = Arc::new(record);
+    vault.known.insert(record.clone());
+    if record.at.version_id.is_some() {
+        vault.known.insert_as(ObjectAt { version_id: None, ..record.at.clone() }, record.clone());
+    }
+    if let Err(e) = vault.sidecar.record(intent, ObjectRecord::clone(&record), lineage).await {
+        tracing::error!(error = %e, "a write could not be recorded; its intent will be settled");
+    }
+    record
+}
+
+/// Drops an intent whose write did not happen.
+pub async fn abandon(vault: &Vault, intent: Option<IntentId>) {
+    let Some(intent) = intent else { return };
+    if let Err(e) = vault.sidecar.abandon(intent).await {
+        tracing::warn!(error = %e, "an intent could not be dropped; it will be settled");
+    }
+}

@@ -1,0 +1,111 @@
+//! What a crash left behind. Intents are settled by reading the key they are about; uploads of our own and stashed parts that
+//! nobody will complete are dropped.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Method, StatusCode};
+
+use super::documents;
+use super::multipart::{drop_stash, end};
+use super::source::Source;
+use super::stored::Look;
+use crate::backend::{BackendRequest, Signer, path, query_value};
+use crate::body::collect;
+use crate::s3::Error;
+use crate::sidecar::{Intent, IntentId, ObjectAt, UploadRecord};
+use crate::vault::{Vault, now_ms};
+
+/// How often the settler looks.
+const EVERY: Duration = Duration::from_secs(60);
+/// How many rows it takes at a time.
+const BATCH: u32 = 500;
+
+/// Settles at start everything that an earlier process left, then every minute what is older than any request can be. Ends when
+/// the task is aborted.
+pub async fn run(vault: Arc<Vault>) {
+    let limit = i64::try_from(vault.config.server.request_timeout.as_millis()).unwrap_or(i64::MAX);
+    let mut before = now_ms();
+    loop {
+        if let Err(e) = pass(&vault, before).await {
+            tracing::warn!(error = %e, "settling was cut short; it goes on in a minute");
+        }
+        tokio::time::sleep(EVERY).await;
+        before = now_ms().saturating_sub(limit);
+    }
+}
+
+/// One pass over everything that began before `before_ms`.
+pub async fn pass(vault: &Arc<Vault>, before_ms: i64) -> Result<(), Error> {
+    loop {
+        let intents = vault.sidecar.stale_intents(before_ms, BATCH).await?;
+        let full = intents.len() == BATCH as usize;
+        for (id, intent) in intents {
+            settle(vault, id, intent).await?;
+        }
+        if !full {
+            break;
+        }
+    }
+    for upload in vault.sidecar.stale_uploads(before_ms, BATCH).await? {
+        if upload.upload_id.is_empty() {
+            drop_own_upload(vault, &upload).await?;
+        }
+    }
+    drop_stashes(vault, before_ms).await
+}
+
+/// The key says whether the write happened: it carries the intent's oid, or it does not.
+async fn settle(vault: &Arc<Vault>, id: IntentId, intent: Intent) -> Result<(), Error> {
+    let at = ObjectAt { bucket: intent.bucket, key: intent.key, version_id: None };
+    let looked = Source::at(vault, at.clone(), Signer::Gateway).look(super::head::SUFFIX, true).await;
+    match looked {
+        Ok(Look::Sealed(sealed)) if sealed.stored.oid() == intent.oid => {
+            let record = sealed.stored.record(sealed.facts.clone(), intent.principal);
+            vault.known.insert(Arc::new(record.clone()));
+            vault.sidecar.record(Some(id), record, Vec::new()).await?;
+            tracing::info!(operation = intent.operation, request_id = intent.request_id, "a write that was cut off had been committed");
+        }
+        // Something else is there, or nothing, or what is there cannot be opened: this write is not it.
+        Ok(_) | Err(Error::Answered { .. } | Error::Sealed(_) | Error::Stripped | Error::Client { .. }) => {
+            vault.sidecar.abandon(id).await?;
+            tracing::info!(operation = intent.operation, request_id = intent.request_id, "a write that was cut off had not been committed");
+        }
+        // The backend cannot be asked now: later.
+        Err(e) => return Err(e),
+    }
+    Ok(())
+}
+
+async fn drop_own_upload(vault: &Arc<Vault>, upload: &UploadRecord) -> Result<(), Error> {
+    let request = BackendRequest::new(Method::DELETE, path(&upload.bucket, &upload.key), Signer::Gateway)
+        .query(format!("uploadId={}", query_value(&upload.backend_upload_id)));
+    let status = vault.backend.call(request).await?.status();
+    if status.is_success() || status == StatusCode::NOT_FOUND {
+        end(vault, upload.oid).await;
+        tracing::info!("an unfinished upload of ours was dropped");
+    }
+    Ok(())
+}
+
+/// Stashed parts of uploads that are no more.
+async fn drop_stashes(vault: &Arc<Vault>, before_ms: i64) -> Result<(), Error> {
+    let bucket = vault.reserved.system_bucket().to_owned();
+    let request = BackendRequest::new(Method::GET, path(&bucket, ""), Signer::Gateway).query("list-type=2&prefix=stash%2F&max-keys=1000");
+    let response = vault.backend.call(request).await?;
+    if response.status() != StatusCode::OK {
+        return Ok(());
+    }
+    let listing = collect(response.into_body(), vault.config.limits.xml_body).await?;
+    for (key, last_modified_ms) in documents::listed_keys(&listing)? {
+        if last_modified_ms >= before_ms {
+            continue;
+        }
+        let Some(oid) = key.split('/').nth(1).and_then(|hex| hex::decode(hex).ok()).and_then(|b| b.try_into().ok()) else { continue };
+        let attempts = vault.sidecar.parts(keys::Oid(oid)).await?;
+        if !attempts.iter().any(|a| a.stash.as_deref() == Some(&key)) {
+            drop_stash(vault, &key).await;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,233 @@
+//! Reading objects: the client's own GET, HEAD, and the source of a copy.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+use keys::object::{Facts, RangeOpener, Suffix, TRAILER_LEN};
+
+use super::stored::{Look, Plain, Sealed, Stored, answered, unsealed};
+use super::{Call, etag_of, range};
+use crate::backend::{self, BackendRequest, Signer};
+use crate::body::{Body, collect};
+use crate::config::State;
+use crate::s3::Error;
+use crate::s3::address::CopySource;
+use crate::sidecar::ObjectAt;
+use crate::vault::Vault;
+
+/// Past this a SUMMARY's TABLE cannot reach: 10,000 rows of 128 bytes, sealed.
+const MAX_SUFFIX: u64 = 2 << 20;
+
+/// An object to read, and as whom.
+pub struct Source {
+    vault: Arc<Vault>,
+    /// Bucket, key and version asked for.
+    pub at: ObjectAt,
+    path: String,
+    query: String,
+    headers: HeaderMap,
+    signer: Signer,
+}
+
+/// An object was replaced between two reads of it; the caller begins again.
+pub struct Changed;
+
+impl Source {
+    /// The object that a GET or HEAD names. Its range, conditions and overrides are ours to apply, the other headers go along.
+    pub fn of(call: &Call) -> Result<Self, Error> {
+        let mut headers = call.forward_sealed().headers;
+        for name in [header::RANGE, header::IF_MATCH, header::IF_NONE_MATCH, header::IF_MODIFIED_SINCE, header::IF_UNMODIFIED_SINCE, header::IF_RANGE] {
+            headers.remove(name);
+        }
+        let query = call.query.without(|name| name != "versionId");
+        Ok(Self { vault: call.vault.clone(), at: call.at()?, path: call.address.raw_path.clone(), query, headers, signer: call.signer() })
+    }
+
+    /// The source that a copy names, read with the keys and the payer that the copy names for it.
+    pub fn copied(call: &Call, source: &CopySource) -> Self {
+        const SSE: &str = "x-amz-copy-source-server-side-encryption-customer-";
+        let mut headers = HeaderMap::new();
+        for (name, value) in &call.headers {
+            let name = name.as_str();
+            let read_as = match (name.strip_prefix(SSE), name) {
+                (Some(rest), _) => format!("x-amz-server-side-encryption-customer-{rest}"),
+                (_, "x-amz-request-payer") => name.to_owned(),
+                (_, "x-amz-source-expected-bucket-owner") => "x-amz-expected-bucket-owner".to_owned(),
+                _ => continue,
+            };
+            if let Ok(name) = http::HeaderName::try_from(read_as) {
+                headers.insert(name, value.clone());
+            }
+        }
+        let at = ObjectAt { bucket: source.bucket.clone(), key: source.key.clone(), version_id: source.version_id.clone() };
+        Self { headers, ..Self::at(&call.vault, at, call.signer()) }
+    }
+
+    /// An object that the gateway itself reads.
+    pub fn at(vault: &Arc<Vault>, at: ObjectAt, signer: Signer) -> Self {
+        let query = at.version_id.as_deref().map(|v| format!("versionId={}", backend::query_value(v))).unwrap_or_default();
+        let path = backend::path(&at.bucket, &at.key);
+        Self { vault: vault.clone(), at, path, query, headers: HeaderMap::new(), signer }
+    }
+
+    /// A request for it.
+    pub fn request(&self, method: Method, bytes: Option<&str>, if_match: Option<&str>) -> Result<BackendRequest, Error> {
+        let mut headers = self.headers.clone();
+        if let Some(bytes) = bytes {
+            super::set(&mut headers, header::RANGE, bytes)?;
+        }
+        if let Some(etag) = if_match {
+            super::set(&mut headers, header::IF_MATCH, &format!("\"{etag}\""))?;
+        }
+        Ok(BackendRequest::new(method, self.path.clone(), self.signer.clone()).query(self.query.clone()).headers(headers))
+    }
+
+    /// What is there: one read of the last `suffix` bytes, a second one where the TABLE is needed and lies before them.
+    pub async fn look(&self, suffix: u64, need_table: bool) -> Result<Look, Error> {
+        let mut suffix = suffix.max(TRAILER_LEN);
+        let mut if_match: Option<String> = None;
+        loop {
+            let (headers, bytes, total) = self.suffix(suffix, if_match.as_deref()).await?;
+            let Some(stored) = Stored::from_answer(&self.vault, &self.at, headers.clone(), total).await? else {
+                return self.plain(headers, &bytes, total).await;
+            };
+            if let Some(facts) = stored.known_facts(&self.vault, need_table).await {
+                return Ok(Look::Sealed(Box::new(Sealed { stored, facts, suffix: bytes })));
+            }
+            match keys::object::open_suffix(&stored.object, &bytes, total, need_table)? {
+                Suffix::Facts(facts) => {
+                    // A record without its table would answer later calls that need one.
+                    if need_table || facts.part_count == 1 {
+                        self.vault.learn(&self.at, stored.record(facts.clone(), None));
+                    }
+                    return Ok(Look::Sealed(Box::new(Sealed { stored, facts, suffix: bytes })));
+                }
+                Suffix::NeedMore(more) if more <= MAX_SUFFIX && more > suffix => {
+                    suffix = more;
+                    if_match = Some(stored.backend_etag);
+                }
+                Suffix::NeedMore(_) => return Err(keys::Error::Inconsistent("the table is longer than any").into()),
+            }
+        }
+    }
+
+    /// The last `length` bytes, the headers and the total.
+    async fn suffix(&self, length: u64, if_match: Option<&str>) -> Result<(HeaderMap, Bytes, u64), Error> {
+        let response = self.vault.backend.call(self.request(Method::GET, Some(&format!("bytes=-{length}")), if_match)?).await?;
+        let total = match response.status() {
+            StatusCode::PARTIAL_CONTENT => content_range(response.headers())?.1,
+            // A backend may answer a suffix that covers the object with all of it.
+            StatusCode::OK => content_length(response.headers())?,
+            StatusCode::RANGE_NOT_SATISFIABLE => return self.headers_alone().await,
+            StatusCode::FORBIDDEN => {
+                let error = answered(response).await;
+                return match &error {
+                    Error::Answered { code, .. } if code == "InvalidObjectState" => self.headers_alone().await,
+                    _ => Err(error),
+                };
+            }
+            _ => return Err(answered(response).await),
+        };
+        let (parts, body) = response.into_parts();
+        let bytes = collect(body, usize::try_from(length).unwrap_or(usize::MAX))
+            .await
+            .map_err(|e| Error::Protocol(format!("a suffix read failed: {e}").into()))?;
+        Ok((parts.headers, bytes, total))
+    }
+
+    /// For objects of which no byte can be read: empty ones, and archived ones.
+    async fn headers_alone(&self) -> Result<(HeaderMap, Bytes, u64), Error> {
+        let response = self.vault.backend.call(self.request(Method::HEAD, None, None)?).await?;
+        if !response.status().is_success() {
+            return Err(answered(response).await);
+        }
+        let total = content_length(response.headers())?;
+        Ok((response.into_parts().0.headers, Bytes::new(), total))
+    }
+
+    /// No header. In a `migrating` bucket that is plaintext from before, unless anything says that it was sealed: a stripped
+    /// header must not turn ciphertext into an answer.
+    async fn plain(&self, headers: HeaderMap, suffix: &[u8], length: u64) -> Result<Look, Error> {
+        if self.vault.config.bucket(&self.at.bucket).state != State::Migrating {
+            return Err(unsealed());
+        }
+        let etag = etag_of(&headers);
+        let at = ObjectAt { version_id: super::version_of(&headers).or_else(|| self.at.version_id.clone()), ..self.at.clone() };
+        let recorded = self.vault.sidecar.object(&at).await?.is_some_and(|r| r.backend_etag == etag);
+        if recorded || keys::object::has_footer_magic(suffix) {
+            return Err(Error::Stripped);
+        }
+        self.vault.known.insert_plain(at, &etag);
+        Ok(Look::Plain(Plain { etag, headers, length }))
+    }
+
+    /// The plaintext `wanted` of a sealed object: one read of the covering chunks of exactly this version.
+    /// `Ok(Err(Changed))`: it was replaced meanwhile.
+    pub async fn open(&self, backend_etag: &str, facts: &Facts, wanted: Range<u64>) -> Result<Result<Opened, Changed>, Error> {
+        let covering = keys::object::covering(facts, &wanted)?;
+        let response = self.vault.backend.call(self.request(Method::GET, Some(&range::header(&covering)), Some(backend_etag))?).await?;
+        let (got, total) = match response.status() {
+            StatusCode::PARTIAL_CONTENT => content_range(response.headers())?,
+            StatusCode::OK => {
+                let total = content_length(response.headers())?;
+                (0..total, total)
+            }
+            StatusCode::PRECONDITION_FAILED | StatusCode::NOT_FOUND | StatusCode::RANGE_NOT_SATISFIABLE => return Ok(Err(Changed)),
+            _ => return Err(answered(response).await),
+        };
+        // A backend without conditions on reads is caught by its own ETag.
+        if etag_of(response.headers()) != backend_etag {
+            return Ok(Err(Changed));
+        }
+        if got != covering {
+            return Err(Error::Protocol("the backend answered with other bytes than were asked for".into()));
+        }
+        let (parts, body) = response.into_parts();
+        let stored = Stored::from_answer(&self.vault, &self.at, parts.headers, total).await?.ok_or(Error::Stripped)?;
+        let expected = keys::length::sealed_object_len(facts.length);
+        if expected != total {
+            return Err(keys::Error::WrongLength { stored: total, expected }.into());
+        }
+        let opener = RangeOpener::new(&stored.object, facts, wanted)?;
+        let plaintext = crate::body::open::open(body, opener, self.vault.metrics.clone());
+        Ok(Ok(Opened { stored, plaintext }))
+    }
+
+    /// The gateway that reads it.
+    pub fn vault(&self) -> &Arc<Vault> {
+        &self.vault
+    }
+}
+
+/// A plaintext stream.
+pub struct Opened {
+    /// The object, its header opened from this very answer.
+    pub stored: Stored,
+    /// Its bytes. Every one was authenticated before it appears here.
+    pub plaintext: Body,
+}
+
+/// `Content-Range` of an answer.
+pub fn content_range(headers: &HeaderMap) -> Result<(Range<u64>, u64), Error> {
+    headers
+        .get(header::CONTENT_RANGE)
+        .and_then(|v| v.to_str().ok())
+        .and_then(range::parse_content_range)
+        .ok_or_else(|| Error::Protocol("a 206 without a usable Content-Range".into()))
+}
+
+/// `Content-Length` of an answer.
+pub fn content_length(headers: &HeaderMap) -> Result<u64, Error> {
+    headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|v: &HeaderValue| v.to_str().ok())
+        .and_then(|v| v.parse().ok())
+        .ok_or_else(|| Error::Protocol("an answer without Content-Length".into()))
+}
+
+/// The answer of a backend that must have succeeded.
+pub async fn succeeded(response: Response<Body>) -> Result<Response<Body>, Error> {
+    if response.status().is_success() { Ok(response) } else { Err(answered(response).await) }
+}

@@ -1,0 +1,212 @@
+//! A sealed body that cannot be one PUT to the backend: its length is not known, or passes the backend's limit. Up to a bound it
+//! waits in memory and goes as one PUT; beyond it, it goes as a multipart upload of our own, which no listing shows.
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, header};
+use http_body_util::BodyExt;
+
+use super::put::Sealing;
+use crate::backend::{BackendError, BackendRequest, Payload};
+use crate::body::Body;
+use super::documents;
+use crate::sidecar::UploadRecord;
+use crate::vault::{Vault, now_ms};
+
+/// Writes a sealed body whose length is not declared.
+pub async fn put(vault: &Arc<Vault>, request: BackendRequest, mut sealed: Body, sealing: &Sealing) -> Result<Response<Body>, BackendError> {
+    let piece_size = vault.config.limits.body_in_memory;
+    let (first, more) = piece(&mut sealed, BytesMut::new(), piece_size).await?;
+    let Some(rest) = more else {
+        vault.metrics.sealed(first.len() as u64);
+        return vault.backend.call(request.sealed(Payload::Bytes(first))).await;
+    };
+    let upload = match OwnUpload::create(vault, &request, sealing).await? {
+        Ok(upload) => upload,
+        Err(refused) => return Ok(refused),
+    };
+    match upload.fill(first, rest, sealed, piece_size).await {
+        Ok(Ok(parts)) => upload.complete(&request, &parts).await,
+        Ok(Err(refused)) => {
+            upload.abort().await;
+            Ok(refused)
+        }
+        Err(e) => {
+            upload.abort().await;
+            Err(e)
+        }
+    }
+}
+
+/// A multipart upload of our own at the backend.
+pub struct OwnUpload<'a> {
+    vault: &'a Arc<Vault>,
+    base: BackendRequest,
+    /// The backend's id of it.
+    pub id: String,
+    oid: keys::Oid,
+}
+
+/// Headers that belong to the creation of an upload and not to its parts.
+const CREATION_ONLY: [&str; 12] = [
+    "x-amz-acl",
+    "x-amz-tagging",
+    "x-amz-storage-class",
+    "x-amz-website-redirect-location",
+    "x-amz-object-lock-mode",
+    "x-amz-object-lock-retain-until-date",
+    "x-amz-object-lock-legal-hold",
+    "x-amz-server-side-encryption",
+    "x-amz-server-side-encryption-aws-kms-key-id",
+    "x-amz-server-side-encryption-context",
+    "x-amz-server-side-encryption-bucket-key-enabled",
+    "content-type",
+];
+
+impl<'a> OwnUpload<'a> {
+    /// Creates it, with the metadata of the object it will be. `Err`: the backend's refusal.
+    pub async fn create(vault: &'a Arc<Vault>, request: &BackendRequest, sealing: &Sealing) -> Result<Result<Self, Response<Body>>, BackendError> {
+        let mut headers = request.headers.clone();
+        for name in [header::IF_MATCH, header::IF_NONE_MATCH] {
+            headers.remove(name);
+        }
+        let create = BackendRequest::new(Method::POST, request.path.clone(), request.signer.clone()).query("uploads=").headers(headers);
+        let response = vault.backend.call(create).await?;
+        if !response.status().is_success() {
+            return Ok(Err(response));
+        }
+        let answer = small(response).await?;
+        let id = documents::text(&answer, "UploadId").ok_or_else(|| BackendError::Invalid("no UploadId in the backend's answer".into()))?;
+        let record = UploadRecord {
+            bucket: sealing.at.bucket.clone(),
+            key: sealing.at.key.clone(),
+            backend_upload_id: id.clone(),
+            // No client ever sees it: an empty string keeps it out of listings and marks it for the collector.
+            upload_id: String::new(),
+            oid: sealing.object.oid(),
+            principal: sealing.principal.clone(),
+            started_at_ms: now_ms(),
+        };
+        vault.sidecar.upload_started(record).await.map_err(|e| BackendError::Body(Box::new(crate::s3::Error::from(e))))?;
+        let base = BackendRequest::new(Method::PUT, request.path.clone(), request.signer.clone()).headers(for_parts(&request.headers));
+        Ok(Ok(Self { vault, base, id, oid: sealing.object.oid() }))
+    }
+
+    async fn fill(&self, first: Bytes, rest: BytesMut, mut sealed: Body, piece_size: usize) -> Result<Result<Vec<String>, Response<Body>>, BackendError> {
+        let mut etags = Vec::new();
+        let (mut current, mut rest) = (first, Some(rest));
+        loop {
+            self.vault.metrics.sealed(current.len() as u64);
+            let number = etags.len() + 1;
+            let response = self.vault.backend.call(self.part(number).sealed(Payload::Bytes(current))).await?;
+            if !response.status().is_success() {
+                return Ok(Err(response));
+            }
+            etags.push(super::etag_of(response.headers()));
+            let Some(begun) = rest.take() else { return Ok(Ok(etags)) };
+            (current, rest) = piece(&mut sealed, begun, piece_size).await?;
+        }
+    }
+
+    /// A request for one of its parts.
+    pub fn part(&self, number: usize) -> BackendRequest {
+        BackendRequest::new(Method::PUT, self.base.path.clone(), self.base.signer.clone())
+            .query(format!("partNumber={number}&uploadId={}", crate::backend::query_value(&self.id)))
+            .headers(self.base.headers.clone())
+    }
+
+    /// Makes the object visible, under the conditions that the client set.
+    pub async fn complete(&self, request: &BackendRequest, etags: &[String]) -> Result<Response<Body>, BackendError> {
+        let mut headers = for_parts(&request.headers);
+        for name in [header::IF_MATCH, header::IF_NONE_MATCH] {
+            if let Some(value) = request.headers.get(&name) {
+                headers.insert(name, value.clone());
+            }
+        }
+        let parts = etags.iter().enumerate().map(|(i, etag)| (i + 1, etag.as_str()));
+        let complete = BackendRequest::new(Method::POST, self.base.path.clone(), self.base.signer.clone())
+            .query(format!("uploadId={}", crate::backend::query_value(&self.id)))
+            .headers(headers)
+            .body(documents::complete_request(parts).into());
+        let response = completed(self.vault.backend.call(complete).await?).await?;
+        if response.status().is_success() {
+            self.forget().await;
+        } else if response.status().is_client_error() {
+            self.abort().await;
+        }
+        Ok(response)
+    }
+
+    /// Drops it and its parts. What cannot be dropped now stays in the sidecar for the collector.
+    pub async fn abort(&self) {
+        let abort = BackendRequest::new(Method::DELETE, self.base.path.clone(), self.base.signer.clone())
+            .query(format!("uploadId={}", crate::backend::query_value(&self.id)));
+        match self.vault.backend.call(abort).await {
+            Ok(response) if response.status().is_success() || response.status().as_u16() == 404 => self.forget().await,
+            Ok(response) => tracing::warn!(status = %response.status(), "an upload of ours could not be dropped; the collector will"),
+            Err(e) => tracing::warn!(error = %e, "an upload of ours could not be dropped; the collector will"),
+        }
+    }
+
+    async fn forget(&self) {
+        if let Err(e) = self.vault.sidecar.upload_ended(self.oid).await {
+            tracing::warn!(error = %e, "an ended upload could not be forgotten; the collector will");
+        }
+    }
+}
+
+/// The answer to a Complete: an error may hide in a 200, and the new `ETag` is in the body. It comes back as an ordinary answer.
+pub async fn completed(response: Response<Body>) -> Result<Response<Body>, BackendError> {
+    if !response.status().is_success() {
+        return Ok(response);
+    }
+    let (mut parts, body) = response.into_parts();
+    let bytes = crate::body::collect(body, 1 << 20).await.map_err(|e| BackendError::Broken(Box::new(e)))?;
+    if let Some(code) = documents::error_code(&bytes) {
+        parts.status = match code.as_str() {
+            "PreconditionFailed" => http::StatusCode::PRECONDITION_FAILED,
+            "NoSuchUpload" | "NoSuchKey" | "NoSuchBucket" => http::StatusCode::NOT_FOUND,
+            "InvalidPart" | "InvalidPartOrder" | "EntityTooSmall" | "MalformedXML" => http::StatusCode::BAD_REQUEST,
+            "ConditionalRequestConflict" => http::StatusCode::CONFLICT,
+            "AccessDenied" => http::StatusCode::FORBIDDEN,
+            _ => http::StatusCode::INTERNAL_SERVER_ERROR,
+        };
+    } else {
+        let etag = documents::text(&bytes, "ETag").ok_or_else(|| BackendError::Invalid("no ETag in the backend's answer to Complete".into()))?;
+        let value = HeaderValue::from_str(&format!("\"{}\"", etag.trim_matches('"')))
+            .map_err(|_| BackendError::Invalid("an unusable ETag in the backend's answer".into()))?;
+        parts.headers.insert(header::ETAG, value);
+    }
+    parts.headers.remove(header::CONTENT_LENGTH);
+    parts.headers.remove(header::TRANSFER_ENCODING);
+    Ok(Response::from_parts(parts, crate::body::full(bytes)))
+}
+
+/// The headers that go along with every part: keys of SSE-C, the payer, the expected owner.
+pub fn for_parts(headers: &HeaderMap) -> HeaderMap {
+    let mut kept = HeaderMap::new();
+    for (name, value) in headers {
+        let n = name.as_str();
+        if n.starts_with("x-amz-") && !n.starts_with("x-amz-meta-") && !n.starts_with("x-amz-grant-") && !n.starts_with("x-amz-copy-source") && !n.starts_with("x-amz-metadata-directive") && !n.starts_with("x-amz-tagging-directive") && !CREATION_ONLY.contains(&n) {
+            kept.insert(HeaderName::clone(name), value.clone());
+        }
+    }
+    kept
+}
+
+/// Reads on until there are `size` bytes. The second half is what was read past them; none where the body ended.
+async fn piece(body: &mut Body, mut begun: BytesMut, size: usize) -> Result<(Bytes, Option<BytesMut>), BackendError> {
+    while begun.len() <= size {
+        let Some(frame) = body.frame().await else { return Ok((begun.freeze(), None)) };
+        if let Ok(data) = frame.map_err(BackendError::Body)?.into_data() {
+            begun.extend_from_slice(&data);
+        }
+    }
+    let rest = begun.split_off(size);
+    Ok((begun.freeze(), Some(rest)))
+}
+
+async fn small(response: Response<Body>) -> Result<Bytes, BackendError> {
+    crate::body::collect(response.into_body(), 1 << 20).await.map_err(|e| BackendError::Broken(Box::new(e)))
+}

@@ -1,0 +1,179 @@
+//! A sealed object as one answer of the backend describes it.
+
+use std::time::SystemTime;
+
+use http::{HeaderMap, HeaderName, Response, StatusCode, header};
+use keys::Oid;
+use keys::header::Header;
+use keys::object::{Facts, HEADER_NAME, ObjectKey};
+use s3s::S3ErrorCode;
+
+use super::etag_of;
+use crate::body::{Body, collect};
+use crate::s3::error::Answer;
+use crate::s3::{Error, checksum};
+use crate::sidecar::{ObjectAt, ObjectRecord};
+use crate::telemetry::Cache;
+use crate::vault::{Vault, now_ms};
+
+/// Error documents longer than this are cut off: no S3 error is.
+const ERROR_BODY_LIMIT: usize = 64 << 10;
+
+/// A sealed object: its header was opened, so name, key-encryption key and metadata are the ones it was sealed under.
+pub struct Stored {
+    /// Name and version, as the backend answered.
+    pub at: ObjectAt,
+    /// The answer's headers, unedited.
+    pub headers: HeaderMap,
+    /// The backend's `ETag`, without quotes.
+    pub backend_etag: String,
+    /// Length of the sealed body.
+    pub total: u64,
+    /// What opens it.
+    pub object: ObjectKey,
+    /// Under which key-encryption key its DEK is wrapped.
+    pub kek_id: uuid::Uuid,
+}
+
+impl Stored {
+    /// Opens the header of an answer about `asked`, whose sealed body is `total` bytes long. None: there is no header.
+    pub async fn from_answer(vault: &Vault, asked: &ObjectAt, headers: HeaderMap, total: u64) -> Result<Option<Self>, Error> {
+        let Some(value) = headers.get(HEADER_NAME) else { return Ok(None) };
+        let header = Header::decode(value.as_bytes())?;
+        let kek = vault.keys.by_id(&asked.bucket, header.kek_id).await?;
+        let digest = keys::metadata::digest(pairs(&headers), header.mask);
+        let object = kek.unwrap(&asked.key, &header, digest)?;
+        if keys::length::plaintext_object_len(total).is_none() {
+            return Err(keys::Error::Inconsistent("no sealed object has this length").into());
+        }
+        let at = ObjectAt { version_id: super::version_of(&headers).or_else(|| asked.version_id.clone()), ..asked.clone() };
+        let backend_etag = etag_of(&headers);
+        Ok(Some(Self { at, headers, backend_etag, total, object, kek_id: header.kek_id }))
+    }
+
+    /// What the memory or the sidecar know of exactly this object.
+    pub async fn known_facts(&self, vault: &Vault, need_table: bool) -> Option<Facts> {
+        let usable = |record: &ObjectRecord| {
+            record.backend_etag == self.backend_etag
+                && record.oid == self.object.oid()
+                && keys::length::sealed_object_len(record.facts.length) == self.total
+                && (!need_table || record.facts.part_count == 1 || !record.facts.parts.is_empty())
+        };
+        if let Some(record) = vault.known.latest(&self.at).filter(|r| usable(r)) {
+            vault.metrics.cache(Cache::Facts, true);
+            return Some(record.facts.clone());
+        }
+        vault.metrics.cache(Cache::Facts, false);
+        // A sidecar that fails only makes the answer slower: the object says all of it itself.
+        let record = vault.sidecar.object(&self.at).await.inspect_err(|e| tracing::warn!(error = %e, "sidecar read failed")).ok()??;
+        if !usable(&record) {
+            return None;
+        }
+        let facts = record.facts.clone();
+        vault.known.insert(record.into());
+        Some(facts)
+    }
+
+    /// The record that this object deserves.
+    pub fn record(&self, facts: Facts, principal: Option<String>) -> ObjectRecord {
+        ObjectRecord {
+            at: self.at.clone(),
+            backend_etag: self.backend_etag.clone(),
+            oid: self.object.oid(),
+            kek_id: self.kek_id,
+            facts,
+            principal,
+            recorded_at_ms: now_ms(),
+            scrub: "off".to_owned(),
+        }
+    }
+
+    /// `Last-Modified`.
+    pub fn last_modified(&self) -> Option<SystemTime> {
+        last_modified(&self.headers)
+    }
+
+    /// The object id.
+    pub fn oid(&self) -> Oid {
+        self.object.oid()
+    }
+}
+
+/// What was found under a name.
+pub enum Look {
+    /// A sealed object.
+    Sealed(Box<Sealed>),
+    /// Plaintext from before, in a bucket that is `migrating`.
+    Plain(Plain),
+}
+
+/// A sealed object whose SUMMARY was read.
+pub struct Sealed {
+    /// The object.
+    pub stored: Stored,
+    /// What it says of itself.
+    pub facts: Facts,
+    /// The last bytes of its sealed body, as many as were read.
+    pub suffix: bytes::Bytes,
+}
+
+/// Plaintext from before.
+pub struct Plain {
+    /// The backend's `ETag`, which is the client's too.
+    pub etag: String,
+    /// The answer's headers, unedited.
+    pub headers: HeaderMap,
+    /// Its length.
+    pub length: u64,
+}
+
+/// `Last-Modified` of an answer.
+pub fn last_modified(headers: &HeaderMap) -> Option<SystemTime> {
+    headers.get(header::LAST_MODIFIED)?.to_str().ok().and_then(|v| httpdate::parse_http_date(v).ok())
+}
+
+/// Headers as the pairs that the metadata digest reads.
+pub fn pairs(headers: &HeaderMap) -> impl Iterator<Item = (&str, &[u8])> {
+    headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()))
+}
+
+/// An error answer of the backend, on its way to the client as it came.
+pub async fn answered(response: Response<Body>) -> Error {
+    let (mut parts, body) = response.into_parts();
+    let body = match collect(body, ERROR_BODY_LIMIT).await {
+        Ok(body) => body,
+        Err(e) => return Error::Protocol(format!("an error answer could not be read: {e}").into()),
+    };
+    // A redirect names the backend, and a success here is a protocol that we do not know: neither is for the client.
+    if parts.status.is_redirection() && parts.status != StatusCode::NOT_MODIFIED || parts.status.is_success() {
+        return Error::Protocol(format!("the backend answered {}", parts.status).into());
+    }
+    let code = super::documents::error_code(&body).unwrap_or_default();
+    crate::s3::operation::strip_owned_response_headers(&mut parts.headers);
+    Error::Answered { status: parts.status, code, response: Box::new(Answer { headers: parts.headers, body }) }
+}
+
+/// An object that has no header in a bucket where every object must have one.
+pub fn unsealed() -> Error {
+    Error::client(
+        S3ErrorCode::InvalidObjectState,
+        "This object was not written through the gateway and its bucket is not in the migrating state, so it is not served. \
+         Ask the operator to set state = \"migrating\" for the bucket, or write the object again",
+    )
+}
+
+/// The headers of a successful answer about a sealed object: the backend's own, less those that describe the sealed bytes, plus ours.
+pub fn answer_headers(stored: &HeaderMap, facts: &Facts) -> Result<HeaderMap, Error> {
+    let mut headers = stored.clone();
+    crate::s3::operation::strip_owned_response_headers(&mut headers);
+    super::set(&mut headers, header::ETAG, &format!("\"{}\"", facts.etag_string()))?;
+    super::set(&mut headers, header::ACCEPT_RANGES, "bytes")?;
+    Ok(headers)
+}
+
+/// Adds `x-amz-checksum-*`, as `x-amz-checksum-mode: ENABLED` asks for.
+pub fn add_checksum(headers: &mut HeaderMap, facts: &Facts) -> Result<(), Error> {
+    let Some(sum) = &facts.checksum else { return Ok(()) };
+    super::set(headers, checksum::header_name(sum.algorithm), &checksum::to_text(sum, facts.part_count.into()))?;
+    super::set(headers, HeaderName::from_static("x-amz-checksum-type"), checksum::kind_name(sum.kind))
+}

@@ -1,0 +1,230 @@
+//! `UploadPart` and `UploadPartCopy`. Every attempt is recorded before it is acknowledged.
+
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
+use keys::object::{PartEntry, PartSealer};
+use s3s::S3ErrorCode;
+
+use super::conditions::{self, Outcome};
+use super::get::Resolved;
+use super::multipart::upload_token;
+use super::put::intake_options;
+use super::source::{Changed, Source, succeeded};
+use super::stored::Look;
+use super::upload_id::Upload;
+use super::{Call, documents, etag_of, keepalive, range, set};
+use crate::backend::{BackendRequest, Payload, Signer, path, query_value};
+use crate::body::seal::{Finish, body_error, seal};
+use crate::body::{self, Body, collect};
+use crate::config::EtagPolicy;
+use crate::s3::address::CopySource;
+use crate::s3::intake::{Intake, IntakeOptions, Received};
+use crate::s3::sigv4::Authentication;
+use crate::s3::{Error, checksum};
+use crate::sidecar::PartAttempt;
+use crate::vault::{Vault, now_ms};
+
+/// A part below this must be the last one, as S3 has it; with our trailer behind it, it is not, so it waits in a stash.
+pub const MIN_PART: u64 = 5 << 20;
+/// The highest part number; whoever has it has no number left for our trailer.
+pub const LAST_NUMBER: u16 = 10_000;
+/// S3's bound on a part, less what sealing can add.
+const MAX_PART: u64 = (5 << 30) - (8 << 20);
+
+/// `UploadPart`.
+pub async fn upload_part(mut call: Call) -> Result<Response<Body>, Error> {
+    let vault = call.vault.clone();
+    let number = part_number(&call)?;
+    let upload = Upload::open(&vault, call.bucket()?, call.key()?, &upload_token(&call)?).await?;
+    let options = IntakeOptions {
+        md5: upload.etag == EtagPolicy::Md5,
+        max_length: MAX_PART,
+        ..intake_options(&vault, call.bucket()?, upload.checksum.map(|(a, _)| a))
+    };
+    let body = call.take_body();
+    let intake = Intake::new(&call.headers, body, &call.authentication, options)?;
+    let attempt = write_part(&vault, call.forward_sealed(), &upload, number, intake).await?;
+
+    let mut response = Response::new(body::empty());
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
+    set(headers, header::ETAG, &format!("\"{}\"", hex::encode(attempt.entry.md5)))?;
+    if let Some(sum) = &attempt.entry.checksum {
+        set(headers, checksum::header_name(sum.algorithm), &checksum::to_text(sum, 1))?;
+    }
+    Ok(response)
+}
+
+/// `partNumber`, 1 to 10,000.
+fn part_number(call: &Call) -> Result<u16, Error> {
+    match call.query.get("partNumber").map(str::parse::<u16>) {
+        Some(Ok(number @ 1..=LAST_NUMBER)) => Ok(number),
+        _ => Err(Error::client(S3ErrorCode::InvalidArgument, "Part number must be an integer between 1 and 10000, inclusive")),
+    }
+}
+
+/// Seals a part and puts it where it waits for Complete: at the backend, or in the stash.
+async fn write_part(vault: &Arc<Vault>, request: BackendRequest, upload: &Upload, number: u16, intake: Intake) -> Result<PartAttempt, Error> {
+    let declared = intake.length();
+    let sealer = PartSealer::new(&upload.object, number)?;
+    let prefix = sealer.prefix();
+    let entry: Arc<Mutex<Option<PartEntry>>> = Arc::default();
+    let sealed = seal(intake, sealer, finish(upload, number, prefix, entry.clone()));
+    let (payload, length) = match declared {
+        Some(length) if length > vault.config.limits.small_object => {
+            (Payload::Stream { body: sealed, length: keys::cobblestone::sealed_len(length) }, length)
+        }
+        _ => {
+            let limit = vault.config.limits.body_in_memory;
+            let bytes = collect(sealed, limit).await.map_err(|e| match e {
+                body::CollectError::TooLong { .. } => {
+                    Error::client(S3ErrorCode::MissingContentLength, "A part of this size needs a Content-Length header")
+                }
+                body::CollectError::Broken(e) => body_error(e),
+            })?;
+            let length = keys::cobblestone::plaintext_len(bytes.len() as u64).ok_or_else(|| Error::Internal("sealed length".into()))?;
+            (Payload::Bytes(bytes), length)
+        }
+    };
+    vault.metrics.sealed(length);
+    let stash = (length < MIN_PART || number == LAST_NUMBER).then(|| format!("stash/{}/{number:05}-{}", upload.object.oid(), uuid::Uuid::new_v4()));
+    let request = match &stash {
+        Some(key) => BackendRequest::new(http::Method::PUT, path(vault.reserved.system_bucket(), key), Signer::Gateway),
+        None => request.query(format!("partNumber={number}&uploadId={}", query_value(&upload.backend_id))),
+    };
+    let response = match vault.backend.call(request.sealed(payload)).await {
+        Ok(response) => succeeded(response).await?,
+        Err(crate::backend::BackendError::Body(e)) => return Err(body_error(e)),
+        Err(e) => return Err(e.into()),
+    };
+    let entry = entry.lock().map_err(|_| Error::Internal("a lock was poisoned".into()))?.take();
+    let entry = entry.ok_or_else(|| Error::Protocol("the backend acknowledged a part that it had not read".into()))?;
+    let attempt = PartAttempt { oid: upload.object.oid(), number, backend_etag: etag_of(response.headers()), stash, entry, at_ms: now_ms() };
+    vault.sidecar.part_attempt(attempt.clone()).await?;
+    Ok(attempt)
+}
+
+fn finish(upload: &Upload, number: u16, prefix: keys::object::Prefix, slot: Arc<Mutex<Option<PartEntry>>>) -> Finish {
+    let asked = upload.checksum.map(|(a, _)| a);
+    Box::new(move |received: Received| {
+        Box::pin(async move {
+            if let (Some(asked), Some(sum)) = (asked, &received.checksum)
+                && sum.algorithm != asked
+            {
+                return Err(Error::client(
+                    S3ErrorCode::InvalidRequest,
+                    format!(
+                        "Checksum Type mismatch occurred, expected checksum Type: {}, actual checksum Type: {}",
+                        checksum::algorithm_name(asked).to_ascii_lowercase(),
+                        checksum::algorithm_name(sum.algorithm).to_ascii_lowercase()
+                    ),
+                ));
+            }
+            let md5 = match received.md5 {
+                Some(md5) => md5,
+                None => keys::Oid::random()?.0,
+            };
+            let entry = PartEntry { number, length: received.length, prefix, md5, checksum: received.checksum };
+            *slot.lock().map_err(|_| Error::Internal("a lock was poisoned".into()))? = Some(entry);
+            Ok(Bytes::new())
+        })
+    })
+}
+
+/// `UploadPartCopy`: the source's bytes are opened and sealed again under the new object's key.
+pub async fn upload_part_copy(call: Call) -> Result<Response<Body>, Error> {
+    let number = part_number(&call)?;
+    let source = super::copy::source_of(&call)?;
+    let upload = Upload::open(&call.vault, call.bucket()?, call.key()?, &upload_token(&call)?).await?;
+    let (resource, request_id) = (call.address.raw_path.clone(), call.request_id.clone());
+    keepalive::answer(resource, request_id, async move { copy_part(&call, &source, &upload, number).await }).await
+}
+
+async fn copy_part(call: &Call, named: &CopySource, upload: &Upload, number: u16) -> Result<Response<Body>, Error> {
+    let vault = &call.vault;
+    let source = Source::copied(call, named);
+    let (plaintext, length, version) = read_source(call, &source).await?;
+    let mut declared = HeaderMap::new();
+    declared.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    let options = IntakeOptions {
+        md5: upload.etag == EtagPolicy::Md5,
+        max_length: MAX_PART,
+        ..intake_options(vault, call.bucket()?, upload.checksum.map(|(a, _)| a))
+    };
+    let intake = Intake::new(&declared, plaintext, &Authentication::Anonymous, options)?;
+    let mut request = call.forward_sealed();
+    super::copy::strip_copy_headers(&mut request.headers);
+    let attempt = write_part(vault, request, upload, number, intake).await?;
+    let answer = documents::copy_part_result(&hex::encode(attempt.entry.md5), attempt.at_ms, attempt.entry.checksum.as_ref());
+    let mut response = Response::new(body::full(answer));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+    if let Some(version) = version {
+        set(response.headers_mut(), HeaderName::from_static("x-amz-copy-source-version-id"), &version)?;
+    }
+    Ok(response)
+}
+
+/// The bytes that a part copy asks for, as plaintext, and how many.
+async fn read_source(call: &Call, source: &Source) -> Result<(Body, u64, Option<String>), Error> {
+    for _ in 0..3 {
+        match source.look(super::head::SUFFIX, true).await? {
+            Look::Sealed(sealed) => {
+                weigh(call, &sealed.facts.etag_string(), sealed.stored.last_modified())?;
+                let Resolved::Partial { bytes, .. } = wanted(call, sealed.facts.length)? else {
+                    return Err(Error::Internal("a part copy resolves to a range".into()));
+                };
+                let length = bytes.end - bytes.start;
+                match source.open(&sealed.stored.backend_etag, &sealed.facts, bytes).await? {
+                    Ok(opened) => return Ok((opened.plaintext, length, opened.stored.at.version_id)),
+                    Err(Changed) => {}
+                }
+            }
+            Look::Plain(plain) => {
+                weigh(call, &plain.etag, super::stored::last_modified(&plain.headers))?;
+                let Resolved::Partial { bytes, .. } = wanted(call, plain.length)? else {
+                    return Err(Error::Internal("a part copy resolves to a range".into()));
+                };
+                let length = bytes.end - bytes.start;
+                if length == 0 {
+                    return Ok((body::empty(), 0, None));
+                }
+                let request = source.request(http::Method::GET, Some(&range::header(&bytes)), Some(&plain.etag))?;
+                let response = call.vault.backend.call(request).await?;
+                if response.status() == http::StatusCode::PARTIAL_CONTENT && etag_of(response.headers()) == plain.etag {
+                    let version = super::version_of(response.headers());
+                    return Ok((response.into_body(), length, version));
+                }
+            }
+        }
+    }
+    Err(Error::client(S3ErrorCode::SlowDown, "The source is being replaced faster than it can be read; try again"))
+}
+
+/// The conditions on the source.
+pub fn weigh(call: &Call, etag: &str, last_modified: Option<std::time::SystemTime>) -> Result<(), Error> {
+    match conditions::weigh(&conditions::COPY_SOURCE, &call.headers, etag, last_modified) {
+        Outcome::Go => Ok(()),
+        Outcome::NotModified | Outcome::Failed => {
+            Err(Error::client(S3ErrorCode::PreconditionFailed, "At least one of the pre-conditions you specified did not hold"))
+        }
+    }
+}
+
+/// `x-amz-copy-source-range: bytes=first-last`, or all of the source.
+fn wanted(call: &Call, length: u64) -> Result<Resolved, Error> {
+    let Some(text) = call.header("x-amz-copy-source-range") else { return Ok(Resolved::Partial { bytes: 0..length, parts: None }) };
+    let bounds = text.strip_prefix("bytes=").and_then(|r| r.split_once('-')).and_then(|(a, b)| Some((a.parse::<u64>().ok()?, b.parse::<u64>().ok()?)));
+    match bounds {
+        Some((first, last)) if first <= last && last < length => Ok(Resolved::Partial { bytes: first..last + 1, parts: None }),
+        Some((first, last)) if first <= last => Err(Error::client(
+            S3ErrorCode::InvalidArgument,
+            format!("Range specified is not valid for source object of size: {length}"),
+        )),
+        _ => Err(Error::client(
+            S3ErrorCode::InvalidArgument,
+            "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy",
+        )),
+    }
+}

@@ -1,0 +1,158 @@
+//! What every operation works with: the backend, the keys, the sidecar, the caches and the bounds.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use keys::hierarchy::{Kek, KeyManager};
+use moka::sync::Cache;
+use s3s::S3ErrorCode;
+use tokio::sync::Semaphore;
+
+use crate::backend::{Backend, BackendRequest, Signer};
+use crate::config::Config;
+use crate::identity::Credentials;
+use crate::s3::Error;
+use crate::s3::address::Reserved;
+use crate::sidecar::{ObjectAt, ObjectRecord, Sidecar};
+use crate::telemetry::Metrics;
+
+/// How many records that a read found may wait for the sidecar at once.
+const LEARNING: usize = 256;
+
+/// The parts of a running gateway. Built once, in [`crate::app`].
+pub struct Vault {
+    /// The configuration it was built from.
+    pub config: Config,
+    /// Object storage.
+    pub backend: Arc<dyn Backend>,
+    /// Key-encryption keys.
+    pub keys: KeyManager,
+    /// Metadata.
+    pub sidecar: Arc<dyn Sidecar>,
+    /// Client credentials.
+    pub credentials: Credentials,
+    /// Bucket names that no client may reach.
+    pub reserved: Reserved,
+    /// Figures.
+    pub metrics: Arc<Metrics>,
+    /// What is known of objects.
+    pub known: KnownObjects,
+    /// Buckets that were seen to exist, so that a write need not ask before it makes a first key for one.
+    known_buckets: Cache<String, ()>,
+    learning: Arc<Semaphore>,
+}
+
+impl Vault {
+    /// Puts the parts together.
+    pub fn new(
+        config: Config,
+        backend: Arc<dyn Backend>,
+        keys: KeyManager,
+        sidecar: Arc<dyn Sidecar>,
+        credentials: Credentials,
+        reserved: Reserved,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        let known = KnownObjects::new(config.limits.facts_cache_entries);
+        let known_buckets = Cache::builder().max_capacity(10_000).time_to_live(Duration::from_secs(300)).build();
+        Self { config, backend, keys, sidecar, credentials, reserved, metrics, known, known_buckets, learning: Arc::new(Semaphore::new(LEARNING)) }
+    }
+
+    /// The key that seals new objects of a bucket. A bucket that does not exist gets the backend's `NoSuchBucket`, and no key:
+    /// else every misspelt name would leave a record behind.
+    pub async fn kek_for_write(&self, bucket: &str, signer: &Signer) -> Result<Arc<Kek>, Error> {
+        if !self.known_buckets.contains_key(bucket) {
+            let answer = self.backend.call(BackendRequest::head_bucket(bucket, signer.clone())).await?;
+            match answer.status().as_u16() {
+                // 403: it exists, and whether the write itself is allowed is for the backend to say.
+                200..=299 | 403 => self.known_buckets.insert(bucket.to_owned(), ()),
+                404 => return Err(Error::client(S3ErrorCode::NoSuchBucket, "The specified bucket does not exist")),
+                status => return Err(Error::Protocol(format!("HeadBucket answered {status}").into())),
+            }
+        }
+        Ok(self.keys.current(bucket).await?)
+    }
+
+    /// Remembers what was read of an object: in memory, and in the sidecar where it heals what was lost. The reader does not wait,
+    /// and a read that is not remembered only costs the next one a call, so that is dropped where too many are under way.
+    pub fn learn(self: &Arc<Self>, asked: &ObjectAt, record: ObjectRecord) {
+        let record = Arc::new(record);
+        self.known.insert(record.clone());
+        if *asked != record.at {
+            self.known.insert_as(asked.clone(), record.clone());
+        }
+        let Ok(slot) = self.learning.clone().try_acquire_owned() else { return };
+        let vault = self.clone();
+        tokio::spawn(async move {
+            if let Err(e) = vault.sidecar.record(None, ObjectRecord::clone(&record), Vec::new()).await {
+                tracing::warn!(error = %e, "what was read of an object could not be kept");
+            }
+            drop(slot);
+        });
+    }
+
+    /// A bucket was deleted: its name may come back with another life.
+    pub fn bucket_deleted(&self, bucket: &str) {
+        self.known_buckets.invalidate(bucket);
+        self.keys.forget_bucket(bucket);
+    }
+}
+
+/// What is known of objects, in memory: sidecar records by name, and names in `migrating` buckets that were found to be plaintext.
+/// Every entry holds the backend's `ETag` and answers only while that is still the backend's.
+pub struct KnownObjects {
+    sealed: Cache<ObjectAt, Arc<ObjectRecord>>,
+    plain: Cache<ObjectAt, Arc<str>>,
+}
+
+impl KnownObjects {
+    fn new(entries: u64) -> Self {
+        // Counted by part rows, since a record of 10,000 parts weighs as much as 3,000 small ones.
+        let weigh = |_: &ObjectAt, r: &Arc<ObjectRecord>| 1 + u32::try_from(r.facts.parts.len() / 3).unwrap_or(u32::MAX);
+        Self {
+            sealed: Cache::builder().max_capacity(entries).weigher(weigh).build(),
+            plain: Cache::builder().max_capacity(entries).build(),
+        }
+    }
+
+    /// The record under this name, of whatever backend `ETag`.
+    pub fn latest(&self, at: &ObjectAt) -> Option<Arc<ObjectRecord>> {
+        self.sealed.get(at)
+    }
+
+    /// The record under this name if it is still about the object that the backend holds.
+    pub fn sealed(&self, at: &ObjectAt, backend_etag: &str) -> Option<Arc<ObjectRecord>> {
+        self.sealed.get(at).filter(|r| r.backend_etag == backend_etag)
+    }
+
+    /// Remembers a record.
+    pub fn insert(&self, record: Arc<ObjectRecord>) {
+        self.sealed.insert(record.at.clone(), record);
+    }
+
+    /// Remembers it under the name that was asked for too: without a version id, in a versioned bucket.
+    pub fn insert_as(&self, asked: ObjectAt, record: Arc<ObjectRecord>) {
+        self.sealed.insert(asked, record);
+    }
+
+    /// Forgets a name.
+    pub fn forget(&self, at: &ObjectAt) {
+        self.sealed.invalidate(at);
+        self.plain.invalidate(at);
+    }
+
+    /// Whether the object was found to be plaintext from before.
+    pub fn is_plain(&self, at: &ObjectAt, backend_etag: &str) -> bool {
+        self.plain.get(at).is_some_and(|etag| *etag == *backend_etag)
+    }
+
+    /// Remembers that it is.
+    pub fn insert_plain(&self, at: ObjectAt, backend_etag: &str) {
+        self.plain.insert(at, Arc::from(backend_etag));
+    }
+}
+
+/// Milliseconds since the Unix epoch.
+pub fn now_ms() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX))
+}
