@@ -1,6 +1,11 @@
 //! The metadata database beside the object store. It is never the only copy of anything needed to open an object.
 
 pub mod sqlite;
+#[cfg(test)]
+pub mod suite;
+
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use keys::{Oid, object::Facts};
@@ -129,9 +134,9 @@ pub struct PartAttempt {
 /// Why the sidecar could not do as asked.
 #[derive(Debug, thiserror::Error)]
 pub enum SidecarError {
-    /// The database failed: full disk, locked file, broken connection.
+    /// The database failed: full disk, locked file, broken connection. Shared by all writes of the commit that failed.
     #[error("the sidecar database failed")]
-    Database(#[from] sqlx::Error),
+    Database(#[source] Arc<sqlx::Error>),
     /// The schema could not be brought up to date.
     #[error("the sidecar schema could not be migrated")]
     Migrate(#[from] sqlx::migrate::MigrateError),
@@ -141,6 +146,53 @@ pub enum SidecarError {
     /// The writer task has ended; the process is shutting down.
     #[error("the sidecar is closed")]
     Closed,
+    /// The configured URL is none that is known.
+    #[error("`{0}` is not a sidecar URL; `sqlite://relative/path.db` and `sqlite:///absolute/path.db` are")]
+    Url(String),
+    /// The file could not be made or opened.
+    #[error("the sidecar file {} cannot be opened", path.display())]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The file is damaged, or something else.
+    #[error(
+        "{} is damaged or no sidecar database; move it away and run `data-vault sidecar rebuild`",
+        path.display()
+    )]
+    NotADatabase {
+        /// Which file.
+        path: PathBuf,
+        /// What the database said.
+        #[source]
+        source: Arc<sqlx::Error>,
+    },
+    /// The file was written by a later release.
+    #[error(
+        "{} has schema version {version}, which is newer than this release of data-vault; use the newer release",
+        path.display()
+    )]
+    NewerSchema {
+        /// Which file.
+        path: PathBuf,
+        /// Its schema version.
+        version: i64,
+    },
+    /// The file was deleted or replaced while it was open.
+    #[error("the sidecar file {} was deleted or replaced; restart to make it anew", path.display())]
+    Replaced {
+        /// Which file.
+        path: PathBuf,
+    },
+}
+
+impl From<sqlx::Error> for SidecarError {
+    fn from(e: sqlx::Error) -> Self {
+        Self::Database(Arc::new(e))
+    }
 }
 
 /// The metadata database. One test suite runs over every implementation.

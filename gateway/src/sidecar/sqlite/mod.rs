@@ -1,0 +1,520 @@
+//! The sidecar in one SQLite file, for one gateway process.
+//!
+//! Write-ahead log with `synchronous=FULL`: a commit is one fsync of the log. One task writes ([`writer`]), in groups; a
+//! small pool of connections reads.
+
+mod change;
+mod row;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use keys::{Oid, object::Facts};
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{ConnectOptions, SqliteConnection};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use self::change::Change;
+use self::writer::{Write, Writer};
+use super::{
+    Intent, IntentId, LineageEdge, Listed, ObjectAt, ObjectRecord, PartAttempt, Sidecar,
+    SidecarError, UploadRecord,
+};
+
+static MIGRATIONS: Migrator = sqlx::migrate!("src/sidecar/migrations");
+
+/// How long a connection waits for another process's lock, and a reader for a free connection.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// The log is cut back to this many bytes after a checkpoint.
+const LOG_LIMIT: &str = "67108864";
+
+/// Where the file is and how much may wait.
+#[derive(Clone, Debug)]
+pub struct SqliteOptions {
+    /// The database file; made with mode 0600 where there is none, its folders with mode 0700.
+    pub path: PathBuf,
+    /// Most writes in one transaction.
+    pub max_batch: usize,
+    /// Most writes that wait for the writer; callers beyond it wait to queue.
+    pub queue: usize,
+    /// Connections that read.
+    pub readers: u32,
+}
+
+impl SqliteOptions {
+    /// 256 writes a transaction, 1,024 queued, 4 readers.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            max_batch: 256,
+            queue: 1024,
+            readers: 4,
+        }
+    }
+
+    /// `sqlite://data/sidecar.db` is relative to the working directory, `sqlite:///var/lib/sidecar.db` absolute. Fails with
+    /// [`SidecarError::Url`] on anything else.
+    pub fn from_url(url: &str) -> Result<Self, SidecarError> {
+        match url.strip_prefix("sqlite://") {
+            Some(path) if !path.is_empty() && !path.contains(['?', '#', '\0']) => {
+                Ok(Self::new(path))
+            }
+            _ => Err(SidecarError::Url(url.to_owned())),
+        }
+    }
+}
+
+/// The metadata database in a SQLite file.
+pub struct SqliteSidecar {
+    path: PathBuf,
+    identity: FileIdentity,
+    writes: mpsc::Sender<Write>,
+    readers: SqlitePool,
+    commits: Arc<AtomicU64>,
+    closing: CancellationToken,
+    closed: CancellationToken,
+}
+
+impl SqliteSidecar {
+    /// Opens the file, or makes it, and brings its schema up to date. Fails with [`SidecarError::File`],
+    /// [`SidecarError::NotADatabase`], [`SidecarError::NewerSchema`], [`SidecarError::Migrate`] or
+    /// [`SidecarError::Database`].
+    pub async fn open(options: SqliteOptions) -> Result<Self, SidecarError> {
+        let wanted = options.path.clone();
+        let (path, identity) = tokio::task::spawn_blocking(move || make_file(&wanted))
+            .await
+            .unwrap_or_else(|e| Err(io::Error::other(e)))
+            .map_err(|source| SidecarError::File {
+                path: options.path.clone(),
+                source,
+            })?;
+
+        let connect = SqliteConnectOptions::new()
+            .filename(&path)
+            .create_if_missing(false)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(BUSY_TIMEOUT)
+            .pragma("journal_size_limit", LOG_LIMIT)
+            .disable_statement_logging();
+        let db = connect_and_migrate(&connect).await.map_err(|e| e.of(&path))?;
+        let readers = open_readers(connect, options.readers.max(1)).await?;
+
+        let (writes, queue) = mpsc::channel(options.queue.max(1));
+        let commits = Arc::new(AtomicU64::new(0));
+        let closing = CancellationToken::new();
+        let closed = CancellationToken::new();
+        let writer = Writer {
+            db,
+            queue,
+            max_batch: options.max_batch.max(1),
+            commits: Arc::clone(&commits),
+            closing: closing.clone(),
+            closed: closed.clone(),
+        };
+        tokio::spawn(writer.run());
+        Ok(Self {
+            path,
+            identity,
+            writes,
+            readers,
+            commits,
+            closing,
+            closed,
+        })
+    }
+
+    /// Transactions committed since it was opened.
+    pub fn commits(&self) -> u64 {
+        self.commits.load(Ordering::Relaxed)
+    }
+
+    /// Takes no more writes, commits and answers those that are queued, and closes every connection. May be called again.
+    pub async fn close(&self) {
+        self.closing.cancel();
+        self.closed.cancelled().await;
+        self.readers.close().await;
+    }
+
+    /// Queues a change and waits until it is durable.
+    async fn write(&self, change: Change) -> Result<i64, SidecarError> {
+        let (caller, outcome) = oneshot::channel();
+        self.writes
+            .send((change, caller))
+            .await
+            .map_err(|_| SidecarError::Closed)?;
+        outcome.await.map_err(|_| SidecarError::Closed)?
+    }
+}
+
+/// Device and inode: a file deleted or replaced under an open database has another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct FileIdentity(u64, u64);
+
+impl From<std::fs::Metadata> for FileIdentity {
+    fn from(metadata: std::fs::Metadata) -> Self {
+        Self(metadata.dev(), metadata.ino())
+    }
+}
+
+/// Makes the file and its folders where they are missing. Returns its absolute path. SQLite gives its log the same mode.
+fn make_file(path: &Path) -> io::Result<(PathBuf, FileIdentity)> {
+    let path = std::path::absolute(path)?;
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)?;
+    let file = std::fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&path)?;
+    // The name must outlive a power cut as the commits do.
+    std::fs::File::open(folder)?.sync_all()?;
+    let identity = file.metadata()?.into();
+    Ok((path, identity))
+}
+
+/// Why a file could not be opened as a sidecar.
+#[derive(Debug, thiserror::Error)]
+enum OpenError {
+    #[error(transparent)]
+    Connect(#[from] sqlx::Error),
+    #[error(transparent)]
+    Migrate(#[from] MigrateError),
+}
+
+impl OpenError {
+    fn of(self, path: &Path) -> SidecarError {
+        let path = path.to_owned();
+        match self {
+            Self::Migrate(MigrateError::VersionMissing(version)) => {
+                SidecarError::NewerSchema { path, version }
+            }
+            Self::Connect(e)
+            | Self::Migrate(MigrateError::Execute(e) | MigrateError::ExecuteMigration(e, _))
+                if not_a_database(&e) =>
+            {
+                SidecarError::NotADatabase {
+                    path,
+                    source: Arc::new(e),
+                }
+            }
+            Self::Connect(e) => e.into(),
+            Self::Migrate(e) => e.into(),
+        }
+    }
+}
+
+/// `SQLITE_CORRUPT` (11, with its extended codes) and `SQLITE_NOTADB` (26); <https://www.sqlite.org/rescode.html>.
+fn not_a_database(e: &sqlx::Error) -> bool {
+    e.as_database_error()
+        .and_then(sqlx::error::DatabaseError::code)
+        .and_then(|code| code.parse::<i32>().ok())
+        .is_some_and(|code| matches!(code & 0xff, 11 | 26))
+}
+
+async fn connect_and_migrate(
+    connect: &SqliteConnectOptions,
+) -> Result<SqliteConnection, OpenError> {
+    let mut db = connect.connect().await?;
+    MIGRATIONS.run(&mut db).await?;
+    Ok(db)
+}
+
+/// All connections are made now and kept: one made later would look for the file by name, and that may be gone.
+async fn open_readers(
+    connect: SqliteConnectOptions,
+    readers: u32,
+) -> Result<SqlitePool, sqlx::Error> {
+    let pool = SqlitePoolOptions::new()
+        .min_connections(readers)
+        .max_connections(readers)
+        .acquire_timeout(BUSY_TIMEOUT)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+        // A page of a listing comes without waiting for the reader of its rows.
+        .connect_with(connect.pragma("query_only", "1").row_buffer_size(1024))
+        .await?;
+    let mut all = Vec::with_capacity(readers as usize);
+    for _ in 0..readers {
+        all.push(pool.acquire().await?);
+    }
+    drop(all);
+    Ok(pool)
+}
+
+#[async_trait::async_trait]
+impl Sidecar for SqliteSidecar {
+    async fn begin(&self, intent: Intent) -> Result<IntentId, SidecarError> {
+        self.write(Change::Begin(intent)).await.map(IntentId)
+    }
+
+    async fn record(
+        &self,
+        intent: Option<IntentId>,
+        record: ObjectRecord,
+        lineage: Vec<LineageEdge>,
+    ) -> Result<(), SidecarError> {
+        let record = Box::new(record);
+        self.write(Change::Record {
+            intent,
+            record,
+            lineage,
+        })
+        .await?;
+        Ok(())
+    }
+
+    async fn abandon(&self, intent: IntentId) -> Result<(), SidecarError> {
+        self.write(Change::Abandon(intent)).await?;
+        Ok(())
+    }
+
+    async fn stale_intents(
+        &self,
+        before_ms: i64,
+        limit: u32,
+    ) -> Result<Vec<(IntentId, Intent)>, SidecarError> {
+        sqlx::query("SELECT * FROM intents WHERE started_at_ms < ? ORDER BY started_at_ms, id LIMIT ?")
+            .bind(before_ms)
+            .bind(limit)
+            .fetch_all(&self.readers)
+            .await?
+            .iter()
+            .map(|found| Ok((IntentId(row::column(found, "id")?), row::intent(found)?)))
+            .collect()
+    }
+
+    async fn object(&self, at: &ObjectAt) -> Result<Option<ObjectRecord>, SidecarError> {
+        // The null version is recorded under no version id while its bucket is unversioned, under `null` after.
+        sqlx::query(
+            "SELECT * FROM objects WHERE seq = (SELECT max(seq) FROM objects WHERE bucket = ?1 AND key = ?2 \
+             AND (?3 = '' OR version_id = ?3 OR (?3 = 'null' AND version_id = '')))",
+        )
+        .bind(&at.bucket)
+        .bind(&at.key)
+        .bind(row::version_column(at.version_id.as_deref()))
+        .fetch_optional(&self.readers)
+        .await?
+        .as_ref()
+        .map(row::object)
+        .transpose()
+    }
+
+    async fn listed(
+        &self,
+        bucket: &str,
+        rows: &[Listed],
+    ) -> Result<Vec<Option<Facts>>, SidecarError> {
+        let mut answers = vec![None; rows.len()];
+        if rows.is_empty() {
+            return Ok(answers);
+        }
+        let asked = json(
+            rows.iter()
+                .map(|row| (&row.key, &row.version_id, &row.backend_etag)),
+        )?;
+        let found = sqlx::query(
+            "SELECT asked.key AS position, length, etag_kind, etag, checksum_algorithm, checksum_kind, checksum, \
+             part_count, first_prefix \
+             FROM json_each(?2) AS asked CROSS JOIN objects AS o INDEXED BY objects_by_backend_etag \
+             ON o.bucket = ?1 AND o.key = asked.value ->> 0 AND o.backend_etag = asked.value ->> 2 \
+             WHERE asked.value ->> 1 IS NULL OR o.version_id = asked.value ->> 1 \
+             OR (o.version_id = '' AND asked.value ->> 1 = 'null')",
+        )
+        .bind(bucket)
+        .bind(asked)
+        .fetch_all(&self.readers)
+        .await?;
+        for found in &found {
+            place(&mut answers, found, row::facts_without_parts(found)?)?;
+        }
+        Ok(answers)
+    }
+
+    async fn forget(&self, at: &ObjectAt) -> Result<(), SidecarError> {
+        self.forget_all(vec![at.clone()]).await
+    }
+
+    async fn forget_all(&self, at: Vec<ObjectAt>) -> Result<(), SidecarError> {
+        self.write(Change::Forget(at)).await?;
+        Ok(())
+    }
+
+    async fn lineage(
+        &self,
+        target: &ObjectAt,
+        limit: u32,
+    ) -> Result<Vec<LineageEdge>, SidecarError> {
+        sqlx::query(
+            "SELECT * FROM lineage WHERE target_bucket = ?1 AND target_key = ?2 \
+             AND (?3 = '' OR target_version = ?3 OR (?3 = 'null' AND target_version = '')) \
+             ORDER BY at_ms DESC, seq DESC LIMIT ?4",
+        )
+        .bind(&target.bucket)
+        .bind(&target.key)
+        .bind(row::version_column(target.version_id.as_deref()))
+        .bind(limit)
+        .fetch_all(&self.readers)
+        .await?
+        .iter()
+        .map(row::edge)
+        .collect()
+    }
+
+    async fn upload_started(&self, upload: UploadRecord) -> Result<(), SidecarError> {
+        self.write(Change::UploadStarted(upload)).await?;
+        Ok(())
+    }
+
+    async fn uploads(
+        &self,
+        bucket: &str,
+        backend_upload_ids: &[String],
+    ) -> Result<Vec<Option<UploadRecord>>, SidecarError> {
+        let mut answers = vec![None; backend_upload_ids.len()];
+        if backend_upload_ids.is_empty() {
+            return Ok(answers);
+        }
+        let found = sqlx::query(
+            "SELECT asked.key AS position, u.* FROM json_each(?2) AS asked CROSS JOIN uploads AS u \
+             ON u.bucket = ?1 AND u.backend_upload_id = asked.value",
+        )
+        .bind(bucket)
+        .bind(json(backend_upload_ids)?)
+        .fetch_all(&self.readers)
+        .await?;
+        for found in &found {
+            place(&mut answers, found, row::upload(found)?)?;
+        }
+        Ok(answers)
+    }
+
+    async fn stale_uploads(
+        &self,
+        before_ms: i64,
+        limit: u32,
+    ) -> Result<Vec<UploadRecord>, SidecarError> {
+        sqlx::query("SELECT * FROM uploads WHERE started_at_ms < ? ORDER BY started_at_ms, oid LIMIT ?")
+            .bind(before_ms)
+            .bind(limit)
+            .fetch_all(&self.readers)
+            .await?
+            .iter()
+            .map(row::upload)
+            .collect()
+    }
+
+    async fn part_attempt(&self, attempt: PartAttempt) -> Result<(), SidecarError> {
+        self.write(Change::PartAttempt(Box::new(attempt))).await?;
+        Ok(())
+    }
+
+    async fn parts(&self, oid: Oid) -> Result<Vec<PartAttempt>, SidecarError> {
+        sqlx::query("SELECT * FROM part_attempts WHERE oid = ? ORDER BY number, at_ms, seq")
+            .bind(oid.0.as_slice())
+            .fetch_all(&self.readers)
+            .await?
+            .iter()
+            .map(row::attempt)
+            .collect()
+    }
+
+    async fn upload_ended(&self, oid: Oid) -> Result<(), SidecarError> {
+        self.write(Change::UploadEnded(oid)).await?;
+        Ok(())
+    }
+
+    async fn keep_kek(
+        &self,
+        bucket: &str,
+        kek_id: uuid::Uuid,
+        document: Bytes,
+    ) -> Result<(), SidecarError> {
+        let bucket = bucket.to_owned();
+        self.write(Change::KeepKek {
+            bucket,
+            kek_id,
+            document,
+        })
+        .await?;
+        Ok(())
+    }
+
+    async fn kek(&self, bucket: &str, kek_id: uuid::Uuid) -> Result<Option<Bytes>, SidecarError> {
+        sqlx::query("SELECT document FROM keks WHERE bucket = ? AND kek_id = ?")
+            .bind(bucket)
+            .bind(kek_id.as_bytes().as_slice())
+            .fetch_optional(&self.readers)
+            .await?
+            .as_ref()
+            .map(document)
+            .transpose()
+    }
+
+    async fn keks(&self, bucket: &str) -> Result<Vec<(uuid::Uuid, Bytes)>, SidecarError> {
+        sqlx::query("SELECT kek_id, document FROM keks WHERE bucket = ? ORDER BY kek_id")
+            .bind(bucket)
+            .fetch_all(&self.readers)
+            .await?
+            .iter()
+            .map(|found| {
+                let kek_id = uuid::Uuid::from_bytes(row::bytes(found, "kek_id")?);
+                Ok((kek_id, document(found)?))
+            })
+            .collect()
+    }
+
+    /// Fails too where the file was deleted or replaced: the open one answers on, but is gone at the next start.
+    async fn ping(&self) -> Result<(), SidecarError> {
+        let there = tokio::fs::metadata(&self.path).await;
+        if there.map_or(true, |file| FileIdentity::from(file) != self.identity) {
+            return Err(SidecarError::Replaced {
+                path: self.path.clone(),
+            });
+        }
+        sqlx::query("SELECT 1").execute(&self.readers).await?;
+        self.write(Change::Nothing).await?;
+        Ok(())
+    }
+}
+
+/// A JSON array for `json_each`, whose `key` is then the position in it.
+fn json<T: serde::Serialize>(asked: impl IntoIterator<Item = T>) -> Result<String, SidecarError> {
+    let asked: Vec<T> = asked.into_iter().collect();
+    serde_json::to_string(&asked).map_err(|e| sqlx::Error::Encode(e.into()).into())
+}
+
+fn place<T>(
+    answers: &mut [Option<T>],
+    found: &sqlx::sqlite::SqliteRow,
+    answer: T,
+) -> Result<(), SidecarError> {
+    let position: u32 = row::column(found, "position")?;
+    let slot = answers
+        .get_mut(position as usize)
+        .ok_or_else(|| SidecarError::Damaged(format!("position: {position}")))?;
+    *slot = Some(answer);
+    Ok(())
+}
+
+fn document(row: &sqlx::sqlite::SqliteRow) -> Result<Bytes, SidecarError> {
+    row::column(row, "document").map(|document: Vec<u8>| document.into())
+}
