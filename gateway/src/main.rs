@@ -1,2 +1,5 @@
-//! placeholder
-fn main() {}
+//! `data-vault`: see [`gateway::cli`].
+
+fn main() -> std::process::ExitCode {
+    gateway::cli::main()
+}

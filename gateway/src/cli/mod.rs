@@ -1,0 +1,233 @@
+//! The command line.
+
+use std::error::Error;
+use std::fmt::Write;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::app;
+use crate::config::{BackendKind, Config, ConfigError, Sources};
+use crate::telemetry;
+
+/// A transparent S3 gateway that seals every object before it reaches storage.
+#[derive(Debug, Parser)]
+#[command(name = "data-vault", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the gateway until SIGTERM or SIGINT.
+    Serve(ConfigArgs),
+    /// Read and check the configuration, and say what it means.
+    CheckConfig(ConfigArgs),
+    /// Work on the metadata database.
+    #[command(subcommand)]
+    Sidecar(SidecarCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum SidecarCommand {
+    /// Make the metadata database again from the backend.
+    Rebuild(ConfigArgs),
+}
+
+/// Where the configuration comes from: the file, then `DATA_VAULT__SECTION__KEY`, then these flags.
+#[derive(Debug, Args)]
+struct ConfigArgs {
+    /// The configuration file [default: data-vault.toml, if there is one].
+    #[arg(long, short, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// One value, as `section.key=value`. Can be given again.
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = assignment)]
+    set: Vec<(String, String)>,
+    /// `data_dir`
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<String>,
+    /// `server.listen`
+    #[arg(long, value_name = "ADDR:PORT")]
+    listen: Option<SocketAddr>,
+    /// `admin.listen`
+    #[arg(long, value_name = "ADDR:PORT")]
+    admin_listen: Option<SocketAddr>,
+    /// `log.level`
+    #[arg(long, value_name = "LEVEL")]
+    log_level: Option<String>,
+    /// `log.format`
+    #[arg(long, value_name = "text|json")]
+    log_format: Option<String>,
+}
+
+fn assignment(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("expected `section.key=value`".to_owned()),
+    }
+}
+
+impl ConfigArgs {
+    fn load(self) -> Result<Config, ConfigError> {
+        let set = self.set.into_iter().map(|(key, value)| {
+            let flag = format!("--set {key}");
+            (key, value, flag)
+        });
+        let named = [
+            ("data_dir", self.data_dir, "--data-dir"),
+            (
+                "server.listen",
+                self.listen.map(|a| a.to_string()),
+                "--listen",
+            ),
+            (
+                "admin.listen",
+                self.admin_listen.map(|a| a.to_string()),
+                "--admin-listen",
+            ),
+            ("log.level", self.log_level, "--log-level"),
+            ("log.format", self.log_format, "--log-format"),
+        ];
+        let named = named
+            .into_iter()
+            .filter_map(|(key, value, flag)| Some((key.to_owned(), value?, flag.to_owned())));
+        Config::load(&Sources {
+            file: self.config,
+            // A name or value that is no Unicode cannot be one of ours.
+            environment: std::env::vars_os()
+                .filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)))
+                .collect(),
+            flags: set.chain(named).collect(),
+        })
+    }
+}
+
+/// Runs the program: exit status 0, 1 for a failure, 2 for a wrong command line or configuration.
+pub fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("data-vault: {}", chain(error.as_ref()));
+            ExitCode::from(if error.is::<ConfigError>() { 2 } else { 1 })
+        }
+    }
+}
+
+fn run(command: Command) -> Result<(), Box<dyn Error>> {
+    match command {
+        Command::Serve(args) => {
+            let config = args.load()?;
+            telemetry::start_log(&config.log)?;
+            runtime()?.block_on(app::serve(config))?;
+        }
+        Command::CheckConfig(args) => print!("{}", summary(&args.load()?)),
+        Command::Sidecar(SidecarCommand::Rebuild(args)) => {
+            let config = args.load()?;
+            telemetry::start_log(&config.log)?;
+            runtime()?.block_on(app::rebuild_sidecar(config))?;
+        }
+    }
+    Ok(())
+}
+
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+}
+
+/// An error and its causes, on one line.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let said = error.to_string();
+        // Some errors repeat their cause.
+        if !text.ends_with(&said) {
+            text += ": ";
+            text += &said;
+        }
+        cause = error.source();
+    }
+    text
+}
+
+/// What a configuration means, for a person. No secret.
+fn summary(config: &Config) -> String {
+    let mut out = String::from("the configuration is right\n");
+    let backend = match &config.backend.kind {
+        BackendKind::Local => format!("local, in {}", config.data_dir.display()),
+        BackendKind::S3(s3) => format!(
+            "{}://{} as {}",
+            s3.scheme, s3.authority, s3.credential.access_key
+        ),
+    };
+    let credentials = match config.credentials.as_slice() {
+        [] => "none given: one is generated at the first start".to_owned(),
+        some => some
+            .iter()
+            .map(|c| c.access_key.as_str())
+            .collect::<Vec<_>>()
+            .join(", "),
+    };
+    for (name, value) in [
+        ("S3", config.server.listen.to_string()),
+        ("admin", config.admin.listen.to_string()),
+        ("backend", backend),
+        ("keyring", config.keys.keyring.display().to_string()),
+        ("sidecar", config.sidecar.url.clone()),
+        ("credentials", credentials),
+    ] {
+        // Writing to a string cannot fail.
+        let _ = writeln!(out, "  {name:<12}{value}");
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn flags_reach_the_configuration() {
+        let line = [
+            "data-vault",
+            "check-config",
+            "--listen",
+            "127.0.0.1:1",
+            "--set",
+            "backend.retries=9=9",
+        ];
+        let Command::CheckConfig(args) = Cli::parse_from(line).command else {
+            panic!("another command")
+        };
+        assert_eq!(args.listen.unwrap().port(), 1);
+        assert_eq!(args.set, [("backend.retries".to_owned(), "9=9".to_owned())]);
+        assert!(
+            args.load()
+                .unwrap_err()
+                .to_string()
+                .contains("--set backend.retries")
+        );
+        assert!(Cli::try_parse_from(["data-vault", "serve", "--set", "novalue"]).is_err());
+    }
+
+    #[test]
+    fn an_error_is_told_with_its_causes_once() {
+        let inner = std::io::Error::other("inner");
+        let error = ConfigError::Read {
+            path: "f".into(),
+            source: inner,
+        };
+        assert_eq!(chain(&error), "f: inner");
+    }
+}

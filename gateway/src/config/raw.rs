@@ -1,0 +1,143 @@
+//! The configuration as it is written: every key optional, nothing unknown accepted. [`super::Config`] is what it means.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use super::value::{ByteSize, Secret, Span};
+use super::{Anonymous, Conditions, EtagPolicy, LogFormat, Scrub, SigV2, State};
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Raw {
+    pub data_dir: Option<PathBuf>,
+    pub server: Server,
+    pub admin: Admin,
+    pub backend: Backend,
+    pub keys: Keys,
+    pub sidecar: Sidecar,
+    pub identity: Identity,
+    pub credentials: Vec<Credential>,
+    pub buckets: BTreeMap<String, Bucket>,
+    pub limits: Limits,
+    pub log: Log,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Server {
+    pub listen: Option<SocketAddr>,
+    pub tls_cert: Option<PathBuf>,
+    pub tls_key: Option<PathBuf>,
+    pub virtual_host_domain: Option<String>,
+    pub max_connections: Option<u32>,
+    pub max_header_bytes: Option<ByteSize>,
+    pub max_headers: Option<u32>,
+    pub header_read_timeout: Option<Span>,
+    pub idle_timeout: Option<Span>,
+    pub request_timeout: Option<Span>,
+    pub drain_timeout: Option<Span>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Admin {
+    pub listen: Option<SocketAddr>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Kind {
+    #[default]
+    Local,
+    S3,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Backend {
+    pub kind: Kind,
+    pub endpoint: Option<String>,
+    pub region: Option<String>,
+    pub access_key: Option<String>,
+    pub secret_key: Option<Secret>,
+    pub ca_file: Option<PathBuf>,
+    pub system_bucket: Option<String>,
+    pub connect_timeout: Option<Span>,
+    pub response_timeout: Option<Span>,
+    pub idle_timeout: Option<Span>,
+    pub pool_size: Option<u32>,
+    pub pool_idle_timeout: Option<Span>,
+    pub retries: Option<u32>,
+    pub conditions: Option<Conditions>,
+    pub single_put_limit: Option<ByteSize>,
+    pub reserved_names: Option<Vec<String>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Provider {
+    Local,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Keys {
+    #[serde(rename = "provider")]
+    pub _provider: Option<Provider>,
+    pub keyring: Option<PathBuf>,
+    pub cache_age: Option<Span>,
+    pub cache_uses: Option<u64>,
+    pub cache_entries: Option<u64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Sidecar {
+    pub url: Option<String>,
+    pub commit_batch: Option<u32>,
+    pub commit_queue: Option<u32>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Identity {
+    pub anonymous: Option<Anonymous>,
+    pub sigv2: Option<SigV2>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Credential {
+    pub access_key: String,
+    pub secret_key: Secret,
+    pub backend_access_key: Option<String>,
+    pub backend_secret_key: Option<Secret>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Bucket {
+    pub state: Option<State>,
+    pub etag: Option<EtagPolicy>,
+    pub scrub: Option<Scrub>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Limits {
+    pub body_in_memory: Option<ByteSize>,
+    pub small_object: Option<ByteSize>,
+    pub xml_body: Option<ByteSize>,
+    pub list_heal_parallelism: Option<u32>,
+    pub facts_cache_entries: Option<u64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Log {
+    pub format: Option<LogFormat>,
+    pub level: Option<String>,
+}
