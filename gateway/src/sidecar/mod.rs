@@ -147,7 +147,9 @@ pub enum SidecarError {
     #[error("the sidecar is closed")]
     Closed,
     /// The configured URL is none that is known.
-    #[error("`{0}` is not a sidecar URL; `sqlite://relative/path.db` and `sqlite:///absolute/path.db` are")]
+    #[error(
+        "`{0}` is not a sidecar URL; `sqlite://relative/path.db` and `sqlite:///absolute/path.db` are"
+    )]
     Url(String),
     /// The file could not be made or opened.
     #[error("the sidecar file {} cannot be opened", path.display())]

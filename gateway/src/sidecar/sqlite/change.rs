@@ -34,7 +34,9 @@ pub(super) enum Change {
     },
     /// Removes attempts older than `before_ms` whose upload is not known: a part that was still running when its upload
     /// ended records itself afterwards, and nobody would ever remove it.
-    Sweep { before_ms: i64 },
+    Sweep {
+        before_ms: i64,
+    },
 }
 
 impl Change {

@@ -1,4 +1,4 @@
-//! The sidecar in one SQLite file, for one gateway process.
+//! The sidecar in one `SQLite` file, for one gateway process.
 //!
 //! Write-ahead log with `synchronous=FULL`: a commit is one fsync of the log. One task writes ([`writer`]), in groups; a
 //! small pool of connections reads.
@@ -76,7 +76,7 @@ impl SqliteOptions {
     }
 }
 
-/// The metadata database in a SQLite file.
+/// The metadata database in a `SQLite` file.
 pub struct SqliteSidecar {
     path: PathBuf,
     identity: FileIdentity,
@@ -109,14 +109,16 @@ impl SqliteSidecar {
             .busy_timeout(BUSY_TIMEOUT)
             .pragma("journal_size_limit", LOG_LIMIT)
             .disable_statement_logging();
-        let db = connect_and_migrate(&connect).await.map_err(|e| e.of(&path))?;
+        let db = connect_and_migrate(&connect)
+            .await
+            .map_err(|e| e.of(&path))?;
         let readers = open_readers(connect, options.readers.max(1)).await?;
 
         let (writes, queue) = mpsc::channel(options.queue.max(1));
         let commits = Arc::new(AtomicU64::new(0));
         let closing = CancellationToken::new();
         let closed = CancellationToken::new();
-        let writer = Writer {
+        let task = Writer {
             db,
             queue,
             max_batch: options.max_batch.max(1),
@@ -124,7 +126,7 @@ impl SqliteSidecar {
             closing: closing.clone(),
             closed: closed.clone(),
         };
-        tokio::spawn(writer.run());
+        tokio::spawn(task.run());
         Ok(Self {
             path,
             identity,
@@ -169,7 +171,7 @@ impl From<std::fs::Metadata> for FileIdentity {
     }
 }
 
-/// Makes the file and its folders where they are missing. Returns its absolute path. SQLite gives its log the same mode.
+/// Makes the file and its folders where they are missing. Returns its absolute path. `SQLite` gives its log the same mode.
 fn make_file(path: &Path) -> io::Result<(PathBuf, FileIdentity)> {
     let path = std::path::absolute(path)?;
     let folder = path.parent().unwrap_or(Path::new("/"));
@@ -292,14 +294,16 @@ impl Sidecar for SqliteSidecar {
         before_ms: i64,
         limit: u32,
     ) -> Result<Vec<(IntentId, Intent)>, SidecarError> {
-        sqlx::query("SELECT * FROM intents WHERE started_at_ms < ? ORDER BY started_at_ms, id LIMIT ?")
-            .bind(before_ms)
-            .bind(limit)
-            .fetch_all(&self.readers)
-            .await?
-            .iter()
-            .map(|found| Ok((IntentId(row::column(found, "id")?), row::intent(found)?)))
-            .collect()
+        sqlx::query(
+            "SELECT * FROM intents WHERE started_at_ms < ? ORDER BY started_at_ms, id LIMIT ?",
+        )
+        .bind(before_ms)
+        .bind(limit)
+        .fetch_all(&self.readers)
+        .await?
+        .iter()
+        .map(|found| Ok((IntentId(row::column(found, "id")?), row::intent(found)?)))
+        .collect()
     }
 
     async fn object(&self, at: &ObjectAt) -> Result<Option<ObjectRecord>, SidecarError> {
@@ -344,7 +348,13 @@ impl Sidecar for SqliteSidecar {
         .fetch_all(&self.readers)
         .await?;
         for found in &found {
-            place(&mut answers, found, row::facts_without_parts(found)?)?;
+            match row::facts_without_parts(found) {
+                Ok(facts) => place(&mut answers, found, facts)?,
+                // As if there were none: one bad row must not fail the page, and reading the object replaces it.
+                Err(e) => {
+                    tracing::warn!(error = %e, bucket, "a sidecar row is left out of a listing");
+                }
+            }
         }
         Ok(answers)
     }
@@ -412,14 +422,16 @@ impl Sidecar for SqliteSidecar {
         before_ms: i64,
         limit: u32,
     ) -> Result<Vec<UploadRecord>, SidecarError> {
-        sqlx::query("SELECT * FROM uploads WHERE started_at_ms < ? ORDER BY started_at_ms, oid LIMIT ?")
-            .bind(before_ms)
-            .bind(limit)
-            .fetch_all(&self.readers)
-            .await?
-            .iter()
-            .map(row::upload)
-            .collect()
+        sqlx::query(
+            "SELECT * FROM uploads WHERE started_at_ms < ? ORDER BY started_at_ms, oid LIMIT ?",
+        )
+        .bind(before_ms)
+        .bind(limit)
+        .fetch_all(&self.readers)
+        .await?
+        .iter()
+        .map(row::upload)
+        .collect()
     }
 
     async fn part_attempt(&self, attempt: PartAttempt) -> Result<(), SidecarError> {

@@ -5,7 +5,9 @@ use keys::object::{Checksum, ChecksumAlgorithm, ChecksumKind, ETag, Facts, PartE
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Decode, Row, Sqlite, Type};
 
-use crate::sidecar::{Intent, LineageEdge, ObjectAt, ObjectRecord, PartAttempt, SidecarError, UploadRecord};
+use crate::sidecar::{
+    Intent, LineageEdge, ObjectAt, ObjectRecord, PartAttempt, SidecarError, UploadRecord,
+};
 
 /// Length of one stored [`PartEntry`].
 pub(super) const ENTRY_LEN: usize = 128;
@@ -22,9 +24,9 @@ where
 /// A column of exactly `N` bytes.
 pub(super) fn bytes<const N: usize>(row: &SqliteRow, name: &str) -> Result<[u8; N], SidecarError> {
     let value: &[u8] = column(row, name)?;
-    value.try_into().map_err(|_| {
-        SidecarError::Damaged(format!("{name}: {} bytes instead of {N}", value.len()))
-    })
+    value
+        .try_into()
+        .map_err(|_| SidecarError::Damaged(format!("{name}: {} bytes instead of {N}", value.len())))
 }
 
 /// What stands in a `version` column.
@@ -99,7 +101,11 @@ fn checksum(algorithm: u8, kind: u8, value: &[u8]) -> Result<Checksum, SidecarEr
         3 => ChecksumAlgorithm::Crc64Nvme,
         4 => ChecksumAlgorithm::Sha1,
         5 => ChecksumAlgorithm::Sha256,
-        _ => return Err(SidecarError::Damaged(format!("checksum algorithm: {algorithm}"))),
+        _ => {
+            return Err(SidecarError::Damaged(format!(
+                "checksum algorithm: {algorithm}"
+            )));
+        }
     };
     let kind = match kind {
         1 => ChecksumKind::FullObject,
@@ -152,13 +158,20 @@ pub(super) fn decode_entry(row: &[u8; ENTRY_LEN]) -> Result<PartEntry, SidecarEr
 }
 
 pub(super) fn encode_parts(parts: &[PartEntry]) -> Vec<u8> {
-    parts.iter().flat_map(encode_entry).collect()
+    let mut table = Vec::with_capacity(parts.len() * ENTRY_LEN);
+    for entry in parts {
+        table.extend_from_slice(&encode_entry(entry));
+    }
+    table
 }
 
 fn decode_parts(table: &[u8]) -> Result<Vec<PartEntry>, SidecarError> {
     let (rows, rest) = table.as_chunks();
     if !rest.is_empty() {
-        return Err(SidecarError::Damaged(format!("parts: {} bytes", table.len())));
+        return Err(SidecarError::Damaged(format!(
+            "parts: {} bytes",
+            table.len()
+        )));
     }
     rows.iter().map(decode_entry).collect()
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use sqlx::{Connection, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use super::change::Change;
@@ -14,6 +14,7 @@ use crate::sidecar::SidecarError;
 
 /// How long an attempt whose upload is not known is kept. Longer than any client keeps an upload open.
 const ORPHAN_AGE: Duration = Duration::from_hours(30 * 24);
+const FIRST_SWEEP: Duration = Duration::from_mins(5);
 const SWEEP_EVERY: Duration = Duration::from_hours(1);
 
 type Outcome = Result<i64, SidecarError>;
@@ -38,13 +39,14 @@ impl Writer {
     /// Ends when the queue is closed, or every sender is gone, and all that was queued is committed and answered.
     pub(super) async fn run(mut self) {
         let _closed = self.closed.clone().drop_guard();
-        let mut sweep = tokio::time::interval(SWEEP_EVERY);
+        let mut sweep = tokio::time::interval_at(Instant::now() + FIRST_SWEEP, SWEEP_EVERY);
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut batch: Vec<Write> = Vec::with_capacity(self.max_batch);
         loop {
             tokio::select! {
                 biased;
                 () = self.closing.cancelled(), if !self.queue.is_closed() => self.queue.close(),
+                _ = sweep.tick() => self.sweep().await,
                 taken = self.queue.recv_many(&mut batch, self.max_batch) => {
                     if taken == 0 {
                         break;
@@ -52,7 +54,6 @@ impl Writer {
                     let (changes, callers): (Vec<_>, Vec<_>) = batch.drain(..).unzip();
                     answer(callers, self.commit(&changes).await);
                 }
-                _ = sweep.tick() => self.sweep().await,
             }
         }
         if let Err(e) = self.db.close().await {
@@ -103,7 +104,7 @@ impl Writer {
         Ok(outcomes)
     }
 
-    /// As [`Self::apply`], but a write that fails leaves the others be. `Err` where SQLite ended the whole transaction, as it
+    /// As [`Self::apply`], but a write that fails leaves the others be. `Err` where `SQLite` ended the whole transaction, as it
     /// does on a full disk or an I/O error.
     async fn apply_each(&mut self, changes: &[Change]) -> Result<Vec<Outcome>, sqlx::Error> {
         let mut outcomes = Vec::with_capacity(changes.len());
@@ -128,7 +129,10 @@ impl Writer {
 }
 
 /// A caller that has gone away hears nothing; its write stands.
-fn answer(callers: Vec<oneshot::Sender<Outcome>>, outcomes: Result<Vec<Outcome>, Arc<sqlx::Error>>) {
+fn answer(
+    callers: Vec<oneshot::Sender<Outcome>>,
+    outcomes: Result<Vec<Outcome>, Arc<sqlx::Error>>,
+) {
     match outcomes {
         Ok(outcomes) => {
             for (caller, outcome) in callers.into_iter().zip(outcomes) {

@@ -1,0 +1,497 @@
+//! The test suite that every [`Sidecar`] passes. [`over`] makes a test of each function here.
+
+mod samples;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::future::join_all;
+use keys::Oid;
+use keys::object::Facts;
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+
+use self::samples::{any_record, attempt, bad_record, edge, listed, upload};
+pub(crate) use self::samples::{at, facts, intent, record};
+use super::{Listed, ObjectAt, ObjectRecord, Sidecar};
+
+/// Runs the suite. `$open`: an async function that gives an empty `Arc<dyn Sidecar>` and whatever must outlive it.
+macro_rules! over {
+    ($open:path) => {
+        $crate::sidecar::suite::over!($open;
+            a_record_is_read_back_replaced_and_forgotten,
+            several_are_forgotten_at_once,
+            without_a_version_the_last_one_recorded_answers,
+            the_null_version_answers_under_both_its_names,
+            intents_are_listed_oldest_first_until_settled,
+            the_id_of_a_dropped_intent_is_not_used_again,
+            a_refused_record_changes_nothing,
+            a_refused_write_does_not_fail_its_neighbours,
+            racing_records_of_one_key_leave_one,
+            a_listing_is_answered_in_order,
+            a_listing_without_versions_matches_on_etag,
+            a_listing_takes_any_key,
+            a_listing_of_nothing_is_nothing,
+            lineage_is_newest_first,
+            uploads_are_found_by_backend_id,
+            stale_uploads_are_oldest_first,
+            every_attempt_at_a_part_is_kept,
+            an_ended_upload_leaves_nothing,
+            keks_are_kept_by_bucket,
+            it_answers_a_ping,
+        );
+        #[test]
+        fn records_round_trip() {
+            let runtime = tokio::runtime::Runtime::new().unwrap();
+            let (sidecar, _keep) = runtime.block_on($open());
+            $crate::sidecar::suite::records_round_trip(&runtime, &*sidecar);
+        }
+    };
+    ($open:path; $($test:ident),* $(,)?) => {$(
+        #[tokio::test]
+        async fn $test() {
+            let (sidecar, _keep) = $open().await;
+            $crate::sidecar::suite::$test(sidecar).await;
+        }
+    )*};
+}
+pub(crate) use over;
+
+pub(crate) async fn a_record_is_read_back_replaced_and_forgotten(sidecar: Arc<dyn Sidecar>) {
+    let name = at("a/b c.jsonl", None);
+    assert_eq!(sidecar.object(&name).await.unwrap(), None);
+    let first = record(name.clone(), "etag-1");
+    sidecar.record(None, first.clone(), vec![]).await.unwrap();
+    assert_eq!(sidecar.object(&name).await.unwrap(), Some(first));
+    let second = ObjectRecord {
+        principal: None,
+        ..record(name.clone(), "etag-2")
+    };
+    sidecar.record(None, second.clone(), vec![]).await.unwrap();
+    assert_eq!(sidecar.object(&name).await.unwrap(), Some(second));
+
+    let elsewhere = ObjectAt {
+        bucket: "other".into(),
+        ..name.clone()
+    };
+    assert_eq!(sidecar.object(&elsewhere).await.unwrap(), None);
+    sidecar.forget(&elsewhere).await.unwrap();
+    assert!(sidecar.object(&name).await.unwrap().is_some());
+    sidecar.forget(&name).await.unwrap();
+    assert_eq!(sidecar.object(&name).await.unwrap(), None);
+}
+
+pub(crate) async fn several_are_forgotten_at_once(sidecar: Arc<dyn Sidecar>) {
+    for key in ["a", "b", "c"] {
+        let record = record(at(key, Some("v1")), key);
+        sidecar.record(None, record, vec![]).await.unwrap();
+    }
+    let gone = vec![
+        at("a", Some("v1")),
+        at("b", Some("v2")),
+        at("c", Some("v1")),
+    ];
+    sidecar.forget_all(gone).await.unwrap();
+    let mut left = Vec::new();
+    for key in ["a", "b", "c"] {
+        left.push(sidecar.object(&at(key, None)).await.unwrap().is_some());
+    }
+    assert_eq!(left, [false, true, false], "only the version named goes");
+}
+
+pub(crate) async fn without_a_version_the_last_one_recorded_answers(sidecar: Arc<dyn Sidecar>) {
+    for version in ["v2", "v3", "v1"] {
+        let record = record(at("k", Some(version)), version);
+        sidecar.record(None, record, vec![]).await.unwrap();
+    }
+    let last = sidecar.object(&at("k", None)).await.unwrap().unwrap();
+    assert_eq!(last.backend_etag, "v1");
+    let again = record(at("k", Some("v2")), "v2 again");
+    sidecar.record(None, again.clone(), vec![]).await.unwrap();
+    assert_eq!(sidecar.object(&at("k", None)).await.unwrap(), Some(again));
+    let exact = sidecar.object(&at("k", Some("v3"))).await.unwrap().unwrap();
+    assert_eq!(exact.backend_etag, "v3");
+    assert_eq!(sidecar.object(&at("k", Some("v4"))).await.unwrap(), None);
+}
+
+/// What was written while a bucket was unversioned is its `null` version afterwards.
+pub(crate) async fn the_null_version_answers_under_both_its_names(sidecar: Arc<dyn Sidecar>) {
+    let unversioned = record(at("k", None), "etag");
+    sidecar
+        .record(None, unversioned.clone(), vec![])
+        .await
+        .unwrap();
+    let null = at("k", Some("null"));
+    assert_eq!(sidecar.object(&null).await.unwrap(), Some(unversioned));
+    let rows = [
+        listed("k", Some("null"), "etag"),
+        listed("k", Some("null"), "older"),
+    ];
+    let answers = sidecar.listed("corpus", &rows).await.unwrap();
+    assert_eq!(answers, [Some(facts(42)), None]);
+    sidecar.forget(&null).await.unwrap();
+    assert_eq!(sidecar.object(&at("k", None)).await.unwrap(), None);
+}
+
+pub(crate) async fn intents_are_listed_oldest_first_until_settled(sidecar: Arc<dyn Sidecar>) {
+    let late = sidecar.begin(intent("late", 300)).await.unwrap();
+    let early = sidecar.begin(intent("early", 100)).await.unwrap();
+    let middle = sidecar.begin(intent("middle", 200)).await.unwrap();
+    let stale = sidecar.stale_intents(300, 10).await.unwrap();
+    assert_eq!(
+        stale,
+        [
+            (early, intent("early", 100)),
+            (middle, intent("middle", 200))
+        ]
+    );
+    assert_eq!(sidecar.stale_intents(1000, 1).await.unwrap(), stale[..1]);
+
+    sidecar.abandon(early).await.unwrap();
+    sidecar
+        .record(Some(middle), record(at("middle", None), "etag"), vec![])
+        .await
+        .unwrap();
+    let left = sidecar.stale_intents(i64::MAX, 10).await.unwrap();
+    assert_eq!(left, [(late, intent("late", 300))]);
+    // Two settle one intent: a request that outlived the settler's patience, and the settler.
+    sidecar.abandon(early).await.unwrap();
+}
+
+pub(crate) async fn the_id_of_a_dropped_intent_is_not_used_again(sidecar: Arc<dyn Sidecar>) {
+    let first = sidecar.begin(intent("k", 1)).await.unwrap();
+    sidecar.abandon(first).await.unwrap();
+    let second = sidecar.begin(intent("k", 2)).await.unwrap();
+    assert_ne!(first, second);
+}
+
+pub(crate) async fn a_refused_record_changes_nothing(sidecar: Arc<dyn Sidecar>) {
+    let name = at("k", None);
+    let id = sidecar.begin(intent("k", 1)).await.unwrap();
+    let lineage = vec![edge(name.clone(), "source", 1)];
+    assert!(
+        sidecar
+            .record(Some(id), bad_record(name.clone()), lineage)
+            .await
+            .is_err()
+    );
+    assert_eq!(
+        sidecar.stale_intents(2, 10).await.unwrap(),
+        [(id, intent("k", 1))]
+    );
+    assert_eq!(sidecar.object(&name).await.unwrap(), None);
+    assert_eq!(sidecar.lineage(&name, 10).await.unwrap(), []);
+}
+
+pub(crate) async fn a_refused_write_does_not_fail_its_neighbours(sidecar: Arc<dyn Sidecar>) {
+    let outcomes = join_all((0..200).map(|i| {
+        let name = at(&format!("k{i}"), None);
+        let record = if i % 7 == 0 {
+            bad_record(name)
+        } else {
+            record(name, "etag")
+        };
+        sidecar.record(None, record, vec![])
+    }))
+    .await;
+    for (i, outcome) in outcomes.iter().enumerate() {
+        assert_eq!(outcome.is_err(), i % 7 == 0, "write {i}: {outcome:?}");
+        let there = sidecar.object(&at(&format!("k{i}"), None)).await.unwrap();
+        assert_eq!(there.is_none(), i % 7 == 0, "object {i}");
+    }
+}
+
+pub(crate) async fn racing_records_of_one_key_leave_one(sidecar: Arc<dyn Sidecar>) {
+    let writes =
+        (0..50).map(|i| sidecar.record(None, record(at("k", None), &format!("etag-{i}")), vec![]));
+    for outcome in join_all(writes).await {
+        outcome.unwrap();
+    }
+    let rows: Vec<_> = (0..50)
+        .map(|i| listed("k", None, &format!("etag-{i}")))
+        .collect();
+    let answers = sidecar.listed("corpus", &rows).await.unwrap();
+    assert_eq!(answers.iter().flatten().count(), 1);
+}
+
+pub(crate) async fn a_listing_is_answered_in_order(sidecar: Arc<dyn Sidecar>) {
+    let mut records = Vec::new();
+    for i in 0..1000_u64 {
+        if i % 3 == 0 {
+            continue;
+        }
+        let mut record = record(at(&format!("k{i:04}"), None), &format!("etag-{i}"));
+        record.facts = Facts {
+            length: i,
+            part_count: 2,
+            parts: vec![attempt(1, 1, "", 0).entry, attempt(1, 2, "", 0).entry],
+            ..facts(i)
+        };
+        records.push(record);
+    }
+    for outcome in join_all(
+        records
+            .into_iter()
+            .map(|record| sidecar.record(None, record, vec![])),
+    )
+    .await
+    {
+        outcome.unwrap();
+    }
+    let rows: Vec<_> = (0..1000)
+        .rev()
+        .map(|i| {
+            listed(
+                &format!("k{i:04}"),
+                None,
+                &format!("etag-{}", if i % 5 == 0 { 0 } else { i }),
+            )
+        })
+        .collect();
+    let answers = sidecar.listed("corpus", &rows).await.unwrap();
+    assert_eq!(answers.len(), 1000);
+    for (answer, i) in answers.iter().zip((0..1000).rev()) {
+        let expected = (i % 3 != 0 && i % 5 != 0).then(|| Facts {
+            part_count: 2,
+            ..facts(i)
+        });
+        assert_eq!(
+            *answer, expected,
+            "row {i}: stale, missing or without its table"
+        );
+    }
+    assert_eq!(
+        sidecar.listed("other", &rows).await.unwrap(),
+        vec![None; 1000]
+    );
+}
+
+pub(crate) async fn a_listing_without_versions_matches_on_etag(sidecar: Arc<dyn Sidecar>) {
+    for (version, length) in [("v1", 1), ("v2", 2), ("v3", 3)] {
+        let mut record = record(at("k", Some(version)), &format!("etag-{version}"));
+        record.facts = facts(length);
+        sidecar.record(None, record, vec![]).await.unwrap();
+    }
+    let rows = [
+        listed("k", None, "etag-v2"),
+        listed("k", Some("v3"), "etag-v3"),
+        listed("k", Some("v3"), "etag-v1"),
+        listed("k", Some("null"), "etag-v1"),
+        listed("k", None, "etag-v2"),
+        listed("k", None, ""),
+    ];
+    let answers = sidecar.listed("corpus", &rows).await.unwrap();
+    let lengths: Vec<_> = answers
+        .iter()
+        .map(|a| a.as_ref().map(|f| f.length))
+        .collect();
+    assert_eq!(lengths, [Some(2), Some(3), None, None, Some(2), None]);
+}
+
+pub(crate) async fn a_listing_takes_any_key(sidecar: Arc<dyn Sidecar>) {
+    let keys = [
+        "it's \"quoted\" \\ back",
+        "line\nbreak\ttab\u{1}",
+        "日本語/🦀",
+        "%_*?[a]",
+        "123",
+        "null",
+        "{\"a\":1}",
+        " ",
+        "a\u{0}b",
+    ];
+    for (i, key) in keys.iter().enumerate() {
+        let mut record = record(at(key, None), "same");
+        record.facts = facts(i as u64);
+        sidecar.record(None, record, vec![]).await.unwrap();
+    }
+    let rows = keys.map(|key| listed(key, None, "same"));
+    let answers = sidecar.listed("corpus", &rows).await.unwrap();
+    for (i, (key, answer)) in keys.iter().zip(answers).enumerate() {
+        assert_eq!(answer, Some(facts(i as u64)), "{key:?}");
+        let found = sidecar.object(&at(key, None)).await.unwrap().unwrap();
+        assert_eq!(found.at.key, *key);
+    }
+}
+
+pub(crate) async fn a_listing_of_nothing_is_nothing(sidecar: Arc<dyn Sidecar>) {
+    assert_eq!(sidecar.listed("corpus", &[]).await.unwrap(), []);
+    assert_eq!(sidecar.uploads("corpus", &[]).await.unwrap(), []);
+}
+
+pub(crate) async fn lineage_is_newest_first(sidecar: Arc<dyn Sidecar>) {
+    let v1 = at("copy", Some("v1"));
+    let v2 = at("copy", Some("v2"));
+    let first = vec![edge(v1.clone(), "a", 10), edge(v1.clone(), "b", 10)];
+    sidecar
+        .record(None, record(v1.clone(), "1"), first.clone())
+        .await
+        .unwrap();
+    let second = edge(v2.clone(), "c", 20);
+    sidecar
+        .record(None, record(v2.clone(), "2"), vec![second.clone()])
+        .await
+        .unwrap();
+
+    let [a, b] = <[_; 2]>::try_from(first).unwrap();
+    let all = [second.clone(), b.clone(), a.clone()];
+    assert_eq!(sidecar.lineage(&at("copy", None), 10).await.unwrap(), all);
+    assert_eq!(
+        sidecar.lineage(&at("copy", None), 2).await.unwrap(),
+        all[..2]
+    );
+    assert_eq!(sidecar.lineage(&v1, 10).await.unwrap(), [b, a]);
+    sidecar.forget(&v2).await.unwrap();
+    assert_eq!(
+        sidecar.lineage(&v2, 10).await.unwrap(),
+        [second],
+        "lineage outlives its object"
+    );
+    assert_eq!(sidecar.lineage(&at("a", None), 10).await.unwrap(), []);
+}
+
+pub(crate) async fn uploads_are_found_by_backend_id(sidecar: Arc<dyn Sidecar>) {
+    sidecar.upload_started(upload(1, "id-1", 1)).await.unwrap();
+    sidecar.upload_started(upload(2, "id-2", 2)).await.unwrap();
+    let ids = ["id-2", "unknown", "id-1", "id-2"].map(String::from);
+    let found = sidecar.uploads("corpus", &ids).await.unwrap();
+    assert_eq!(
+        found,
+        [
+            Some(upload(2, "id-2", 2)),
+            None,
+            Some(upload(1, "id-1", 1)),
+            Some(upload(2, "id-2", 2))
+        ]
+    );
+    assert_eq!(sidecar.uploads("other", &ids).await.unwrap(), vec![None; 4]);
+}
+
+pub(crate) async fn stale_uploads_are_oldest_first(sidecar: Arc<dyn Sidecar>) {
+    for (oid, started) in [(1, 30), (2, 10), (3, 20)] {
+        sidecar
+            .upload_started(upload(oid, &format!("id-{oid}"), started))
+            .await
+            .unwrap();
+    }
+    let stale = sidecar.stale_uploads(30, 10).await.unwrap();
+    assert_eq!(stale, [upload(2, "id-2", 10), upload(3, "id-3", 20)]);
+    assert_eq!(
+        sidecar.stale_uploads(i64::MAX, 1).await.unwrap(),
+        stale[..1]
+    );
+}
+
+/// A client that retries part 7 while its first try still runs leaves two.
+pub(crate) async fn every_attempt_at_a_part_is_kept(sidecar: Arc<dyn Sidecar>) {
+    let part_10000 = attempt(1, 10_000, "stashed", 1);
+    let retried = attempt(1, 7, "second", 20);
+    let hedged = attempt(1, 7, "first", 10);
+    let same_time = attempt(1, 7, "also second", 20);
+    let part_1 = attempt(1, 1, "one", 30);
+    for part in [&part_10000, &retried, &hedged, &same_time, &part_1] {
+        sidecar.part_attempt(part.clone()).await.unwrap();
+    }
+    sidecar
+        .part_attempt(attempt(2, 1, "another upload", 1))
+        .await
+        .unwrap();
+    let all = [part_1, hedged, retried, same_time, part_10000];
+    assert_eq!(sidecar.parts(Oid([1; 16])).await.unwrap(), all);
+    // Recorded again, as after an answer that was lost: still one attempt.
+    sidecar.part_attempt(all[0].clone()).await.unwrap();
+    assert_eq!(sidecar.parts(Oid([1; 16])).await.unwrap(), all);
+    assert!(
+        sidecar
+            .part_attempt(attempt(1, 0, "no such part", 1))
+            .await
+            .is_err()
+    );
+}
+
+pub(crate) async fn an_ended_upload_leaves_nothing(sidecar: Arc<dyn Sidecar>) {
+    for oid in [1, 2] {
+        sidecar
+            .upload_started(upload(oid, &format!("id-{oid}"), 1))
+            .await
+            .unwrap();
+        sidecar
+            .part_attempt(attempt(oid, 1, "one", 1))
+            .await
+            .unwrap();
+    }
+    sidecar.upload_ended(Oid([1; 16])).await.unwrap();
+    assert_eq!(sidecar.parts(Oid([1; 16])).await.unwrap(), []);
+    assert_eq!(
+        sidecar.parts(Oid([2; 16])).await.unwrap(),
+        [attempt(2, 1, "one", 1)]
+    );
+    assert_eq!(
+        sidecar.stale_uploads(9, 9).await.unwrap(),
+        [upload(2, "id-2", 1)]
+    );
+    sidecar.upload_ended(Oid([1; 16])).await.unwrap();
+}
+
+pub(crate) async fn keks_are_kept_by_bucket(sidecar: Arc<dyn Sidecar>) {
+    let [one, two] = [1, 2].map(|i| uuid::Uuid::from_bytes([i; 16]));
+    let document = |text: &'static str| Bytes::from_static(text.as_bytes());
+    sidecar
+        .keep_kek("corpus", two, document("two"))
+        .await
+        .unwrap();
+    sidecar
+        .keep_kek("corpus", one, document("one"))
+        .await
+        .unwrap();
+    sidecar
+        .keep_kek("other", one, document("else"))
+        .await
+        .unwrap();
+    // Rotating the root key wraps it anew.
+    sidecar
+        .keep_kek("corpus", two, document("two, wrapped anew"))
+        .await
+        .unwrap();
+    assert_eq!(
+        sidecar.kek("corpus", one).await.unwrap(),
+        Some(document("one"))
+    );
+    assert_eq!(sidecar.kek("other", two).await.unwrap(), None);
+    let all = sidecar.keks("corpus").await.unwrap();
+    assert_eq!(
+        all,
+        [(one, document("one")), (two, document("two, wrapped anew"))]
+    );
+    assert_eq!(sidecar.keks("nowhere").await.unwrap(), []);
+}
+
+pub(crate) async fn it_answers_a_ping(sidecar: Arc<dyn Sidecar>) {
+    sidecar.ping().await.unwrap();
+}
+
+pub(crate) fn records_round_trip(runtime: &tokio::runtime::Runtime, sidecar: &dyn Sidecar) {
+    TestRunner::new(ProptestConfig {
+        failure_persistence: None,
+        ..ProptestConfig::with_cases(64)
+    })
+    .run(&any_record(), |record| {
+        runtime.block_on(async {
+            sidecar.record(None, record.clone(), vec![]).await.unwrap();
+            let row = Listed {
+                key: record.at.key.clone(),
+                version_id: record.at.version_id.clone(),
+                backend_etag: record.backend_etag.clone(),
+            };
+            let answers = sidecar.listed(&record.at.bucket, &[row]).await.unwrap();
+            let without_parts = Facts {
+                parts: vec![],
+                ..record.facts.clone()
+            };
+            prop_assert_eq!(answers, vec![Some(without_parts)]);
+            prop_assert_eq!(sidecar.object(&record.at).await.unwrap(), Some(record));
+            Ok(())
+        })
+    })
+    .unwrap();
+}

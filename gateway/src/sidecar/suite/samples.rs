@@ -1,0 +1,209 @@
+//! Values for the suite: plain ones, and `proptest` strategies for any.
+
+use keys::Oid;
+use keys::object::{Checksum, ChecksumAlgorithm, ChecksumKind, ETag, Facts, PartEntry};
+use proptest::prelude::*;
+
+use crate::sidecar::{
+    Intent, LineageEdge, Listed, ObjectAt, ObjectRecord, PartAttempt, UploadRecord,
+};
+
+pub(crate) fn at(key: &str, version_id: Option<&str>) -> ObjectAt {
+    ObjectAt {
+        bucket: "corpus".into(),
+        key: key.into(),
+        version_id: version_id.map(Into::into),
+    }
+}
+
+pub(crate) fn facts(length: u64) -> Facts {
+    Facts {
+        length,
+        etag: ETag::Md5([7; 16]),
+        checksum: None,
+        part_count: 1,
+        first_prefix: [3; 56],
+        parts: Vec::new(),
+    }
+}
+
+/// A record whose backend `ETag` is `etag`.
+pub(crate) fn record(at: ObjectAt, etag: &str) -> ObjectRecord {
+    ObjectRecord {
+        at,
+        backend_etag: etag.into(),
+        oid: Oid([1; 16]),
+        kek_id: uuid::Uuid::from_bytes([2; 16]),
+        facts: facts(42),
+        principal: Some("AKIAEXAMPLE".into()),
+        recorded_at_ms: 1_700_000_000_000,
+        scrub: "off".into(),
+    }
+}
+
+/// One that no database can hold: longer than 2⁶³ − 1 bytes.
+pub(super) fn bad_record(at: ObjectAt) -> ObjectRecord {
+    ObjectRecord {
+        facts: facts(u64::MAX),
+        ..record(at, "bad")
+    }
+}
+
+pub(crate) fn intent(key: &str, started_at_ms: i64) -> Intent {
+    Intent {
+        bucket: "corpus".into(),
+        key: key.into(),
+        oid: Oid([9; 16]),
+        principal: None,
+        operation: "PutObject".into(),
+        request_id: "4442587FB7D0A2F9".into(),
+        started_at_ms,
+    }
+}
+
+pub(super) fn edge(target: ObjectAt, source: &str, at_ms: i64) -> LineageEdge {
+    LineageEdge {
+        source: at(source, Some("v7")),
+        source_etag: "source-etag".into(),
+        target,
+        operation: "CopyObject".into(),
+        at_ms,
+    }
+}
+
+pub(super) fn upload(oid: u8, backend_upload_id: &str, started_at_ms: i64) -> UploadRecord {
+    UploadRecord {
+        bucket: "corpus".into(),
+        key: "shard/0001".into(),
+        backend_upload_id: backend_upload_id.into(),
+        upload_id: format!("sealed-{backend_upload_id}"),
+        oid: Oid([oid; 16]),
+        principal: Some("AKIAEXAMPLE".into()),
+        started_at_ms,
+    }
+}
+
+pub(super) fn attempt(oid: u8, number: u16, etag: &str, at_ms: i64) -> PartAttempt {
+    PartAttempt {
+        oid: Oid([oid; 16]),
+        number,
+        backend_etag: etag.into(),
+        stash: (number == 10_000).then(|| format!("stash/{etag}")),
+        entry: PartEntry {
+            number,
+            length: 5 << 20,
+            prefix: [4; 56],
+            md5: [5; 16],
+            checksum: None,
+        },
+        at_ms,
+    }
+}
+
+pub(super) fn listed(key: &str, version_id: Option<&str>, etag: &str) -> Listed {
+    Listed {
+        key: key.into(),
+        version_id: version_id.map(Into::into),
+        backend_etag: etag.into(),
+    }
+}
+
+pub(super) fn any_record() -> impl Strategy<Value = ObjectRecord> {
+    let name = (
+        "[a-z0-9.-]{3,63}",
+        any::<String>(),
+        proptest::option::of("[A-Za-z0-9._-]{1,40}"),
+    );
+    let rest = (
+        any::<[u8; 16]>(),
+        any::<[u8; 16]>(),
+        proptest::option::of(any::<String>()),
+        any::<i64>(),
+        "[a-z]{1,8}",
+    );
+    (name, "[0-9a-f]{32}(-[0-9]{1,5})?", any_facts(), rest).prop_map(
+        |((bucket, key, version_id), backend_etag, facts, (oid, kek_id, principal, at, scrub))| {
+            ObjectRecord {
+                at: ObjectAt {
+                    bucket,
+                    key,
+                    version_id,
+                },
+                backend_etag,
+                oid: Oid(oid),
+                kek_id: uuid::Uuid::from_bytes(kek_id),
+                facts,
+                principal,
+                recorded_at_ms: at,
+                scrub,
+            }
+        },
+    )
+}
+
+fn any_facts() -> impl Strategy<Value = Facts> {
+    let etag = (any::<[u8; 16]>(), 0..3).prop_map(|(value, kind)| match kind {
+        0 => ETag::Md5(value),
+        1 => ETag::Multipart(value),
+        _ => ETag::Opaque(value),
+    });
+    (
+        0..=i64::MAX.cast_unsigned(),
+        etag,
+        any_checksum(),
+        1..=10_000_u16,
+        any::<[u8; 56]>(),
+        proptest::collection::vec(any_entry(), 0..20),
+    )
+        .prop_map(
+            |(length, etag, checksum, part_count, first_prefix, parts)| Facts {
+                length,
+                etag,
+                checksum,
+                part_count,
+                first_prefix,
+                parts,
+            },
+        )
+}
+
+fn any_entry() -> impl Strategy<Value = PartEntry> {
+    (
+        1..=10_000_u16,
+        any::<u64>(),
+        any::<[u8; 56]>(),
+        any::<[u8; 16]>(),
+        any_checksum(),
+    )
+        .prop_map(|(number, length, prefix, md5, checksum)| PartEntry {
+            number,
+            length,
+            prefix,
+            md5,
+            checksum,
+        })
+}
+
+fn any_checksum() -> impl Strategy<Value = Option<Checksum>> {
+    let algorithm = prop_oneof![
+        Just(ChecksumAlgorithm::Crc32),
+        Just(ChecksumAlgorithm::Crc32c),
+        Just(ChecksumAlgorithm::Crc64Nvme),
+        Just(ChecksumAlgorithm::Sha1),
+        Just(ChecksumAlgorithm::Sha256),
+    ];
+    let kind = prop_oneof![
+        Just(ChecksumKind::FullObject),
+        Just(ChecksumKind::Composite)
+    ];
+    proptest::option::of((algorithm, kind, any::<[u8; 32]>()).prop_map(
+        |(algorithm, kind, mut value)| {
+            value[algorithm.len()..].fill(0);
+            Checksum {
+                algorithm,
+                kind,
+                value,
+            }
+        },
+    ))
+}
