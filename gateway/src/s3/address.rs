@@ -181,7 +181,7 @@ fn hex_digit(digit: u8) -> Result<u8, Error> {
         .ok_or_else(bad_encoding)
 }
 
-/// What SigV4 leaves as it is: RFC 3986, 2.3.
+/// What `SigV4` leaves as it is: RFC 3986, 2.3.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')

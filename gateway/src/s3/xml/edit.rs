@@ -146,8 +146,8 @@ mod tests {
     proptest! {
         #[test]
         fn edited_documents_are_documents(texts in proptest::collection::vec("\\PC{0,20}", 1..8), removed in 0_usize..8, changed in 0_usize..8) {
-            let rows: String = texts.iter().map(|text| format!("<r><k>{}</k>\n<s a=\"&lt;\"/></r>", escape(text))).collect();
-            let source = format!("<l>{rows}</l>");
+            let rows: Vec<_> = texts.iter().map(|text| format!("<r><k>{}</k>\n<s a=\"&lt;\"/></r>", escape(text))).collect();
+            let source = format!("<l>{}</l>", rows.concat());
             let document = Document::parse(source.as_bytes()).unwrap();
             prop_assert_eq!(document.edit().finish(), source.as_bytes());
             let mut edits = document.edit();
