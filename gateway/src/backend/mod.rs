@@ -1,6 +1,6 @@
 //! The real object store behind the gateway, as one thing: an async function from an HTTP request to an HTTP response.
 //!
-//! [`http`] is a remote S3 (MinIO, Amazon S3, Ceph RGW, Garage); [`local`] is an in-process S3 service over a data directory.
+//! [`http`] is a remote S3 (`MinIO`, Amazon S3, Ceph RGW, Garage); [`local`] is an in-process S3 service over a data directory.
 
 pub mod http;
 pub mod local;
