@@ -20,7 +20,7 @@ use crate::cobblestone::MAX_LENGTH;
 pub use crate::cobblestone::Prefix;
 pub use crate::metadata::HEADER_NAME;
 pub use codec::ROW_LEN;
-pub use range::{RangeOpener, open_whole};
+pub use range::{RangeOpener, covering, open_whole};
 pub use seal::{ObjectKey, PartSealer, padding_len, trailer};
 pub use suffix::{
     FOOTER_LEN, SUMMARY_LEN, Suffix, TRAILER_LEN, has_footer_magic, open_suffix, table_len,

@@ -45,47 +45,59 @@ struct Current {
     chunk: u64,
 }
 
+/// The bytes of the stored object that cover the plaintext bytes `range`, contiguous, as [`RangeOpener::source`] will want them: known
+/// before the object's key is. The same bounds as [`RangeOpener::new`].
+pub fn covering(facts: &Facts, range: &Range<u64>) -> Result<Range<u64>, Error> {
+    Ok(plan(facts, range)?.0)
+}
+
+/// The covering bytes, and what is needed of each part.
+fn plan(facts: &Facts, range: &Range<u64>) -> Result<(Range<u64>, Vec<Cover>), Error> {
+    if range.start > range.end || range.end > facts.length {
+        return Err(Error::Invalid("range outside the object"));
+    }
+    // An empty range of an object that is not empty needs nothing; the range of an empty object needs all of it.
+    let whole = range.start == 0 && range.end == facts.length;
+    let mut covers = Vec::new();
+    let mut source: Option<Range<u64>> = None;
+    let (mut plain, mut sealed) = (0u64, 0u64);
+    for (number, length, prefix) in facts.layout()? {
+        let begins_after = plain >= range.end && !(range.end == facts.length && length == 0);
+        let ends_before = plain + length <= range.start && !(range.start == 0 && length == 0);
+        if whole || !(begins_after || ends_before || range.is_empty()) {
+            let wanted = range.start.saturating_sub(plain)..length.min(range.end - plain);
+            let chunks = wanted.start / CHUNK..if wanted.end == length {
+                length / CHUNK + 1
+            } else {
+                (wanted.end - 1) / CHUNK + 1
+            };
+            let begin = match chunks.start {
+                0 => 0,
+                chunk => PREFIX_LEN + chunk * SEALED_CHUNK,
+            };
+            let end = (PREFIX_LEN + chunks.end * SEALED_CHUNK).min(sealed_len(length));
+            source = Some(source.map_or(sealed + begin, |source| source.start)..sealed + end);
+            covers.push(Cover {
+                number,
+                length,
+                prefix,
+                chunks,
+                wanted,
+            });
+        }
+        plain += length;
+        sealed += sealed_len(length);
+    }
+    Ok((source.unwrap_or(0..0), covers))
+}
+
 impl RangeOpener {
     /// For the plaintext bytes `range`, `start ≤ end ≤ length`. With more than one part, [`Facts::parts`] must be complete.
     pub fn new(key: &ObjectKey, facts: &Facts, range: Range<u64>) -> Result<Self, Error> {
-        if range.start > range.end || range.end > facts.length {
-            return Err(Error::Invalid("range outside the object"));
-        }
-        // An empty range of an object that is not empty needs nothing; the range of an empty object needs all of it.
-        let whole = range.start == 0 && range.end == facts.length;
-        let mut covers = Vec::new();
-        let mut source: Option<Range<u64>> = None;
-        let (mut plain, mut sealed) = (0u64, 0u64);
-        for (number, length, prefix) in facts.layout()? {
-            let begins_after = plain >= range.end && !(range.end == facts.length && length == 0);
-            let ends_before = plain + length <= range.start && !(range.start == 0 && length == 0);
-            if whole || !(begins_after || ends_before || range.is_empty()) {
-                let wanted = range.start.saturating_sub(plain)..length.min(range.end - plain);
-                let chunks = wanted.start / CHUNK..if wanted.end == length {
-                    length / CHUNK + 1
-                } else {
-                    (wanted.end - 1) / CHUNK + 1
-                };
-                let begin = match chunks.start {
-                    0 => 0,
-                    chunk => PREFIX_LEN + chunk * SEALED_CHUNK,
-                };
-                let end = (PREFIX_LEN + chunks.end * SEALED_CHUNK).min(sealed_len(length));
-                source = Some(source.map_or(sealed + begin, |source| source.start)..sealed + end);
-                covers.push(Cover {
-                    number,
-                    length,
-                    prefix,
-                    chunks,
-                    wanted,
-                });
-            }
-            plain += length;
-            sealed += sealed_len(length);
-        }
+        let (source, covers) = plan(facts, &range)?;
         let mut opener = Self {
             key: key.clone(),
-            source: source.unwrap_or(0..0),
+            source,
             covers: covers.into_iter(),
             current: None,
             pending: Vec::new(),
