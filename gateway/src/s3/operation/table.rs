@@ -70,6 +70,11 @@ const TOKEN: &[&str] = &["continuation-token"];
 
 const FORMS: &str = "browser-based POST uploads come with a later release; use a presigned PUT";
 const DIRECTORY: &str = "directory buckets (S3 Express One Zone) are not supported";
+// Ceph RGW and MinIO read a bucket DELETE or an object PUT with a sub-resource that they do not know as one without.
+const MISTAKEN_DELETE: &str = "an object store that does not know this configuration takes the request for DeleteBucket; \
+    send it to the object store directly";
+const MISTAKEN_PUT: &str = "an object store that does not know it takes the request for PutObject and overwrites the object; \
+    send it to the object store directly";
 const RENAME: &str = "a sealed object is bound to its key; copy and delete instead";
 const LAMBDA: &str = "object lambda functions answer to Amazon S3 directly, not through a gateway";
 const SELECT: &str = "the query would have to run where the plaintext is, and the object store holds ciphertext only";
@@ -175,15 +180,15 @@ operations! {
     CreateMultipartUpload: row(POST, OBJECT, &[has("uploads")], "s3:PutObject", Sealed, &[]);
     CreateSession: row(GET, BUCKET, &[has("session")], "s3express:CreateSession", Refused(DIRECTORY), &[]);
     DeleteBucket: row(DELETE, BUCKET, &[], "s3:DeleteBucket", Translated, &[]);
-    DeleteBucketAnalyticsConfiguration: row(DELETE, BUCKET, &[has("analytics"), has("id")], "s3:PutAnalyticsConfiguration", Forwarded, &[]);
+    DeleteBucketAnalyticsConfiguration: row(DELETE, BUCKET, &[has("analytics"), has("id")], "s3:PutAnalyticsConfiguration", Refused(MISTAKEN_DELETE), &[]);
     DeleteBucketCors: row(DELETE, BUCKET, &[has("cors")], "s3:PutBucketCORS", Forwarded, &[]);
     DeleteBucketEncryption: row(DELETE, BUCKET, &[has("encryption")], "s3:PutEncryptionConfiguration", Forwarded, &[]);
-    DeleteBucketIntelligentTieringConfiguration: row(DELETE, BUCKET, &[has("intelligent-tiering"), has("id")], "s3:PutIntelligentTieringConfiguration", Forwarded, &[]);
-    DeleteBucketInventoryConfiguration: row(DELETE, BUCKET, &[has("inventory"), has("id")], "s3:PutInventoryConfiguration", Forwarded, &[]);
+    DeleteBucketIntelligentTieringConfiguration: row(DELETE, BUCKET, &[has("intelligent-tiering"), has("id")], "s3:PutIntelligentTieringConfiguration", Refused(MISTAKEN_DELETE), &[]);
+    DeleteBucketInventoryConfiguration: row(DELETE, BUCKET, &[has("inventory"), has("id")], "s3:PutInventoryConfiguration", Refused(MISTAKEN_DELETE), &[]);
     DeleteBucketLifecycle: row(DELETE, BUCKET, &[has("lifecycle")], "s3:PutLifecycleConfiguration", Forwarded, &[]);
-    DeleteBucketMetadataConfiguration: row(DELETE, BUCKET, &[has("metadataConfiguration")], "s3:DeleteBucketMetadataTableConfiguration", Forwarded, &[]);
-    DeleteBucketMetadataTableConfiguration: row(DELETE, BUCKET, &[has("metadataTable")], "s3:DeleteBucketMetadataTableConfiguration", Forwarded, &[]);
-    DeleteBucketMetricsConfiguration: row(DELETE, BUCKET, &[has("metrics"), has("id")], "s3:PutMetricsConfiguration", Forwarded, &[]);
+    DeleteBucketMetadataConfiguration: row(DELETE, BUCKET, &[has("metadataConfiguration")], "s3:DeleteBucketMetadataTableConfiguration", Refused(MISTAKEN_DELETE), &[]);
+    DeleteBucketMetadataTableConfiguration: row(DELETE, BUCKET, &[has("metadataTable")], "s3:DeleteBucketMetadataTableConfiguration", Refused(MISTAKEN_DELETE), &[]);
+    DeleteBucketMetricsConfiguration: row(DELETE, BUCKET, &[has("metrics"), has("id")], "s3:PutMetricsConfiguration", Refused(MISTAKEN_DELETE), &[]);
     DeleteBucketOwnershipControls: row(DELETE, BUCKET, &[has("ownershipControls")], "s3:PutBucketOwnershipControls", Forwarded, &[]);
     DeleteBucketPolicy: row(DELETE, BUCKET, &[has("policy")], "s3:DeleteBucketPolicy", Forwarded, &[]);
     DeleteBucketReplication: row(DELETE, BUCKET, &[has("replication")], "s3:PutReplicationConfiguration", Forwarded, &[]);
@@ -275,7 +280,7 @@ operations! {
     UpdateBucketMetadataAnnotationTableConfiguration: row(PUT, BUCKET, &[has("metadataAnnotationTable")], "s3:UpdateBucketMetadataAnnotationTableConfiguration", Forwarded, &[]);
     UpdateBucketMetadataInventoryTableConfiguration: row(PUT, BUCKET, &[has("metadataInventoryTable")], "s3:UpdateBucketMetadataInventoryTableConfiguration", Forwarded, &[]);
     UpdateBucketMetadataJournalTableConfiguration: row(PUT, BUCKET, &[has("metadataJournalTable")], "s3:UpdateBucketMetadataJournalTableConfiguration", Forwarded, &[]);
-    UpdateObjectEncryption: row(PUT, OBJECT, &[has("encryption")], "s3:UpdateObjectEncryption", Forwarded, VERSION);
+    UpdateObjectEncryption: row(PUT, OBJECT, &[has("encryption")], "s3:UpdateObjectEncryption", Refused(MISTAKEN_PUT), VERSION);
     UploadPart: row(PUT, OBJECT, &[has("partNumber"), has("uploadId")], "s3:PutObject", Sealed, &[]);
     UploadPartCopy: row(PUT, OBJECT, &[has("partNumber"), has("uploadId")], "s3:PutObject", Sealed, &[]).header("x-amz-copy-source", "");
     WriteGetObjectResponse: row(POST, BUCKET, &[], "s3-object-lambda:WriteGetObjectResponse", Refused(LAMBDA), &[]).header("x-amz-request-route", "");
