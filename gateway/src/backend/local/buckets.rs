@@ -1,0 +1,273 @@
+//! Buckets.
+
+use s3s::dto::{
+    Bucket, BucketLocationConstraint, BucketVersioningStatus, CreateBucketInput,
+    CreateBucketOutput, DeleteBucketInput, DeleteBucketOutput, GetBucketAclInput,
+    GetBucketAclOutput, GetBucketLocationInput, GetBucketLocationOutput, GetBucketVersioningInput,
+    GetBucketVersioningOutput, GetObjectAclInput, GetObjectAclOutput, Grant, Grantee,
+    HeadBucketInput, HeadBucketOutput, ListBucketsInput, ListBucketsOutput, Owner, Permission,
+    PutBucketVersioningInput, PutBucketVersioningOutput, Timestamp, Type,
+};
+use s3s::{S3Request, S3Response, S3Result, s3_error};
+
+use super::Store;
+use super::index::{BucketRow, Index, now_ms};
+
+/// The one owner of everything here: access is decided in front of the backend.
+const OWNER: &str = "data-vault";
+/// S3's bound on a page of buckets.
+const MAX_BUCKETS: i32 = 10_000;
+
+impl Store {
+    pub(super) async fn list_buckets(
+        &self,
+        request: S3Request<ListBucketsInput>,
+    ) -> S3Result<S3Response<ListBucketsOutput>> {
+        let input = request.input;
+        let prefix = input.prefix.unwrap_or_default();
+        let limit = input.max_buckets.unwrap_or(MAX_BUCKETS);
+        if !(1..=MAX_BUCKETS).contains(&limit) {
+            return Err(s3_error!(
+                InvalidArgument,
+                "max-buckets must be between 1 and {MAX_BUCKETS}"
+            ));
+        }
+        let after = input.continuation_token.unwrap_or_default();
+        let limit = usize::try_from(limit).unwrap_or_default();
+        let mut rows: Vec<BucketRow> = sqlx::query_as(
+            "SELECT * FROM buckets WHERE name > ?1 AND substr(name, 1, length(?2)) = ?2 ORDER BY name LIMIT ?3",
+        )
+        .bind(after)
+        .bind(&prefix)
+        .bind((limit + 1).cast_signed() as i64)
+        .fetch_all(self.index.readers())
+        .await
+        .map_err(super::failure::Failure::from)?;
+        let more = rows.len() > limit;
+        rows.truncate(limit);
+        Ok(S3Response::new(ListBucketsOutput {
+            continuation_token: rows.last().filter(|_| more).map(|row| row.name.clone()),
+            buckets: Some(
+                rows.into_iter()
+                    .map(|row| Bucket {
+                        bucket_region: None,
+                        creation_date: Some(timestamp(row.created_ms)),
+                        name: Some(row.name),
+                    })
+                    .collect(),
+            ),
+            owner: Some(owner()),
+            prefix: (!prefix.is_empty()).then_some(prefix),
+        }))
+    }
+
+    pub(super) async fn create_bucket(
+        &self,
+        request: S3Request<CreateBucketInput>,
+    ) -> S3Result<S3Response<CreateBucketOutput>> {
+        let input = request.input;
+        if input.object_lock_enabled_for_bucket == Some(true) {
+            return Err(s3_error!(
+                NotImplemented,
+                "The embedded backend has no Object Lock."
+            ));
+        }
+        let region = input
+            .create_bucket_configuration
+            .and_then(|c| c.location_constraint)
+            .map(|region| region.as_str().to_owned())
+            .unwrap_or_default();
+        let name = input.bucket;
+        let location = format!("/{name}");
+        self.index
+            .write(move |txn| {
+                Box::pin(async move {
+                    let made = sqlx::query(
+                        "INSERT INTO buckets (name, region, created_ms, versioning) VALUES (?, ?, ?, '')
+                         ON CONFLICT DO NOTHING",
+                    )
+                    .bind(name)
+                    .bind(region)
+                    .bind(now_ms())
+                    .execute(txn.conn())
+                    .await?;
+                    if made.rows_affected() == 0 {
+                        return Err(s3_error!(
+                            BucketAlreadyOwnedByYou,
+                            "Your previous request to create the named bucket succeeded and you already own it."
+                        )
+                        .into());
+                    }
+                    Ok(())
+                })
+            })
+            .await?;
+        Ok(S3Response::new(CreateBucketOutput {
+            location: Some(location),
+        }))
+    }
+
+    pub(super) async fn head_bucket(
+        &self,
+        request: S3Request<HeadBucketInput>,
+    ) -> S3Result<S3Response<HeadBucketOutput>> {
+        let row = Index::bucket(self.index.readers(), &request.input.bucket).await?;
+        Ok(S3Response::new(HeadBucketOutput {
+            bucket_region: Some(if row.region.is_empty() {
+                "us-east-1".to_owned()
+            } else {
+                row.region
+            }),
+            ..HeadBucketOutput::default()
+        }))
+    }
+
+    /// Uploads under way go with their bucket, as in S3.
+    pub(super) async fn delete_bucket(
+        &self,
+        request: S3Request<DeleteBucketInput>,
+    ) -> S3Result<S3Response<DeleteBucketOutput>> {
+        let name = request.input.bucket;
+        self.index
+            .write(move |txn| {
+                Box::pin(async move {
+                    Index::bucket(txn.conn(), &name).await?;
+                    let full: bool =
+                        sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM versions WHERE bucket = ?)")
+                            .bind(&name)
+                            .fetch_one(txn.conn())
+                            .await?;
+                    if full {
+                        return Err(s3_error!(
+                            BucketNotEmpty,
+                            "The bucket you tried to delete is not empty. You must delete all versions in the bucket."
+                        )
+                        .into());
+                    }
+                    let uploads: Vec<i64> =
+                        sqlx::query_scalar("SELECT seq FROM uploads WHERE bucket = ?")
+                            .bind(&name)
+                            .fetch_all(txn.conn())
+                            .await?;
+                    for upload in uploads {
+                        txn.end_upload(upload).await?;
+                    }
+                    sqlx::query("DELETE FROM buckets WHERE name = ?")
+                        .bind(&name)
+                        .execute(txn.conn())
+                        .await?;
+                    Ok(())
+                })
+            })
+            .await?;
+        Ok(S3Response::new(DeleteBucketOutput {}))
+    }
+
+    pub(super) async fn get_bucket_location(
+        &self,
+        request: S3Request<GetBucketLocationInput>,
+    ) -> S3Result<S3Response<GetBucketLocationOutput>> {
+        let row = Index::bucket(self.index.readers(), &request.input.bucket).await?;
+        Ok(S3Response::new(GetBucketLocationOutput {
+            location_constraint: (!row.region.is_empty())
+                .then(|| BucketLocationConstraint::from(row.region)),
+        }))
+    }
+
+    pub(super) async fn get_bucket_versioning(
+        &self,
+        request: S3Request<GetBucketVersioningInput>,
+    ) -> S3Result<S3Response<GetBucketVersioningOutput>> {
+        let row = Index::bucket(self.index.readers(), &request.input.bucket).await?;
+        Ok(S3Response::new(GetBucketVersioningOutput {
+            mfa_delete: None,
+            status: (!row.versioning.is_empty())
+                .then(|| BucketVersioningStatus::from(row.versioning)),
+        }))
+    }
+
+    pub(super) async fn put_bucket_versioning(
+        &self,
+        request: S3Request<PutBucketVersioningInput>,
+    ) -> S3Result<S3Response<PutBucketVersioningOutput>> {
+        let input = request.input;
+        let status = input
+            .versioning_configuration
+            .status
+            .filter(|s| matches!(s.as_str(), "Enabled" | "Suspended"))
+            .ok_or_else(|| {
+                s3_error!(
+                    IllegalVersioningConfigurationException,
+                    "The Versioning element must be Enabled or Suspended"
+                )
+            })?;
+        let name = input.bucket;
+        self.index
+            .write(move |txn| {
+                Box::pin(async move {
+                    Index::bucket(txn.conn(), &name).await?;
+                    sqlx::query("UPDATE buckets SET versioning = ? WHERE name = ?")
+                        .bind(status.as_str())
+                        .bind(&name)
+                        .execute(txn.conn())
+                        .await?;
+                    Ok(())
+                })
+            })
+            .await?;
+        Ok(S3Response::new(PutBucketVersioningOutput::default()))
+    }
+
+    pub(super) async fn get_bucket_acl(
+        &self,
+        request: S3Request<GetBucketAclInput>,
+    ) -> S3Result<S3Response<GetBucketAclOutput>> {
+        Index::bucket(self.index.readers(), &request.input.bucket).await?;
+        Ok(S3Response::new(GetBucketAclOutput {
+            grants: Some(private()),
+            owner: Some(owner()),
+        }))
+    }
+
+    pub(super) async fn get_object_acl(
+        &self,
+        request: S3Request<GetObjectAclInput>,
+    ) -> S3Result<S3Response<GetObjectAclOutput>> {
+        let input = request.input;
+        self.find(&input.bucket, &input.key, input.version_id.as_deref())
+            .await?;
+        Ok(S3Response::new(GetObjectAclOutput {
+            grants: Some(private()),
+            owner: Some(owner()),
+            request_charged: None,
+        }))
+    }
+}
+
+/// The owner of everything.
+pub(super) fn owner() -> Owner {
+    Owner {
+        display_name: Some(OWNER.to_owned()),
+        id: Some(OWNER.to_owned()),
+    }
+}
+
+/// The canned ACL `private`, the only one here.
+fn private() -> Vec<Grant> {
+    vec![Grant {
+        grantee: Some(Grantee {
+            display_name: Some(OWNER.to_owned()),
+            email_address: None,
+            id: Some(OWNER.to_owned()),
+            type_: Type::from_static(Type::CANONICAL_USER),
+            uri: None,
+        }),
+        permission: Some(Permission::from_static(Permission::FULL_CONTROL)),
+    }]
+}
+
+/// Milliseconds since the Unix epoch as S3 writes time.
+pub(super) fn timestamp(ms: i64) -> Timestamp {
+    let at = std::time::UNIX_EPOCH + std::time::Duration::from_millis(ms.max(0).cast_unsigned());
+    Timestamp::from(at)
+}
