@@ -1,4 +1,33 @@
-//! What a sealed object says of itself.
+//! The object format: what a sealed object says of itself, how it is sealed, opened whole, and opened in ranges.
+//!
+//! ```text
+//! M₁ ‖ … ‖ M_N ‖ zero padding ‖ [TABLE when N > 1] ‖ SUMMARY(200) ‖ FOOTER(16)        total g(P) bytes, see crate::length
+//! Mᵢ       sealed under the DEK, context "dv1/part" ‖ oid ‖ part number(2)
+//! SUMMARY  sealed under the DEK, context "dv1/summary" ‖ oid                          128 bytes of plaintext
+//! TABLE    sealed under the DEK, context "dv1/table" ‖ oid ‖ first 56 bytes of SUMMARY   128 bytes a part
+//! ```
+
+mod codec;
+mod range;
+mod seal;
+mod suffix;
+#[cfg(test)]
+mod tests;
+
+use crate::Error;
+use crate::cobblestone::MAX_LENGTH;
+
+pub use crate::cobblestone::Prefix;
+pub use crate::metadata::HEADER_NAME;
+pub use codec::ROW_LEN;
+pub use range::{RangeOpener, open_whole};
+pub use seal::{ObjectKey, PartSealer, padding_len, trailer};
+pub use suffix::{
+    FOOTER_LEN, SUMMARY_LEN, Suffix, TRAILER_LEN, has_footer_magic, open_suffix, table_len,
+};
+
+/// Highest part number, and most parts of an object.
+pub const MAX_PARTS: u16 = 10_000;
 
 /// What the sealed SUMMARY and TABLE say: enough to answer HEAD and LIST and to find any plaintext byte. Holds no key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,6 +40,8 @@ pub struct Facts {
     pub checksum: Option<Checksum>,
     /// How many parts, 1 to 10,000. An object written by one PUT has one.
     pub part_count: u16,
+    /// Number of the first part: 1 for an object written by one PUT; a multipart upload may begin with any.
+    pub first_number: u16,
     /// Salt and commitment of the first part's message.
     pub first_prefix: Prefix,
     /// The TABLE, in order; empty where `part_count` is 1, or where it was not read.
@@ -27,10 +58,58 @@ impl Facts {
             }
         }
     }
-}
 
-/// Salt (24 bytes) and key commitment (32 bytes) at the start of a Cobblestone message.
-pub type Prefix = [u8; 56];
+    /// Checks what must hold between the fields: lengths, numbers and prefixes of the parts against the whole.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        if self.length > MAX_LENGTH {
+            return Err(Error::TooLong);
+        }
+        if !(1..=MAX_PARTS).contains(&self.part_count) {
+            return Err(Error::Inconsistent("part count is not 1 to 10,000"));
+        }
+        if !(1..=MAX_PARTS).contains(&self.first_number) {
+            return Err(Error::Inconsistent("first part number is not 1 to 10,000"));
+        }
+        if self.part_count > 1 && matches!(self.etag, ETag::Md5(_)) {
+            return Err(Error::Inconsistent("several parts, but the ETag of one"));
+        }
+        let Some(first) = self.parts.first() else {
+            return Ok(());
+        };
+        if self.part_count == 1 || self.parts.len() != usize::from(self.part_count) {
+            return Err(Error::Inconsistent("table has another number of parts"));
+        }
+        if first.number != self.first_number || first.prefix != self.first_prefix {
+            return Err(Error::Inconsistent("table begins with another part"));
+        }
+        if !self.parts.is_sorted_by(|a, b| a.number < b.number) {
+            return Err(Error::Inconsistent("part numbers do not ascend"));
+        }
+        let sum = self
+            .parts
+            .iter()
+            .try_fold(0u64, |sum, part| sum.checked_add(part.length));
+        if sum != Some(self.length) {
+            return Err(Error::Inconsistent("parts do not add up to the length"));
+        }
+        Ok(())
+    }
+
+    /// The parts in order as (number, plaintext length, prefix). Fails where there are several and the TABLE was not read.
+    pub(crate) fn layout(&self) -> Result<impl Iterator<Item = (u16, u64, Prefix)> + '_, Error> {
+        self.check()?;
+        if self.part_count > 1 && self.parts.is_empty() {
+            return Err(Error::Invalid("the part table was not read"));
+        }
+        let single =
+            (self.part_count == 1).then_some((self.first_number, self.length, self.first_prefix));
+        let table = self
+            .parts
+            .iter()
+            .map(|part| (part.number, part.length, part.prefix));
+        Ok(single.into_iter().chain(table))
+    }
+}
 
 /// Where the client's `ETag` comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

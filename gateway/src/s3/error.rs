@@ -34,6 +34,12 @@ pub enum Error {
     /// The signature, or what it covers, does not hold.
     #[error(transparent)]
     Signature(#[from] super::sigv4::SignatureError),
+    /// The client's body is not what it should be.
+    #[error(transparent)]
+    Intake(#[from] super::intake::IntakeError),
+    /// A checksum outside a body cannot be read.
+    #[error(transparent)]
+    Checksum(#[from] super::checksum::ChecksumError),
     /// The backend answered with an S3 error, which passes to the client as it came.
     #[error("the backend answered {status} {code}")]
     Answered {
@@ -90,8 +96,18 @@ impl Error {
             ),
             Self::Signature(e) => {
                 let (code, message) = e.s3();
-                let status = code.status_code().unwrap_or(StatusCode::FORBIDDEN);
+                // The one code of its own, XAmzContentSHA256Mismatch, is a 400.
+                let status = code.status_code().unwrap_or(StatusCode::BAD_REQUEST);
                 (code.as_str().to_owned().into(), status, message, Fault::Client)
+            }
+            Self::Intake(e) => {
+                let (code, status, message) = e.s3();
+                (code.as_str().to_owned().into(), status, message, Fault::Client)
+            }
+            Self::Checksum(e) => {
+                let (code, message) = e.s3();
+                let status = code.status_code().unwrap_or(StatusCode::BAD_REQUEST);
+                (code.as_str().to_owned().into(), status, message.into(), Fault::Client)
             }
             Self::Answered { status, code, .. } => {
                 let fault = if status.is_server_error() { Fault::Backend } else { Fault::Client };
