@@ -181,7 +181,9 @@ pub(super) fn host_bucket(uri: &Uri, headers: &HeaderMap, domain: Option<&str>) 
         _ => host,
     }
     .to_ascii_lowercase();
-    let bucket = host.strip_suffix(&domain?.to_ascii_lowercase())?.strip_suffix('.')?;
+    let bucket = host
+        .strip_suffix(&domain?.to_ascii_lowercase())?
+        .strip_suffix('.')?;
     (!bucket.is_empty()).then(|| bucket.to_owned())
 }
 

@@ -81,7 +81,9 @@ impl Live {
         patience: Patience,
     ) -> Result<Response<Incoming>, Failure> {
         let mut answer = pin!(self.sender.try_send_request(request));
-        let mut sleep = pin!(tokio::time::sleep_until(progress.deadline(patience.idle, patience.response)));
+        let mut sleep = pin!(tokio::time::sleep_until(
+            progress.deadline(patience.idle, patience.response)
+        ));
         let mut ended = false;
         poll_fn(|cx| {
             ended = ended || self.connection.poll_without_shutdown(cx).is_ready();
@@ -92,7 +94,9 @@ impl Live {
                 }));
             }
             if ended {
-                return Poll::Ready(Err(Failure::Broken("the connection ended without an answer".into())));
+                return Poll::Ready(Err(Failure::Broken(
+                    "the connection ended without an answer".into(),
+                )));
             }
             // The timer is moved when it fires, not at every byte.
             while sleep.as_mut().poll(cx).is_ready() {
@@ -152,7 +156,11 @@ impl Pool {
         }
         let mut idle = self.idle();
         idle.push_back((Instant::now(), live));
-        while idle.len() > self.size || idle.front().is_some_and(|(since, _)| since.elapsed() > self.keep) {
+        while idle.len() > self.size
+            || idle
+                .front()
+                .is_some_and(|(since, _)| since.elapsed() > self.keep)
+        {
             idle.pop_front();
         }
     }
@@ -179,7 +187,12 @@ pub(super) struct Download {
 }
 
 impl Download {
-    pub(super) fn new(incoming: Incoming, live: Live, pool: Option<Arc<Pool>>, idle: Duration) -> Self {
+    pub(super) fn new(
+        incoming: Incoming,
+        live: Live,
+        pool: Option<Arc<Pool>>,
+        idle: Duration,
+    ) -> Self {
         let mut this = Self {
             incoming,
             live: Some(live),
@@ -201,7 +214,10 @@ impl Download {
         }
     }
 
-    fn poll_incoming(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    fn poll_incoming(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let polled = Pin::new(&mut self.incoming).poll_frame(cx);
         if polled.is_ready() {
             return polled;
@@ -219,15 +235,22 @@ impl HttpBody for Download {
     type Data = Bytes;
     type Error = BoxError;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = self.get_mut();
         if let Poll::Ready(frame) = this.poll_incoming(cx) {
             this.waiting = false;
             this.release_at_end(frame.is_none());
-            return Poll::Ready(frame.map(|f| f.map_err(|e| failed(BackendError::Broken(e.into())))));
+            return Poll::Ready(
+                frame.map(|f| f.map_err(|e| failed(BackendError::Broken(e.into())))),
+            );
         }
         let idle = this.idle;
-        let sleep = this.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep(idle)));
+        let sleep = this
+            .sleep
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(idle)));
         if !this.waiting {
             this.waiting = true;
             sleep.as_mut().reset(Instant::now() + idle);

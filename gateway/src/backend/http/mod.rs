@@ -25,8 +25,8 @@ use crate::body::{Body, BoxError};
 use crate::config::S3Config;
 use crate::telemetry::{BackendOutcome, Metrics};
 use connection::{Download, Failure, Live, Patience, Pool};
-use prepare::{Identity, Prepared};
 pub use prepare::{Checksums, CiphertextChecksum};
+use prepare::{Identity, Prepared};
 use upload::Upload;
 
 /// The wait before the first retry; it doubles for each further one, and the real wait is a random part of it.
@@ -80,7 +80,10 @@ impl HttpBackend {
 
     /// What sealed bodies carry now.
     pub fn checksums(&self) -> Checksums {
-        *self.checksums.read().unwrap_or_else(PoisonError::into_inner)
+        *self
+            .checksums
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn run(&self, request: BackendRequest) -> Result<Response<Body>, BackendError> {
@@ -89,7 +92,12 @@ impl HttpBackend {
             credential: self.credential(&signer),
             region: &self.config.region,
         };
-        let prepared = prepare::prepare(request, self.config.authority.as_str(), &identity, self.checksums())?;
+        let prepared = prepare::prepare(
+            request,
+            self.config.authority.as_str(),
+            &identity,
+            self.checksums(),
+        )?;
         self.send(prepared, &identity).await
     }
 
@@ -102,7 +110,11 @@ impl HttpBackend {
     }
 
     /// Sends, again where that is safe, and follows one redirect.
-    async fn send(&self, mut prepared: Prepared, identity: &Identity<'_>) -> Result<Response<Body>, BackendError> {
+    async fn send(
+        &self,
+        mut prepared: Prepared,
+        identity: &Identity<'_>,
+    ) -> Result<Response<Body>, BackendError> {
         let repeatable = is_repeatable(&prepared);
         let mut tries = 0;
         let response = loop {
@@ -123,39 +135,48 @@ impl HttpBackend {
         };
         if !matches!(
             response.status(),
-            StatusCode::MOVED_PERMANENTLY | StatusCode::FOUND | StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT
+            StatusCode::MOVED_PERMANENTLY
+                | StatusCode::FOUND
+                | StatusCode::TEMPORARY_REDIRECT
+                | StatusCode::PERMANENT_REDIRECT
         ) {
             return Ok(response);
         }
-        self.follow(&response, prepared, identity).await
+        self.follow(response.into_parts().0.headers, prepared, identity)
+            .await
     }
 
     /// Sends to where the backend points, once. A client is never sent there: it would go around the gateway.
     async fn follow(
         &self,
-        response: &Response<Body>,
+        from: HeaderMap,
         mut prepared: Prepared,
         identity: &Identity<'_>,
     ) -> Result<Response<Body>, BackendError> {
-        let refuse = |why: &str| BackendError::Broken(format!("the backend redirects, {why}").into());
-        let place = response
-            .headers()
+        let refuse =
+            |why: &str| BackendError::Broken(format!("the backend redirects, {why}").into());
+        let place = from
             .get(LOCATION)
             .and_then(|l| l.to_str().ok())
             .and_then(|l| l.parse::<Uri>().ok())
             .ok_or_else(|| refuse("but not to a place"))?
             .into_parts();
-        let authority = place.authority.unwrap_or_else(|| self.config.authority.clone());
-        if place.scheme.is_some_and(|s| s != self.config.scheme) || !is_of_family(&authority, &self.config.authority) {
+        let authority = place
+            .authority
+            .unwrap_or_else(|| self.config.authority.clone());
+        if place.scheme.is_some_and(|s| s != self.config.scheme)
+            || !is_of_family(&authority, &self.config.authority)
+        {
             return Err(refuse("to a host that is not its own"));
         }
         if !prepared.body.in_memory() {
             return Err(refuse("and the body cannot be sent again"));
         }
-        prepared.target = place.path_and_query.unwrap_or_else(|| PathAndQuery::from_static("/"));
+        prepared.target = place
+            .path_and_query
+            .unwrap_or_else(|| PathAndQuery::from_static("/"));
         // The other place may be in another region, for which the signature must be made.
-        let region = response
-            .headers()
+        let region = from
             .get("x-amz-bucket-region")
             .and_then(|r| r.to_str().ok())
             .unwrap_or(identity.region);
@@ -169,7 +190,10 @@ impl HttpBackend {
             credential: identity.credential,
             region,
         };
-        let (path, query) = (prepared.target.path(), prepared.target.query().unwrap_or_default());
+        let (path, query) = (
+            prepared.target.path(),
+            prepared.target.query().unwrap_or_default(),
+        );
         prepare::sign(
             &prepared.method,
             path,
@@ -187,7 +211,11 @@ impl HttpBackend {
     }
 
     /// One try.
-    async fn attempt(&self, prepared: &mut Prepared, authority: &Authority) -> Result<Response<Body>, BackendError> {
+    async fn attempt(
+        &self,
+        prepared: &mut Prepared,
+        authority: &Authority,
+    ) -> Result<Response<Body>, BackendError> {
         let own = *authority == self.config.authority;
         let mut live = self.connection(authority, own).await?;
         let source = prepared
@@ -210,14 +238,18 @@ impl HttpBackend {
                 Err(Failure::Unsent(unsent)) if live.reused => {
                     stale += 1;
                     request = *unsent;
-                    live = self.connection(authority, own && stale < STALE_MOST).await?;
+                    live = self
+                        .connection(authority, own && stale < STALE_MOST)
+                        .await?;
                 }
                 Err(failure) => {
                     return Err(match (progress.take_error(), failure) {
                         (Some(error), _) => BackendError::Body(error),
                         (None, Failure::Timeout) => BackendError::Timeout,
                         (None, Failure::Broken(e)) => BackendError::Broken(e),
-                        (None, Failure::Unsent(_)) => BackendError::Broken("a new connection was closed at once".into()),
+                        (None, Failure::Unsent(_)) => {
+                            BackendError::Broken("a new connection was closed at once".into())
+                        }
                     });
                 }
             }
@@ -225,7 +257,9 @@ impl HttpBackend {
         let whole = progress.done();
         if !whole {
             if response.status().is_success() {
-                return Err(BackendError::Broken("the backend answered before it had the whole body".into()));
+                return Err(BackendError::Broken(
+                    "the backend answered before it had the whole body".into(),
+                ));
             }
             // It has decided already: what is left of the body is not sent, and the connection is of no further use.
             progress.stop();
@@ -248,7 +282,11 @@ impl HttpBackend {
             .map_err(|e| BackendError::Connect(e.into()))?;
         let mut connector = self.connector.clone();
         // The connector is always ready: it keeps nothing.
-        let connect = async { Live::open(connector.call(uri).await?).await.map_err(BoxError::from) };
+        let connect = async {
+            Live::open(connector.call(uri).await?)
+                .await
+                .map_err(BoxError::from)
+        };
         match tokio::time::timeout(self.config.connect_timeout, connect).await {
             Ok(live) => live.map_err(BackendError::Connect),
             Err(late) => Err(BackendError::Connect(late.into())),
@@ -287,7 +325,9 @@ fn connector(config: &S3Config) -> Result<HttpsConnector<HttpConnector>, SetupEr
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = HttpsConnectorBuilder::new();
     let builder = if config.scheme == Scheme::HTTPS && config.ca_file.is_none() {
-        builder.with_provider_and_native_roots(provider).map_err(SetupError::NativeRoots)?
+        builder
+            .with_provider_and_native_roots(provider)
+            .map_err(SetupError::NativeRoots)?
     } else {
         let tls = rustls::ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?
@@ -325,17 +365,25 @@ fn roots(config: &S3Config) -> Result<rustls::RootCertStore, SetupError> {
 
 /// Whether sending it twice does what sending it once does.
 fn is_repeatable(prepared: &Prepared) -> bool {
-    let idempotent = [Method::GET, Method::HEAD, Method::PUT, Method::DELETE].contains(&prepared.method);
+    let idempotent =
+        [Method::GET, Method::HEAD, Method::PUT, Method::DELETE].contains(&prepared.method);
     let reads = [Method::GET, Method::HEAD].contains(&prepared.method);
     // A conditional write may have been done although its answer was lost; done again, it would fail on its own result.
     idempotent && prepared.body.in_memory() && (reads || !is_conditional(&prepared.headers))
 }
 
 fn is_conditional(headers: &HeaderMap) -> bool {
-    ["if-match", "if-none-match", "if-modified-since", "if-unmodified-since"]
-        .iter()
-        .any(|name| headers.contains_key(*name))
-        || headers.keys().any(|name| name.as_str().starts_with("x-amz-if-match"))
+    [
+        "if-match",
+        "if-none-match",
+        "if-modified-since",
+        "if-unmodified-since",
+    ]
+    .iter()
+    .any(|name| headers.contains_key(*name))
+        || headers
+            .keys()
+            .any(|name| name.as_str().starts_with("x-amz-if-match"))
 }
 
 /// Answers that mean "not now". S3's `SlowDown` is a 503.
@@ -363,7 +411,9 @@ fn is_of_family(place: &Authority, own: &Authority) -> bool {
 /// A random part of the wait, so that gateways that failed together do not come back together.
 fn backoff(tries: u32) -> Duration {
     use std::hash::{BuildHasher, Hasher};
-    let most = RETRY_BASE.saturating_mul(1 << tries.min(16)).min(RETRY_MOST);
+    let most = RETRY_BASE
+        .saturating_mul(1 << tries.min(16))
+        .min(RETRY_MOST);
     let random = std::hash::RandomState::new().build_hasher().finish();
     most.mul_f64(0.1 + 0.9 * f64::from(random as u32) / f64::from(u32::MAX))
 }

@@ -40,11 +40,16 @@ impl HttpBackend {
                 break;
             }
         }
-        let removed = self.call(request(Method::DELETE, &path, Payload::Empty)).await?;
+        let removed = self
+            .call(request(Method::DELETE, &path, Payload::Empty))
+            .await?;
         if !removed.status().is_success() {
             tracing::warn!(path, status = %removed.status(), "the probe object could not be removed");
         }
-        *self.checksums.write().unwrap_or_else(PoisonError::into_inner) = found;
+        *self
+            .checksums
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = found;
         Ok(found)
     }
 
@@ -62,19 +67,30 @@ impl HttpBackend {
         Ok(!self.takes(wrong).await?)
     }
 
-    async fn checks_trailer(&self, path: &str, algorithm: ChecksumAlgorithm) -> Result<bool, BackendError> {
+    async fn checks_trailer(
+        &self,
+        path: &str,
+        algorithm: ChecksumAlgorithm,
+    ) -> Result<bool, BackendError> {
         let value = STANDARD.encode(crate::s3::checksum::checksum(algorithm, BODY).bytes());
-        if !self.takes(self.put_framed(path, algorithm, BODY, &value)?).await? {
+        if !self
+            .takes(self.put_framed(path, algorithm, BODY, &value)?)
+            .await?
+        {
             return Ok(false);
         }
-        let stored = self.call(request(Method::GET, path, Payload::Empty)).await?;
+        let stored = self
+            .call(request(Method::GET, path, Payload::Empty))
+            .await?;
         let stored = body::collect(stored.into_body(), 4096)
             .await
             .map_err(|e| BackendError::Broken(e.into()))?;
         if stored != BODY {
             return Ok(false);
         }
-        Ok(!self.takes(self.put_framed(path, algorithm, &flipped(), &value)?).await?)
+        Ok(!self
+            .takes(self.put_framed(path, algorithm, &flipped(), &value)?)
+            .await?)
     }
 
     /// Sends, and says whether it was accepted. A failure that may pass is an error: it says nothing of what the store knows.
@@ -83,9 +99,14 @@ impl HttpBackend {
         let status = response.status();
         // 501 is how stores say that they do not know a header; the other 5xx are trouble.
         if is_passing(status) && status != StatusCode::INTERNAL_SERVER_ERROR {
-            return Err(BackendError::Broken(format!("the backend answered {status} to a probe").into()));
+            return Err(BackendError::Broken(
+                format!("the backend answered {status} to a probe").into(),
+            ));
         }
-        if matches!(status, StatusCode::FORBIDDEN | StatusCode::UNAUTHORIZED | StatusCode::NOT_FOUND) {
+        if matches!(
+            status,
+            StatusCode::FORBIDDEN | StatusCode::UNAUTHORIZED | StatusCode::NOT_FOUND
+        ) {
             return Err(BackendError::Broken(
                 format!("the backend answered {status} to a probe: check credential, region and system bucket").into(),
             ));
@@ -102,7 +123,12 @@ impl HttpBackend {
 
     fn put(&self, path: &str, checksums: Checksums) -> Result<Prepared, BackendError> {
         let request = request(Method::PUT, path, Payload::Bytes(Bytes::from_static(BODY)));
-        super::prepare::prepare(request, self.config.authority.as_str(), &self.identity(), checksums)
+        super::prepare::prepare(
+            request,
+            self.config.authority.as_str(),
+            &self.identity(),
+            checksums,
+        )
     }
 
     fn put_framed(
@@ -123,7 +149,15 @@ impl HttpBackend {
         headers.insert("content-length", framed.len().into());
         let hash = sigv4::STREAMING_UNSIGNED_PAYLOAD_TRAILER;
         let host = self.config.authority.as_str();
-        sign(&Method::PUT, path, "", &mut headers, host, &self.identity(), hash)?;
+        sign(
+            &Method::PUT,
+            path,
+            "",
+            &mut headers,
+            host,
+            &self.identity(),
+            hash,
+        )?;
         Ok(Prepared {
             method: Method::PUT,
             target: target(path, "")?,

@@ -156,7 +156,9 @@ impl Decoder {
                     }
                 }
                 State::Data { left, signed } => {
-                    let length = usize::try_from(*left).unwrap_or(usize::MAX).min(input.len());
+                    let length = usize::try_from(*left)
+                        .unwrap_or(usize::MAX)
+                        .min(input.len());
                     let data = input.split_to(length);
                     *left -= length as u64;
                     if let Some(signed) = signed {
@@ -173,7 +175,11 @@ impl Decoder {
                         self.number += 1;
                         self.state = State::Line;
                     }
-                    _ => return Err(ChunkedError::Malformed("no line end follows a chunk's data")),
+                    _ => {
+                        return Err(ChunkedError::Malformed(
+                            "no line end follows a chunk's data",
+                        ));
+                    }
                 },
                 State::Trailer => {
                     if self.line.len() + input.len() > MAX_TRAILER {
@@ -196,16 +202,24 @@ impl Decoder {
         match &mut self.framing {
             Framing::Unsigned => {
                 if signature.is_some() {
-                    return Err(ChunkedError::Trailer("it is signed, and the request is not streaming-signed"));
+                    return Err(ChunkedError::Trailer(
+                        "it is signed, and the request is not streaming-signed",
+                    ));
                 }
             }
             Framing::Signed { trailer: false, .. } => {
                 if !trailer.is_empty() || signature.is_some() {
-                    return Err(ChunkedError::Trailer("none was announced by x-amz-content-sha256"));
+                    return Err(ChunkedError::Trailer(
+                        "none was announced by x-amz-content-sha256",
+                    ));
                 }
             }
-            Framing::Signed { trailer: true, signer } => {
-                let signature = signature.ok_or(ChunkedError::Trailer("x-amz-trailer-signature is missing"))?;
+            Framing::Signed {
+                trailer: true,
+                signer,
+            } => {
+                let signature =
+                    signature.ok_or(ChunkedError::Trailer("x-amz-trailer-signature is missing"))?;
                 if !signer.verify_trailer(&trailer_hash(&trailer), &signature) {
                     return Err(ChunkedError::Signature(self.number));
                 }
@@ -219,7 +233,9 @@ impl Decoder {
         let end = input.iter().position(|b| *b == b'\n');
         let part = input.split_to(end.map_or(input.len(), |end| end + 1));
         if self.line.len() + part.len() > MAX_LINE {
-            return Err(ChunkedError::Malformed("a chunk's first line is longer than 1 KiB"));
+            return Err(ChunkedError::Malformed(
+                "a chunk's first line is longer than 1 KiB",
+            ));
         }
         self.line.extend_from_slice(&part);
         if end.is_none() {
@@ -227,7 +243,9 @@ impl Decoder {
         }
         let mut line = std::mem::take(&mut self.line);
         if !line.ends_with(b"\r\n") {
-            return Err(ChunkedError::Malformed("a chunk's first line does not end with CRLF"));
+            return Err(ChunkedError::Malformed(
+                "a chunk's first line does not end with CRLF",
+            ));
         }
         line.truncate(line.len() - 2);
         Ok(Some(line))
@@ -235,9 +253,12 @@ impl Decoder {
 
     /// `size [";" extension]*`
     fn begin_chunk(&mut self, line: &[u8]) -> Result<(), ChunkedError> {
-        let line = std::str::from_utf8(line).map_err(|_| ChunkedError::Malformed("a chunk's first line is not text"))?;
+        let line = std::str::from_utf8(line)
+            .map_err(|_| ChunkedError::Malformed("a chunk's first line is not text"))?;
         let (size, extensions) = line.split_once(';').unwrap_or((line, ""));
-        let size = parse_size(size).ok_or(ChunkedError::Malformed("a chunk's size is not a hexadecimal number"))?;
+        let size = parse_size(size).ok_or(ChunkedError::Malformed(
+            "a chunk's size is not a hexadecimal number",
+        ))?;
         let signed = match self.framing {
             Framing::Unsigned => None,
             Framing::Signed { .. } => {
@@ -246,10 +267,16 @@ impl Decoder {
                     .find_map(|e| e.strip_prefix("chunk-signature="))
                     .ok_or(ChunkedError::Malformed("a chunk has no signature"))?
                     .to_owned();
-                Some(Box::new(Signed { signature, hash: digest::Context::new(&digest::SHA256) }))
+                Some(Box::new(Signed {
+                    signature,
+                    hash: digest::Context::new(&digest::SHA256),
+                }))
             }
         };
-        self.left = self.left.checked_sub(size).ok_or(ChunkedError::Length(self.declared))?;
+        self.left = self
+            .left
+            .checked_sub(size)
+            .ok_or(ChunkedError::Length(self.declared))?;
         if size > 0 && self.short {
             return Err(ChunkedError::ChunkSize(self.number - 1));
         }
@@ -268,7 +295,13 @@ impl Decoder {
     /// All data of the chunk has come.
     fn end_chunk(&mut self) -> Result<(), ChunkedError> {
         let state = std::mem::replace(&mut self.state, State::DataEnd { seen_cr: false });
-        if let (State::Data { signed: Some(signed), .. }, Framing::Signed { signer, .. }) = (state, &mut self.framing)
+        if let (
+            State::Data {
+                signed: Some(signed),
+                ..
+            },
+            Framing::Signed { signer, .. },
+        ) = (state, &mut self.framing)
             && !signer.verify_chunk(&signed.hash.finish(), &signed.signature)
         {
             return Err(ChunkedError::Signature(self.number));
@@ -295,9 +328,13 @@ fn parse_trailer(bytes: &[u8]) -> Result<(Trailer, Option<String>), ChunkedError
             continue;
         }
         if signature.is_some() {
-            return Err(ChunkedError::Trailer("something follows x-amz-trailer-signature"));
+            return Err(ChunkedError::Trailer(
+                "something follows x-amz-trailer-signature",
+            ));
         }
-        let (name, value) = line.split_once(':').ok_or(ChunkedError::Trailer("a line has no \":\""))?;
+        let (name, value) = line
+            .split_once(':')
+            .ok_or(ChunkedError::Trailer("a line has no \":\""))?;
         let name = name.to_ascii_lowercase();
         let value = value.trim().to_owned();
         if name.is_empty() || !name.bytes().all(|b| b.is_ascii_graphic()) {
@@ -318,7 +355,10 @@ fn parse_trailer(bytes: &[u8]) -> Result<(Trailer, Option<String>), ChunkedError
 fn trailer_hash(trailer: &Trailer) -> digest::Digest {
     let mut sorted: Vec<_> = trailer.iter().collect();
     sorted.sort_unstable();
-    let text: String = sorted.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
+    let text: String = sorted
+        .iter()
+        .map(|(name, value)| format!("{name}:{value}\n"))
+        .collect();
     digest::digest(&digest::SHA256, text.as_bytes())
 }
 

@@ -178,7 +178,11 @@ fn push_query(out: &mut Vec<u8>, query: &str) {
 pub fn push_hex(out: &mut String, bytes: &[u8]) {
     for byte in bytes {
         for nibble in [byte >> 4, byte & 15] {
-            out.push(char::from(if nibble < 10 { b'0' + nibble } else { b'a' - 10 + nibble }));
+            out.push(char::from(if nibble < 10 {
+                b'0' + nibble
+            } else {
+                b'a' - 10 + nibble
+            }));
         }
     }
 }

@@ -60,7 +60,10 @@ mod tests {
         ] {
             assert_eq!(parse_any(text), Some(1_369_353_600), "{text}");
         }
-        assert_eq!(format_basic(1_369_353_600).as_deref(), Some("20130524T000000Z"));
+        assert_eq!(
+            format_basic(1_369_353_600).as_deref(),
+            Some("20130524T000000Z")
+        );
     }
 
     #[test]

@@ -127,7 +127,10 @@ impl SignatureError {
             Self::UnsignedHeader(name) => {
                 return (
                     S3ErrorCode::AccessDenied,
-                    format!("There were headers present in the request which were not signed: {name}").into(),
+                    format!(
+                        "There were headers present in the request which were not signed: {name}"
+                    )
+                    .into(),
                 );
             }
             Self::SeveralMechanisms => (
@@ -135,7 +138,10 @@ impl SignatureError {
                 "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or \
                  the Authorization header should be specified",
             ),
-            Self::UnknownScheme => (S3ErrorCode::InvalidArgument, "Unsupported Authorization Type"),
+            Self::UnknownScheme => (
+                S3ErrorCode::InvalidArgument,
+                "Unsupported Authorization Type",
+            ),
             Self::SigV2Refused => (
                 S3ErrorCode::InvalidRequest,
                 "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.",

@@ -40,13 +40,17 @@ pub fn fuzz_verify(method: &http::Method, uri: &http::Uri, headers: &http::Heade
     struct One;
     impl Secrets for One {
         fn secret(&self, access_key: &str) -> Option<&str> {
-            (access_key == "AKIAIOSFODNN7EXAMPLE").then_some("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
+            (access_key == "AKIAIOSFODNN7EXAMPLE")
+                .then_some("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
         }
     }
     let verifier = Verifier {
         sigv2: SigV2Mode::All,
         virtual_host_domain: Some("s3.amazonaws.com"),
-        ..Verifier::new(&One, std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_369_353_600))
+        ..Verifier::new(
+            &One,
+            std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_369_353_600),
+        )
     };
     // The result is of no interest: what is looked for is a panic or an endless loop.
     let _ = verifier.verify(method, uri, headers);

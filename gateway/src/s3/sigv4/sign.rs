@@ -27,7 +27,10 @@ const UNSIGNED: [&str; 7] = [
 /// `raw_path` and `raw_query` are as they go on the wire. `payload` is the body's SHA-256 in hexadecimal,
 /// [`super::UNSIGNED_PAYLOAD`] or [`super::STREAMING_UNSIGNED_PAYLOAD_TRAILER`]. Fails where access key, region or payload
 /// cannot stand in a header.
-#[expect(clippy::too_many_arguments, reason = "a request taken apart, and as whom to sign it")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "a request taken apart, and as whom to sign it"
+)]
 pub fn sign(
     method: &Method,
     raw_path: &str,
@@ -46,7 +49,11 @@ pub fn sign(
         .unwrap_or_else(|| "19700101T000000Z".to_owned());
     headers.insert("x-amz-date", HeaderValue::from_str(&time)?);
     headers.insert("x-amz-content-sha256", HeaderValue::from_str(payload)?);
-    let text = format!("{}/{}/{region}/s3/aws4_request", credential.access_key, &time[..8]);
+    let text = format!(
+        "{}/{}/{region}/s3/aws4_request",
+        credential.access_key,
+        &time[..8]
+    );
     let scope = Scope {
         credential: &text,
         access_key: &credential.access_key,

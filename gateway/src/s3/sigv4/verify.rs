@@ -10,7 +10,8 @@ use super::canonical::{Canonical, decode, pairs};
 use super::error::SignatureError;
 use super::key::{CLIENT_KEYS, ChunkSigner, Scope, SigningKey};
 use super::{
-    ALGORITHM, STREAMING_SIGNED, STREAMING_SIGNED_TRAILER, STREAMING_UNSIGNED_PAYLOAD_TRAILER, UNSIGNED_PAYLOAD, date,
+    ALGORITHM, STREAMING_SIGNED, STREAMING_SIGNED_TRAILER, STREAMING_UNSIGNED_PAYLOAD_TRAILER,
+    UNSIGNED_PAYLOAD, date,
 };
 use crate::s3::sigv2;
 
@@ -100,7 +101,8 @@ impl PayloadHash {
             STREAMING_SIGNED_TRAILER => Self::StreamingSigned { trailer: true },
             _ => {
                 let mut hash = [0; 32];
-                hex::decode_to_slice(value, &mut hash).map_err(|_| SignatureError::InvalidContentSha256)?;
+                hex::decode_to_slice(value, &mut hash)
+                    .map_err(|_| SignatureError::InvalidContentSha256)?;
                 Self::Sha256(hash)
             }
         })
@@ -108,9 +110,13 @@ impl PayloadHash {
 
     /// Reads `x-amz-content-sha256`, if it is there.
     pub fn from_headers(headers: &HeaderMap) -> Result<Option<Self>, SignatureError> {
-        single(headers, "x-amz-content-sha256", SignatureError::InvalidContentSha256)?
-            .map(Self::parse)
-            .transpose()
+        single(
+            headers,
+            "x-amz-content-sha256",
+            SignatureError::InvalidContentSha256,
+        )?
+        .map(Self::parse)
+        .transpose()
     }
 }
 
@@ -150,9 +156,18 @@ impl<'a> Verifier<'a> {
     }
 
     /// Verifies a request. `uri` is as received: nothing decoded, nothing normalised.
-    pub fn verify(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<Authentication, SignatureError> {
+    pub fn verify(
+        &self,
+        method: &Method,
+        uri: &Uri,
+        headers: &HeaderMap,
+    ) -> Result<Authentication, SignatureError> {
         let query = uri.query().unwrap_or_default();
-        let header = single(headers, AUTHORIZATION.as_str(), SignatureError::SeveralMechanisms)?;
+        let header = single(
+            headers,
+            AUTHORIZATION.as_str(),
+            SignatureError::SeveralMechanisms,
+        )?;
         let (v4, v2) = query_mechanisms(query);
         let verified = match (header, v4, v2) {
             (None, false, false) => return Ok(Authentication::Anonymous),
@@ -176,9 +191,16 @@ impl<'a> Verifier<'a> {
     /// whether it allows the form, is for whoever reads the policy.
     pub fn verify_form(&self, policy: &str, form: Form<'_>) -> Result<Verified, SignatureError> {
         let access_key = match form {
-            Form::V4 { algorithm, credential, date: time, signature } => {
+            Form::V4 {
+                algorithm,
+                credential,
+                date: time,
+                signature,
+            } => {
                 if algorithm != ALGORITHM {
-                    return Err(SignatureError::QueryMalformed("x-amz-algorithm must be \"AWS4-HMAC-SHA256\""));
+                    return Err(SignatureError::QueryMalformed(
+                        "x-amz-algorithm must be \"AWS4-HMAC-SHA256\"",
+                    ));
                 }
                 let scope = Scope::parse(credential).map_err(SignatureError::QueryMalformed)?;
                 if date::parse_basic(time).is_none() || time.get(..8) != Some(scope.date) {
@@ -189,7 +211,10 @@ impl<'a> Verifier<'a> {
                 self.check_v4(&scope, policy.as_bytes(), signature)?;
                 scope.access_key
             }
-            Form::V2 { access_key, signature } => {
+            Form::V2 {
+                access_key,
+                signature,
+            } => {
                 if self.sigv2 == SigV2Mode::Off {
                     return Err(SignatureError::SigV2Refused);
                 }
@@ -206,16 +231,29 @@ impl<'a> Verifier<'a> {
     }
 
     /// `Authorization: AWS4-HMAC-SHA256 Credential=…, SignedHeaders=…, Signature=…`
-    fn header(&self, method: &Method, uri: &Uri, headers: &HeaderMap, fields: &str) -> Result<Verified, SignatureError> {
+    fn header(
+        &self,
+        method: &Method,
+        uri: &Uri,
+        headers: &HeaderMap,
+        fields: &str,
+    ) -> Result<Verified, SignatureError> {
         let malformed = SignatureError::HeaderMalformed;
         let [mut credential, mut names, mut signature] = [None; 3];
         for field in fields.split(',') {
-            let (name, value) = field.trim().split_once('=').ok_or(malformed("a field has no \"=\""))?;
+            let (name, value) = field
+                .trim()
+                .split_once('=')
+                .ok_or(malformed("a field has no \"=\""))?;
             let place = match name {
                 "Credential" => &mut credential,
                 "SignedHeaders" => &mut names,
                 "Signature" => &mut signature,
-                _ => return Err(malformed("only Credential, SignedHeaders and Signature may be in it")),
+                _ => {
+                    return Err(malformed(
+                        "only Credential, SignedHeaders and Signature may be in it",
+                    ));
+                }
             };
             if place.replace(value).is_some() {
                 return Err(malformed("a field is in it twice"));
@@ -231,32 +269,56 @@ impl<'a> Verifier<'a> {
         let seconds = header_time(headers)?;
         let time = date::format_basic(seconds).ok_or(SignatureError::MissingDate)?;
         if time[..8] != *scope.date {
-            return Err(malformed("the date of the Credential is not the date of the request"));
+            return Err(malformed(
+                "the date of the Credential is not the date of the request",
+            ));
         }
         self.check_skew(seconds)?;
-        let payload = single(headers, "x-amz-content-sha256", SignatureError::InvalidContentSha256)?
-            .ok_or(SignatureError::MissingContentSha256)?;
+        let payload = single(
+            headers,
+            "x-amz-content-sha256",
+            SignatureError::InvalidContentSha256,
+        )?
+        .ok_or(SignatureError::MissingContentSha256)?;
         self.finish(
-            &Request { method, uri, headers, names: &names, time, payload, presigned: false },
+            &Request {
+                method,
+                uri,
+                headers,
+                names: &names,
+                time,
+                payload,
+                presigned: false,
+            },
             &scope,
             signature,
         )
     }
 
     /// `X-Amz-Algorithm`, `-Credential`, `-Date`, `-Expires`, `-SignedHeaders` and `-Signature` in the query.
-    fn presigned(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<Verified, SignatureError> {
+    fn presigned(
+        &self,
+        method: &Method,
+        uri: &Uri,
+        headers: &HeaderMap,
+    ) -> Result<Verified, SignatureError> {
         let malformed = SignatureError::QueryMalformed;
         let query = Presigned::parse(uri.query().unwrap_or_default())?;
         if query.algorithm != ALGORITHM {
-            return Err(malformed("X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256\""));
+            return Err(malformed(
+                "X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256\"",
+            ));
         }
         let scope = Scope::parse(&query.credential).map_err(malformed)?;
         let names = signed_names(&query.signed_headers).map_err(malformed)?;
         refuse_session_token(headers)?;
-        let seconds = date::parse_basic(&query.date)
-            .ok_or(malformed("X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\""))?;
+        let seconds = date::parse_basic(&query.date).ok_or(malformed(
+            "X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"",
+        ))?;
         if query.date[..8] != *scope.date {
-            return Err(malformed("the date of the Credential is not the date of X-Amz-Date"));
+            return Err(malformed(
+                "the date of the Credential is not the date of X-Amz-Date",
+            ));
         }
         let expires: i64 = query
             .expires
@@ -277,21 +339,40 @@ impl<'a> Verifier<'a> {
         if now > seconds + expires {
             return Err(SignatureError::Expired);
         }
-        let header = single(headers, "x-amz-content-sha256", SignatureError::InvalidContentSha256)?;
+        let header = single(
+            headers,
+            "x-amz-content-sha256",
+            SignatureError::InvalidContentSha256,
+        )?;
         let payload = match (header, query.content_sha256.as_deref()) {
-            (Some(header), Some(query)) if header != query => return Err(SignatureError::InvalidContentSha256),
+            (Some(header), Some(query)) if header != query => {
+                return Err(SignatureError::InvalidContentSha256);
+            }
             (header, query) => header.or(query).unwrap_or(UNSIGNED_PAYLOAD),
         };
         let time = query.date.clone().into_owned();
         self.finish(
-            &Request { method, uri, headers, names: &names, time, payload, presigned: true },
+            &Request {
+                method,
+                uri,
+                headers,
+                names: &names,
+                time,
+                payload,
+                presigned: true,
+            },
             &scope,
             &query.signature,
         )
     }
 
     /// The end of every Signature Version 4: what must be signed is, and the signature holds.
-    fn finish(&self, request: &Request<'_>, scope: &Scope<'_>, signature: &str) -> Result<Verified, SignatureError> {
+    fn finish(
+        &self,
+        request: &Request<'_>,
+        scope: &Scope<'_>,
+        signature: &str,
+    ) -> Result<Verified, SignatureError> {
         let authority = request.uri.authority().map(http::uri::Authority::as_str);
         if authority.is_none() && !request.headers.contains_key(HOST) {
             return Err(SignatureError::MissingHeader("Host"));
@@ -323,7 +404,12 @@ impl<'a> Verifier<'a> {
         })
     }
 
-    fn check_v4(&self, scope: &Scope<'_>, message: &[u8], signature: &str) -> Result<SigningKey, SignatureError> {
+    fn check_v4(
+        &self,
+        scope: &Scope<'_>,
+        message: &[u8],
+        signature: &str,
+    ) -> Result<SigningKey, SignatureError> {
         let secret = self.secrets.secret(scope.access_key);
         let key = CLIENT_KEYS.verify(scope, secret.unwrap_or(NO_SECRET), message, signature);
         match (secret, key) {
@@ -334,25 +420,41 @@ impl<'a> Verifier<'a> {
     }
 
     /// `Authorization: AWS <access key>:<signature>`
-    fn header_v2(&self, method: &Method, uri: &Uri, headers: &HeaderMap, field: &str) -> Result<Verified, SignatureError> {
+    fn header_v2(
+        &self,
+        method: &Method,
+        uri: &Uri,
+        headers: &HeaderMap,
+        field: &str,
+    ) -> Result<Verified, SignatureError> {
         if self.sigv2 != SigV2Mode::All {
             return Err(SignatureError::SigV2Refused);
         }
-        let (access_key, signature) = field
-            .rsplit_once(':')
-            .ok_or(SignatureError::HeaderMalformed("it must have the form \"AWS <access-key>:<signature>\""))?;
+        let (access_key, signature) =
+            field
+                .rsplit_once(':')
+                .ok_or(SignatureError::HeaderMalformed(
+                    "it must have the form \"AWS <access-key>:<signature>\"",
+                ))?;
         self.check_skew(header_time(headers)?)?;
         // Signed as one of the x-amz headers where the time is there.
         let date = if headers.contains_key("x-amz-date") {
             Cow::Borrowed("")
         } else {
-            headers.get(DATE).map_or(Cow::Borrowed(""), |v| String::from_utf8_lossy(v.as_bytes()))
+            headers
+                .get(DATE)
+                .map_or(Cow::Borrowed(""), |v| String::from_utf8_lossy(v.as_bytes()))
         };
         self.finish_v2(method, uri, headers, access_key, signature, &date, false)
     }
 
     /// `AWSAccessKeyId`, `Expires` and `Signature` in the query.
-    fn presigned_v2(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<Verified, SignatureError> {
+    fn presigned_v2(
+        &self,
+        method: &Method,
+        uri: &Uri,
+        headers: &HeaderMap,
+    ) -> Result<Verified, SignatureError> {
         if self.sigv2 == SigV2Mode::Off {
             return Err(SignatureError::SigV2Refused);
         }
@@ -369,8 +471,11 @@ impl<'a> Verifier<'a> {
                 return Err(malformed("a parameter is in it twice"));
             }
         }
-        let (Some(access_key), Some(expires), Some(signature)) = (access_key, expires, signature) else {
-            return Err(malformed("AWSAccessKeyId, Expires and Signature must all be there"));
+        let (Some(access_key), Some(expires), Some(signature)) = (access_key, expires, signature)
+        else {
+            return Err(malformed(
+                "AWSAccessKeyId, Expires and Signature must all be there",
+            ));
         };
         let until: i64 = expires
             .parse()
@@ -379,13 +484,28 @@ impl<'a> Verifier<'a> {
         if now > until {
             return Err(SignatureError::Expired);
         }
-        if until > now.saturating_add(i64::from(MAX_EXPIRES)).saturating_add(self.skew()) {
+        if until
+            > now
+                .saturating_add(i64::from(MAX_EXPIRES))
+                .saturating_add(self.skew())
+        {
             return Err(SignatureError::ExpiresTooLate);
         }
-        self.finish_v2(method, uri, headers, &access_key, &signature, &expires, true)
+        self.finish_v2(
+            method,
+            uri,
+            headers,
+            &access_key,
+            &signature,
+            &expires,
+            true,
+        )
     }
 
-    #[expect(clippy::too_many_arguments, reason = "a request taken apart, and its three authentication fields")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "a request taken apart, and its three authentication fields"
+    )]
     fn finish_v2(
         &self,
         method: &Method,
@@ -398,17 +518,28 @@ impl<'a> Verifier<'a> {
     ) -> Result<Verified, SignatureError> {
         refuse_session_token(headers)?;
         let bucket = sigv2::host_bucket(uri, headers, self.virtual_host_domain);
-        let message = sigv2::string_to_sign(method, uri, headers, date, bucket.as_deref(), presigned);
+        let message =
+            sigv2::string_to_sign(method, uri, headers, date, bucket.as_deref(), presigned);
         self.check_v2(access_key, &message, signature)?;
         let payload = PayloadHash::from_headers(headers)?.unwrap_or(PayloadHash::Unsigned);
         if matches!(payload, PayloadHash::StreamingSigned { .. }) {
             // There is no Signature Version 2 of a chunk.
             return Err(SignatureError::InvalidContentSha256);
         }
-        Ok(Verified { access_key: access_key.to_owned(), payload, presigned, chunks: None })
+        Ok(Verified {
+            access_key: access_key.to_owned(),
+            payload,
+            presigned,
+            chunks: None,
+        })
     }
 
-    fn check_v2(&self, access_key: &str, message: &[u8], signature: &str) -> Result<(), SignatureError> {
+    fn check_v2(
+        &self,
+        access_key: &str,
+        message: &[u8],
+        signature: &str,
+    ) -> Result<(), SignatureError> {
         let secret = self.secrets.secret(access_key);
         let matches = sigv2::verifies(secret.unwrap_or(NO_SECRET), message, signature);
         match (secret, matches) {
@@ -427,7 +558,10 @@ impl<'a> Verifier<'a> {
 
     /// Now, in seconds since 1970.
     fn seconds(&self) -> i64 {
-        let seconds = self.now.duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
+        let seconds = self
+            .now
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |d| d.as_secs());
         i64::try_from(seconds).unwrap_or(i64::MAX)
     }
 
@@ -476,14 +610,25 @@ impl<'a> Presigned<'a> {
             if name.eq_ignore_ascii_case("x-amz-security-token") {
                 return Err(SignatureError::SessionToken);
             }
-            let Some(i) = NAMES.iter().position(|known| name.eq_ignore_ascii_case(known)) else {
+            let Some(i) = NAMES
+                .iter()
+                .position(|known| name.eq_ignore_ascii_case(known))
+            else {
                 continue;
             };
             if values[i].replace(decode(value)).is_some() {
                 return Err(SignatureError::QueryMalformed("a parameter is in it twice"));
             }
         }
-        let [algorithm, credential, date, expires, signed_headers, signature, content_sha256] = values;
+        let [
+            algorithm,
+            credential,
+            date,
+            expires,
+            signed_headers,
+            signature,
+            content_sha256,
+        ] = values;
         let required = |value: Option<Cow<'a, str>>| {
             value.ok_or(SignatureError::QueryMalformed(
                 "query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, X-Amz-Signature, X-Amz-Date, \
@@ -521,7 +666,11 @@ fn scheme<'a>(value: &'a str, name: &str) -> Option<&'a str> {
 }
 
 /// The value of a header that may be there once; not UTF-8, or there twice, is `wrong`.
-fn single<'a>(headers: &'a HeaderMap, name: &str, wrong: SignatureError) -> Result<Option<&'a str>, SignatureError> {
+fn single<'a>(
+    headers: &'a HeaderMap,
+    name: &str,
+    wrong: SignatureError,
+) -> Result<Option<&'a str>, SignatureError> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
         (None, _) => Ok(None),
@@ -539,7 +688,9 @@ fn header_time(headers: &HeaderMap) -> Result<i64, SignatureError> {
         Some(value) => Some(value),
         None => single(headers, DATE.as_str(), SignatureError::MissingDate)?,
     };
-    value.and_then(date::parse_any).ok_or(SignatureError::MissingDate)
+    value
+        .and_then(date::parse_any)
+        .ok_or(SignatureError::MissingDate)
 }
 
 /// Names of `SignedHeaders`, sorted.
@@ -549,7 +700,12 @@ fn signed_names(list: &str) -> Result<Vec<&str>, &'static str> {
     if names.windows(2).any(|pair| pair[0] == pair[1]) {
         return Err("a header is in SignedHeaders twice");
     }
-    let valid = |name: &&str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_graphic() && !b.is_ascii_uppercase());
+    let valid = |name: &&str| {
+        !name.is_empty()
+            && name
+                .bytes()
+                .all(|b| b.is_ascii_graphic() && !b.is_ascii_uppercase())
+    };
     if !names.iter().all(valid) {
         return Err("SignedHeaders must be lower-case names separated by \";\"");
     }
