@@ -151,7 +151,7 @@ mod tests {
         (status, String::from_utf8(body.into()).unwrap())
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn ready_is_said_only_while_every_part_is() {
         let metrics = Metrics::new([]);
         let admin = Admin::new(metrics).check("backend", || async { Ok::<(), String>(()) });

@@ -1,5 +1,7 @@
 //! The command line.
 
+mod decrypt;
+
 use std::error::Error;
 use std::fmt::Write;
 use std::net::SocketAddr;
@@ -11,6 +13,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::app;
 use crate::config::{BackendKind, Config, ConfigError, Sources};
 use crate::telemetry;
+use decrypt::DecryptArgs;
 
 /// A transparent S3 gateway that seals every object before it reaches storage.
 #[derive(Debug, Parser)]
@@ -26,6 +29,8 @@ enum Command {
     Serve(ConfigArgs),
     /// Read and check the configuration, and say what it means.
     CheckConfig(ConfigArgs),
+    /// Open a stored object offline, with its headers, its KEK record and a keyring.
+    Decrypt(DecryptArgs),
     /// Work on the metadata database.
     #[command(subcommand)]
     Sidecar(SidecarCommand),
@@ -124,6 +129,14 @@ fn run(command: Command) -> Result<(), Box<dyn Error>> {
             runtime()?.block_on(app::serve(config))?;
         }
         Command::CheckConfig(args) => print!("{}", summary(&args.load()?)),
+        Command::Decrypt(args) => {
+            let facts = args.run()?;
+            eprintln!(
+                "{} bytes, authenticated, ETag {}",
+                facts.length,
+                facts.etag_string()
+            );
+        }
         Command::Sidecar(SidecarCommand::Rebuild(args)) => {
             let config = args.load()?;
             telemetry::start_log(&config.log)?;

@@ -23,6 +23,7 @@ pub(super) struct IdleBody {
     /// Made when a frame has to be waited for, so a body that is there costs no timer.
     sleep: Option<Pin<Box<Sleep>>>,
     waiting: bool,
+    ended: bool,
     exchange: Arc<Exchange>,
 }
 
@@ -33,6 +34,7 @@ impl IdleBody {
             idle,
             sleep: None,
             waiting: false,
+            ended: false,
             exchange,
         }
     }
@@ -49,6 +51,7 @@ impl HttpBody for IdleBody {
         let this = self.get_mut();
         if let Poll::Ready(frame) = Pin::new(&mut this.inner).poll_frame(cx) {
             this.waiting = false;
+            this.ended = frame.is_none();
             return Poll::Ready(frame.map(|f| f.map_err(BoxError::from)));
         }
         let idle = this.idle;
@@ -79,7 +82,7 @@ impl HttpBody for IdleBody {
 
 impl Drop for IdleBody {
     fn drop(&mut self) {
-        if !self.inner.is_end_stream() {
+        if !self.ended && !self.inner.is_end_stream() {
             self.exchange.leave_unread();
         }
     }

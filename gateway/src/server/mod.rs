@@ -6,7 +6,7 @@ mod io;
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -196,7 +196,7 @@ impl<H: Handler> Connections<H> {
                 result = run => break result,
                 () = &mut stopping, if !told => {
                     told = true;
-                    Pin::new(&mut connection).graceful_shutdown();
+                    std::pin::Pin::new(&mut connection).graceful_shutdown();
                 }
             }
         };

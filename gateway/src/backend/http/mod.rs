@@ -1,0 +1,422 @@
+//! A remote S3: MinIO, Amazon S3, Ceph RGW, Garage.
+
+mod connection;
+mod prepare;
+mod probe;
+mod upload;
+
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use http::header::LOCATION;
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
+use http_body_util::BodyExt;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::connect::HttpConnector;
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
+use tokio::time::Instant;
+use tower_service::Service;
+
+use super::{Backend, BackendCredential, BackendError, BackendRequest, Signer};
+use crate::body::{Body, BoxError};
+use crate::config::S3Config;
+use crate::telemetry::{BackendOutcome, Metrics};
+use connection::{Download, Failure, Live, Patience, Pool};
+pub use prepare::{Checksums, CiphertextChecksum};
+use prepare::{Identity, Prepared};
+use upload::Upload;
+
+/// The wait before the first retry; it doubles for each further one, and the real wait is a random part of it.
+const RETRY_BASE: Duration = Duration::from_millis(100);
+
+/// The longest wait between two tries.
+const RETRY_MOST: Duration = Duration::from_secs(5);
+
+/// Pooled connections that turn out to be closed, before a new one is made for certain.
+const STALE_MOST: usize = 4;
+
+/// A remote S3 over pooled connections.
+pub struct HttpBackend {
+    config: S3Config,
+    connector: HttpsConnector<HttpConnector>,
+    pool: Arc<Pool>,
+    checksums: RwLock<Checksums>,
+    metrics: Arc<Metrics>,
+}
+
+/// Why the backend could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// `backend.ca_file` cannot be used.
+    #[error("{path}: {cause}")]
+    CaFile {
+        /// The file.
+        path: String,
+        /// Why.
+        cause: BoxError,
+    },
+    /// The system's certificates cannot be read.
+    #[error("the certificates of this system cannot be read: set `backend.ca_file`")]
+    NativeRoots(#[source] std::io::Error),
+    /// TLS itself.
+    #[error("TLS cannot be set up")]
+    Tls(#[from] rustls::Error),
+}
+
+impl HttpBackend {
+    /// Connects to nothing yet. Until [`Self::probe`] has run, sealed bodies carry no checksum of their ciphertext.
+    pub fn new(config: &S3Config, metrics: Arc<Metrics>) -> Result<Self, SetupError> {
+        Ok(Self {
+            connector: connector(config)?,
+            pool: Arc::new(Pool::new(config.pool_size, config.pool_idle_timeout)),
+            checksums: RwLock::default(),
+            config: config.clone(),
+            metrics,
+        })
+    }
+
+    /// What sealed bodies carry now.
+    pub fn checksums(&self) -> Checksums {
+        *self
+            .checksums
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn run(&self, request: BackendRequest) -> Result<Response<Body>, BackendError> {
+        let signer = request.signer.clone();
+        let identity = Identity {
+            credential: self.credential(&signer),
+            region: &self.config.region,
+        };
+        let prepared = prepare::prepare(
+            request,
+            self.config.authority.as_str(),
+            &identity,
+            self.checksums(),
+        )?;
+        self.send(prepared, &identity).await
+    }
+
+    fn credential<'a>(&'a self, signer: &'a Signer) -> Option<&'a BackendCredential> {
+        match signer {
+            Signer::Gateway => Some(&self.config.credential),
+            Signer::Client(credential) => Some(credential),
+            Signer::Anonymous => None,
+        }
+    }
+
+    /// Sends, again where that is safe, and follows one redirect.
+    async fn send(
+        &self,
+        mut prepared: Prepared,
+        identity: &Identity<'_>,
+    ) -> Result<Response<Body>, BackendError> {
+        let repeatable = is_repeatable(&prepared);
+        let mut tries = 0;
+        let response = loop {
+            let result = self.attempt(&mut prepared, &self.config.authority).await;
+            let again = match &result {
+                // Nothing was sent, so even a stream is still whole.
+                Err(BackendError::Connect(_)) => true,
+                Err(BackendError::Broken(_)) => repeatable,
+                Ok(response) => repeatable && is_passing(response.status()),
+                Err(_) => false,
+            };
+            if !again || tries == self.config.retries {
+                break result?;
+            }
+            tokio::time::sleep(backoff(tries)).await;
+            tries += 1;
+            self.metrics.backend_retry();
+        };
+        if !matches!(
+            response.status(),
+            StatusCode::MOVED_PERMANENTLY
+                | StatusCode::FOUND
+                | StatusCode::TEMPORARY_REDIRECT
+                | StatusCode::PERMANENT_REDIRECT
+        ) {
+            return Ok(response);
+        }
+        self.follow(response.into_parts().0.headers, prepared, identity)
+            .await
+    }
+
+    /// Sends to where the backend points, once. A client is never sent there: it would go around the gateway.
+    async fn follow(
+        &self,
+        from: HeaderMap,
+        mut prepared: Prepared,
+        identity: &Identity<'_>,
+    ) -> Result<Response<Body>, BackendError> {
+        let refuse =
+            |why: &str| BackendError::Broken(format!("the backend redirects, {why}").into());
+        let place = from
+            .get(LOCATION)
+            .and_then(|l| l.to_str().ok())
+            .and_then(|l| l.parse::<Uri>().ok())
+            .ok_or_else(|| refuse("but not to a place"))?
+            .into_parts();
+        let authority = place
+            .authority
+            .unwrap_or_else(|| self.config.authority.clone());
+        if place.scheme.is_some_and(|s| s != self.config.scheme)
+            || !is_of_family(&authority, &self.config.authority)
+        {
+            return Err(refuse("to a host that is not its own"));
+        }
+        if !prepared.body.in_memory() {
+            return Err(refuse("and the body cannot be sent again"));
+        }
+        prepared.target = place
+            .path_and_query
+            .unwrap_or_else(|| PathAndQuery::from_static("/"));
+        // The other place may be in another region, for which the signature must be made.
+        let region = from
+            .get("x-amz-bucket-region")
+            .and_then(|r| r.to_str().ok())
+            .unwrap_or(identity.region);
+        let hash = prepared
+            .headers
+            .get("x-amz-content-sha256")
+            .and_then(|h| h.to_str().ok())
+            .unwrap_or_default()
+            .to_owned();
+        let identity = Identity {
+            credential: identity.credential,
+            region,
+        };
+        let (path, query) = (
+            prepared.target.path(),
+            prepared.target.query().unwrap_or_default(),
+        );
+        prepare::sign(
+            &prepared.method,
+            path,
+            query,
+            &mut prepared.headers,
+            authority.as_str(),
+            &identity,
+            &hash,
+        )?;
+        let response = self.attempt(&mut prepared, &authority).await?;
+        if response.status().is_redirection() && response.status() != StatusCode::NOT_MODIFIED {
+            return Err(refuse("twice"));
+        }
+        Ok(response)
+    }
+
+    /// One try.
+    async fn attempt(
+        &self,
+        prepared: &mut Prepared,
+        authority: &Authority,
+    ) -> Result<Response<Body>, BackendError> {
+        let own = *authority == self.config.authority;
+        let mut live = self.connection(authority, own).await?;
+        let source = prepared
+            .body
+            .source()
+            .ok_or_else(|| BackendError::Broken("the body cannot be sent again".into()))?;
+        let (upload, progress) = Upload::new(source);
+        let mut request = Request::new(upload);
+        *request.method_mut() = prepared.method.clone();
+        *request.uri_mut() = prepare::origin_form(&prepared.target);
+        request.headers_mut().clone_from(&prepared.headers);
+        let patience = Patience {
+            idle: self.config.idle_timeout,
+            response: self.config.response_timeout,
+        };
+        let mut stale = 0;
+        let response = loop {
+            match live.exchange(request, &progress, patience).await {
+                Ok(response) => break response,
+                Err(Failure::Unsent(unsent)) if live.reused => {
+                    stale += 1;
+                    request = *unsent;
+                    live = self
+                        .connection(authority, own && stale < STALE_MOST)
+                        .await?;
+                }
+                Err(failure) => {
+                    return Err(match (progress.take_error(), failure) {
+                        (Some(error), _) => BackendError::Body(error),
+                        (None, Failure::Timeout) => BackendError::Timeout,
+                        (None, Failure::Broken(e)) => BackendError::Broken(e),
+                        (None, Failure::Unsent(_)) => {
+                            BackendError::Broken("a new connection was closed at once".into())
+                        }
+                    });
+                }
+            }
+        };
+        let whole = progress.done();
+        if !whole {
+            if response.status().is_success() {
+                return Err(BackendError::Broken(
+                    "the backend answered before it had the whole body".into(),
+                ));
+            }
+            // It has decided already: what is left of the body is not sent, and the connection is of no further use.
+            progress.stop();
+        }
+        let pool = (own && whole).then(|| Arc::clone(&self.pool));
+        let (parts, incoming) = response.into_parts();
+        let body = Download::new(incoming, live, pool, self.config.idle_timeout);
+        Ok(Response::from_parts(parts, body.boxed_unsync()))
+    }
+
+    async fn connection(&self, authority: &Authority, pooled: bool) -> Result<Live, BackendError> {
+        if pooled && let Some(live) = self.pool.take() {
+            return Ok(live);
+        }
+        let uri = Uri::builder()
+            .scheme(self.config.scheme.clone())
+            .authority(authority.clone())
+            .path_and_query("/")
+            .build()
+            .map_err(|e| BackendError::Connect(e.into()))?;
+        let mut connector = self.connector.clone();
+        // The connector is always ready: it keeps nothing.
+        let connect = async {
+            Live::open(connector.call(uri).await?)
+                .await
+                .map_err(BoxError::from)
+        };
+        match tokio::time::timeout(self.config.connect_timeout, connect).await {
+            Ok(live) => live.map_err(BackendError::Connect),
+            Err(late) => Err(BackendError::Connect(late.into())),
+        }
+    }
+}
+
+#[async_trait]
+impl Backend for HttpBackend {
+    async fn call(&self, request: BackendRequest) -> Result<Response<Body>, BackendError> {
+        let method = request.method.clone();
+        let start = Instant::now();
+        let result = self.run(request).await;
+        let outcome = match &result {
+            Ok(response) => BackendOutcome::Status(response.status()),
+            Err(BackendError::Connect(_)) => BackendOutcome::Connect,
+            Err(BackendError::Timeout) => BackendOutcome::Timeout,
+            Err(BackendError::Broken(_)) => BackendOutcome::Broken,
+            Err(BackendError::Body(_)) => BackendOutcome::Body,
+            Err(BackendError::Invalid(_)) => BackendOutcome::Invalid,
+        };
+        self.metrics.backend_done(&method, outcome, start.elapsed());
+        result
+    }
+}
+
+impl std::fmt::Debug for HttpBackend {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HttpBackend")
+            .field("authority", &self.config.authority)
+            .finish_non_exhaustive()
+    }
+}
+
+fn connector(config: &S3Config) -> Result<HttpsConnector<HttpConnector>, SetupError> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = HttpsConnectorBuilder::new();
+    let builder = if config.scheme == Scheme::HTTPS && config.ca_file.is_none() {
+        builder
+            .with_provider_and_native_roots(provider)
+            .map_err(SetupError::NativeRoots)?
+    } else {
+        let tls = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(roots(config)?)
+            .with_no_client_auth();
+        builder.with_tls_config(tls)
+    };
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(false);
+    tcp.set_nodelay(true);
+    tcp.set_keepalive(Some(Duration::from_secs(60)));
+    tcp.set_connect_timeout(Some(config.connect_timeout));
+    Ok(builder.https_or_http().enable_http1().wrap_connector(tcp))
+}
+
+/// What `ca_file` holds; nothing without one.
+fn roots(config: &S3Config) -> Result<rustls::RootCertStore, SetupError> {
+    let mut roots = rustls::RootCertStore::empty();
+    let Some(file) = &config.ca_file else {
+        return Ok(roots);
+    };
+    let wrong = |cause: BoxError| SetupError::CaFile {
+        path: file.display().to_string(),
+        cause,
+    };
+    for certificate in CertificateDer::pem_file_iter(file).map_err(|e| wrong(e.into()))? {
+        let certificate = certificate.map_err(|e| wrong(e.into()))?;
+        roots.add(certificate).map_err(|e| wrong(e.into()))?;
+    }
+    if roots.is_empty() {
+        return Err(wrong("holds no certificate".into()));
+    }
+    Ok(roots)
+}
+
+/// Whether sending it twice does what sending it once does.
+fn is_repeatable(prepared: &Prepared) -> bool {
+    let idempotent =
+        [Method::GET, Method::HEAD, Method::PUT, Method::DELETE].contains(&prepared.method);
+    let reads = [Method::GET, Method::HEAD].contains(&prepared.method);
+    // A conditional write may have been done although its answer was lost; done again, it would fail on its own result.
+    idempotent && prepared.body.in_memory() && (reads || !is_conditional(&prepared.headers))
+}
+
+fn is_conditional(headers: &HeaderMap) -> bool {
+    [
+        "if-match",
+        "if-none-match",
+        "if-modified-since",
+        "if-unmodified-since",
+    ]
+    .iter()
+    .any(|name| headers.contains_key(*name))
+        || headers
+            .keys()
+            .any(|name| name.as_str().starts_with("x-amz-if-match"))
+}
+
+/// Answers that mean "not now". S3's `SlowDown` is a 503.
+fn is_passing(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 500 | 502 | 503 | 504)
+}
+
+/// The same host, or another one below the same last two labels, as S3's regions are.
+fn is_of_family(place: &Authority, own: &Authority) -> bool {
+    let (place, own) = (place.host(), own.host());
+    if place == own {
+        return true;
+    }
+    // An address has no family.
+    if own.parse::<std::net::IpAddr>().is_ok() || own.starts_with('[') {
+        return false;
+    }
+    let mut labels = own.rsplitn(3, '.');
+    match (labels.next(), labels.next()) {
+        (Some(top), Some(second)) => place.ends_with(&format!(".{second}.{top}")),
+        _ => false,
+    }
+}
+
+/// A random part of the wait, so that gateways that failed together do not come back together.
+fn backoff(tries: u32) -> Duration {
+    use std::hash::{BuildHasher, Hasher};
+    let most = RETRY_BASE
+        .saturating_mul(1 << tries.min(16))
+        .min(RETRY_MOST);
+    let random = std::hash::RandomState::new().build_hasher().finish();
+    most.mul_f64(0.1 + 0.9 * f64::from(random as u32) / f64::from(u32::MAX))
+}
+
+#[cfg(test)]
+mod tests;
