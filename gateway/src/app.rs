@@ -42,7 +42,10 @@ pub enum AppError {
     Local(#[from] LocalError),
     /// The remote backend's settings cannot be used.
     #[error("cannot use the backend")]
-    Backend(#[from] crate::backend::BackendError),
+    Backend(#[from] crate::backend::http::SetupError),
+    /// The remote backend does not answer, or not as an S3.
+    #[error("cannot reach the backend")]
+    Probe(#[from] crate::backend::BackendError),
     /// The sidecar could not be opened.
     #[error("cannot open the sidecar")]
     Sidecar(#[from] SidecarError),
@@ -114,8 +117,10 @@ async fn build(config: Config) -> Result<(Arc<Vault>, Arc<SqliteSidecar>, Option
         BackendKind::Local => Arc::new(LocalBackend::open(&config.data_dir.join("objects"), LocalOptions { cheap_etag: true }).await?),
         BackendKind::S3(s3) => {
             let http = HttpBackend::new(s3, metrics.clone())?;
+            let http = Arc::new(http);
+            keks::make_bucket(&*http, &config.backend.system_bucket).await?;
             http.probe(&config.backend.system_bucket).await?;
-            Arc::new(http)
+            http
         }
     };
 

@@ -8,7 +8,7 @@ use keys::Error;
 use keys::hierarchy::{KekRecord, KekStore};
 use uuid::Uuid;
 
-use crate::backend::{Backend, BackendRequest, Signer, path, query_value};
+use crate::backend::{Backend, BackendRequest, Payload, Signer, path, query_value};
 use crate::body::collect;
 use crate::s3::xml::Document;
 use crate::sidecar::Sidecar;
@@ -52,7 +52,7 @@ impl SystemBucketKeks {
         let name = Self::name(&record.name.bucket, record.name.kek_id);
         let request = BackendRequest::new(Method::PUT, path(&self.bucket, &name), Signer::Gateway)
             .header(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))
-            .body(document.to_vec().into());
+            .payload(Payload::Bytes(document.to_vec().into()));
         Ok(self.backend.call(request).await.map_err(Error::store)?.status())
     }
 

@@ -129,9 +129,8 @@ impl Service {
             authentication,
             permit,
             request_id: request_id.as_str().to_owned(),
-            body: Some(body.boxed_unsync()),
         };
-        let response = ops::run(call).await?;
+        let response = ops::run(call, body.boxed_unsync()).await?;
         let metrics = vault.clone();
         Ok(response.map(|body| {
             body.map_frame(move |frame| {

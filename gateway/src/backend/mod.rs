@@ -25,8 +25,6 @@ pub struct BackendRequest {
     pub headers: HeaderMap,
     /// The body.
     pub payload: Payload,
-    /// The body is sealed object data: the backend adds a checksum of the ciphertext, so that a bit flipped on the way is refused.
-    pub integrity: bool,
     /// As whom the request is made.
     pub signer: Signer,
 }
@@ -34,7 +32,7 @@ pub struct BackendRequest {
 impl BackendRequest {
     /// A request of our own making: no query, headers or body yet.
     pub fn new(method: Method, path: String, signer: Signer) -> Self {
-        Self { method, path, query: String::new(), headers: HeaderMap::new(), payload: Payload::Empty, integrity: false, signer }
+        Self { method, path, query: String::new(), headers: HeaderMap::new(), payload: Payload::Empty, signer }
     }
 
     /// `HeadBucket`.
@@ -63,18 +61,11 @@ impl BackendRequest {
         self
     }
 
-    /// With an XML or other small body, which the client's own checksum headers (if any) still describe.
+    /// With this body. Object bytes get a checksum of the ciphertext on the way, so that a bit flipped there is refused; a
+    /// document keeps the client's own checksum headers.
     #[must_use]
-    pub fn body(mut self, bytes: Bytes) -> Self {
-        self.payload = Payload::Bytes(bytes);
-        self
-    }
-
-    /// With sealed object bytes, which get a checksum of the ciphertext on the way.
-    #[must_use]
-    pub fn sealed(mut self, payload: Payload) -> Self {
+    pub fn payload(mut self, payload: Payload) -> Self {
         self.payload = payload;
-        self.integrity = true;
         self
     }
 }

@@ -11,6 +11,7 @@ use aws_lc_rs::hmac;
 use aws_lc_rs::rand::SystemRandom;
 use zeroize::Zeroizing;
 
+use crate::s3::sigv4::Secrets;
 use crate::backend::{BackendCredential, Signer};
 
 /// What an anonymous request's principal is called. No credential may have it for an access key.
@@ -131,6 +132,12 @@ impl Credentials {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.by_mac.is_empty()
+    }
+}
+
+impl Secrets for Credentials {
+    fn secret(&self, access_key: &str) -> Option<&str> {
+        self.find(access_key).map(|credential| credential.secret_key.as_str())
     }
 }
 

@@ -29,11 +29,11 @@ use crate::sidecar::{ObjectAt, PartAttempt};
 use crate::vault::Vault;
 
 /// `CompleteMultipartUpload`.
-pub async fn complete_multipart_upload(mut call: Call) -> Result<Response<Body>, Error> {
+pub async fn complete_multipart_upload(call: Call, body: Body) -> Result<Response<Body>, Error> {
     let token = upload_token(&call)?;
     let upload = Upload::open(&call.vault, call.bucket()?, call.key()?, &token).await?;
     let mut unused = http::HeaderMap::new();
-    let document = forward::small_body(&mut call, &mut unused).await?.unwrap_or_default();
+    let document = forward::small_body(&call, body, &mut unused).await?.unwrap_or_default();
     let listed = xml::read_complete(&document)?;
     let (resource, request_id) = (call.address.raw_path.clone(), call.request_id.clone());
     keepalive::answer(resource, request_id, async move { complete(&call, &upload, &listed).await }).await
@@ -58,7 +58,7 @@ async fn complete(call: &Call, upload: &Upload, listed: &[CompletedPart]) -> Res
         .query(format!("partNumber={number}&uploadId={}", query_value(&upload.backend_id)))
         .headers(headers.clone());
     let payload = last_part(vault, stashed, tail(&upload.object, &facts)?).await?;
-    let response = vault.backend.call(request.sealed(payload)).await?;
+    let response = vault.backend.call(request.payload(payload)).await?;
     if response.status() == http::StatusCode::NOT_FOUND {
         let error = answered(response).await;
         return repeated(call, upload).await?.ok_or(error);
@@ -81,7 +81,7 @@ async fn complete(call: &Call, upload: &Upload, listed: &[CompletedPart]) -> Res
     let mut request = BackendRequest::new(Method::POST, call.address.raw_path.clone(), call.signer())
         .query(format!("uploadId={}", query_value(&upload.backend_id)))
         .headers(headers)
-        .body(documents::complete_request(parts.into_iter()).into());
+        .payload(Payload::Bytes(documents::complete_request(parts.into_iter()).into()));
     if let Some(value) = call.headers.get(header::IF_NONE_MATCH) {
         request.headers.insert(header::IF_NONE_MATCH, value.clone());
     }

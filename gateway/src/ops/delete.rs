@@ -43,9 +43,9 @@ pub async fn delete_object(call: Call) -> Result<Response<Body>, Error> {
 }
 
 /// `DeleteObjects`.
-pub async fn delete_objects(mut call: Call) -> Result<Response<Body>, Error> {
+pub async fn delete_objects(call: Call, body: Body) -> Result<Response<Body>, Error> {
     let mut request = call.forward();
-    let document = small_body(&mut call, &mut request.headers).await?.unwrap_or_default();
+    let document = small_body(&call, body, &mut request.headers).await?.unwrap_or_default();
     let asked = xml::read_delete(&document)?;
     request.payload = Payload::Bytes(document);
     let response = call.vault.backend.call(request).await?;

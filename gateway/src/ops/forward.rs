@@ -11,9 +11,9 @@ use crate::s3::intake::{Intake, IntakeOptions};
 use crate::s3::{Error, checksum};
 
 /// Sends a request on, and its answer back.
-pub async fn forward(mut call: Call) -> Result<Response<Body>, Error> {
+pub async fn forward(call: Call, body: Body) -> Result<Response<Body>, Error> {
     let mut request = call.forward();
-    if let Some(body) = small_body(&mut call, &mut request.headers).await? {
+    if let Some(body) = small_body(&call, body, &mut request.headers).await? {
         call.vault.reserved.check_xml_targets(&body)?;
         request.payload = Payload::Bytes(body);
     }
@@ -22,12 +22,11 @@ pub async fn forward(mut call: Call) -> Result<Response<Body>, Error> {
 
 /// The client's body, decoded and verified, for operations whose body is a document. Its checksum goes on in its header, and one
 /// that came as a trailer becomes one.
-pub async fn small_body(call: &mut Call, headers: &mut HeaderMap) -> Result<Option<Bytes>, Error> {
+pub async fn small_body(call: &Call, body: Body, headers: &mut HeaderMap) -> Result<Option<Bytes>, Error> {
     if matches!(call.method, Method::GET | Method::HEAD | Method::OPTIONS) || (call.method == Method::DELETE && call.header("content-length").is_none()) {
         return Ok(None);
     }
     let limit = call.vault.config.limits.xml_body;
-    let body = call.take_body();
     let options = IntakeOptions { md5: false, checksum: None, max_length: limit as u64, idle_timeout: call.vault.config.server.idle_timeout };
     let mut intake = Intake::new(&call.headers, body, &call.authentication, options)?;
     let mut whole = Vec::new();

@@ -120,7 +120,7 @@ impl Wanted {
 }
 
 fn no_such_part() -> Error {
-    Error::client(S3ErrorCode::InvalidPartNumber, "The requested partnumber is not satisfiable")
+    Error::NoSuchPart
 }
 
 async fn whole(call: &Call, source: &Source) -> Result<Result<Response<Body>, Changed>, Error> {

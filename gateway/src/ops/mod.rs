@@ -58,8 +58,6 @@ pub struct Call {
     pub permit: Permit,
     /// `x-amz-request-id`.
     pub request_id: String,
-    /// The body, as it comes; taken by the operation that reads it.
-    pub body: Option<Body>,
 }
 
 impl Call {
@@ -97,11 +95,6 @@ impl Call {
         self.headers.get(name).and_then(|v| v.to_str().ok())
     }
 
-    /// The body, once.
-    pub fn take_body(&mut self) -> Body {
-        self.body.take().unwrap_or_else(crate::body::empty)
-    }
-
     /// The client's request on its way to the backend: same path, query and headers, less what belongs to the connection and to
     /// authentication.
     pub fn forward(&self) -> BackendRequest {
@@ -111,7 +104,7 @@ impl Call {
         headers.remove(http::header::HOST);
         headers.remove(http::header::CONTENT_LENGTH);
         BackendRequest::new(self.method.clone(), self.address.raw_path.clone(), self.signer())
-            .query(self.query.raw())
+            .query(self.operation.passed_query(&self.query))
             .headers(headers)
     }
 
@@ -124,20 +117,20 @@ impl Call {
 }
 
 /// Does what was asked. One arm a row of the operation table that is not simply forwarded.
-pub async fn run(call: Call) -> Result<Response<Body>, Error> {
+pub async fn run(call: Call, body: Body) -> Result<Response<Body>, Error> {
     refuse_our_header(&call)?;
     match call.operation.op {
-        Op::PutObject => put::put_object(call).await,
+        Op::PutObject => put::put_object(call, body).await,
         Op::GetObject => get::get_object(call).await,
         Op::HeadObject => head::head_object(call).await,
         Op::CopyObject => copy::copy_object(call).await,
         Op::DeleteObject => delete::delete_object(call).await,
-        Op::DeleteObjects => delete::delete_objects(call).await,
+        Op::DeleteObjects => delete::delete_objects(call, body).await,
         Op::GetObjectAttributes => attributes::get_object_attributes(call).await,
         Op::CreateMultipartUpload => multipart::create_multipart_upload(call).await,
-        Op::UploadPart => upload_part::upload_part(call).await,
+        Op::UploadPart => upload_part::upload_part(call, body).await,
         Op::UploadPartCopy => upload_part::upload_part_copy(call).await,
-        Op::CompleteMultipartUpload => complete::complete_multipart_upload(call).await,
+        Op::CompleteMultipartUpload => complete::complete_multipart_upload(call, body).await,
         Op::AbortMultipartUpload => multipart::abort_multipart_upload(call).await,
         Op::ListParts => multipart::list_parts(call).await,
         Op::ListMultipartUploads => multipart::list_multipart_uploads(call).await,
@@ -145,9 +138,8 @@ pub async fn run(call: Call) -> Result<Response<Body>, Error> {
         Op::ListBuckets => buckets::list_buckets(call).await,
         Op::DeleteBucket => buckets::delete_bucket(call).await,
         _ => match call.operation.treatment {
-            Treatment::Forwarded | Treatment::Translated => forward::forward(call).await,
-            Treatment::Refused(reason) => Err(Error::client(S3ErrorCode::NotImplemented, reason)),
-            Treatment::Sealed | Treatment::Ours => Err(Error::Internal("operation without an arm".into())),
+            Treatment::Forwarded | Treatment::Translated => forward::forward(call, body).await,
+            Treatment::Sealed | Treatment::Ours | Treatment::Refused(_) => Err(Error::Internal("operation without an arm".into())),
         },
     }
 }

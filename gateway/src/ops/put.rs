@@ -31,10 +31,9 @@ const USER_METADATA: usize = 2048;
 const OUR_METADATA: usize = 3 + 228;
 
 /// `PutObject`.
-pub async fn put_object(mut call: Call) -> Result<Response<Body>, Error> {
+pub async fn put_object(call: Call, body: Body) -> Result<Response<Body>, Error> {
     let vault = call.vault.clone();
     let at = ObjectAt { version_id: None, ..call.at()? };
-    let body = call.take_body();
     let intake = Intake::new(&call.headers, body, &call.authentication, intake_options(&vault, &at.bucket, None))?;
 
     let mut request = call.forward_sealed();
@@ -176,11 +175,11 @@ pub async fn write(vault: &Arc<Vault>, request: BackendRequest, intake: Intake, 
         Some((length, sealed_length)) if length <= vault.config.limits.small_object => {
             let bytes = collect(sealed, usize::try_from(sealed_length).unwrap_or(usize::MAX)).await?;
             vault.metrics.sealed(length);
-            vault.backend.call(request.sealed(Payload::Bytes(bytes))).await
+            vault.backend.call(request.payload(Payload::Bytes(bytes))).await
         }
         Some((length, sealed_length)) if sealed_length <= vault.config.backend.single_put_limit => {
             vault.metrics.sealed(length);
-            vault.backend.call(request.sealed(Payload::Stream { body: sealed, length: sealed_length })).await
+            vault.backend.call(request.payload(Payload::Stream { body: sealed, length: sealed_length })).await
         }
         _ => spool::put(vault, request, sealed, &sealing).await,
     };

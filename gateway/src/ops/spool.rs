@@ -20,7 +20,7 @@ pub async fn put(vault: &Arc<Vault>, request: BackendRequest, mut sealed: Body, 
     let (first, more) = piece(&mut sealed, BytesMut::new(), piece_size).await?;
     let Some(rest) = more else {
         vault.metrics.sealed(first.len() as u64);
-        return vault.backend.call(request.sealed(Payload::Bytes(first))).await;
+        return vault.backend.call(request.payload(Payload::Bytes(first))).await;
     };
     let upload = match OwnUpload::create(vault, &request, sealing).await? {
         Ok(upload) => upload,
@@ -99,7 +99,7 @@ impl<'a> OwnUpload<'a> {
         loop {
             self.vault.metrics.sealed(current.len() as u64);
             let number = etags.len() + 1;
-            let response = self.vault.backend.call(self.part(number).sealed(Payload::Bytes(current))).await?;
+            let response = self.vault.backend.call(self.part(number).payload(Payload::Bytes(current))).await?;
             if !response.status().is_success() {
                 return Ok(Err(response));
             }
@@ -128,7 +128,7 @@ impl<'a> OwnUpload<'a> {
         let complete = BackendRequest::new(Method::POST, self.base.path.clone(), self.base.signer.clone())
             .query(format!("uploadId={}", crate::backend::query_value(&self.id)))
             .headers(headers)
-            .body(documents::complete_request(parts).into());
+            .payload(Payload::Bytes(documents::complete_request(parts).into()));
         let response = completed(self.vault.backend.call(complete).await?).await?;
         if response.status().is_success() {
             self.forget().await;

@@ -34,7 +34,7 @@ pub const LAST_NUMBER: u16 = 10_000;
 const MAX_PART: u64 = (5 << 30) - (8 << 20);
 
 /// `UploadPart`.
-pub async fn upload_part(mut call: Call) -> Result<Response<Body>, Error> {
+pub async fn upload_part(call: Call, body: Body) -> Result<Response<Body>, Error> {
     let vault = call.vault.clone();
     let number = part_number(&call)?;
     let upload = Upload::open(&vault, call.bucket()?, call.key()?, &upload_token(&call)?).await?;
@@ -43,7 +43,6 @@ pub async fn upload_part(mut call: Call) -> Result<Response<Body>, Error> {
         max_length: MAX_PART,
         ..intake_options(&vault, call.bucket()?, upload.checksum.map(|(a, _)| a))
     };
-    let body = call.take_body();
     let intake = Intake::new(&call.headers, body, &call.authentication, options)?;
     let attempt = write_part(&vault, call.forward_sealed(), &upload, number, intake).await?;
 
@@ -94,7 +93,7 @@ async fn write_part(vault: &Arc<Vault>, request: BackendRequest, upload: &Upload
         Some(key) => BackendRequest::new(http::Method::PUT, path(vault.reserved.system_bucket(), key), Signer::Gateway),
         None => request.query(format!("partNumber={number}&uploadId={}", query_value(&upload.backend_id))),
     };
-    let response = match vault.backend.call(request.sealed(payload)).await {
+    let response = match vault.backend.call(request.payload(payload)).await {
         Ok(response) => succeeded(response).await?,
         Err(crate::backend::BackendError::Body(e)) => return Err(body_error(e)),
         Err(e) => return Err(e.into()),

@@ -37,6 +37,9 @@ pub enum Error {
         /// Plaintext length, shown in `Content-Range: bytes */length`.
         length: u64,
     },
+    /// The object has no part of the number asked for: 416.
+    #[error("the object has no such part")]
+    NoSuchPart,
     /// The signature, or what it covers, does not hold.
     #[error(transparent)]
     Signature(#[from] super::sigv4::SignatureError),
@@ -107,6 +110,12 @@ impl Error {
                 "InvalidRange".into(),
                 StatusCode::RANGE_NOT_SATISFIABLE,
                 "The requested range is not satisfiable".into(),
+                Fault::Client,
+            ),
+            Self::NoSuchPart => (
+                "InvalidPartNumber".into(),
+                StatusCode::RANGE_NOT_SATISFIABLE,
+                "The requested partnumber is not satisfiable".into(),
                 Fault::Client,
             ),
             Self::Signature(e) => {

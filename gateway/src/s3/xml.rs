@@ -247,6 +247,11 @@ impl<'d> Element<'d> {
         }
     }
 
+    /// All of it as it came, tags included.
+    pub fn raw(&self) -> &'d str {
+        &self.document.source[self.node().span.clone()]
+    }
+
     /// Its children, in order.
     pub fn children(&self) -> impl Iterator<Item = Element<'d>> + use<'d> {
         let document = self.document;
