@@ -22,5 +22,9 @@ fuzz_target!(|data: &[u8]| {
         assert_eq!(out.len(), usize::from(*declared));
         Some((out, trailer))
     };
-    assert_eq!(decode(usize::from(*frame).max(1)), decode(body.len().max(1)), "framing must not matter");
+    assert_eq!(
+        decode(usize::from(*frame).max(1)),
+        decode(body.len().max(1)),
+        "framing must not matter"
+    );
 });

@@ -39,7 +39,11 @@ fn signed() -> Authentication {
         headers.insert(name, HeaderValue::from_static(value));
     }
     Verifier::new(&Example, UNIX_EPOCH + Duration::from_secs(1_369_353_600))
-        .verify(&Method::PUT, &Uri::from_static("/examplebucket/chunkObject.txt"), &headers)
+        .verify(
+            &Method::PUT,
+            &Uri::from_static("/examplebucket/chunkObject.txt"),
+            &headers,
+        )
         .expect("the published example")
 }
 
@@ -47,7 +51,11 @@ fuzz_target!(|data: &[u8]| {
     let [which, data @ ..] = data else {
         return;
     };
-    let auth = if which & 1 == 0 { Authentication::Anonymous } else { signed() };
+    let auth = if which & 1 == 0 {
+        Authentication::Anonymous
+    } else {
+        signed()
+    };
     let end = data.windows(2).position(|w| w == b"\n\n");
     let (head, rest) = end.map_or((data, &data[..0]), |i| (&data[..i], &data[i + 2..]));
     let mut headers = HeaderMap::new();
@@ -68,7 +76,10 @@ fuzz_target!(|data: &[u8]| {
     let Ok(mut intake) = Intake::new(&headers, body::full(rest.to_vec()), &auth, options) else {
         return;
     };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .expect("a runtime");
     runtime.block_on(async {
         let mut length = 0;
         loop {

@@ -13,6 +13,7 @@
 mod canonical;
 mod date;
 mod error;
+mod fields;
 mod key;
 mod sign;
 mod verify;

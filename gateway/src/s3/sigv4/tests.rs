@@ -15,7 +15,7 @@ pub const SECRET_KEY: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
 
 /// 20130524T000000Z, the time of all examples of version 4.
 pub fn may_2013() -> SystemTime {
-    UNIX_EPOCH + Duration::from_secs(1_369_353_600)
+    UNIX_EPOCH + Duration::from_hours(380_376)
 }
 
 /// Knows the one credential of the examples.
@@ -57,7 +57,7 @@ impl Request {
             ..Verifier::new(&ExampleSecrets, now)
         };
         match verifier.verify(&self.method, &self.uri, &self.headers)? {
-            Authentication::Signed(verified) => Ok(verified),
+            Authentication::Signed(who) => Ok(who),
             Authentication::Anonymous => Err(SignatureError::AnonymousRefused),
         }
     }

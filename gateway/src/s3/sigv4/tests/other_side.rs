@@ -109,7 +109,7 @@ prop_compose! {
         query in prop::collection::vec(("[ -~]{1,8}", "\\PC{0,8}"), 0..5),
         values in prop::collection::btree_map("(x-amz-meta-|x-amz-|content-)[a-z]{1,6}", "[!-~]( {0,3}[!-~]){0,6}", 0..5),
     ) -> Request {
-        let path: String = path.iter().map(|segment| format!("/{}", encoded(segment).replace("%2F", "/"))).collect();
+        let path = encoded(&format!("/{}", path.join("/"))).replace("%2F", "/");
         let query: Vec<String> = query.iter().map(|(name, value)| format!("{}={}", encoded(name), encoded(value))).collect();
         let uri = if query.is_empty() { path } else { format!("{path}?{}", query.join("&")) };
         let headers: Vec<_> = values.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
