@@ -13,7 +13,7 @@ use crate::backend::local::{LocalBackend, LocalError, LocalOptions};
 use crate::backend::{Backend, BackendRequest, Signer};
 use crate::config::{BackendKind, Config};
 use crate::identity::{self, Credential, Credentials, CredentialsError, FreshCredentialError};
-use crate::keks::SystemBucketKeks;
+use crate::keks::{SystemBucketKeks, make_bucket};
 use crate::ops::rebuild::{self, Rebuilt};
 use crate::ops::settle;
 use crate::s3::address::Reserved;
@@ -118,7 +118,7 @@ async fn build(config: Config) -> Result<(Arc<Vault>, Arc<SqliteSidecar>, Option
         BackendKind::S3(s3) => {
             let http = HttpBackend::new(s3, metrics.clone())?;
             let http = Arc::new(http);
-            keks::make_bucket(&*http, &config.backend.system_bucket).await?;
+            make_bucket(&*http, &config.backend.system_bucket).await?;
             http.probe(&config.backend.system_bucket).await?;
             http
         }

@@ -56,16 +56,21 @@ impl SystemBucketKeks {
         Ok(self.backend.call(request).await.map_err(Error::store)?.status())
     }
 
-    /// The system bucket, made where it is missing.
-    pub async fn make_bucket(&self) -> Result<(), Error> {
-        let request = BackendRequest::new(Method::PUT, path(&self.bucket, ""), Signer::Gateway);
-        let status = self.backend.call(request).await.map_err(Error::store)?.status();
-        // 409: another replica was first.
-        if status.is_success() || status == StatusCode::CONFLICT {
-            return Ok(());
-        }
-        Err(Error::store(format!("the system bucket {} cannot be made: the backend answered {status}", self.bucket)))
+}
+
+/// The system bucket, made where it is missing.
+pub async fn make_bucket(backend: &dyn Backend, bucket: &str) -> Result<(), Error> {
+    let found = backend.call(BackendRequest::head_bucket(bucket, Signer::Gateway)).await.map_err(Error::store)?.status();
+    if found.is_success() {
+        return Ok(());
     }
+    let request = BackendRequest::new(Method::PUT, path(bucket, ""), Signer::Gateway);
+    let status = backend.call(request).await.map_err(Error::store)?.status();
+    // 409: another replica was first.
+    if status.is_success() || status == StatusCode::CONFLICT {
+        return Ok(());
+    }
+    Err(Error::store(format!("the system bucket {bucket} is not there ({found}) and cannot be made: the backend answered {status}")))
 }
 
 #[async_trait::async_trait]
@@ -74,7 +79,7 @@ impl KekStore for SystemBucketKeks {
         let document = record.to_json()?;
         let mut status = self.write(record, &document).await?;
         if status == StatusCode::NOT_FOUND {
-            self.make_bucket().await?;
+            make_bucket(&*self.backend, &self.bucket).await?;
             status = self.write(record, &document).await?;
         }
         if !status.is_success() {

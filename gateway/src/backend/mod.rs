@@ -40,6 +40,11 @@ impl BackendRequest {
         Self::new(Method::HEAD, path(bucket, ""), signer)
     }
 
+    /// What further requests about the same object have in common with it.
+    pub fn template(&self) -> Template {
+        Template { path: self.path.clone(), headers: self.headers.clone(), signer: self.signer.clone() }
+    }
+
     /// With this raw query.
     #[must_use]
     pub fn query(mut self, query: impl Into<String>) -> Self {
@@ -67,6 +72,24 @@ impl BackendRequest {
     pub fn payload(mut self, payload: Payload) -> Self {
         self.payload = payload;
         self
+    }
+}
+
+/// What several requests about one object have in common.
+#[derive(Clone, Debug)]
+pub struct Template {
+    /// As [`BackendRequest::path`].
+    pub path: String,
+    /// As [`BackendRequest::headers`].
+    pub headers: HeaderMap,
+    /// As [`BackendRequest::signer`].
+    pub signer: Signer,
+}
+
+impl Template {
+    /// A request of it, without a body.
+    pub fn request(&self, method: Method, query: impl Into<String>) -> BackendRequest {
+        BackendRequest::new(method, self.path.clone(), self.signer.clone()).query(query).headers(self.headers.clone())
     }
 }
 

@@ -20,7 +20,7 @@ use super::stored::{Look, answered};
 use super::upload_id::{Upload, no_such_upload};
 use super::upload_part::{LAST_NUMBER, MIN_PART};
 use super::{Call, documents, etag_of, forward, keepalive, set};
-use crate::backend::{BackendRequest, Payload, Signer, path, query_value};
+use crate::backend::{BackendRequest, Payload, Signer, Template, path, query_value};
 use crate::body::{self, Body};
 use crate::config::EtagPolicy;
 use crate::s3::xml::{self, CompletedPart};
@@ -125,7 +125,7 @@ async fn choose(call: &Call, upload: &Upload, listed: &[CompletedPart], attempts
     // Two attempts at one part: the backend holds one of them, and only it knows which.
     let contested = listed.iter().any(|p| by_number.get(&p.number).is_some_and(|a| a.iter().filter(|a| a.stash.is_none()).count() > 1));
     let held = if contested {
-        let base = BackendRequest::new(Method::GET, call.address.raw_path.clone(), call.signer()).headers(for_parts(&call.forward_sealed().headers));
+        let base = Template { path: call.address.raw_path.clone(), headers: for_parts(&call.forward_sealed().headers), signer: call.signer() };
         Some(backend_parts(&call.vault, &base, &upload.backend_id).await?.0)
     } else {
         None

@@ -14,7 +14,7 @@ use super::spool::{OwnUpload, completed};
 use super::stored::{Look, Plain, Sealed, answered};
 use super::upload_part::weigh;
 use super::{Call, documents, etag_of, forward, keepalive, range, set};
-use crate::backend::{BackendRequest, Payload};
+use crate::backend::BackendRequest;
 use crate::body::{self, Body, collect};
 use crate::s3::address::CopySource;
 use crate::s3::intake::Intake;
@@ -196,7 +196,8 @@ fn conditions() -> [&'static str; 4] {
 /// A sealed source beyond the backend's bound for one copy: raw ranges of it, as parts of an upload of our own.
 async fn in_pieces(vault: &Arc<Vault>, request: BackendRequest, sealing: &Sealing, total: u64) -> Result<Response<Body>, Error> {
     let copy_headers: HeaderMap = request.headers.iter().filter(|(n, _)| n.as_str().starts_with("x-amz-copy-source")).map(|(n, v)| (n.clone(), v.clone())).collect();
-    let mut create = BackendRequest { payload: Payload::Empty, ..request };
+    let mut create = request.template();
+    drop(request);
     strip_copy_headers(&mut create.headers);
     let upload = match OwnUpload::create(vault, &create, sealing).await? {
         Ok(upload) => upload,

@@ -13,7 +13,7 @@ use super::stored::answered;
 use super::upload_id::{Upload, no_such_upload};
 use super::documents::{PartsPage, ShownUpload};
 use super::{Call, documents, set};
-use crate::backend::{BackendRequest, Signer, path, query_value};
+use crate::backend::{BackendRequest, Signer, Template, path, query_value};
 use crate::body::{self, Body, collect};
 use crate::s3::{Error, checksum};
 use crate::sidecar::{ObjectAt, PartAttempt, UploadRecord};
@@ -152,14 +152,12 @@ pub struct HeldPart {
 }
 
 /// The backend's own list of an upload's parts: number to `ETag` and time, and its first answer whole.
-pub async fn backend_parts(vault: &Vault, base: &BackendRequest, backend_id: &str) -> Result<(HashMap<u16, (String, String)>, bytes::Bytes), Error> {
+pub async fn backend_parts(vault: &Vault, base: &Template, backend_id: &str) -> Result<(HashMap<u16, (String, String)>, bytes::Bytes), Error> {
     let mut parts = HashMap::new();
     let mut first = None;
     let mut marker = 0u64;
     loop {
-        let request = BackendRequest::new(Method::GET, base.path.clone(), base.signer.clone())
-            .query(format!("max-parts=1000&part-number-marker={marker}&uploadId={}", query_value(backend_id)))
-            .headers(base.headers.clone());
+        let request = base.request(Method::GET, format!("max-parts=1000&part-number-marker={marker}&uploadId={}", query_value(backend_id)));
         let response = succeeded(vault.backend.call(request).await?).await?;
         let page = collect(response.into_body(), vault.config.limits.xml_body).await?;
         let listed = documents::read_parts(&page)?;
@@ -199,7 +197,7 @@ pub async fn list_parts(call: Call) -> Result<Response<Body>, Error> {
     let upload = Upload::open(&call.vault, call.bucket()?, call.key()?, &token).await?;
     let marker: u16 = number(&call, "part-number-marker")?.unwrap_or(0);
     let max: u16 = number(&call, "max-parts")?.unwrap_or(1000).min(1000);
-    let (backend, first_page) = backend_parts(&call.vault, &call.forward(), &upload.backend_id).await?;
+    let (backend, first_page) = backend_parts(&call.vault, &call.forward().template(), &upload.backend_id).await?;
     let attempts = call.vault.sidecar.parts(upload.object.oid()).await?;
     let mut parts = held(attempts, &backend);
     parts.retain(|p| p.attempt.number > marker);

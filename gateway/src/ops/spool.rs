@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, header};
 use http_body_util::BodyExt;
 
 use super::put::Sealing;
-use crate::backend::{BackendError, BackendRequest, Payload};
+use crate::backend::{BackendError, BackendRequest, Payload, Template, query_value};
 use crate::body::Body;
 use super::documents;
 use crate::sidecar::UploadRecord;
@@ -22,12 +22,14 @@ pub async fn put(vault: &Arc<Vault>, request: BackendRequest, mut sealed: Body, 
         vault.metrics.sealed(first.len() as u64);
         return vault.backend.call(request.payload(Payload::Bytes(first))).await;
     };
-    let upload = match OwnUpload::create(vault, &request, sealing).await? {
+    let target = request.template();
+    drop(request);
+    let upload = match OwnUpload::create(vault, &target, sealing).await? {
         Ok(upload) => upload,
         Err(refused) => return Ok(refused),
     };
     match upload.fill(first, rest, sealed, piece_size).await {
-        Ok(Ok(parts)) => upload.complete(&request, &parts).await,
+        Ok(Ok(parts)) => upload.complete(&target, &parts).await,
         Ok(Err(refused)) => {
             upload.abort().await;
             Ok(refused)
@@ -42,7 +44,7 @@ pub async fn put(vault: &Arc<Vault>, request: BackendRequest, mut sealed: Body, 
 /// A multipart upload of our own at the backend.
 pub struct OwnUpload<'a> {
     vault: &'a Arc<Vault>,
-    base: BackendRequest,
+    parts: Template,
     /// The backend's id of it.
     pub id: String,
     oid: keys::Oid,
@@ -66,12 +68,11 @@ const CREATION_ONLY: [&str; 12] = [
 
 impl<'a> OwnUpload<'a> {
     /// Creates it, with the metadata of the object it will be. `Err`: the backend's refusal.
-    pub async fn create(vault: &'a Arc<Vault>, request: &BackendRequest, sealing: &Sealing) -> Result<Result<Self, Response<Body>>, BackendError> {
-        let mut headers = request.headers.clone();
+    pub async fn create(vault: &'a Arc<Vault>, target: &Template, sealing: &Sealing) -> Result<Result<Self, Response<Body>>, BackendError> {
+        let mut create = target.request(Method::POST, "uploads=");
         for name in [header::IF_MATCH, header::IF_NONE_MATCH] {
-            headers.remove(name);
+            create.headers.remove(name);
         }
-        let create = BackendRequest::new(Method::POST, request.path.clone(), request.signer.clone()).query("uploads=").headers(headers);
         let response = vault.backend.call(create).await?;
         if !response.status().is_success() {
             return Ok(Err(response));
@@ -89,8 +90,8 @@ impl<'a> OwnUpload<'a> {
             started_at_ms: now_ms(),
         };
         vault.sidecar.upload_started(record).await.map_err(|e| BackendError::Body(Box::new(crate::s3::Error::from(e))))?;
-        let base = BackendRequest::new(Method::PUT, request.path.clone(), request.signer.clone()).headers(for_parts(&request.headers));
-        Ok(Ok(Self { vault, base, id, oid: sealing.object.oid() }))
+        let parts = Template { headers: for_parts(&target.headers), ..target.clone() };
+        Ok(Ok(Self { vault, parts, id, oid: sealing.object.oid() }))
     }
 
     async fn fill(&self, first: Bytes, rest: BytesMut, mut sealed: Body, piece_size: usize) -> Result<Result<Vec<String>, Response<Body>>, BackendError> {
@@ -111,24 +112,19 @@ impl<'a> OwnUpload<'a> {
 
     /// A request for one of its parts.
     pub fn part(&self, number: usize) -> BackendRequest {
-        BackendRequest::new(Method::PUT, self.base.path.clone(), self.base.signer.clone())
-            .query(format!("partNumber={number}&uploadId={}", crate::backend::query_value(&self.id)))
-            .headers(self.base.headers.clone())
+        self.parts.request(Method::PUT, format!("partNumber={number}&uploadId={}", query_value(&self.id)))
     }
 
     /// Makes the object visible, under the conditions that the client set.
-    pub async fn complete(&self, request: &BackendRequest, etags: &[String]) -> Result<Response<Body>, BackendError> {
-        let mut headers = for_parts(&request.headers);
+    pub async fn complete(&self, target: &Template, etags: &[String]) -> Result<Response<Body>, BackendError> {
+        let etags = etags.iter().enumerate().map(|(i, etag)| (i + 1, etag.as_str()));
+        let document = documents::complete_request(etags);
+        let mut complete = self.parts.request(Method::POST, format!("uploadId={}", query_value(&self.id))).payload(Payload::Bytes(document.into()));
         for name in [header::IF_MATCH, header::IF_NONE_MATCH] {
-            if let Some(value) = request.headers.get(&name) {
-                headers.insert(name, value.clone());
+            if let Some(value) = target.headers.get(&name) {
+                complete.headers.insert(name, value.clone());
             }
         }
-        let parts = etags.iter().enumerate().map(|(i, etag)| (i + 1, etag.as_str()));
-        let complete = BackendRequest::new(Method::POST, self.base.path.clone(), self.base.signer.clone())
-            .query(format!("uploadId={}", crate::backend::query_value(&self.id)))
-            .headers(headers)
-            .payload(Payload::Bytes(documents::complete_request(parts).into()));
         let response = completed(self.vault.backend.call(complete).await?).await?;
         if response.status().is_success() {
             self.forget().await;
@@ -140,8 +136,7 @@ impl<'a> OwnUpload<'a> {
 
     /// Drops it and its parts. What cannot be dropped now stays in the sidecar for the collector.
     pub async fn abort(&self) {
-        let abort = BackendRequest::new(Method::DELETE, self.base.path.clone(), self.base.signer.clone())
-            .query(format!("uploadId={}", crate::backend::query_value(&self.id)));
+        let abort = self.parts.request(Method::DELETE, format!("uploadId={}", query_value(&self.id)));
         match self.vault.backend.call(abort).await {
             Ok(response) if response.status().is_success() || response.status().as_u16() == 404 => self.forget().await,
             Ok(response) => tracing::warn!(status = %response.status(), "an upload of ours could not be dropped; the collector will"),

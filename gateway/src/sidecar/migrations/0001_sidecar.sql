@@ -16,6 +16,7 @@ CREATE TABLE objects (
     checksum_kind      INTEGER,          -- 1 full object, 2 composite
     checksum           BLOB,
     part_count         INTEGER NOT NULL CHECK (part_count BETWEEN 1 AND 10000),
+    first_number       INTEGER NOT NULL, -- part number of the first part
     first_prefix       BLOB    NOT NULL, -- salt (24) and commitment (32) of the first part
     principal          TEXT,
     recorded_at_ms     INTEGER NOT NULL,

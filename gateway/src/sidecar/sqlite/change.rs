@@ -114,8 +114,8 @@ async fn insert_object(
     let length = facts.length.cast_signed();
     let done = sqlx::query(
         "INSERT OR REPLACE INTO objects (bucket, key, version_id, backend_etag, oid, kek_id, length, etag_kind, etag, \
-         checksum_algorithm, checksum_kind, checksum, part_count, first_prefix, principal, recorded_at_ms, scrub, parts) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+         checksum_algorithm, checksum_kind, checksum, part_count, first_number, first_prefix, principal, recorded_at_ms, scrub, parts) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(&record.at.bucket)
     .bind(&record.at.key)
@@ -130,6 +130,7 @@ async fn insert_object(
     .bind(facts.checksum.map(|c| c.kind as u8))
     .bind(facts.checksum.as_ref().map(keys::object::Checksum::bytes))
     .bind(facts.part_count)
+    .bind(facts.first_number)
     .bind(facts.first_prefix.as_slice())
     .bind(&record.principal)
     .bind(record.recorded_at_ms)

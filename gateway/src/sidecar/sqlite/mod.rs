@@ -337,7 +337,7 @@ impl Sidecar for SqliteSidecar {
         )?;
         let found = sqlx::query(
             "SELECT asked.key AS position, length, etag_kind, etag, checksum_algorithm, checksum_kind, checksum, \
-             part_count, first_prefix \
+             part_count, first_number, first_prefix \
              FROM json_each(?2) AS asked CROSS JOIN objects AS o INDEXED BY objects_by_backend_etag \
              ON o.bucket = ?1 AND o.key = asked.value ->> 0 AND o.backend_etag = asked.value ->> 2 \
              WHERE asked.value ->> 1 IS NULL OR o.version_id = asked.value ->> 1 \

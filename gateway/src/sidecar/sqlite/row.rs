@@ -79,6 +79,7 @@ pub(super) fn facts_without_parts(row: &SqliteRow) -> Result<Facts, SidecarError
             )?),
         },
         part_count: column(row, "part_count")?,
+        first_number: column(row, "first_number")?,
         first_prefix: bytes(row, "first_prefix")?,
         parts: Vec::new(),
     })

@@ -22,6 +22,7 @@ pub(crate) fn facts(length: u64) -> Facts {
         etag: ETag::Md5([7; 16]),
         checksum: None,
         part_count: 1,
+        first_number: 1,
         first_prefix: [3; 56],
         parts: Vec::new(),
     }
@@ -161,6 +162,7 @@ fn any_facts() -> impl Strategy<Value = Facts> {
                 etag,
                 checksum,
                 part_count,
+                first_number: parts.first().map_or(1, |p: &PartEntry| p.number),
                 first_prefix,
                 parts,
             },
