@@ -1,8 +1,8 @@
 //! XML, bounded: a view of a document that keeps every byte, edits applied to it, readers for what clients send and writers for
 //! what we answer ourselves.
 //!
-//! No DTD, no entity but the five predefined ones and character references, at most [`MAX_DEPTH`] levels and [`MAX_ELEMENTS`]
-//! elements. How many bytes a document may have is bounded by whoever reads its body.
+//! No DTD, no entity but the five predefined ones and character references, at most [`MAX_DEPTH`] levels, [`MAX_ELEMENTS`]
+//! elements and [`MAX_ATTRIBUTES`] attributes of each. How many bytes a document may have is bounded by whoever reads its body.
 
 mod edit;
 mod read;
@@ -22,7 +22,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use quick_xml::Reader;
-use quick_xml::events::{BytesRef, Event};
+use quick_xml::events::{BytesRef, BytesStart, Event};
 use s3s::S3ErrorCode;
 
 use super::Error;
@@ -31,6 +31,8 @@ use super::Error;
 pub const MAX_DEPTH: usize = 32;
 /// How many elements a document may have: 10,000 parts of 8 elements, thrice.
 pub const MAX_ELEMENTS: usize = 262_144;
+/// How many attributes an element may have; S3 has two.
+pub const MAX_ATTRIBUTES: usize = 16;
 
 /// Why a document cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -41,8 +43,8 @@ pub enum XmlError {
     /// A DTD.
     #[error("the XML has a document type declaration")]
     Doctype,
-    /// More than [`MAX_DEPTH`] levels or [`MAX_ELEMENTS`] elements.
-    #[error("the XML is nested too deeply or has too many elements")]
+    /// More than [`MAX_DEPTH`] levels, [`MAX_ELEMENTS`] elements or [`MAX_ATTRIBUTES`] attributes of one.
+    #[error("the XML is nested too deeply or has too many elements or attributes")]
     TooLarge,
     /// An entity that is not predefined, or a reference to no character.
     #[error("the XML has an unknown entity")]
@@ -117,12 +119,12 @@ impl<'a> Document<'a> {
                     if open.len() == MAX_DEPTH {
                         return Err(XmlError::TooLarge);
                     }
-                    check_place(&nodes, &open)?;
+                    check_tag(&tag, &nodes, &open)?;
                     open.push(nodes.len());
                     nodes.push(Node::new(start, end, tag.name().0, false));
                 }
                 Event::Empty(tag) => {
-                    check_place(&nodes, &open)?;
+                    check_tag(&tag, &nodes, &open)?;
                     let mut node = Node::new(start, end, tag.name().0, true);
                     node.after = nodes.len() + 1;
                     nodes.push(node);
@@ -290,10 +292,23 @@ impl<'d> Element<'d> {
     }
 }
 
-/// An element begins inside another one, or it is the only root.
-fn check_place(nodes: &[Node], open: &[usize]) -> Result<(), XmlError> {
-    if open.is_empty() && !nodes.is_empty() {
+/// An element begins inside another one, or it is the only root; its name and attributes are well-formed, which the reader does
+/// not look at by itself (`<a//>`).
+fn check_tag(tag: &BytesStart<'_>, nodes: &[Node], open: &[usize]) -> Result<(), XmlError> {
+    let is_only_root = nodes.is_empty();
+    let name = tag.name().0;
+    let is_name = !name.is_empty()
+        && name.chars().all(|character| {
+            character.is_alphanumeric() || matches!(character, ':' | '_' | '-' | '.')
+        });
+    if !is_name || (open.is_empty() && !is_only_root) {
         return Err(XmlError::Structure);
+    }
+    for (count, attribute) in tag.attributes().enumerate() {
+        attribute.map_err(quick_xml::Error::from)?;
+        if count == MAX_ATTRIBUTES {
+            return Err(XmlError::TooLarge);
+        }
     }
     Ok(())
 }
@@ -376,6 +391,13 @@ mod tests {
             "<?xml version='1.0' encoding='UTF-16'?><a/>",
             "<a/><![CDATA[x]]>",
             "\u{feff}\u{feff}<a/>",
+            "<a//>",
+            "<a b/>",
+            "<a b=/>",
+            "<a b=c//>",
+            "<a b='' b=''/>",
+            "<(/>",
+            "< a/>",
         ] {
             assert!(parse(source).is_err(), "{source}");
         }
@@ -387,6 +409,15 @@ mod tests {
         assert!(parse(&nested(MAX_DEPTH)).is_ok());
         assert!(matches!(
             parse(&nested(MAX_DEPTH + 1)),
+            Err(XmlError::TooLarge)
+        ));
+        let attributes = |count: usize| {
+            let all: Vec<_> = (0..count).map(|index| format!(" a{index}=''")).collect();
+            format!("<a{}/>", all.concat())
+        };
+        assert!(parse(&attributes(MAX_ATTRIBUTES)).is_ok());
+        assert!(matches!(
+            parse(&attributes(MAX_ATTRIBUTES + 1)),
             Err(XmlError::TooLarge)
         ));
         let many = |count: usize| format!("<a>{}</a>", "<b/>".repeat(count - 1));
