@@ -204,9 +204,9 @@ impl Blobs {
         let mut id = uuid::Uuid::new_v4().into_bytes();
         let mut current = self.shelf.lock().unwrap_or_else(PoisonError::into_inner);
         match &mut *current {
-            Some(shelf) if shelf.left > 0 => {
-                shelf.left -= 1;
-                [id[0], id[1]] = shelf.prefix;
+            Some(folder) if folder.left > 0 => {
+                folder.left -= 1;
+                [id[0], id[1]] = folder.prefix;
             }
             _ => {
                 let path = self.path(BlobId(id));

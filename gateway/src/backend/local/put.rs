@@ -2,15 +2,16 @@
 
 use http::HeaderMap;
 use md5::{Digest, Md5};
-use s3s::dto::{ETag, PutObjectInput, PutObjectOutput};
+use s3s::dto::{ETag, PutObjectInput, PutObjectOutput, StorageClass};
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 
 use super::Store;
 use super::conditions::Conditions;
 use super::digest::{Checksum, Claims, Sums};
-use super::index::{Draft, Index};
+use super::index::Index;
 use super::tags::Tags;
 use super::wire::Taken;
+use super::writer::Draft;
 
 impl Store {
     pub(super) async fn put_object(
@@ -36,7 +37,7 @@ impl Store {
             parts: 0,
             checksum: None,
             tags: Tags::from_header(input.tagging.as_deref())?,
-            storage_class: storage_class(input.storage_class.as_ref().map(|c| c.as_str())),
+            storage_class: storage_class(input.storage_class.as_ref().map(StorageClass::as_str)),
         };
         // Asked again in the transaction; here so that no body is stored in vain.
         Index::bucket(self.index.readers(), &bucket).await?;
