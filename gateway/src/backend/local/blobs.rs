@@ -1,6 +1,6 @@
 //! Bytes in files: `blobs/ab/cd/<32 hex digits>`, written once, shared by reference, never changed.
 //!
-//! A write goes temporary file → fsync → rename; the index fsyncs the folder just before its commit ([`super::index`]), once
+//! A write goes temporary file → fsync → rename; the index fsyncs the folder just before its commit ([`super::writer`]), once
 //! for all the writers that share the commit. A blob is unlinked after the commit that drops its last reference, and only when
 //! no reader has it pinned.
 

@@ -52,6 +52,8 @@ impl Index {
             .await?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
+            // A file does not hang up.
+            .test_before_acquire(false)
             .connect_with(options.read_only(true))
             .await?;
         let next_seq: i64 = sqlx::query_scalar(

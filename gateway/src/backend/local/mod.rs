@@ -229,6 +229,9 @@ fn lock(dir: &Path) -> Result<File, LocalError> {
         .mode(0o700)
         .create(dir)?;
     fs::set_permissions(dir, fs::Permissions::from_mode(0o700))?;
+    if let Some(parent) = dir.canonicalize()?.parent() {
+        File::open(parent)?.sync_all()?;
+    }
     let file = File::options()
         .create(true)
         .append(true)

@@ -1,9 +1,9 @@
 //! `PutObject`.
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue, StatusCode};
 use md5::{Digest, Md5};
 use s3s::dto::{ETag, PutObjectInput, PutObjectOutput, StorageClass};
-use s3s::{S3Request, S3Response, S3Result, s3_error};
+use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
 
 use super::Store;
 use super::conditions::Conditions;
@@ -120,7 +120,7 @@ pub(super) fn storage_class(asked: Option<&str>) -> String {
     asked.unwrap_or("STANDARD").to_owned()
 }
 
-/// Refuses what would be wrong to ignore: a key of the client's own, and a lock.
+/// Refuses what would be wrong to ignore: a key of the client's own, a lock, an access list.
 pub(super) fn refuse_unsupported(headers: &HeaderMap) -> S3Result<()> {
     let has = |prefix| headers.keys().any(|name| name.as_str().starts_with(prefix));
     if has("x-amz-server-side-encryption-customer-") {
@@ -128,6 +128,27 @@ pub(super) fn refuse_unsupported(headers: &HeaderMap) -> S3Result<()> {
             NotImplemented,
             "The embedded backend has no encryption with customer keys."
         ));
+    }
+    if headers
+        .get("x-amz-server-side-encryption")
+        .is_some_and(|kind| kind != "AES256")
+    {
+        return Err(s3_error!(
+            NotImplemented,
+            "The embedded backend has no key management service."
+        ));
+    }
+    let private = |acl: &HeaderValue| {
+        matches!(
+            acl.as_bytes(),
+            b"private" | b"bucket-owner-full-control" | b"bucket-owner-read"
+        )
+    };
+    if headers.get("x-amz-acl").is_some_and(|acl| !private(acl)) || has("x-amz-grant-") {
+        let Ok(code) = "AccessControlListNotSupported".parse::<S3ErrorCode>();
+        let mut e = S3Error::with_message(code, "The bucket does not allow ACLs");
+        e.set_status_code(StatusCode::BAD_REQUEST);
+        return Err(e);
     }
     if has("x-amz-object-lock-") {
         return Err(s3_error!(

@@ -348,3 +348,50 @@ async fn checksums_of_parts_and_copies() {
         .ok();
     assert_eq!(copied.one("ChecksumCRC32C"), "4waSgw==", "of \"123456789\"");
 }
+
+#[tokio::test]
+async fn what_would_be_wrong_to_ignore_is_refused() {
+    let vault = Vault::with_bucket(LocalOptions::default()).await;
+    for (header, value, status, code) in [
+        (
+            "x-amz-acl",
+            "public-read",
+            400,
+            "AccessControlListNotSupported",
+        ),
+        (
+            "x-amz-grant-read",
+            "id=1",
+            400,
+            "AccessControlListNotSupported",
+        ),
+        (
+            "x-amz-server-side-encryption",
+            "aws:kms",
+            501,
+            "NotImplemented",
+        ),
+        (
+            "x-amz-server-side-encryption-customer-algorithm",
+            "AES256",
+            501,
+            "NotImplemented",
+        ),
+        (
+            "x-amz-object-lock-mode",
+            "GOVERNANCE",
+            400,
+            "InvalidRequest",
+        ),
+    ] {
+        let put = vault
+            .send("PUT", "/Old_Bucket/k", &[(header, value)], "x")
+            .await;
+        put.fails(status, code);
+    }
+    let private = [
+        ("x-amz-acl", "private"),
+        ("x-amz-server-side-encryption", "AES256"),
+    ];
+    vault.send("PUT", "/Old_Bucket/k", &private, "x").await.ok();
+}
