@@ -1,6 +1,6 @@
 //! Bytes in files: `blobs/ab/cd/<32 hex digits>`, written once, shared by reference, never changed.
 //!
-//! A write goes temporary file → fsync → rename; the index fsyncs the folder just before its commit ([`super::index`]), once
+//! A write goes temporary file → fsync → rename; the index fsyncs the folder just before its commit ([`super::writer`]), once
 //! for all the writers that share the commit. A blob is unlinked after the commit that drops its last reference, and only when
 //! no reader has it pinned.
 
@@ -204,9 +204,9 @@ impl Blobs {
         let mut id = uuid::Uuid::new_v4().into_bytes();
         let mut current = self.shelf.lock().unwrap_or_else(PoisonError::into_inner);
         match &mut *current {
-            Some(shelf) if shelf.left > 0 => {
-                shelf.left -= 1;
-                [id[0], id[1]] = shelf.prefix;
+            Some(folder) if folder.left > 0 => {
+                folder.left -= 1;
+                [id[0], id[1]] = folder.prefix;
             }
             _ => {
                 let path = self.path(BlobId(id));

@@ -12,6 +12,7 @@ use s3s::{S3Request, S3Response, S3Result, s3_error};
 
 use super::Store;
 use super::index::{BucketRow, Index, now_ms};
+use super::put::refuse_unsupported;
 
 /// The one owner of everything here: access is decided in front of the backend.
 const OWNER: &str = "data-vault";
@@ -65,6 +66,7 @@ impl Store {
         &self,
         request: S3Request<CreateBucketInput>,
     ) -> S3Result<S3Response<CreateBucketOutput>> {
+        refuse_unsupported(&request.headers)?;
         let input = request.input;
         if input.object_lock_enabled_for_bucket == Some(true) {
             return Err(s3_error!(

@@ -6,7 +6,8 @@ use s3s::{S3Error, S3ErrorCode, S3Result, s3_error};
 
 use super::index::Version;
 
-/// Conditions of one request.
+/// Conditions of one request, by the names of their headers.
+#[allow(clippy::struct_field_names, reason = "the names of the headers")]
 #[derive(Default)]
 pub struct Conditions {
     /// `If-Match`.

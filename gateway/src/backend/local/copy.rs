@@ -16,12 +16,13 @@ use super::buckets::timestamp;
 use super::conditions::Conditions;
 use super::digest::{Algorithm, Checksum, Claims, Sums};
 use super::failure::{Failure, Result};
-use super::index::{Draft, Index, Version, now_ms};
+use super::index::{Index, Version, now_ms};
 use super::multipart::{NewPart, part_number};
 use super::put::{refuse_unsupported, storage_class};
 use super::read::{Found, cut};
 use super::tags::Tags;
 use super::wire::{Source, Taken};
+use super::writer::Draft;
 
 impl Store {
     pub(super) async fn copy_object(
@@ -34,32 +35,20 @@ impl Store {
         // Not in the input of s3s: conditions on what the copy replaces.
         let conditions = Conditions::from_headers(&request.headers)?;
         let input = request.input;
+        let new = Replacement::of(&input, &taken)?;
         let source_conditions = Conditions {
             if_match: input.copy_source_if_match,
             if_none_match: input.copy_source_if_none_match,
             if_modified_since: input.copy_source_if_modified_since,
             if_unmodified_since: input.copy_source_if_unmodified_since,
         };
-        let replaces = |directive: Option<&str>| directive == Some("REPLACE");
-        let new_headers = replaces(input.metadata_directive.as_ref().map(|d| d.as_str()))
-            .then(|| taken.checked_headers())
-            .transpose()?;
-        let new_tags = replaces(input.tagging_directive.as_ref().map(|d| d.as_str()))
-            .then(|| Tags::from_header(input.tagging.as_deref()))
-            .transpose()?;
         let same = source.bucket == input.bucket && source.key == input.key;
-        if same
-            && source.version_id.is_none()
-            && new_headers.is_none()
-            && new_tags.is_none()
-            && input.storage_class.is_none()
-        {
+        if same && source.version_id.is_none() && new.changes_nothing() {
             return Err(s3_error!(
                 InvalidRequest,
                 "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes."
             ));
         }
-        let class = storage_class(input.storage_class.as_ref().map(|c| c.as_str()));
         let wanted = input
             .checksum_algorithm
             .as_ref()
@@ -93,19 +82,12 @@ impl Store {
                     .bind(from.seq)
                     .execute(txn.conn())
                     .await?;
-                    let draft = Draft {
-                        size: from.size,
-                        etag: from.etag.clone(),
-                        headers: new_headers.unwrap_or(from.headers),
-                        parts: from.parts,
-                        checksum: checksum.as_ref().map(Checksum::to_column),
-                        tags: new_tags.unwrap_or_else(|| Tags::from_column(from.tags.as_deref())),
-                        storage_class: class,
-                    };
+                    let etag = from.etag.clone();
+                    let draft = new.draft(from, checksum.as_ref());
                     let written = txn
                         .put_version(seq, &bucket, &key, &conditions, Some(draft))
                         .await?;
-                    Ok((written, (from.etag, versioned), checksum))
+                    Ok((written, (etag, versioned), checksum))
                 })
             })
             .await?;
@@ -252,6 +234,50 @@ impl Store {
             .map_err(|e| Failure::Io(std::io::Error::other(e)))?;
         }
         Ok((seq, digests.finish()))
+    }
+}
+
+/// What a copy has otherwise than its source.
+struct Replacement {
+    headers: Option<Vec<u8>>,
+    tags: Option<Tags>,
+    storage_class: Option<String>,
+}
+
+impl Replacement {
+    fn of(input: &CopyObjectInput, taken: &Taken) -> S3Result<Self> {
+        let metadata = input.metadata_directive.as_ref();
+        let tagging = input.tagging_directive.as_ref();
+        Ok(Self {
+            headers: metadata
+                .filter(|d| d.as_str() == dto::MetadataDirective::REPLACE)
+                .map(|_| taken.checked_headers())
+                .transpose()?,
+            tags: tagging
+                .filter(|d| d.as_str() == dto::TaggingDirective::REPLACE)
+                .map(|_| Tags::from_header(input.tagging.as_deref()))
+                .transpose()?,
+            storage_class: input.storage_class.as_ref().map(|c| c.as_str().to_owned()),
+        })
+    }
+
+    fn changes_nothing(&self) -> bool {
+        self.headers.is_none() && self.tags.is_none() && self.storage_class.is_none()
+    }
+
+    /// The storage class is never the source's (S3: `STANDARD` unless given).
+    fn draft(self, from: Version, checksum: Option<&Checksum>) -> Draft {
+        Draft {
+            size: from.size,
+            etag: from.etag,
+            headers: self.headers.unwrap_or(from.headers),
+            parts: from.parts,
+            checksum: checksum.map(Checksum::to_column),
+            tags: self
+                .tags
+                .unwrap_or_else(|| Tags::from_column(from.tags.as_deref())),
+            storage_class: storage_class(self.storage_class.as_deref()),
+        }
     }
 }
 

@@ -9,7 +9,8 @@ use s3s::{S3Request, S3Response, S3Result, s3_error};
 use super::Store;
 use super::conditions::Conditions;
 use super::failure::{Failure, Result};
-use super::index::{BucketRow, Index, Txn};
+use super::index::{BucketRow, Index};
+use super::writer::Txn;
 
 /// S3's bound on one request.
 const MAX_KEYS: usize = 1000;

@@ -1,6 +1,6 @@
 //! The embedded backend: an in-process S3 service over a data directory, on the `s3s` server framework.
 //!
-//! Bytes are in files ([`blobs`]), everything else in SQLite ([`index`]), whose commit is the moment of truth. The operations
+//! Bytes are in files ([`blobs`]), everything else in `SQLite` ([`index`]), whose commit is the moment of truth. The operations
 //! are one file per subject; [`service`] names them all.
 
 mod blobs;
@@ -22,6 +22,7 @@ mod tags;
 #[cfg(test)]
 mod tests;
 mod wire;
+mod writer;
 
 use std::fs::{self, File};
 use std::io;
@@ -142,7 +143,8 @@ impl Backend for LocalBackend {
         if matches!(signer, Signer::Anonymous) {
             // Every bucket here is private.
             let denied = s3_error!(AccessDenied, "Access Denied").to_http_response();
-            return answer(denied.map_err(|e| BackendError::Broken(Box::new(e)))?, head);
+            let denied = denied.map_err(|e| BackendError::Broken(Box::new(e)))?;
+            return Ok(answer(denied, head));
         }
         let uri: Uri = if query.is_empty() {
             path
@@ -176,18 +178,19 @@ impl Backend for LocalBackend {
         if let Some(cause) = fault.and_then(|fault| fault.take()) {
             return Err(BackendError::Body(cause));
         }
-        answer(response.map_err(|e| BackendError::Broken(e.into()))?, head)
+        let response = response.map_err(|e| BackendError::Broken(e.into()))?;
+        Ok(answer(response, head))
     }
 }
 
 /// As it would come over a wire.
-fn answer(response: s3s::HttpResponse, head: bool) -> Result<Response<Body>, BackendError> {
+fn answer(response: s3s::HttpResponse, head: bool) -> Response<Body> {
     let (mut parts, body) = response.into_parts();
     if head {
         if parts.headers.contains_key(header::CONTENT_RANGE) && parts.status == StatusCode::OK {
             parts.status = StatusCode::PARTIAL_CONTENT;
         }
-        return Ok(Response::from_parts(parts, body::empty()));
+        return Response::from_parts(parts, body::empty());
     }
     if let Some(length) = body.size_hint().exact()
         && parts.status != StatusCode::NO_CONTENT
@@ -203,7 +206,7 @@ fn answer(response: s3s::HttpResponse, head: bool) -> Result<Response<Body>, Bac
     } else {
         body.boxed_unsync()
     };
-    Ok(Response::from_parts(parts, body))
+    Response::from_parts(parts, body)
 }
 
 /// Bucket names of the old rules (docs.aws.amazon.com, "Bucket naming rules", the classic ones of `us-east-1`): 3 to 255
@@ -226,6 +229,9 @@ fn lock(dir: &Path) -> Result<File, LocalError> {
         .mode(0o700)
         .create(dir)?;
     fs::set_permissions(dir, fs::Permissions::from_mode(0o700))?;
+    if let Some(parent) = dir.canonicalize()?.parent() {
+        File::open(parent)?.sync_all()?;
+    }
     let file = File::options()
         .create(true)
         .append(true)

@@ -4,7 +4,7 @@ use http::HeaderMap;
 use s3s::dto::{
     AbortMultipartUploadInput, AbortMultipartUploadOutput, ChecksumAlgorithm, ChecksumType,
     CompleteMultipartUploadInput, CompleteMultipartUploadOutput, CompletedPart,
-    CreateMultipartUploadInput, CreateMultipartUploadOutput, ETag, UploadPartInput,
+    CreateMultipartUploadInput, CreateMultipartUploadOutput, ETag, StorageClass, UploadPartInput,
     UploadPartOutput,
 };
 use s3s::{S3Request, S3Response, S3Result, s3_error};
@@ -13,10 +13,11 @@ use super::Store;
 use super::conditions::Conditions;
 use super::digest::{Algorithm, Checksum, Claims, of_parts};
 use super::failure::Result;
-use super::index::{Draft, Index, Txn, now_ms};
+use super::index::{Index, now_ms};
 use super::put::{refuse_unsupported, storage_class};
 use super::tags::Tags;
 use super::wire::Taken;
+use super::writer::{Draft, Txn};
 
 /// S3's least size of a part that is not the last.
 const MIN_PART: i64 = 5 * 1024 * 1024;
@@ -121,7 +122,7 @@ impl Store {
             ));
         }
         let tags = Tags::from_header(input.tagging.as_deref())?;
-        let class = storage_class(input.storage_class.as_ref().map(|c| c.as_str()));
+        let class = storage_class(input.storage_class.as_ref().map(StorageClass::as_str));
         let id = uuid::Uuid::new_v4().simple().to_string();
         let (upload_id, bucket, key) = (id.clone(), input.bucket.clone(), input.key.clone());
         self.index

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use s3s::dto::*;
-use s3s::{S3, S3Request, S3Response, S3Result};
+use s3s::{S3, S3Request, S3Response, S3Result, dto};
 
 use super::Store;
 
@@ -15,7 +14,7 @@ macro_rules! operations {
     ($($method:ident: $input:ident -> $output:ident;)*) => {
         #[async_trait::async_trait]
         impl S3 for Service {
-            $(async fn $method(&self, request: S3Request<$input>) -> S3Result<S3Response<$output>> {
+            $(async fn $method(&self, request: S3Request<dto::$input>) -> S3Result<S3Response<dto::$output>> {
                 self.0.$method(request).await
             })*
         }
