@@ -432,7 +432,8 @@ mod tests {
             let sums: Vec<_> = parts.iter().map(|p| checksum(ChecksumAlgorithm::Sha1, p)).collect();
             let joined: Vec<u8> = sums.iter().flat_map(|c| c.bytes().to_vec()).collect();
             let expected = checksum(ChecksumAlgorithm::Sha1, &joined);
-            prop_assert_eq!(composite(sums).unwrap().bytes(), expected.bytes());
+            let computed = composite(sums).unwrap();
+            prop_assert_eq!(computed.bytes(), expected.bytes());
         }
 
         #[test]

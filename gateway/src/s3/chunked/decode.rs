@@ -355,11 +355,13 @@ fn parse_trailer(bytes: &[u8]) -> Result<(Trailer, Option<String>), ChunkedError
 fn trailer_hash(trailer: &Trailer) -> digest::Digest {
     let mut sorted: Vec<_> = trailer.iter().collect();
     sorted.sort_unstable();
-    let text: String = sorted
-        .iter()
-        .map(|(name, value)| format!("{name}:{value}\n"))
-        .collect();
-    digest::digest(&digest::SHA256, text.as_bytes())
+    let mut hash = digest::Context::new(&digest::SHA256);
+    for (name, value) in sorted {
+        for part in [name, ":", value, "\n"] {
+            hash.update(part.as_bytes());
+        }
+    }
+    hash.finish()
 }
 
 #[cfg(test)]

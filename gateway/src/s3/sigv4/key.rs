@@ -71,7 +71,7 @@ impl KeyCache {
         Self(
             Cache::builder()
                 .max_capacity(1024)
-                .time_to_idle(Duration::from_secs(3600))
+                .time_to_idle(Duration::from_hours(1))
                 .build(),
         )
     }
@@ -198,6 +198,27 @@ impl ChunkSigner {
         self.verify("AWS4-HMAC-SHA256-TRAILER", "", hash, signature)
     }
 
+    /// Signs the next chunk, as a client does.
+    #[cfg(test)]
+    pub fn sign_chunk(&mut self, hash: &digest::Digest) -> String {
+        let prefix = format!("{}\n", super::EMPTY_SHA256);
+        let signature = self.key.sign(
+            self.message("AWS4-HMAC-SHA256-PAYLOAD", &prefix, hash)
+                .as_bytes(),
+        );
+        self.previous.clone_from(&signature);
+        signature
+    }
+
+    fn message(&self, algorithm: &str, prefix: &str, hash: &digest::Digest) -> String {
+        let mut message = format!(
+            "{algorithm}\n{}\n{}\n{}\n{prefix}",
+            self.time, self.scope, self.previous
+        );
+        push_hex(&mut message, hash.as_ref());
+        message
+    }
+
     fn verify(
         &mut self,
         algorithm: &str,
@@ -205,11 +226,7 @@ impl ChunkSigner {
         hash: &digest::Digest,
         signature: &str,
     ) -> bool {
-        let mut message = format!(
-            "{algorithm}\n{}\n{}\n{}\n{prefix}",
-            self.time, self.scope, self.previous
-        );
-        push_hex(&mut message, hash.as_ref());
+        let message = self.message(algorithm, prefix, hash);
         let matches = self.key.verifies(message.as_bytes(), signature);
         if matches {
             signature.clone_into(&mut self.previous);

@@ -29,10 +29,10 @@ pub trait Secrets: Send + Sync {
 /// Where Signature Version 2 is accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum SigV2Mode {
-    /// In presigned URLs: stock boto3 still makes them so in `us-east-1`.
+    /// In presigned URLs and POST forms: stock boto3 still makes them so in `us-east-1`.
     #[default]
     Presigned,
-    /// In headers and forms too.
+    /// In the `Authorization` header too.
     All,
     /// Nowhere.
     Off,
