@@ -216,8 +216,8 @@ impl Metrics {
     }
 
     fn register(&mut self) {
-        let mut registry = Registry::with_prefix("data_vault");
-        let r = &mut registry;
+        let mut registry = Registry::default();
+        let r = registry.sub_registry_with_prefix("data_vault");
         r.register(
             "build",
             "Version of the gateway",
@@ -317,7 +317,8 @@ impl Metrics {
             "Stored objects that could not be trusted; any is a reason to look",
             self.integrity_failures.clone(),
         );
-        r.register_collector(Box::new(Memory));
+        // By the name that every process exporter uses.
+        registry.register_collector(Box::new(Memory));
         self.registry = registry;
     }
 
