@@ -358,7 +358,7 @@ async fn requests_under_way_are_finished_before_the_end() {
 async fn the_drain_has_an_end() {
     let server = start(|c| {
         c.drain_timeout = Duration::from_millis(100);
-        c.idle_timeout = Duration::from_secs(60);
+        c.idle_timeout = Duration::from_mins(1);
     })
     .await;
     let mut stream = server.connect().await;

@@ -272,6 +272,13 @@ impl Metrics {
             "Calls to the backend made again",
             self.backend_retries.clone(),
         );
+        self.register_inside(r);
+        // By the name that every process exporter uses.
+        registry.register_collector(Box::new(Memory));
+        self.registry = registry;
+    }
+
+    fn register_inside(&self, r: &mut Registry) {
         r.register_with_unit(
             "sealed",
             "Plaintext bytes sealed",
@@ -317,9 +324,6 @@ impl Metrics {
             "Stored objects that could not be trusted; any is a reason to look",
             self.integrity_failures.clone(),
         );
-        // By the name that every process exporter uses.
-        registry.register_collector(Box::new(Memory));
-        self.registry = registry;
     }
 
     /// The metrics of one operation.
@@ -390,7 +394,7 @@ impl Metrics {
             .inc();
     }
 
-    /// In the OpenMetrics text format.
+    /// In the `OpenMetrics` text format.
     pub fn encode(&self) -> Result<String, fmt::Error> {
         let mut text = String::with_capacity(16 << 10);
         prometheus_client::encoding::text::encode(&mut text, &self.registry)?;

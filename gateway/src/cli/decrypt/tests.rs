@@ -77,7 +77,7 @@ fn case(parts: usize) -> Case {
     fs::write(dir.path().join("kek"), record.to_json().unwrap()).unwrap();
 
     let key = ObjectKey::generate().unwrap();
-    let mut sealed = BytesMut::new();
+    let mut stored = BytesMut::new();
     let mut entries = Vec::new();
     for (part, number) in plaintext.chunks(PART).zip(1..) {
         let mut sealer = PartSealer::new(&key, number).unwrap();
@@ -88,8 +88,8 @@ fn case(parts: usize) -> Case {
             md5: Md5::digest(part).into(),
             checksum: None,
         });
-        sealer.update(part, &mut sealed).unwrap();
-        sealer.finish(&mut sealed).unwrap();
+        sealer.update(part, &mut stored).unwrap();
+        sealer.finish(&mut stored).unwrap();
     }
     let md5 = Md5::digest(&plaintext).into();
     let facts = Facts {
@@ -108,9 +108,9 @@ fn case(parts: usize) -> Case {
         first_prefix: entries[0].prefix,
         parts: if parts == 1 { Vec::new() } else { entries },
     };
-    sealed.resize(sealed.len() + padding_len(&facts) as usize, 0);
-    sealed.extend_from_slice(&trailer(&key, &facts).unwrap());
-    fs::write(dir.path().join("object"), &sealed).unwrap();
+    stored.resize(stored.len() + padding_len(&facts) as usize, 0);
+    stored.extend_from_slice(&trailer(&key, &facts).unwrap());
+    fs::write(dir.path().join("object"), &stored).unwrap();
 
     let headers = [
         ("content-type", b"text/plain".as_slice()),
@@ -161,7 +161,10 @@ fn nothing_is_written_of_what_is_not_authentic() {
     let sealed = |length: usize| keys::cobblestone::sealed_len(length as u64);
     let end = sealed(PART) * 2 + sealed(SMALL);
     padded.change("object", |o| {
-        assert!(o.len() as u64 > end + table_len(3) + TRAILER_LEN, "there is padding");
+        assert!(
+            o.len() as u64 > end + table_len(3) + TRAILER_LEN,
+            "there is padding"
+        );
         o[end as usize] = 1;
     });
     padded.refuse(&padded.args(), "padding");
