@@ -121,7 +121,7 @@ pub fn bounds(config: &AdminConfig) -> ServerConfig {
         max_header_bytes: 16 << 10,
         max_headers: 100,
         header_read_timeout: Duration::from_secs(5),
-        idle_timeout: Duration::from_secs(60),
+        idle_timeout: Duration::from_mins(1),
         request_timeout: Duration::from_secs(10),
         drain_timeout: Duration::from_secs(1),
     }

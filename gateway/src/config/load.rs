@@ -95,7 +95,7 @@ impl Layers {
     }
 
     /// Names the source that last set the key, and the line where that is the file.
-    pub(super) fn place(&self, error: Invalid) -> ConfigError {
+    pub(super) fn place(&self, error: &Invalid) -> ConfigError {
         let path: Vec<&str> = error.key.split('.').collect();
         // A bucket name may hold dots: `buckets.<name>.<key>` is three steps however many dots there are.
         let path = match path.as_slice() {

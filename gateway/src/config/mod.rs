@@ -23,7 +23,7 @@ use value::{ByteSize, Span};
 /// Everything the gateway is told from outside.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Embedded backend, keyring, SQLite sidecar; made at first start with mode 0700.
+    /// Embedded backend, keyring, `SQLite` sidecar; made at first start with mode 0700.
     pub data_dir: PathBuf,
     /// The S3 listener.
     pub server: ServerConfig,
@@ -313,7 +313,7 @@ impl Config {
     pub fn load(sources: &Sources) -> Result<Self, ConfigError> {
         let layers = load::Layers::read(sources)?;
         let raw = layers.merged()?;
-        Self::from_raw(raw).map_err(|e| layers.place(e))
+        Self::from_raw(raw).map_err(|e| layers.place(&e))
     }
 
     /// What holds for `bucket`.

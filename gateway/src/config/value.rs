@@ -202,15 +202,15 @@ mod tests {
 
     #[test]
     fn a_secret_is_never_printed() {
-        assert_eq!(
-            format!("{:?}", Secret(Zeroizing::new("hunter2".into()))),
-            "Secret(…)"
-        );
         #[derive(Debug, serde::Deserialize)]
         struct Doc {
             #[expect(dead_code, reason = "only its error is looked at")]
             key: Secret,
         }
+        assert_eq!(
+            format!("{:?}", Secret(Zeroizing::new("hunter2".into()))),
+            "Secret(…)"
+        );
         let error = toml::from_str::<Doc>("key = 314159").unwrap_err();
         assert!(!error.message().contains("314159"), "{}", error.message());
     }

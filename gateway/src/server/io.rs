@@ -280,6 +280,10 @@ impl AsyncWrite for ClientIo {
         // hyper flushes the socket only when it holds nothing back itself.
         if this.exchange.idle() {
             this.exchange.flushed.store(true, Relaxed);
+            // hyper may not read again until something wakes it: let it be the end of the idle time, at the latest.
+            if this.in_header_of != Some(this.exchange.begun.load(Relaxed)) {
+                let _ = this.read_stall.poll(cx, this.idle_time);
+            }
         }
         Poll::Ready(Ok(()))
     }

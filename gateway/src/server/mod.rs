@@ -26,7 +26,7 @@ use crate::config::ServerConfig;
 use crate::s3::Error;
 use crate::telemetry::{Metrics, RequestId};
 use body::{IdleBody, Tracked};
-use io::{ClientIo, Exchange};
+use io::{ClientIo, Exchange, Open};
 
 /// The most that hyper reads ahead, and holds back of an answer, for one connection. Enough for a system call to move what
 /// a socket buffer holds; a slow connection never grows to it.
@@ -186,7 +186,11 @@ impl<H: Handler> Connections<H> {
             self.config.header_read_timeout,
             self.config.idle_timeout,
         );
-        let service = service_fn(|request| Box::pin(self.answer(request, peer, &exchange)));
+        let service = service_fn(|request| {
+            // Here and not in the future: hyper may look at the socket before it polls that.
+            let open = exchange.begin();
+            Box::pin(self.answer(request, peer, &exchange, open))
+        });
         let mut connection = self.http.serve_connection(TokioIo::new(io), service);
         let mut stopping = pin!(stop.requested());
         let mut told = false;
@@ -213,8 +217,8 @@ impl<H: Handler> Connections<H> {
         request: Request<Incoming>,
         peer: SocketAddr,
         exchange: &Arc<Exchange>,
+        open: Open,
     ) -> Result<Response<Tracked>, Infallible> {
-        let open = exchange.begin();
         let id = RequestId::random();
         let head = request.method() == Method::HEAD;
         let path = request.uri().path().to_owned();

@@ -216,8 +216,8 @@ impl Metrics {
     }
 
     fn register(&mut self) {
-        let mut registry = Registry::with_prefix("data_vault");
-        let r = &mut registry;
+        let mut registry = Registry::default();
+        let r = registry.sub_registry_with_prefix("data_vault");
         r.register(
             "build",
             "Version of the gateway",
@@ -272,6 +272,13 @@ impl Metrics {
             "Calls to the backend made again",
             self.backend_retries.clone(),
         );
+        self.register_inside(r);
+        // By the name that every process exporter uses.
+        registry.register_collector(Box::new(Memory));
+        self.registry = registry;
+    }
+
+    fn register_inside(&self, r: &mut Registry) {
         r.register_with_unit(
             "sealed",
             "Plaintext bytes sealed",
@@ -317,8 +324,6 @@ impl Metrics {
             "Stored objects that could not be trusted; any is a reason to look",
             self.integrity_failures.clone(),
         );
-        r.register_collector(Box::new(Memory));
-        self.registry = registry;
     }
 
     /// The metrics of one operation.
@@ -389,7 +394,7 @@ impl Metrics {
             .inc();
     }
 
-    /// In the OpenMetrics text format.
+    /// In the `OpenMetrics` text format.
     pub fn encode(&self) -> Result<String, fmt::Error> {
         let mut text = String::with_capacity(16 << 10);
         prometheus_client::encoding::text::encode(&mut text, &self.registry)?;

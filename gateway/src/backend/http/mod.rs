@@ -1,4 +1,4 @@
-//! A remote S3: MinIO, Amazon S3, Ceph RGW, Garage.
+//! A remote S3: `MinIO`, Amazon S3, Ceph RGW, Garage.
 
 mod connection;
 mod prepare;
@@ -338,7 +338,7 @@ fn connector(config: &S3Config) -> Result<HttpsConnector<HttpConnector>, SetupEr
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
-    tcp.set_keepalive(Some(Duration::from_secs(60)));
+    tcp.set_keepalive(Some(Duration::from_mins(1)));
     tcp.set_connect_timeout(Some(config.connect_timeout));
     Ok(builder.https_or_http().enable_http1().wrap_connector(tcp))
 }

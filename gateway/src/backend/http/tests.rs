@@ -115,7 +115,7 @@ async fn attend(mut stream: TcpStream, seen: Arc<Seen>) {
             }
             Act::Hang => {
                 seen.requests.lock().unwrap().push((head, Vec::new()));
-                tokio::time::sleep(Duration::from_secs(60)).await;
+                tokio::time::sleep(Duration::from_mins(1)).await;
                 return;
             }
             _ => {}
@@ -136,7 +136,7 @@ async fn attend(mut stream: TcpStream, seen: Arc<Seen>) {
             }
             Act::Stall(text) => {
                 stream.write_all(text.as_bytes()).await.unwrap();
-                tokio::time::sleep(Duration::from_secs(60)).await;
+                tokio::time::sleep(Duration::from_mins(1)).await;
                 return;
             }
             _ => return,
@@ -692,7 +692,7 @@ async fn a_real_store() {
     }
 
     let chunk = Bytes::from(
-        (0..1 << 16)
+        (0..1u32 << 16)
             .map(|i| (i * 31 % 251) as u8)
             .collect::<Vec<_>>(),
     );

@@ -9,7 +9,10 @@ use zeroize::Zeroizing;
 use super::*;
 use crate::s3::checksum::checksum;
 
-const PLAIN: usize = 50_000;
+/// Of an object of one part.
+const SMALL: usize = 50_000;
+/// Of each part but the last of an object of several: the least that S3 takes.
+const PART: usize = 5 << 20;
 
 /// A sealed object in a folder, with all that opens it.
 struct Case {
@@ -52,7 +55,8 @@ impl Case {
 
 fn case(parts: usize) -> Case {
     let dir = tempfile::tempdir().unwrap();
-    let plaintext: Vec<u8> = (0..PLAIN).map(|i| (i * 7 % 253) as u8).collect();
+    let length = PART * (parts - 1) + SMALL;
+    let plaintext: Vec<u8> = (0..length).map(|i| (i * 7 % 253) as u8).collect();
     let root = LocalKeyring::open_or_create(&dir.path().join("keyring")).unwrap();
     let name = KekName {
         kek_id: Uuid::new_v4(),
@@ -73,9 +77,9 @@ fn case(parts: usize) -> Case {
     fs::write(dir.path().join("kek"), record.to_json().unwrap()).unwrap();
 
     let key = ObjectKey::generate().unwrap();
-    let mut sealed = BytesMut::new();
+    let mut stored = BytesMut::new();
     let mut entries = Vec::new();
-    for (part, number) in plaintext.chunks(PLAIN.div_ceil(parts)).zip(1..) {
+    for (part, number) in plaintext.chunks(PART).zip(1..) {
         let mut sealer = PartSealer::new(&key, number).unwrap();
         entries.push(PartEntry {
             number,
@@ -84,12 +88,12 @@ fn case(parts: usize) -> Case {
             md5: Md5::digest(part).into(),
             checksum: None,
         });
-        sealer.update(part, &mut sealed).unwrap();
-        sealer.finish(&mut sealed).unwrap();
+        sealer.update(part, &mut stored).unwrap();
+        sealer.finish(&mut stored).unwrap();
     }
     let md5 = Md5::digest(&plaintext).into();
     let facts = Facts {
-        length: PLAIN as u64,
+        length: length as u64,
         etag: if parts == 1 {
             ETag::Md5(md5)
         } else {
@@ -104,9 +108,9 @@ fn case(parts: usize) -> Case {
         first_prefix: entries[0].prefix,
         parts: if parts == 1 { Vec::new() } else { entries },
     };
-    sealed.resize(sealed.len() + padding_len(&facts) as usize, 0);
-    sealed.extend_from_slice(&trailer(&key, &facts).unwrap());
-    fs::write(dir.path().join("object"), &sealed).unwrap();
+    stored.resize(stored.len() + padding_len(&facts) as usize, 0);
+    stored.extend_from_slice(&trailer(&key, &facts).unwrap());
+    fs::write(dir.path().join("object"), &stored).unwrap();
 
     let headers = [
         ("content-type", b"text/plain".as_slice()),
@@ -130,7 +134,7 @@ fn opens_objects_of_one_part_and_of_several() {
     for parts in [1, 3] {
         let case = case(parts);
         let facts = case.args().run().unwrap();
-        assert_eq!(facts.length, PLAIN as u64);
+        assert_eq!(facts.length, case.plaintext.len() as u64);
         assert_eq!(fs::read(case.path("out")).unwrap(), case.plaintext);
         let mode = std::os::unix::fs::PermissionsExt::mode(
             &fs::metadata(case.path("out")).unwrap().permissions(),
@@ -154,13 +158,16 @@ fn nothing_is_written_of_what_is_not_authentic() {
     long.refuse(&long.args(), "its summary demands");
     // Between the last part and the table lie zeros only.
     let padded = case(3);
-    let end = keys::cobblestone::sealed_len(PLAIN.div_ceil(3) as u64) * 2
-        + keys::cobblestone::sealed_len((PLAIN - 2 * PLAIN.div_ceil(3)) as u64);
-    let total = fs::metadata(padded.path("object")).unwrap().len();
-    if total > end + table_len(3) + TRAILER_LEN {
-        padded.change("object", |o| o[end as usize] = 1);
-        padded.refuse(&padded.args(), "padding");
-    }
+    let sealed = |length: usize| keys::cobblestone::sealed_len(length as u64);
+    let end = sealed(PART) * 2 + sealed(SMALL);
+    padded.change("object", |o| {
+        assert!(
+            o.len() as u64 > end + table_len(3) + TRAILER_LEN,
+            "there is padding"
+        );
+        o[end as usize] = 1;
+    });
+    padded.refuse(&padded.args(), "padding");
 }
 
 #[test]
