@@ -98,44 +98,36 @@ fn headers(pairs: &[(String, String)]) -> impl Iterator<Item = (&str, &[u8])> {
         .map(|(name, value)| (name.as_str(), value.as_bytes()))
 }
 
-fn build_case(case: &Case) -> Value {
+/// A checksum of that algorithm whose value begins with these bytes.
+fn checksum(algorithm: ChecksumAlgorithm, bytes: &[u8]) -> Checksum {
+    let mut value = [0; 32];
+    value[..bytes.len()].copy_from_slice(bytes);
+    Checksum {
+        algorithm,
+        kind: ChecksumKind::FullObject,
+        value,
+    }
+}
+
+/// Facts, stored bytes and trailer. `ETag`, MD5s and the object's checksum are only values here, of nothing.
+fn seal(case: &Case, object: &ObjectKey, plaintext: &[u8]) -> (Facts, BytesMut, Vec<u8>) {
     let name = case.name;
-    let object = ObjectKey::new(
-        Zeroizing::new(sha256(format!("dek {name}").as_bytes())),
-        Oid(sha256(format!("oid {name}").as_bytes())[..16]
-            .try_into()
-            .unwrap()),
-    );
-    let length = case.parts.iter().map(|(_, length)| length).sum();
-    let plaintext = plaintext(length);
-    let (mut rest, mut body, mut rows, mut salts) = (
-        plaintext.as_slice(),
-        BytesMut::new(),
-        Vec::new(),
-        Vec::new(),
-    );
+    let (mut rest, mut body, mut rows) = (plaintext, BytesMut::new(), Vec::new());
     for (number, length) in case.parts {
         let (part, behind) = rest.split_at(*length as usize);
         rest = behind;
-        let salt = salt(&format!("part {number} {name}"));
-        let mut sealer = PartSealer::with_salt(&object, *number, &salt).unwrap();
+        let mut sealer = PartSealer::with_salt(object, *number, &part_salt(name, *number)).unwrap();
         sealer.update(part, &mut body).unwrap();
-        let mut value = [0; 32];
-        value.copy_from_slice(&sha256(part));
         rows.push(PartEntry {
             number: *number,
             length: *length,
             prefix: sealer.prefix(),
             md5: sha256(part)[..16].try_into().unwrap(),
-            checksum: Some(Checksum {
-                algorithm: ChecksumAlgorithm::Sha256,
-                kind: ChecksumKind::FullObject,
-                value,
-            }),
+            checksum: Some(checksum(ChecksumAlgorithm::Sha256, &sha256(part))),
         });
         sealer.finish(&mut body).unwrap();
-        salts.push(json!({ "number": number, "length": length, "salt": hex::encode(salt) }));
     }
+    let length = plaintext.len() as u64;
     let multipart = case.parts.len() > 1 || case.parts[0].0 != 1;
     let etag: [u8; 16] = sha256(format!("etag {name}").as_bytes())[..16]
         .try_into()
@@ -147,29 +139,38 @@ fn build_case(case: &Case) -> Value {
         } else {
             ETag::Md5(etag)
         },
-        checksum: (length > 0).then(|| Checksum {
-            algorithm: ChecksumAlgorithm::Crc32c,
-            kind: ChecksumKind::FullObject,
-            value: {
-                let mut value = [0; 32];
-                value[..4].fill(0xcc);
-                value
-            },
-        }),
+        checksum: (length > 0).then(|| checksum(ChecksumAlgorithm::Crc32c, &[0xcc; 4])),
         part_count: rows.len() as u16,
         first_number: rows[0].number,
         first_prefix: rows[0].prefix,
         parts: if rows.len() > 1 { rows } else { Vec::new() },
     };
     body.resize(body.len() + padding_len(&facts) as usize, 0);
+    let summary_salt = salt(&format!("summary {name}"));
     let trailer = trailer_with_salts(
-        &object,
+        object,
         &facts,
-        &salt(&format!("summary {name}")),
+        &summary_salt,
         &salt(&format!("table {name}")),
     )
     .unwrap();
     body.extend_from_slice(&trailer);
+    (facts, body, trailer)
+}
+
+fn part_salt(name: &str, number: u16) -> [u8; SALT] {
+    salt(&format!("part {number} {name}"))
+}
+
+fn build_case(case: &Case) -> Value {
+    let name = case.name;
+    let dek = sha256(format!("dek {name}").as_bytes());
+    let oid = sha256(format!("oid {name}").as_bytes())[..16]
+        .try_into()
+        .unwrap();
+    let object = ObjectKey::new(Zeroizing::new(dek), Oid(oid));
+    let plaintext = plaintext(case.parts.iter().map(|(_, length)| length).sum());
+    let (facts, sealed, trailer) = seal(case, &object, &plaintext);
     let pairs: Vec<_> = case
         .headers
         .iter()
@@ -187,6 +188,11 @@ fn build_case(case: &Case) -> Value {
             &salt(&format!("dek {name}")),
         )
         .unwrap();
+    let parts: Vec<_> = case
+        .parts
+        .iter()
+        .map(|(number, length)| json!({ "number": number, "length": length, "salt": hex::encode(part_salt(name, *number)) }))
+        .collect();
     json!({
         "name": name,
         "bucket": BUCKET,
@@ -195,17 +201,17 @@ fn build_case(case: &Case) -> Value {
         "mask": mask,
         "metadata_digest": hex::encode(digest),
         "x-amz-meta-dv1": header.encode(),
-        "dek": hex::encode(object.expose()),
-        "oid": hex::encode(object.oid().0),
+        "dek": hex::encode(dek),
+        "oid": hex::encode(oid),
         "etag": facts.etag_string(),
-        "plaintext_length": length,
+        "plaintext_length": facts.length,
         "plaintext_sha256": hex::encode(sha256(&plaintext)),
-        "parts": salts,
-        "sealed_length": body.len(),
-        "sealed_sha256": hex::encode(sha256(&body)),
+        "parts": parts,
+        "sealed_length": sealed.len(),
+        "sealed_sha256": hex::encode(sha256(&sealed)),
         "trailer": hex::encode(&trailer),
-        // Too long to commit for the multipart object, whose body follows from DEK, oid, salts and plaintext.
-        "sealed": (body.len() < 100_000).then(|| hex::encode(&body)),
+        // The multipart object is too long to commit; its body follows from DEK, oid, salts and plaintext.
+        "sealed": (sealed.len() < 100_000).then(|| hex::encode(&sealed)),
     })
 }
 
@@ -275,16 +281,16 @@ async fn the_committed_vectors_open() {
         assert_eq!(hex::encode(sha256(&opened)), text("plaintext_sha256"));
         assert_eq!(opened, plaintext(facts.length));
         let middle = facts.length / 3..facts.length / 2;
-        let mut opener = RangeOpener::new(&object, &facts, middle.clone()).unwrap();
-        let source = opener.source();
+        let mut range = RangeOpener::new(&object, &facts, middle.clone()).unwrap();
+        let source = range.source();
         let mut out = BytesMut::new();
-        opener
+        range
             .update(
                 &sealed[source.start as usize..source.end as usize],
                 &mut out,
             )
             .unwrap();
-        opener.finish().unwrap();
+        range.finish().unwrap();
         assert_eq!(
             out,
             plaintext(facts.length)[middle.start as usize..middle.end as usize]

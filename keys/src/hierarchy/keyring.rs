@@ -269,9 +269,9 @@ fn write(
     document: &Document,
     place: impl FnOnce(&Path) -> std::io::Result<()>,
 ) -> Result<(), Error> {
-    let text = serde_json::to_vec_pretty(document)
-        .map(Zeroizing::new)
-        .map_err(|_| Error::Invalid("keyring"))?;
+    // Enough, so that no copy of a key is left behind by growth.
+    let mut text = Zeroizing::new(Vec::with_capacity(1024 + 512 * document.keys.len()));
+    serde_json::to_writer_pretty(&mut *text, document).map_err(|_| Error::Invalid("keyring"))?;
     let folder = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
