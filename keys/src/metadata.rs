@@ -5,7 +5,7 @@
 //! that the client sent, for backends fill in defaults. Backends differ in how they give headers back: names in another
 //! case or with `-` for `_`, duplicates joined by `,` or `, `, empty values dropped, text beyond ASCII as UTF-8, as
 //! ISO 8859-1, as RFC 2047 encoded words, or UTF-8 taken for ISO 8859-1 and encoded once more. So each of these differences is
-//! removed before hashing; see [`digest`]. What that costs: an operator of the backend can change `a, b` to `a,b`, or add a header with an empty
+//! removed before hashing; see [`digest()`]. What that costs: an operator of the backend can change `a, b` to `a,b`, or add a header with an empty
 //! value, unseen.
 
 use std::collections::BTreeMap;
