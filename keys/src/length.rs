@@ -5,7 +5,7 @@
 //! the TABLE and the prefixes of the parts, whatever the number of parts: every part but the last has at least 5 MiB, and a
 //! part costs at most 200⅛ bytes.
 
-use crate::cobblestone::CHUNK;
+use crate::cobblestone::{CHUNK, MAX_LENGTH};
 
 const PART: u64 = 5 << 20;
 
@@ -16,7 +16,7 @@ pub const fn sealed_object_len(plaintext: u64) -> u64 {
     plaintext.saturating_add(16 * (plaintext / CHUNK) + 288 + 400 * parts)
 }
 
-/// `g⁻¹`; none where no plaintext has that stored length.
+/// `g⁻¹`; none where no plaintext that the format allows has that stored length.
 pub fn plaintext_object_len(sealed: u64) -> Option<u64> {
     let most = sealed.checked_sub(288)?;
     // 16 ⌊P/16384⌋ ≤ most/1024 and ⌊P/5 MiB⌋ ≤ ⌊most/5 MiB⌋ bound P from below; the rest is a binary search for the least P
@@ -31,7 +31,7 @@ pub fn plaintext_object_len(sealed: u64) -> Option<u64> {
             high = middle;
         }
     }
-    (sealed_object_len(low) == sealed).then_some(low)
+    (low <= MAX_LENGTH && sealed_object_len(low) == sealed).then_some(low)
 }
 
 #[cfg(test)]
@@ -51,7 +51,9 @@ mod tests {
         for hole in 16672..16688 {
             assert_eq!(plaintext_object_len(hole), None);
         }
-        assert_eq!(plaintext_object_len(u64::MAX - 1), None);
+        for too_long in [sealed_object_len(MAX_LENGTH + 1), u64::MAX - 1, u64::MAX] {
+            assert_eq!(plaintext_object_len(too_long), None);
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! that the client sent, for backends fill in defaults. Backends differ in how they give headers back: names in another
 //! case or with `-` for `_`, duplicates joined by `,` or `, `, empty values dropped, text beyond ASCII as UTF-8, as
 //! ISO 8859-1, as RFC 2047 encoded words, or UTF-8 taken for ISO 8859-1 and encoded once more. So each of these differences is
-//! removed before hashing; see [`digest`]. What that costs: an operator of the backend can change `a, b` to `a,b`, or add a header with an empty
+//! removed before hashing; see [`digest()`]. What that costs: an operator of the backend can change `a, b` to `a,b`, or add a header with an empty
 //! value, unseen.
 
 use std::collections::BTreeMap;
@@ -161,17 +161,19 @@ fn decode_words(text: &str) -> String {
 
 /// The RFC 2047 word that `text` starts with, `=?UTF-8?B?…?=` or `=?UTF-8?Q?…?=`: its bytes, and what follows it.
 fn word(text: &str) -> Option<(Vec<u8>, &str)> {
-    let head = text.get(..10)?;
-    if !head[..8].eq_ignore_ascii_case("=?utf-8?") || !head.ends_with('?') {
+    let (head, body) = text.split_at_checked(10)?;
+    let [charset @ .., encoding, b'?'] = head.as_bytes() else {
+        return None;
+    };
+    if !charset.eq_ignore_ascii_case(b"=?utf-8?") {
         return None;
     }
-    let body = &text[10..];
     let end = body
         .bytes()
         .position(|byte| byte == b'?' || !byte.is_ascii_graphic())?;
     let (encoded, end) = body.split_at(end);
     let behind = end.strip_prefix("?=")?;
-    let bytes = match head.as_bytes()[8] {
+    let bytes = match *encoding {
         b'B' | b'b' => base64::engine::general_purpose::STANDARD
             .decode(encoded)
             .ok()?,
@@ -320,6 +322,16 @@ mod tests {
     }
 
     #[test]
+    fn a_word_cut_by_a_wide_character_is_no_word() {
+        let _ = of(&[("x-amz-meta-a", "=?utf-8\u{65e5}?=".as_bytes())]);
+        assert_eq!(text("=?utf-8?q\u{e9}?=".as_bytes()), "=?utf-8?q\u{e9}?=");
+        assert_eq!(
+            text(b"==?UTF-8?Q?a?= =?UTF-8?Q?=zz?="),
+            "=a =?UTF-8?Q?=zz?="
+        );
+    }
+
+    #[test]
     fn system_headers_count_by_mask() {
         let sent: Pairs<'_> = &[
             ("Content-Type", b"a/b"),
@@ -339,6 +351,9 @@ mod tests {
         #[test]
         fn any_bytes_are_taken_and_canonical_text_stays(value in proptest::collection::vec(any::<u8>(), 0..200)) {
             let _ = of(&[("x-amz-meta-a", &value)]);
+            let mut word = b"=?UTF-8?".to_vec();
+            word.extend_from_slice(&value);
+            let _ = of(&[("x-amz-meta-a", &word)]);
         }
 
         #[test]

@@ -21,6 +21,8 @@ pub use crate::cobblestone::Prefix;
 pub use crate::metadata::HEADER_NAME;
 pub use codec::ROW_LEN;
 pub use range::{RangeOpener, covering, open_whole};
+#[cfg(test)]
+pub(crate) use seal::trailer_with_salts;
 pub use seal::{ObjectKey, PartSealer, padding_len, trailer};
 pub use suffix::{
     FOOTER_LEN, SUMMARY_LEN, Suffix, TRAILER_LEN, has_footer_magic, open_suffix, table_len,

@@ -69,34 +69,33 @@ impl LocalKeyring {
     /// A new file appears whole or not at all (temporary file, fsync, link, fsync of the folder), and never replaces one that
     /// another process made in the meantime. A file that others may read is refused.
     pub fn open_or_create(path: &Path) -> Result<Self, Error> {
-        match Self::open(path) {
-            Err(Error::Keyring { reason, .. }) if reason == NOT_FOUND => {
-                let entry = Entry::generate()?;
-                let document = Document {
-                    version: VERSION,
-                    active: entry.id.clone(),
-                    keys: vec![entry],
-                };
-                write(path, &document, |temporary| {
-                    match fs::hard_link(temporary, path) {
-                        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
-                        other => other,
-                    }
-                })?;
-                Self::open(path)
-            }
-            other => other,
+        if let Some(json) = read(path)? {
+            return Self::parse(path, &json);
         }
+        let entry = Entry::generate()?;
+        let document = Document {
+            version: VERSION,
+            active: entry.id.clone(),
+            keys: vec![entry],
+        };
+        write(path, &document, |temporary| {
+            match fs::hard_link(temporary, path) {
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+                other => other,
+            }
+        })?;
+        Self::open(path)
     }
 
     /// Opens an existing keyring. Blocks.
     pub fn open(path: &Path) -> Result<Self, Error> {
-        Self::parse(path, &read(path)?)
+        Self::parse(path, &existing(path)?)
     }
 
-    /// Adds a fresh root key and makes it the active one; the old ones stay, for the KEKs still wrapped under them. Blocks.
+    /// Adds a fresh root key and makes it the active one; the old ones stay, for the KEKs still wrapped under them. Blocks; run one at a
+    /// time.
     pub fn rotate(path: &Path) -> Result<Self, Error> {
-        let text = read(path)?;
+        let text = existing(path)?;
         Self::parse(path, &text)?;
         let mut document: Document =
             serde_json::from_slice(&text).map_err(|_| refuse(path, "not a keyring"))?;
@@ -207,8 +206,6 @@ impl RootKey for LocalKeyring {
     }
 }
 
-const NOT_FOUND: &str = "does not exist";
-
 fn refuse(path: &Path, reason: &str) -> Error {
     Error::Keyring {
         path: path.to_owned(),
@@ -229,10 +226,15 @@ pub(crate) fn now_ms() -> i64 {
         })
 }
 
-fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
+fn existing(path: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
+    read(path)?.ok_or_else(|| refuse(path, "does not exist"))
+}
+
+/// The file's bytes; none where there is no file.
+fn read(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
     let file = match File::open(path) {
         Ok(file) => file,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Err(refuse(path, NOT_FOUND)),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(failed(path, "opened", &error)),
     };
     let metadata = file
@@ -258,7 +260,7 @@ fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
     file.take(MAX_LEN)
         .read_to_end(&mut text)
         .map_err(|error| failed(path, "read", &error))?;
-    Ok(text)
+    Ok(Some(text))
 }
 
 /// Writes the document to a temporary file beside `path`, makes it durable, and lets `place` put it there.
@@ -267,9 +269,9 @@ fn write(
     document: &Document,
     place: impl FnOnce(&Path) -> std::io::Result<()>,
 ) -> Result<(), Error> {
-    let text = serde_json::to_vec_pretty(document)
-        .map(Zeroizing::new)
-        .map_err(|_| Error::Invalid("keyring"))?;
+    // Enough, so that no copy of a key is left behind by growth.
+    let mut text = Zeroizing::new(Vec::with_capacity(1024 + 512 * document.keys.len()));
+    serde_json::to_writer_pretty(&mut *text, document).map_err(|_| Error::Invalid("keyring"))?;
     let folder = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),

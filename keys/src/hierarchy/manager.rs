@@ -56,7 +56,7 @@ pub struct KeyManager {
     store: Arc<dyn KekStore>,
     bounds: CacheBounds,
     unwrapper: Unwrapper,
-    current: Cache<String, Arc<Entry>>,
+    current: Cache<String, Uuid>,
     by_id: Cache<Uuid, Arc<Entry>>,
 }
 
@@ -81,20 +81,12 @@ impl KeyManager {
     /// The KEK to seal new objects of a bucket under: of the records that are not retired the one of the highest epoch, and of
     /// several such the one of the smallest id. Where there is none it is made, and is durable before this returns.
     pub async fn current(&self, bucket: &str) -> Result<Arc<Kek>, Error> {
-        for fresh in [false, true] {
-            let entry = self
-                .current
-                .try_get_with_by_ref(bucket, self.find_current(bucket))
-                .await
-                .map_err(|error| (*error).clone())?;
-            if entry.is_spent(self.bounds) && !fresh {
-                self.current.invalidate(bucket).await;
-                self.by_id.invalidate(&entry.kek.id()).await;
-                continue;
-            }
-            return Ok(Arc::clone(&entry.kek));
-        }
-        Err(Error::Invalid("unreachable: the second round returns"))
+        let kek_id = self
+            .current
+            .try_get_with_by_ref(bucket, self.find_current(bucket))
+            .await
+            .map_err(|error: Arc<Error>| (*error).clone())?;
+        self.by_id(bucket, kek_id).await
     }
 
     /// The KEK that a header names. [`Error::MissingKek`], or [`Error::KekOfAnotherBucket`] where its record is not of this bucket.
@@ -103,6 +95,7 @@ impl KeyManager {
         if entry.is_spent(self.bounds) {
             self.by_id.invalidate(&kek_id).await;
             entry = self.unwrapped_by_id(bucket, kek_id).await?;
+            entry.uses.fetch_add(1, Ordering::Relaxed);
         }
         // A cached KEK was found under the bucket that was asked for then.
         if entry.kek.bucket() != bucket {
@@ -116,9 +109,12 @@ impl KeyManager {
 
     /// Forgets what is cached of a bucket: after its deletion, or after a KEK of it was retired or deleted.
     pub fn forget_bucket(&self, bucket: &str) {
+        let (of_current, of_kek) = (bucket.to_owned(), bucket.to_owned());
         for result in [
-            self.current.invalidate_entries_if(of_bucket(bucket)),
-            self.by_id.invalidate_entries_if(of_bucket(bucket)),
+            self.current
+                .invalidate_entries_if(move |bucket, _| *bucket == of_current),
+            self.by_id
+                .invalidate_entries_if(move |_, entry| entry.kek.bucket() == of_kek),
         ] {
             // Fails only for a cache that was built without support for it.
             if let Err(error) = result {
@@ -155,16 +151,15 @@ impl KeyManager {
         Ok(rewrapped)
     }
 
-    async fn find_current(&self, bucket: &str) -> Result<Arc<Entry>, Error> {
+    async fn find_current(&self, bucket: &str) -> Result<Uuid, Error> {
         let records = self.store.list(bucket).await?;
-        let record = match newest(&records, bucket) {
-            Some(record) => record.clone(),
-            None => self.create(bucket, &records).await?,
-        };
-        self.unwrapped(record).await
+        match newest(&records, bucket) {
+            Some(record) => Ok(record.name.kek_id),
+            None => self.create(bucket, &records).await,
+        }
     }
 
-    async fn create(&self, bucket: &str, retired: &[KekRecord]) -> Result<KekRecord, Error> {
+    async fn create(&self, bucket: &str, retired: &[KekRecord]) -> Result<Uuid, Error> {
         // Retired KEKs leave the bucket what it was; without any it begins a life of its own.
         let before = retired
             .iter()
@@ -189,7 +184,7 @@ impl KeyManager {
         // Another replica may have made one at the same time. Both stay valid; that all go on with one of them only keeps
         // their number small.
         let records = self.store.list(bucket).await?;
-        Ok(newest(&records, bucket).cloned().unwrap_or(record))
+        Ok(newest(&records, bucket).map_or(record.name.kek_id, |newest| newest.name.kek_id))
     }
 
     async fn wrap(
@@ -228,27 +223,16 @@ impl KeyManager {
     async fn unwrapped_by_id(&self, bucket: &str, kek_id: Uuid) -> Result<Arc<Entry>, Error> {
         let find = async {
             let record = self.record(bucket, kek_id).await?;
-            self.unwrap(&record).await
+            let key = self.unwrapper.unwrap(record.to_unwrap()).await?;
+            Ok(Arc::new(Entry {
+                kek: Arc::new(Kek::new(record.name, key)),
+                uses: AtomicU64::new(0),
+            }))
         };
         self.by_id
             .try_get_with(kek_id, find)
             .await
             .map_err(|error: Arc<Error>| (*error).clone())
-    }
-
-    async fn unwrapped(&self, record: KekRecord) -> Result<Arc<Entry>, Error> {
-        self.by_id
-            .try_get_with(record.name.kek_id, self.unwrap(&record))
-            .await
-            .map_err(|error: Arc<Error>| (*error).clone())
-    }
-
-    async fn unwrap(&self, record: &KekRecord) -> Result<Arc<Entry>, Error> {
-        let key = self.unwrapper.unwrap(record.to_unwrap()).await?;
-        Ok(Arc::new(Entry {
-            kek: Arc::new(Kek::new(record.name.clone(), key)),
-            uses: AtomicU64::new(0),
-        }))
     }
 }
 
@@ -259,20 +243,16 @@ impl Entry {
     }
 }
 
-fn cache<K>(bounds: CacheBounds) -> Cache<K, Arc<Entry>>
+fn cache<K, V>(bounds: CacheBounds) -> Cache<K, V>
 where
     K: std::hash::Hash + Eq + Send + Sync + 'static,
+    V: Clone + Send + Sync + 'static,
 {
     Cache::builder()
         .max_capacity(bounds.max_entries)
         .time_to_live(bounds.max_age)
         .support_invalidation_closures()
         .build()
-}
-
-fn of_bucket<K>(bucket: &str) -> impl Fn(&K, &Arc<Entry>) -> bool + Send + Sync + 'static {
-    let bucket = bucket.to_owned();
-    move |_, entry| entry.kek.bucket() == bucket
 }
 
 /// The highest epoch, then the smallest id, of the records of this bucket that are not retired.
