@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from itertools import count
 from pathlib import Path
 from urllib.parse import quote
 
@@ -34,6 +35,14 @@ EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
 def noise(size: int, seed: int | str = 0) -> bytes:
     """`size` bytes that depend on the seed only and do not repeat."""
     return random.Random(seed).randbytes(size)
+
+
+_NUMBERS = count(1)
+
+
+def fresh(what: str) -> str:
+    """A bucket name that this process has not used yet."""
+    return f"conf-{what}-{next(_NUMBERS)}"
 
 
 def md5(data: bytes) -> str:

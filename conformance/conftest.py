@@ -11,15 +11,13 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from fnmatch import fnmatch
-from itertools import count
 from pathlib import Path
 
 import pytest
 
-from clients import Target
+from clients import Target, fresh
 from servers import OPAQUE_BUCKET, Endpoint, Garage, Gateway, Minio, Server, expected_failures, gateway_binary
 
-NUMBERS = count(1)
 STORES = {"minio": Minio, "garage": Garage}
 
 
@@ -59,7 +57,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             if reason := missing.get(mark.args[0]):
                 item.add_marker(pytest.mark.skip(reason=reason))
         for index, entry in enumerate(entries):
-            if not fnmatch(item.nodeid.split("/")[-1], entry["test"]):
+            if not fnmatch(item.nodeid, entry["test"]):
                 continue
             matched.add(index)
             if backend not in entry.get("backends", [backend]):
@@ -97,7 +95,7 @@ def scratch() -> Iterator[Path]:
 def target(request: pytest.FixtureRequest, scratch: Path) -> Iterator[Target]:
     """The servers of one backend, shared by the tests of a run."""
     backend = request.param
-    folder = scratch / f"{backend}-{next(NUMBERS)}"  # A worker may come back to a backend: anew.
+    folder = scratch / fresh(backend)  # A worker may come back to a backend: anew.
     store: Server | None = STORES[backend](folder / "store") if backend in STORES else None
     gateway = None
     try:
@@ -131,7 +129,7 @@ def endpoint(target: Target) -> Endpoint:
 @pytest.fixture
 def bucket(target: Target) -> str:
     """A new bucket."""
-    name = f"conf-{next(NUMBERS)}-{target.backend}"
+    name = fresh("bucket")
     target.s3.create_bucket(Bucket=name)
     return name
 
@@ -154,7 +152,7 @@ def opaque_bucket(target: Target) -> str:
 def own_gateway(target: Target, tmp_path: Path) -> Iterator[Gateway]:
     """A gateway of one test alone, to be stopped, killed or measured; over the run's object store, where there is one."""
     store = target.store
-    gateway = Gateway(tmp_path / "own", store.endpoint if store else None, system_bucket=f"own-{next(NUMBERS)}-system" if store else None)
+    gateway = Gateway(tmp_path / "own", store.endpoint if store else None, system_bucket=fresh("own-system") if store else None)
     gateway.start()
     yield gateway
     gateway.kill()
