@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -149,14 +149,28 @@ def opaque_bucket(target: Target) -> str:
 
 
 @pytest.fixture
-def own_gateway(target: Target, tmp_path: Path) -> Iterator[Gateway]:
-    """A gateway of one test alone, to be stopped, killed or measured; over the run's object store, where there is one."""
-    store = target.store
-    gateway = Gateway(tmp_path / "own", store.endpoint if store else None, system_bucket=fresh("own-system") if store else None)
-    gateway.start()
-    yield gateway
-    gateway.kill()
+def make_gateway(target: Target, tmp_path: Path) -> Iterator[Callable[..., Gateway]]:
+    """Makes a started gateway of one test alone, to be stopped, killed or measured; over the run's object store, where there
+    is one, with a system bucket of its own. Takes configuration as `{"section.key": "value"}`."""
+    made: list[Gateway] = []
+
+    def make(overrides: dict[str, str] | None = None) -> Gateway:
+        store = target.store
+        root = tmp_path / f"gateway-{len(made)}"
+        made.append(Gateway(root, store.endpoint if store else None, fresh("own-system") if store else None, overrides))
+        made[-1].start()
+        return made[-1]
+
+    yield make
+    for gateway in made:
+        gateway.kill()
     shutil.rmtree(tmp_path, ignore_errors=True)
+
+
+@pytest.fixture
+def own_gateway(make_gateway: Callable[..., Gateway]) -> Gateway:
+    """One such gateway, as configured by default."""
+    return make_gateway()
 
 
 @pytest.hookimpl(wrapper=True)

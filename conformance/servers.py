@@ -199,6 +199,7 @@ class Garage(Server):
 metadata_dir = "{root}/meta"
 data_dir = "{self.data}"
 db_engine = "lmdb"
+compression_level = "none"
 replication_factor = 1
 rpc_bind_addr = "127.0.0.1:{self.rpc}"
 rpc_public_addr = "127.0.0.1:{self.rpc}"
@@ -261,17 +262,20 @@ class Gateway(Server):
 
     name = "gateway"
 
-    def __init__(self, root: Path, behind: Endpoint | None, extra: str = "", system_bucket: str | None = None) -> None:
+    def __init__(
+        self, root: Path, behind: Endpoint | None, system_bucket: str | None = None, overrides: dict[str, str] | None = None
+    ) -> None:
         super().__init__(root)
         self.behind = behind
+        self.overrides = overrides or {}
         self.system_bucket = system_bucket
         self.data = root / "data"
         self.admin = free_port()
         self.endpoint = Endpoint(free_port(), "AKIACONFORMANCE00001", "conformance/secret+key/0000000000000001")
         self.config = root / "data-vault.toml"
-        self.config.write_text(self._configuration(extra))
+        self.config.write_text(self._configuration())
 
-    def _configuration(self, extra: str) -> str:
+    def _configuration(self) -> str:
         if self.behind is None:
             backend = 'kind = "local"'
         else:
@@ -300,10 +304,14 @@ etag = "md5"
 scrub = "off"
 {buckets}[buckets."{OPAQUE_BUCKET}"]
 etag = "opaque"
-{extra}"""
+"""
 
     def command(self) -> list[str]:
         return [str(gateway_binary()), "serve", "--config", str(self.config)]
+
+    def environment(self) -> dict[str, str]:
+        """`overrides` as `DATA_VAULT__SECTION__KEY`, from `section.key`."""
+        return {f"DATA_VAULT__{name.replace('.', '__').upper()}": value for name, value in self.overrides.items()}
 
     def ready(self) -> bool:
         return http_status(self.admin, "/readyz") == 200
@@ -320,7 +328,7 @@ etag = "opaque"
 
     def replica(self, root: Path) -> Gateway:
         """A second gateway of the same vault: the same root key and configuration, a sidecar and ports of its own."""
-        other = Gateway(root, self.behind, system_bucket=self.system_bucket)
+        other = Gateway(root, self.behind, self.system_bucket, self.overrides)
         shutil.copytree(self.data, other.data, ignore=shutil.ignore_patterns("sidecar.db*"))
         return other
 
