@@ -31,8 +31,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def backends(config: pytest.Config) -> list[str]:
     direct = config.getoption("direct")
     chosen = config.getoption("backend") or (["minio"] if direct else ["local", "minio"])
-    if direct and "local" in chosen:
-        raise pytest.UsageError("backend local is inside the gateway; --direct needs minio or garage")
+    if direct and chosen != ["minio"]:
+        raise pytest.UsageError("the control run is against MinIO: --direct goes with --backend minio only")
     return chosen
 
 
@@ -42,7 +42,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    direct, long = config.getoption("direct"), config.getoption("long")
+    direct, long, chosen = config.getoption("direct"), config.getoption("long"), backends(config)
     expected = expected_failures()
     entries = expected.get("expected", [])
     for entry in entries:
@@ -72,7 +72,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         too_long = not long and item.get_closest_marker("long")
         (left_out if wrong_run or too_long else selected).append(item)
     whole_suite = not config.option.keyword and not any("::" in argument or ".py" in argument for argument in config.args)
-    if whole_suite and (unused := [entry["test"] for index, entry in enumerate(entries) if index not in matched]):
+    here = [index for index, entry in enumerate(entries) if set(entry.get("backends", chosen)) & set(chosen)]
+    if whole_suite and (unused := [entries[index]["test"] for index in here if index not in matched]):
         raise pytest.UsageError(f"expected.toml names tests that do not exist: {unused}")
     config.hook.pytest_deselected(items=left_out)
     items[:] = selected
