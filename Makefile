@@ -1,0 +1,60 @@
+# One build profile (dev, with optimised dependencies) serves tests and conformance, so nothing is built twice.
+
+CACHE := $(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME),$(HOME)/.cache)/llm-data-vault
+PYTEST := $(CACHE)/venv/bin/pytest
+# Workers of the conformance suite; each has servers of its own.
+JOBS ?= 2
+# Seconds for each fuzz target.
+FUZZ_SECONDS ?= 60
+PYTEST_ARGS ?=
+
+.PHONY: help run test lint unit conformance-quick conformance control bench fuzz docs peers
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## build the gateway and serve: S3 on 127.0.0.1:9900, admin on 127.0.0.1:9901, data in ./data
+	cargo build --release --locked --bin data-vault
+	target/release/data-vault serve
+
+test: lint unit conformance-quick ## formatting, lints, unit tests, conformance over local and MinIO
+
+lint:
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+unit:
+	cargo test --workspace --locked
+
+conformance-quick:
+	conformance/peers.sh
+	cargo build --locked --bin data-vault
+	$(PYTEST) conformance -n $(JOBS) --dist worksteal --backend local --backend minio $(PYTEST_ARGS)
+
+conformance: ## the long matrix: every size, 50 kills, 5 GiB objects, and Garage too
+	conformance/peers.sh garage
+	cargo build --locked --bin data-vault
+	$(PYTEST) conformance --long --backend local --backend minio --backend garage $(PYTEST_ARGS)
+
+control: ## the conformance suite against MinIO itself: what passes there and must not is an error
+	conformance/peers.sh
+	$(PYTEST) conformance -n $(JOBS) --dist worksteal --direct $(PYTEST_ARGS)
+
+bench: ## gateway against direct against nginx before the same MinIO; writes docs/benchmarks.md
+	conformance/peers.sh bench
+	cargo build --release --locked --bin data-vault --bin bench
+	$(CACHE)/venv/bin/python bench/run.py
+
+fuzz: ## every fuzz target for FUZZ_SECONDS (60)
+	@command -v cargo-fuzz >/dev/null || cargo install cargo-fuzz --locked
+	@# RUSTC_BOOTSTRAP lets the pinned stable compiler take the sanitizer flags that cargo-fuzz passes.
+	@set -e; for dir in keys gateway; do \
+		[ -d $$dir/fuzz ] || continue; \
+		for target in $$(cd $$dir && cargo fuzz list); do \
+			echo "fuzz: $$dir/$$target for $(FUZZ_SECONDS) s"; \
+			(cd $$dir && RUSTC_BOOTSTRAP=1 cargo fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=2048 -timeout=10); \
+		done; \
+	done
+
+docs: ## the API documentation
+	cargo doc --workspace --no-deps --locked

@@ -1,0 +1,80 @@
+#!/usr/bin/env bash
+# Installs what the conformance suite and the benchmark talk to, where it is missing, and prints what is used:
+# real clients (boto3, aws-cli, rclone) and real object stores (MinIO, Garage), outside the source tree.
+#
+#   conformance/peers.sh           # clients and MinIO: what `make test` needs
+#   conformance/peers.sh garage    # and Garage: `make conformance`
+#   conformance/peers.sh bench     # and nginx: `make bench`
+#
+# Everything goes to ${XDG_CACHE_HOME:-~/.cache}/llm-data-vault and is kept. To take newer versions, delete it there.
+set -euo pipefail
+
+cache="${XDG_CACHE_HOME:-$HOME/.cache}/llm-data-vault"
+here="$(cd "$(dirname "$0")" && pwd)"
+mkdir -p "$cache/bin"
+# Two runs at once (a developer's and an editor's) must not build the same thing into one place.
+exec 9>"$cache/.lock"
+flock 9
+
+say() { printf 'peers: %s\n' "$*"; }
+die() { printf 'peers: %s\n' "$*" >&2; exit 1; }
+
+# go_tool NAME MODULE
+go_tool() {
+    local bin="$cache/bin/$1"
+    if [ ! -x "$bin" ]; then
+        command -v go >/dev/null || die "go is needed to build $1 ($2): install Go 1.24 or newer"
+        say "building $1 (minutes, once)"
+        GOBIN="$cache/bin" go install "$2@latest"
+    fi
+    if command -v go >/dev/null; then
+        say "$1 $(go version -m "$bin" | awk '$1 == "mod" { print $3; exit }')"
+    else
+        say "$1 ($bin)"
+    fi
+}
+
+python_venv() {
+    local venv="$cache/venv" stamp="$cache/venv/requirements.installed"
+    if ! cmp -s "$here/requirements.txt" "$stamp"; then
+        command -v python3 >/dev/null || die "python3 (3.11 or newer, with venv) is needed"
+        [ -x "$venv/bin/python" ] || python3 -m venv "$venv"
+        say "installing the Python clients"
+        "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$here/requirements.txt"
+        cp "$here/requirements.txt" "$stamp"
+    fi
+    say "$("$venv/bin/python" --version), $("$venv/bin/pip" list --disable-pip-version-check --format=freeze \
+        | grep -E '^(awscli|boto3|cryptography|pytest|pytest-xdist)==' | tr '\n' ' ')"
+}
+
+garage() {
+    local version=2.5.0
+    if ! "$cache/bin/garage" --version 2>/dev/null | grep -q "$version"; then
+        command -v cargo >/dev/null || die "cargo is needed to build garage"
+        say "building garage $version (ten minutes, once)"
+        CARGO_TARGET_DIR="$cache/garage-build" cargo install garage --version "$version" --locked --no-default-features \
+            --features bundled-libs,sqlite,lmdb --root "$cache"
+        rm -rf "$cache/garage-build"
+    fi
+    say "$("$cache/bin/garage" --version | head -n 1)"
+}
+
+nginx_debian() {
+    if ! command -v nginx >/dev/null && [ ! -x /usr/sbin/nginx ]; then
+        [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || die "install nginx (Debian: apt-get install nginx-light)"
+        apt-get update -qq
+        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends nginx-light >/dev/null
+    fi
+    say "$(PATH="$PATH:/usr/sbin" nginx -v 2>&1)"
+}
+
+go_tool minio github.com/minio/minio
+go_tool rclone github.com/rclone/rclone
+python_venv
+for extra in "$@"; do
+    case "$extra" in
+        garage) garage ;;
+        bench) nginx_debian ;;
+        *) die "unknown peer '$extra': garage or bench" ;;
+    esac
+done

@@ -1,0 +1,115 @@
+"""The sidecar is never the only copy: lost, rebuilt, or out of date, no object is lost and none is answered for wrongly."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from clients import MIB, boto, fresh, md5, multipart_etag, noise, put_in_parts
+from test_list import backend_calls
+
+pytestmark = pytest.mark.gateway
+
+PARTS = [noise(5 * MIB, 1), noise(6 * MIB, 2), b"end"]
+OBJECTS = {f"k{size:07}": noise(size, size) for size in (0, 1, 16_384, 70_000, 2 * MIB)}
+
+
+def fill(gateway, bucket: str) -> None:
+    s3 = boto(gateway.endpoint)
+    s3.create_bucket(Bucket=bucket)
+    for key, data in OBJECTS.items():
+        s3.put_object(Bucket=bucket, Key=key, Body=data, Metadata={"size": str(len(data))})
+    put_in_parts(s3, bucket, "m", PARTS)
+
+
+def check(gateway, bucket: str) -> None:
+    """GET, HEAD, LIST and a range of every object."""
+    s3 = boto(gateway.endpoint)
+    wanted = {key: (len(data), f'"{md5(data)}"') for key, data in OBJECTS.items()} | {"m": (sum(map(len, PARTS)), multipart_etag(PARTS))}
+    rows = s3.list_objects_v2(Bucket=bucket)["Contents"]
+    assert {row["Key"]: (row["Size"], row["ETag"]) for row in rows} == wanted
+    for key, (size, etag) in wanted.items():
+        head = s3.head_object(Bucket=bucket, Key=key)
+        assert (head["ContentLength"], head["ETag"]) == (size, etag)
+        data = OBJECTS.get(key, b"".join(PARTS))
+        assert s3.get_object(Bucket=bucket, Key=key)["Body"].read() == data
+        if size:
+            assert s3.get_object(Bucket=bucket, Key=key, Range="bytes=-1000")["Body"].read() == data[-1000:]
+    assert s3.get_object(Bucket=bucket, Key="m", PartNumber=2)["Body"].read() == PARTS[1]
+
+
+def lose_sidecar(gateway) -> None:
+    gateway.stop()
+    files = gateway.sidecar_files()
+    assert files
+    for path in files:
+        path.unlink()
+
+
+def test_deleted(own_gateway):
+    """Everything is read as before, and what is missing heals: a second LIST asks the backend once."""
+    bucket = fresh("sidecar")
+    fill(own_gateway, bucket)
+    lose_sidecar(own_gateway)
+    own_gateway.start()
+    check(own_gateway, bucket)
+    before = backend_calls(own_gateway.metrics())
+    boto(own_gateway.endpoint).list_objects_v2(Bucket=bucket)
+    assert backend_calls(own_gateway.metrics()) - before == 1
+
+
+def test_rebuilt(own_gateway):
+    """After `sidecar rebuild` the first LIST already costs one backend call."""
+    bucket = fresh("sidecar")
+    fill(own_gateway, bucket)
+    lose_sidecar(own_gateway)
+    done = own_gateway.run("sidecar", "rebuild", timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    own_gateway.start()
+    s3 = boto(own_gateway.endpoint)
+    s3.head_object(Bucket=bucket, Key="m")  # Loads the bucket's key.
+    before = backend_calls(own_gateway.metrics())
+    assert len(s3.list_objects_v2(Bucket=bucket)["Contents"]) == len(OBJECTS) + 1
+    assert backend_calls(own_gateway.metrics()) - before == 1
+    check(own_gateway, bucket)
+
+
+def test_taken_from_an_old_backup(own_gateway, tmp_path):
+    """Records of objects that were overwritten since do not answer."""
+    bucket = fresh("sidecar")
+    s3 = boto(own_gateway.endpoint)
+    s3.create_bucket(Bucket=bucket)
+    for key in (*OBJECTS, "m"):
+        s3.put_object(Bucket=bucket, Key=key, Body=noise(12_345, key))
+    s3.put_object(Bucket=bucket, Key="deleted", Body=b"x")
+    own_gateway.stop()
+    for path in own_gateway.sidecar_files():
+        shutil.copy2(path, tmp_path / path.name)
+    own_gateway.start()
+    s3.delete_object(Bucket=bucket, Key="deleted")
+    for key, data in OBJECTS.items():
+        s3.put_object(Bucket=bucket, Key=key, Body=data)
+    put_in_parts(s3, bucket, "m", PARTS)
+    lose_sidecar(own_gateway)
+    for path in tmp_path.glob("sidecar.db*"):
+        shutil.copy2(path, own_gateway.data / path.name)
+    own_gateway.start()
+    check(own_gateway, bucket)
+
+
+def test_restart(own_gateway):
+    """A stop and a start lose nothing; an upload under way goes on."""
+    bucket = fresh("sidecar")
+    fill(own_gateway, bucket)
+    s3 = boto(own_gateway.endpoint)
+    at = {"Bucket": bucket, "Key": "late"}
+    at["UploadId"] = s3.create_multipart_upload(**at)["UploadId"]
+    first = s3.upload_part(**at, PartNumber=1, Body=PARTS[0])["ETag"]
+    assert own_gateway.stop() == 0
+    own_gateway.start()
+    last = s3.upload_part(**at, PartNumber=2, Body=b"end")["ETag"]
+    s3.complete_multipart_upload(**at, MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": first}, {"PartNumber": 2, "ETag": last}]})
+    assert s3.get_object(Bucket=bucket, Key="late")["Body"].read() == PARTS[0] + b"end"
+    s3.delete_object(Bucket=bucket, Key="late")
+    check(own_gateway, bucket)
