@@ -7,7 +7,7 @@ use serde::Deserialize;
 use toml::de::{DeTable, DeValue};
 use toml::{Table, Value};
 
-use super::Invalid;
+use super::check::Invalid;
 use super::raw::Raw;
 
 /// Prefix of environment variables: `DATA_VAULT__SECTION__KEY`.

@@ -1,3 +1,5 @@
+use std::path::Path;
+
 use super::*;
 
 fn file(text: &str) -> Result<Config, String> {

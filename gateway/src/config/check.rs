@@ -1,0 +1,496 @@
+//! From what is written to what it means: defaults, bounds, and what must hold between values.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::raw::{self, Raw};
+use super::value::{ByteSize, Span};
+use super::{
+    AdminConfig, BackendConfig, BackendKind, BucketConfig, Buckets, ClientCredential, Config,
+    IdentityConfig, KeysConfig, LimitsConfig, LogConfig, S3Config, Scrub, ServerConfig,
+    SidecarConfig,
+};
+use crate::backend::BackendCredential;
+
+impl Config {
+    pub(super) fn from_raw(raw: Raw) -> Result<Self, Invalid> {
+        let data_dir = raw.data_dir.unwrap_or_else(|| PathBuf::from("data"));
+        let s3 = raw.backend.kind == raw::Kind::S3;
+        Ok(Self {
+            server: server(raw.server)?,
+            admin: AdminConfig {
+                listen: raw
+                    .admin
+                    .listen
+                    .unwrap_or(SocketAddr::from(([127, 0, 0, 1], 9901))),
+            },
+            backend: backend(raw.backend)?,
+            keys: keys(raw.keys, &data_dir)?,
+            sidecar: sidecar(raw.sidecar, &data_dir)?,
+            identity: IdentityConfig {
+                anonymous: raw.identity.anonymous.unwrap_or_default(),
+                sigv2: raw.identity.sigv2.unwrap_or_default(),
+            },
+            credentials: credentials(raw.credentials, s3)?,
+            buckets: Buckets::from_raw(raw.buckets)?,
+            limits: limits(&raw.limits)?,
+            log: LogConfig {
+                format: raw.log.format.unwrap_or_default(),
+                level: log_level(raw.log.level)?,
+            },
+            data_dir,
+        })
+    }
+}
+
+impl Buckets {
+    fn from_raw(mut raw: BTreeMap<String, raw::Bucket>) -> Result<Self, Invalid> {
+        for (name, bucket) in &raw {
+            if bucket.scrub.is_some_and(|s| s != Scrub::Off) {
+                return Err(Invalid::at(
+                    format!("buckets.{name}.scrub"),
+                    "only `off` is possible: the scrub engine is not part of this version, and a bucket that \
+                     claims to be scrubbed must be",
+                ));
+            }
+        }
+        let over = |base: BucketConfig, raw: &raw::Bucket| BucketConfig {
+            state: raw.state.unwrap_or(base.state),
+            etag: raw.etag.unwrap_or(base.etag),
+            scrub: raw.scrub.unwrap_or(base.scrub),
+        };
+        let default = raw
+            .remove("default")
+            .map_or_else(BucketConfig::default, |b| over(BucketConfig::default(), &b));
+        let named = raw
+            .iter()
+            .map(|(name, b)| (name.clone(), over(default, b)))
+            .collect();
+        Ok(Self { default, named })
+    }
+}
+
+/// A value that has the right type and is wrong all the same.
+#[derive(Debug)]
+pub(super) struct Invalid {
+    /// `section.key`
+    pub(super) key: String,
+    pub(super) message: String,
+}
+
+impl Invalid {
+    fn at(key: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            key: key.into(),
+            message: message.into(),
+        }
+    }
+}
+
+fn server(raw: raw::Server) -> Result<ServerConfig, Invalid> {
+    if raw.tls_cert.is_some() != raw.tls_key.is_some() {
+        let present = if raw.tls_cert.is_some() {
+            "tls_cert"
+        } else {
+            "tls_key"
+        };
+        return Err(Invalid::at(
+            format!("server.{present}"),
+            "`tls_cert` and `tls_key` are given together or not at all",
+        ));
+    }
+    if raw.tls_cert.is_some() {
+        return Err(Invalid::at(
+            "server.tls_cert",
+            "this version does not serve TLS itself: put a TLS proxy in front, and take `tls_cert` and `tls_key` out",
+        ));
+    }
+    if let Some(domain) = &raw.virtual_host_domain
+        && (domain.is_empty()
+            || domain.starts_with('.')
+            || !domain
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-.".contains(&b)))
+    {
+        return Err(Invalid::at(
+            "server.virtual_host_domain",
+            "must be a lower-case host name without port, such as `vault.example.com`",
+        ));
+    }
+    Ok(ServerConfig {
+        listen: raw
+            .listen
+            .unwrap_or(SocketAddr::from(([127, 0, 0, 1], 9900))),
+        virtual_host_domain: raw.virtual_host_domain,
+        max_connections: count(
+            "server.max_connections",
+            raw.max_connections,
+            1024,
+            1..=65_536,
+        )?,
+        // hyper needs 8 KiB at least, and holds a whole header section in memory for each connection.
+        max_header_bytes: size(
+            "server.max_header_bytes",
+            raw.max_header_bytes,
+            64 << 10,
+            8 << 10..=1 << 20,
+        )?,
+        max_headers: count("server.max_headers", raw.max_headers, 100, 16..=4096)?,
+        header_read_timeout: time(
+            "server.header_read_timeout",
+            raw.header_read_timeout,
+            30_000,
+        )?,
+        idle_timeout: time("server.idle_timeout", raw.idle_timeout, 60_000)?,
+        request_timeout: time("server.request_timeout", raw.request_timeout, 6 * 3_600_000)?,
+        drain_timeout: time("server.drain_timeout", raw.drain_timeout, 30_000)?,
+    })
+}
+
+fn backend(raw: raw::Backend) -> Result<BackendConfig, Invalid> {
+    let system_bucket = raw
+        .system_bucket
+        .clone()
+        .unwrap_or_else(|| "data-vault-system".into());
+    if !is_bucket_name(&system_bucket) {
+        return Err(Invalid::at(
+            "backend.system_bucket",
+            "must be a bucket name: 3 to 63 of `a-z`, `0-9`, `-`, `.`, with a letter or digit at both ends",
+        ));
+    }
+    let reserved_names = raw
+        .reserved_names
+        .clone()
+        .unwrap_or_else(|| ["minio", "admin", "swift"].map(str::to_owned).into());
+    if reserved_names.contains(&system_bucket) {
+        return Err(Invalid::at(
+            "backend.system_bucket",
+            "must not be one of `backend.reserved_names`",
+        ));
+    }
+    Ok(BackendConfig {
+        system_bucket,
+        conditions: raw.conditions.unwrap_or_default(),
+        single_put_limit: wide_size(
+            "backend.single_put_limit",
+            raw.single_put_limit,
+            5 << 30,
+            5 << 20..=1 << 50,
+        )?,
+        reserved_names,
+        kind: match raw.kind {
+            raw::Kind::Local => local(&raw)?,
+            raw::Kind::S3 => BackendKind::S3(s3(raw)?),
+        },
+    })
+}
+
+fn local(raw: &raw::Backend) -> Result<BackendKind, Invalid> {
+    let remote = [
+        ("endpoint", raw.endpoint.is_some()),
+        ("region", raw.region.is_some()),
+        ("access_key", raw.access_key.is_some()),
+        ("secret_key", raw.secret_key.is_some()),
+        ("ca_file", raw.ca_file.is_some()),
+    ];
+    match remote.into_iter().find(|(_, given)| *given) {
+        Some((key, _)) => Err(Invalid::at(
+            format!("backend.{key}"),
+            "means nothing to the local backend: set `kind = \"s3\"` in [backend], or take it out",
+        )),
+        None => Ok(BackendKind::Local),
+    }
+}
+
+fn s3(raw: raw::Backend) -> Result<S3Config, Invalid> {
+    let missing = |key: &str| {
+        Invalid::at(
+            "backend.kind",
+            format!("`s3` needs `endpoint`, `access_key` and `secret_key` too: `{key}` is missing"),
+        )
+    };
+    let endpoint = raw.endpoint.ok_or_else(|| missing("endpoint"))?;
+    let (scheme, authority) = endpoint_parts(&endpoint).ok_or_else(|| {
+        Invalid::at(
+            "backend.endpoint",
+            "must be `http://host[:port]` or `https://host[:port]`, without path, query or user",
+        )
+    })?;
+    if raw.ca_file.is_some() && scheme != http::uri::Scheme::HTTPS {
+        return Err(Invalid::at(
+            "backend.ca_file",
+            "means nothing to an endpoint that is not `https://`",
+        ));
+    }
+    let region = raw.region.unwrap_or_else(|| "us-east-1".into());
+    if region.is_empty()
+        || !region
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
+    {
+        return Err(Invalid::at(
+            "backend.region",
+            "must be a region name such as `us-east-1`",
+        ));
+    }
+    let access_key = raw.access_key.ok_or_else(|| missing("access_key"))?;
+    check_access_key("backend.access_key", &access_key)?;
+    let secret_key = raw.secret_key.ok_or_else(|| missing("secret_key"))?.0;
+    if secret_key.is_empty() {
+        return Err(Invalid::at("backend.secret_key", "must not be empty"));
+    }
+    Ok(S3Config {
+        scheme,
+        authority,
+        region,
+        credential: Arc::new(BackendCredential {
+            access_key,
+            secret_key,
+        }),
+        ca_file: raw.ca_file,
+        connect_timeout: time("backend.connect_timeout", raw.connect_timeout, 5_000)?,
+        // A backend assembles a large multipart upload before it answers.
+        response_timeout: time("backend.response_timeout", raw.response_timeout, 120_000)?,
+        idle_timeout: time("backend.idle_timeout", raw.idle_timeout, 60_000)?,
+        pool_size: count("backend.pool_size", raw.pool_size, 256, 1..=65_536)?,
+        pool_idle_timeout: time("backend.pool_idle_timeout", raw.pool_idle_timeout, 20_000)?,
+        retries: count("backend.retries", raw.retries, 3, 0..=10)? as u32,
+    })
+}
+
+fn endpoint_parts(endpoint: &str) -> Option<(http::uri::Scheme, http::uri::Authority)> {
+    let parts = endpoint.parse::<http::Uri>().ok()?.into_parts();
+    let scheme = parts
+        .scheme
+        .filter(|s| ["http", "https"].contains(&s.as_str()))?;
+    let authority = parts
+        .authority
+        .filter(|a| !a.as_str().contains('@') && !a.host().is_empty())?;
+    parts
+        .path_and_query
+        .is_none_or(|p| p.as_str() == "/")
+        .then_some((scheme, authority))
+}
+
+fn keys(raw: raw::Keys, data_dir: &Path) -> Result<KeysConfig, Invalid> {
+    Ok(KeysConfig {
+        keyring: raw.keyring.unwrap_or_else(|| data_dir.join("keyring.json")),
+        cache_age: time("keys.cache_age", raw.cache_age, 300_000)?,
+        cache_uses: wide_count("keys.cache_uses", raw.cache_uses, 1_000_000, 1..=1 << 32)?,
+        cache_entries: wide_count(
+            "keys.cache_entries",
+            raw.cache_entries,
+            10_000,
+            1..=10_000_000,
+        )?,
+    })
+}
+
+fn sidecar(raw: raw::Sidecar, data_dir: &Path) -> Result<SidecarConfig, Invalid> {
+    let url = match raw.url {
+        None => format!("sqlite://{}", data_dir.join("sidecar.db").display()),
+        Some(url) if url.starts_with("sqlite:") && url.len() > "sqlite://".len() => url,
+        Some(url) if url.starts_with("postgres:") || url.starts_with("postgresql:") => {
+            return Err(Invalid::at(
+                "sidecar.url",
+                "this version has no PostgreSQL sidecar: use `sqlite://path/to/sidecar.db`",
+            ));
+        }
+        Some(_) => {
+            return Err(Invalid::at(
+                "sidecar.url",
+                "must be `sqlite://path/to/sidecar.db`",
+            ));
+        }
+    };
+    Ok(SidecarConfig {
+        url,
+        commit_batch: count("sidecar.commit_batch", raw.commit_batch, 256, 1..=10_000)?,
+        commit_queue: count(
+            "sidecar.commit_queue",
+            raw.commit_queue,
+            4096,
+            1..=1_000_000,
+        )?,
+    })
+}
+
+fn credentials(raw: Vec<raw::Credential>, s3: bool) -> Result<Vec<ClientCredential>, Invalid> {
+    let mut out: Vec<ClientCredential> = Vec::with_capacity(raw.len());
+    for c in raw {
+        check_access_key("credentials", &c.access_key)?;
+        let at = |message: String| Invalid::at("credentials", message);
+        let name = &c.access_key;
+        if out.iter().any(|o| o.access_key == *name) {
+            return Err(at(format!("the access key `{name}` is given twice")));
+        }
+        if c.secret_key.0.len() < 8 {
+            return Err(at(format!(
+                "the `secret_key` of `{name}` has fewer than 8 characters"
+            )));
+        }
+        let backend = match (c.backend_access_key, c.backend_secret_key) {
+            (None, None) => None,
+            (Some(access_key), Some(secret)) if s3 => {
+                check_access_key("credentials", &access_key)?;
+                Some(Arc::new(BackendCredential {
+                    access_key,
+                    secret_key: secret.0,
+                }))
+            }
+            (Some(_), Some(_)) => {
+                return Err(at(format!(
+                    "`{name}` has a backend credential, but the local backend has no users"
+                )));
+            }
+            _ => {
+                return Err(at(format!(
+                    "`{name}` needs both `backend_access_key` and `backend_secret_key`, or neither"
+                )));
+            }
+        };
+        out.push(ClientCredential {
+            access_key: c.access_key,
+            secret_key: c.secret_key.0,
+            backend,
+        });
+    }
+    Ok(out)
+}
+
+fn limits(raw: &raw::Limits) -> Result<LimitsConfig, Invalid> {
+    Ok(LimitsConfig {
+        body_in_memory: size(
+            "limits.body_in_memory",
+            raw.body_in_memory,
+            8 << 20,
+            5 << 20..=64 << 20,
+        )?,
+        small_object: wide_size(
+            "limits.small_object",
+            raw.small_object,
+            1 << 20,
+            0..=8 << 20,
+        )?,
+        xml_body: size("limits.xml_body", raw.xml_body, 4 << 20, 1 << 20..=64 << 20)?,
+        list_heal_parallelism: count(
+            "limits.list_heal_parallelism",
+            raw.list_heal_parallelism,
+            16,
+            1..=256,
+        )?,
+        facts_cache_entries: wide_count(
+            "limits.facts_cache_entries",
+            raw.facts_cache_entries,
+            100_000,
+            0..=100_000_000,
+        )?,
+    })
+}
+
+fn log_level(level: Option<String>) -> Result<String, Invalid> {
+    let level = level.unwrap_or_else(|| "info".into());
+    match level.parse::<tracing_subscriber::EnvFilter>() {
+        // A bare word that is not a level would be taken for a module of that name, and silence everything else.
+        Ok(_)
+            if level.contains(['=', ','])
+                || level.parse::<tracing::Level>().is_ok()
+                || level == "off" =>
+        {
+            Ok(level)
+        }
+        _ => Err(Invalid::at(
+            "log.level",
+            "must be one of `off`, `error`, `warn`, `info`, `debug`, `trace`, or directives such as \
+             `info,gateway::server=debug`",
+        )),
+    }
+}
+
+/// An access key goes into `Credential=key/date/region/…`, so it can hold neither `/` nor `,` nor space.
+fn check_access_key(at: &str, key: &str) -> Result<(), Invalid> {
+    let fits = (1..=128).contains(&key.len())
+        && key
+            .bytes()
+            .all(|b| b.is_ascii_graphic() && !b"/,=".contains(&b));
+    fits.then_some(()).ok_or_else(|| {
+        Invalid::at(
+            at,
+            format!("`{key}` is no access key: 1 to 128 visible ASCII characters without `/`, `,` and `=`"),
+        )
+    })
+}
+
+fn is_bucket_name(name: &str) -> bool {
+    let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    (3..=63).contains(&name.len())
+        && name.bytes().all(|b| inner(b) || b"-.".contains(&b))
+        && name.bytes().next().is_some_and(inner)
+        && name.bytes().last().is_some_and(inner)
+}
+
+fn count(
+    key: &str,
+    given: Option<u32>,
+    default: u32,
+    allowed: std::ops::RangeInclusive<u32>,
+) -> Result<usize, Invalid> {
+    within(key, given.unwrap_or(default), &allowed).map(|n| n as usize)
+}
+
+fn wide_count(
+    key: &str,
+    given: Option<u64>,
+    default: u64,
+    allowed: std::ops::RangeInclusive<u64>,
+) -> Result<u64, Invalid> {
+    within(key, given.unwrap_or(default), &allowed)
+}
+
+fn size(
+    key: &str,
+    given: Option<ByteSize>,
+    default: u64,
+    allowed: std::ops::RangeInclusive<u64>,
+) -> Result<usize, Invalid> {
+    wide_size(key, given, default, allowed).map(|n| n as usize)
+}
+
+fn wide_size(
+    key: &str,
+    given: Option<ByteSize>,
+    default: u64,
+    allowed: std::ops::RangeInclusive<u64>,
+) -> Result<u64, Invalid> {
+    let n = given.map_or(default, |s| s.0);
+    within(key, n, &allowed).map_err(|mut e| {
+        e.message += " (bytes)";
+        e
+    })
+}
+
+fn within<T: PartialOrd + std::fmt::Display>(
+    key: &str,
+    n: T,
+    allowed: &std::ops::RangeInclusive<T>,
+) -> Result<T, Invalid> {
+    if allowed.contains(&n) {
+        return Ok(n);
+    }
+    Err(Invalid::at(
+        key,
+        format!("must be {} to {}", allowed.start(), allowed.end()),
+    ))
+}
+
+/// A timeout: 1 ms to 7 days. Zero would mean "never" to some readers and "at once" to others, so it means nothing.
+fn time(key: &str, given: Option<Span>, default_ms: u64) -> Result<Duration, Invalid> {
+    let span = given.map_or(Duration::from_millis(default_ms), |s| s.0);
+    if span.is_zero() || span > Duration::from_hours(7 * 24) {
+        return Err(Invalid::at(key, "must be `1ms` to `7d`"));
+    }
+    Ok(span)
+}
