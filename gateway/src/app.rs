@@ -114,7 +114,9 @@ async fn build(config: Config) -> Result<(Arc<Vault>, Arc<SqliteSidecar>, Option
     let metrics = Metrics::new(Op::ALL.iter().map(|op| op.name()));
 
     let backend: Arc<dyn Backend> = match &config.backend.kind {
-        BackendKind::Local => Arc::new(LocalBackend::open(&config.data_dir.join("objects"), LocalOptions { cheap_etag: true }).await?),
+        BackendKind::Local => {
+            Arc::new(LocalBackend::open(&config.data_dir.join("objects"), LocalOptions { cheap_etag: true }).await?)
+        }
         BackendKind::S3(s3) => {
             let http = HttpBackend::new(s3, metrics.clone())?;
             let http = Arc::new(http);
@@ -133,9 +135,15 @@ async fn build(config: Config) -> Result<(Arc<Vault>, Arc<SqliteSidecar>, Option
     let sidecar: Arc<dyn Sidecar> = sqlite.clone();
 
     let ring = config.keys.keyring.clone();
-    let root = tokio::task::spawn_blocking(move || LocalKeyring::open_or_create(&ring)).await.map_err(|e| AppError::DataDir(io::Error::other(e)))??;
+    let root = tokio::task::spawn_blocking(move || LocalKeyring::open_or_create(&ring))
+        .await
+        .map_err(|e| AppError::DataDir(io::Error::other(e)))??;
     let records = SystemBucketKeks::new(backend.clone(), sidecar.clone(), config.backend.system_bucket.clone());
-    let bounds = CacheBounds { max_entries: config.keys.cache_entries, max_age: config.keys.cache_age, max_uses: config.keys.cache_uses };
+    let bounds = CacheBounds {
+        max_entries: config.keys.cache_entries,
+        max_age: config.keys.cache_age,
+        max_uses: config.keys.cache_uses,
+    };
     let keys = KeyManager::new(Arc::new(root), Arc::new(records), bounds);
 
     let (credentials, fresh) = credentials(&config)?;
@@ -156,7 +164,11 @@ fn credentials(config: &Config) -> Result<(Credentials, Option<Credential>), App
     let configured = config
         .credentials
         .iter()
-        .map(|c| Credential { access_key: c.access_key.clone(), secret_key: c.secret_key.clone(), backend: c.backend.clone() })
+        .map(|c| Credential {
+            access_key: c.access_key.clone(),
+            secret_key: c.secret_key.clone(),
+            backend: c.backend.clone(),
+        })
         .collect();
     Ok((Credentials::new(configured)?, None))
 }
@@ -187,7 +199,11 @@ fn admin_of(vault: &Arc<Vault>) -> Admin {
                 let request = BackendRequest::head_bucket(vault.reserved.system_bucket(), Signer::Gateway);
                 let status = vault.backend.call(request).await.map_err(|e| e.to_string())?.status();
                 // 404: it answers, and no key was made yet.
-                if status.is_success() || status.as_u16() == 404 { Ok(()) } else { Err(format!("it answered {status}")) }
+                if status.is_success() || status.as_u16() == 404 {
+                    Ok(())
+                } else {
+                    Err(format!("it answered {status}"))
+                }
             }
         })
         .check("sidecar", move || {

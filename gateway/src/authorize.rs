@@ -40,7 +40,11 @@ pub fn authorize(
 }
 
 fn ask(rules: Rules, principal: &Principal, action: Option<&str>, resource: &str) -> Result<(), Error> {
-    let asks = if principal.is_anonymous() { policy::Principal::Anonymous } else { policy::Principal::Authenticated(&principal.access_key) };
+    let asks = if principal.is_anonymous() {
+        policy::Principal::Anonymous
+    } else {
+        policy::Principal::Authenticated(&principal.access_key)
+    };
     match decide(rules, &Request { principal: asks, action, resource }).effect {
         Effect::Allow => Ok(()),
         Effect::Deny => Err(Error::client(S3ErrorCode::AccessDenied, "Access Denied")),

@@ -36,7 +36,8 @@ impl SystemBucketKeks {
     }
 
     async fn stored(&self, bucket: &str, kek_id: Uuid) -> Result<Option<KekRecord>, Error> {
-        let request = BackendRequest::new(Method::GET, path(&self.bucket, &Self::name(bucket, kek_id)), Signer::Gateway);
+        let request =
+            BackendRequest::new(Method::GET, path(&self.bucket, &Self::name(bucket, kek_id)), Signer::Gateway);
         let response = self.backend.call(request).await.map_err(Error::store)?;
         match response.status() {
             StatusCode::OK => {
@@ -55,12 +56,12 @@ impl SystemBucketKeks {
             .payload(Payload::Bytes(document.to_vec().into()));
         Ok(self.backend.call(request).await.map_err(Error::store)?.status())
     }
-
 }
 
 /// The system bucket, made where it is missing.
 pub async fn make_bucket(backend: &dyn Backend, bucket: &str) -> Result<(), Error> {
-    let found = backend.call(BackendRequest::head_bucket(bucket, Signer::Gateway)).await.map_err(Error::store)?.status();
+    let found =
+        backend.call(BackendRequest::head_bucket(bucket, Signer::Gateway)).await.map_err(Error::store)?.status();
     if found.is_success() {
         return Ok(());
     }
@@ -70,7 +71,9 @@ pub async fn make_bucket(backend: &dyn Backend, bucket: &str) -> Result<(), Erro
     if status.is_success() || status == StatusCode::CONFLICT {
         return Ok(());
     }
-    Err(Error::store(format!("the system bucket {bucket} is not there ({found}) and cannot be made: the backend answered {status}")))
+    Err(Error::store(format!(
+        "the system bucket {bucket} is not there ({found}) and cannot be made: the backend answered {status}"
+    )))
 }
 
 #[async_trait::async_trait]
@@ -125,7 +128,10 @@ impl KekStore for SystemBucketKeks {
             let root = document.root();
             for entry in root.elements("Contents") {
                 let key = entry.child_text("Key").map_err(Error::store)?.unwrap_or_default();
-                let id = key.strip_prefix(&prefix).and_then(|k| k.strip_suffix(".json")).and_then(|k| Uuid::parse_str(k).ok());
+                let id = key
+                    .strip_prefix(&prefix)
+                    .and_then(|k| k.strip_suffix(".json"))
+                    .and_then(|k| Uuid::parse_str(k).ok());
                 if let Some(id) = id
                     && let Some(record) = self.stored(bucket, id).await?
                 {

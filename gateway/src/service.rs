@@ -66,12 +66,21 @@ impl Service {
         response
     }
 
-    async fn pipeline(&self, request: Request<Body>, request_id: &RequestId, name: &mut &'static str) -> Result<Response<Body>, Error> {
+    async fn pipeline(
+        &self,
+        request: Request<Body>,
+        request_id: &RequestId,
+        name: &mut &'static str,
+    ) -> Result<Response<Body>, Error> {
         let vault = &self.vault;
         let (mut parts, body) = request.into_parts();
 
         // What is asked about.
-        let host = parts.headers.get(header::HOST).and_then(|h| h.to_str().ok()).or_else(|| parts.uri.authority().map(http::uri::Authority::as_str));
+        let host = parts
+            .headers
+            .get(header::HOST)
+            .and_then(|h| h.to_str().ok())
+            .or_else(|| parts.uri.authority().map(http::uri::Authority::as_str));
         let domain = vault.config.server.virtual_host_domain.as_deref();
         let address = address::parse(&parts.uri, host, domain)?;
         let query = Query::parse(parts.uri.query().unwrap_or_default())?;
@@ -148,7 +157,10 @@ impl Service {
             Authentication::Anonymous => Ok(Principal::anonymous()),
             Authentication::Signed(verified) => match self.vault.credentials.find(&verified.access_key) {
                 Some(credential) => Ok(credential.principal()),
-                None => Err(Error::client(S3ErrorCode::InvalidAccessKeyId, "The AWS Access Key Id you provided does not exist in our records.")),
+                None => Err(Error::client(
+                    S3ErrorCode::InvalidAccessKeyId,
+                    "The AWS Access Key Id you provided does not exist in our records.",
+                )),
             },
         }
     }
@@ -164,11 +176,24 @@ impl Handler for Service {
 fn headers_from_query(query: &Query, headers: &mut HeaderMap) -> Result<(), Error> {
     for (name, value) in query.iter() {
         let lower = name.to_ascii_lowercase();
-        let signature = ["x-amz-algorithm", "x-amz-credential", "x-amz-date", "x-amz-expires", "x-amz-signedheaders", "x-amz-signature", "x-amz-security-token"];
+        let signature = [
+            "x-amz-algorithm",
+            "x-amz-credential",
+            "x-amz-date",
+            "x-amz-expires",
+            "x-amz-signedheaders",
+            "x-amz-signature",
+            "x-amz-security-token",
+        ];
         if !lower.starts_with("x-amz-") || signature.contains(&lower.as_str()) {
             continue;
         }
-        let invalid = || Error::client(S3ErrorCode::InvalidArgument, format!("The query parameter {lower} cannot stand for a header"));
+        let invalid = || {
+            Error::client(
+                S3ErrorCode::InvalidArgument,
+                format!("The query parameter {lower} cannot stand for a header"),
+            )
+        };
         let header = http::HeaderName::try_from(lower.as_str()).map_err(|_| invalid())?;
         let value = HeaderValue::from_bytes(value.unwrap_or_default().as_bytes()).map_err(|_| invalid())?;
         // Header and parameter both: S3 takes the header, which is signed as well.

@@ -55,7 +55,18 @@ impl Vault {
     ) -> Self {
         let known = KnownObjects::new(config.limits.facts_cache_entries);
         let known_buckets = Cache::builder().max_capacity(10_000).time_to_live(Duration::from_secs(300)).build();
-        Self { config, backend, keys, sidecar, credentials, reserved, metrics, known, known_buckets, learning: Arc::new(Semaphore::new(LEARNING)) }
+        Self {
+            config,
+            backend,
+            keys,
+            sidecar,
+            credentials,
+            reserved,
+            metrics,
+            known,
+            known_buckets,
+            learning: Arc::new(Semaphore::new(LEARNING)),
+        }
     }
 
     /// The key that seals new objects of a bucket. A bucket that does not exist gets the backend's `NoSuchBucket`, and no key:
@@ -108,7 +119,8 @@ pub struct KnownObjects {
 impl KnownObjects {
     fn new(entries: u64) -> Self {
         // Counted by part rows, since a record of 10,000 parts weighs as much as 3,000 small ones.
-        let weigh = |_: &ObjectAt, r: &Arc<ObjectRecord>| 1 + u32::try_from(r.facts.parts.len() / 3).unwrap_or(u32::MAX);
+        let weigh =
+            |_: &ObjectAt, r: &Arc<ObjectRecord>| 1 + u32::try_from(r.facts.parts.len() / 3).unwrap_or(u32::MAX);
         Self {
             sealed: Cache::builder().max_capacity(entries).weigher(weigh).build(),
             plain: Cache::builder().max_capacity(entries).build(),

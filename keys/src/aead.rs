@@ -31,21 +31,14 @@ impl Aead for AwsLc {
 
     fn seal(&self, nonce: [u8; 12], in_out: &mut [u8]) -> Result<[u8; 16], Error> {
         let nonce = Nonce::assume_unique_for_key(nonce);
-        let tag = self
-            .0
-            .seal_in_place_separate_tag(nonce, Aad::empty(), in_out)
-            .map_err(|_| Error::Provider("AES-GCM"))?;
-        tag.as_ref()
-            .try_into()
-            .map_err(|_| Error::Provider("AES-GCM"))
+        let tag =
+            self.0.seal_in_place_separate_tag(nonce, Aad::empty(), in_out).map_err(|_| Error::Provider("AES-GCM"))?;
+        tag.as_ref().try_into().map_err(|_| Error::Provider("AES-GCM"))
     }
 
     fn open(&self, nonce: [u8; 12], in_out: &mut [u8], tag: &[u8; 16]) -> Result<(), NotAuthentic> {
         let nonce = Nonce::assume_unique_for_key(nonce);
-        match self
-            .0
-            .open_in_place_separate_tag(nonce, Aad::empty(), tag, in_out)
-        {
+        match self.0.open_in_place_separate_tag(nonce, Aad::empty(), tag, in_out) {
             Ok(_) => Ok(()),
             Err(_) => Err(NotAuthentic),
         }
@@ -57,9 +50,7 @@ pub struct Portable(aes_gcm::Aes256Gcm);
 
 impl Aead for Portable {
     fn new(key: &[u8; 32]) -> Result<Self, Error> {
-        aes_gcm::Aes256Gcm::new_from_slice(key)
-            .map(Self)
-            .map_err(|_| Error::Provider("AES key"))
+        aes_gcm::Aes256Gcm::new_from_slice(key).map(Self).map_err(|_| Error::Provider("AES key"))
     }
 
     fn seal(&self, nonce: [u8; 12], in_out: &mut [u8]) -> Result<[u8; 16], Error> {
@@ -70,8 +61,6 @@ impl Aead for Portable {
     }
 
     fn open(&self, nonce: [u8; 12], in_out: &mut [u8], tag: &[u8; 16]) -> Result<(), NotAuthentic> {
-        self.0
-            .decrypt_inout_detached(&nonce.into(), b"", in_out.into(), &(*tag).into())
-            .map_err(|_| NotAuthentic)
+        self.0.decrypt_inout_detached(&nonce.into(), b"", in_out.into(), &(*tag).into()).map_err(|_| NotAuthentic)
     }
 }

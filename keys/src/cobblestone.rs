@@ -65,14 +65,7 @@ impl<A: Aead> Message<A> {
         }
         let mut okm = Zeroizing::new([0; 76]);
         hkdf::Prk::new_less_safe(hkdf::HKDF_SHA512, key)
-            .expand(
-                &[
-                    b"c2sp.org/chunked-encryption@v1+AEAD_AES_256_GCM\0",
-                    salt,
-                    context,
-                ],
-                Length,
-            )
+            .expand(&[b"c2sp.org/chunked-encryption@v1+AEAD_AES_256_GCM\0", salt, context], Length)
             .and_then(|derived| derived.fill(&mut *okm))
             .map_err(|_| Error::Provider("HKDF"))?;
         let mut aead_key = Zeroizing::new([0; 32]);
@@ -87,12 +80,7 @@ impl<A: Aead> Message<A> {
     }
 
     /// Keys for opening, after the commitment was compared in constant time.
-    pub(crate) fn open(
-        key: &[u8; 32],
-        context: &[u8],
-        prefix: &Prefix,
-        what: &'static str,
-    ) -> Result<Self, Error> {
+    pub(crate) fn open(key: &[u8; 32], context: &[u8], prefix: &Prefix, what: &'static str) -> Result<Self, Error> {
         let mut salt = [0; SALT];
         salt.copy_from_slice(&prefix[..SALT]);
         let (message, derived) = Self::derive(key, &salt, context)?;
@@ -113,13 +101,7 @@ impl<A: Aead> Message<A> {
     }
 
     /// Appends chunk number `chunk`, whose plaintext is `head ‖ tail`, sealed.
-    fn seal_onto(
-        &self,
-        chunk: u64,
-        head: &[u8],
-        tail: &[u8],
-        out: &mut BytesMut,
-    ) -> Result<(), Error> {
+    fn seal_onto(&self, chunk: u64, head: &[u8], tail: &[u8], out: &mut BytesMut) -> Result<(), Error> {
         let nonce = self.nonce(chunk)?;
         let start = out.len();
         out.extend_from_slice(head);
@@ -175,19 +157,9 @@ impl<A: Aead> Encryptor<A> {
     }
 
     /// With a given salt, which must never repeat under this key. Only test vectors call it with one that is not random.
-    pub(crate) fn with_salt(
-        key: &[u8; 32],
-        context: &[u8],
-        salt: &[u8; SALT],
-    ) -> Result<Self, Error> {
+    pub(crate) fn with_salt(key: &[u8; 32], context: &[u8], salt: &[u8; SALT]) -> Result<Self, Error> {
         let (message, prefix) = Message::derive(key, salt, context)?;
-        Ok(Self {
-            message,
-            prefix,
-            prefix_sent: false,
-            chunk: 0,
-            pending: Vec::new(),
-        })
+        Ok(Self { message, prefix, prefix_sent: false, chunk: 0, pending: Vec::new() })
     }
 
     /// Salt and commitment.
@@ -209,8 +181,7 @@ impl<A: Aead> Encryptor<A> {
                 return Ok(());
             }
             let (head, behind) = rest.split_at(missing);
-            self.message
-                .seal_onto(self.chunk, &self.pending, head, out)?;
+            self.message.seal_onto(self.chunk, &self.pending, head, out)?;
             self.chunk += 1;
             self.pending.clear();
             rest = behind;
@@ -349,9 +320,7 @@ pub(crate) fn seal_with_salt(
         let end = plaintext.len().min(begin + CHUNK_BYTES);
         let start = out.len();
         out.extend_from_slice(&plaintext[begin..end]);
-        let tag = message
-            .aead
-            .seal(message.nonce(chunk as u64)?, &mut out[start..])?;
+        let tag = message.aead.seal(message.nonce(chunk as u64)?, &mut out[start..])?;
         out.extend_from_slice(&tag);
     }
     Ok(out)
@@ -379,10 +348,7 @@ pub(crate) fn open_as(
         let (ciphertext, tag) = chunk.split_last_chunk().ok_or(Error::Truncated)?;
         let start = out.len();
         out.extend_from_slice(ciphertext);
-        message
-            .aead
-            .open(message.nonce(index)?, &mut out[start..], tag)
-            .map_err(|_| Error::NotAuthentic(what))?;
+        message.aead.open(message.nonce(index)?, &mut out[start..], tag).map_err(|_| Error::NotAuthentic(what))?;
         if chunk.len() < SEALED_CHUNK {
             return Ok(out);
         }

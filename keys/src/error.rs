@@ -180,9 +180,7 @@ impl Error {
                 "The bucket's key records cannot be reached. Nothing was stored or changed; try again."
             }
             Self::TooLong => "The object or part is longer than can be stored.",
-            Self::Invalid(_) | Self::Provider(_) => {
-                "The gateway failed. See its log by this request id."
-            }
+            Self::Invalid(_) | Self::Provider(_) => "The gateway failed. See its log by this request id.",
         }
     }
 }

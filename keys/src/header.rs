@@ -66,9 +66,7 @@ impl Header {
         if value.len() != ENCODED_LEN {
             return Err(Error::BadHeader("wrong length"));
         }
-        let raw = STANDARD
-            .decode(value)
-            .map_err(|_| Error::BadHeader("not base64"))?;
+        let raw = STANDARD.decode(value).map_err(|_| Error::BadHeader("not base64"))?;
         let mut fields = raw.as_slice();
         let [version, suite, mask] = take(&mut fields)?;
         if suite != SUITE {
@@ -94,9 +92,7 @@ impl Header {
 }
 
 fn take<const N: usize>(fields: &mut &[u8]) -> Result<[u8; N], Error> {
-    let (field, rest) = fields
-        .split_first_chunk()
-        .ok_or(Error::BadHeader("wrong length"))?;
+    let (field, rest) = fields.split_first_chunk().ok_or(Error::BadHeader("wrong length"))?;
     *fields = rest;
     Ok(*field)
 }
@@ -124,10 +120,7 @@ mod tests {
         assert_eq!(value.len(), 228);
         assert_eq!(ENCODED_LEN, 228);
         assert_eq!(Header::decode(value.as_bytes()).unwrap(), example());
-        assert_eq!(
-            Header::decode(format!(" {value}\t").as_bytes()).unwrap(),
-            example()
-        );
+        assert_eq!(Header::decode(format!(" {value}\t").as_bytes()).unwrap(), example());
     }
 
     #[test]
@@ -135,28 +128,16 @@ mod tests {
         let mut header = example();
         header.version = 2;
         let newer = header.encode();
-        assert!(matches!(
-            Header::decode(newer.as_bytes()),
-            Err(Error::UnknownVersion(2))
-        ));
+        assert!(matches!(Header::decode(newer.as_bytes()), Err(Error::UnknownVersion(2))));
         header = example();
         header.suite = 9;
-        assert!(matches!(
-            Header::decode(header.encode().as_bytes()),
-            Err(Error::UnknownSuite(9))
-        ));
+        assert!(matches!(Header::decode(header.encode().as_bytes()), Err(Error::UnknownSuite(9))));
         header = example();
         header.mask = 0x40;
-        assert!(matches!(
-            Header::decode(header.encode().as_bytes()),
-            Err(Error::BadHeader(_))
-        ));
+        assert!(matches!(Header::decode(header.encode().as_bytes()), Err(Error::BadHeader(_))));
         let value = example().encode();
         for bad in [&value[..224], &format!("{value}AAAA"), "", "AQE", "!!!!"] {
-            assert!(matches!(
-                Header::decode(bad.as_bytes()),
-                Err(Error::BadHeader(_))
-            ));
+            assert!(matches!(Header::decode(bad.as_bytes()), Err(Error::BadHeader(_))));
         }
     }
 

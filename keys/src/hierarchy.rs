@@ -58,13 +58,7 @@ impl Kek {
 
     /// Wraps an object's DEK, bound to bucket, key name, oid and metadata: [`crate::metadata::mask`] and
     /// [`crate::metadata::digest`] of what is sent to the backend.
-    pub fn wrap(
-        &self,
-        object_key: &str,
-        object: &ObjectKey,
-        mask: u8,
-        digest: [u8; 32],
-    ) -> Result<Header, Error> {
+    pub fn wrap(&self, object_key: &str, object: &ObjectKey, mask: u8, digest: [u8; 32]) -> Result<Header, Error> {
         self.wrap_with_salt(object_key, object, mask, digest, &crate::random()?)
     }
 
@@ -85,25 +79,15 @@ impl Kek {
             kek_id: self.id(),
             oid: object.oid(),
             metadata_digest: digest,
-            wrapped_dek: wrapped
-                .try_into()
-                .map_err(|_| Error::Invalid("wrapped DEK of another length"))?,
+            wrapped_dek: wrapped.try_into().map_err(|_| Error::Invalid("wrapped DEK of another length"))?,
         })
     }
 
     /// Opens an object's DEK. `digest` is [`crate::metadata::digest`] of the metadata as stored now, under the header's mask;
     /// another than the one sealed is [`Error::MetadataChanged`]. To accept a change, pass the header's own.
-    pub fn unwrap(
-        &self,
-        object_key: &str,
-        header: &Header,
-        digest: [u8; 32],
-    ) -> Result<ObjectKey, Error> {
+    pub fn unwrap(&self, object_key: &str, header: &Header, digest: [u8; 32]) -> Result<ObjectKey, Error> {
         if header.kek_id != self.id() {
-            return Err(Error::OtherKek {
-                named: header.kek_id,
-                given: self.id(),
-            });
+            return Err(Error::OtherKek { named: header.kek_id, given: self.id() });
         }
         // The header first: a forged digest in it must not pass for changed metadata.
         let context = self.dek_context(object_key, header.oid.0, &header.metadata_digest)?;
@@ -124,17 +108,10 @@ impl Kek {
     }
 
     /// Opens the state of a multipart upload of that key.
-    pub fn open_upload(
-        &self,
-        object_key: &str,
-        sealed: &[u8],
-    ) -> Result<Zeroizing<Vec<u8>>, Error> {
+    pub fn open_upload(&self, object_key: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
         let named = Self::of_upload(sealed)?;
         if named != self.id() {
-            return Err(Error::OtherKek {
-                named,
-                given: self.id(),
-            });
+            return Err(Error::OtherKek { named, given: self.id() });
         }
         let context = self.upload_context(object_key)?;
         cobblestone::open_as(&self.key, &context, &sealed[16..], "upload state")
@@ -146,12 +123,7 @@ impl Kek {
         Ok(Uuid::from_bytes(*id))
     }
 
-    fn dek_context(
-        &self,
-        object_key: &str,
-        oid: [u8; 16],
-        digest: &[u8; 32],
-    ) -> Result<Vec<u8>, Error> {
+    fn dek_context(&self, object_key: &str, oid: [u8; 16], digest: &[u8; 32]) -> Result<Vec<u8>, Error> {
         let mut context = b"dv1/dek".to_vec();
         context.extend_from_slice(self.name.bucket_uuid.as_bytes());
         push_prefixed(&mut context, object_key)?;
@@ -170,9 +142,7 @@ impl Kek {
 
 impl std::fmt::Debug for Kek {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Kek")
-            .field("name", &self.name)
-            .finish_non_exhaustive()
+        f.debug_struct("Kek").field("name", &self.name).finish_non_exhaustive()
     }
 }
 
@@ -186,9 +156,7 @@ fn push_prefixed(context: &mut Vec<u8>, text: &str) -> Result<(), Error> {
 
 /// Thirty-two opened bytes as a key.
 fn key_of(opened: &[u8]) -> Result<Zeroizing<[u8; 32]>, Error> {
-    let opened: &[u8; 32] = opened
-        .try_into()
-        .map_err(|_| Error::Invalid("a wrapped key is not 32 bytes"))?;
+    let opened: &[u8; 32] = opened.try_into().map_err(|_| Error::Invalid("a wrapped key is not 32 bytes"))?;
     let mut key = Zeroizing::new([0; 32]);
     key.copy_from_slice(opened);
     Ok(key)
@@ -220,45 +188,24 @@ mod tests {
         assert_eq!(opened.oid(), object.oid());
 
         // Renamed, and moved to another bucket.
-        assert!(matches!(
-            kek(1, 1).unwrap("a/c", &header, digest),
-            Err(Error::NotAuthentic(_))
-        ));
-        assert!(matches!(
-            kek(2, 1).unwrap("a/b", &header, digest),
-            Err(Error::NotAuthentic(_))
-        ));
+        assert!(matches!(kek(1, 1).unwrap("a/c", &header, digest), Err(Error::NotAuthentic(_))));
+        assert!(matches!(kek(2, 1).unwrap("a/b", &header, digest), Err(Error::NotAuthentic(_))));
         // Under another KEK.
-        assert!(matches!(
-            kek(1, 2).unwrap("a/b", &header, digest),
-            Err(Error::OtherKek { .. })
-        ));
+        assert!(matches!(kek(1, 2).unwrap("a/b", &header, digest), Err(Error::OtherKek { .. })));
         // Metadata changed, and the digest in the header changed to go with it.
-        assert!(matches!(
-            kek(1, 1).unwrap("a/b", &header, [8; 32]),
-            Err(Error::MetadataChanged)
-        ));
+        assert!(matches!(kek(1, 1).unwrap("a/b", &header, [8; 32]), Err(Error::MetadataChanged)));
         let mut forged = header.clone();
         forged.metadata_digest = [8; 32];
-        assert!(matches!(
-            kek(1, 1).unwrap("a/b", &forged, [8; 32]),
-            Err(Error::NotAuthentic(_))
-        ));
+        assert!(matches!(kek(1, 1).unwrap("a/b", &forged, [8; 32]), Err(Error::NotAuthentic(_))));
         // Given another object id.
         let mut forged = header.clone();
         forged.oid.0[0] ^= 1;
-        assert!(matches!(
-            kek(1, 1).unwrap("a/b", &forged, digest),
-            Err(Error::NotAuthentic(_))
-        ));
+        assert!(matches!(kek(1, 1).unwrap("a/b", &forged, digest), Err(Error::NotAuthentic(_))));
         // Every bit of the wrapped DEK counts.
         for bit in 0..104 * 8 {
             let mut forged = header.clone();
             forged.wrapped_dek[bit / 8] ^= 1 << (bit % 8);
-            assert!(matches!(
-                kek(1, 1).unwrap("a/b", &forged, digest),
-                Err(Error::NotAuthentic(_))
-            ));
+            assert!(matches!(kek(1, 1).unwrap("a/b", &forged, digest), Err(Error::NotAuthentic(_))));
         }
     }
 
@@ -269,10 +216,7 @@ mod tests {
         assert_eq!(*kek(1, 1).open_upload("a", &sealed).unwrap(), b"state");
         assert!(kek(1, 1).open_upload("b", &sealed).is_err());
         assert!(kek(2, 1).open_upload("a", &sealed).is_err());
-        assert!(matches!(
-            kek(1, 2).open_upload("a", &sealed),
-            Err(Error::OtherKek { .. })
-        ));
+        assert!(matches!(kek(1, 2).open_upload("a", &sealed), Err(Error::OtherKek { .. })));
         for cut in 0..sealed.len() {
             assert!(kek(1, 1).open_upload("a", &sealed[..cut]).is_err());
         }
@@ -280,11 +224,7 @@ mod tests {
 
     #[test]
     fn nothing_prints_a_key() {
-        let printed = format!(
-            "{:?} {:?}",
-            kek(1, 1),
-            ObjectKey::new(Zeroizing::new([7; 32]), crate::Oid([1; 16]))
-        );
+        let printed = format!("{:?} {:?}", kek(1, 1), ObjectKey::new(Zeroizing::new([7; 32]), crate::Oid([1; 16])));
         assert!(!printed.contains("7, 7") && !printed.contains("0707"));
     }
 }

@@ -58,18 +58,8 @@ mod tests {
 
     #[test]
     fn strictly_increasing_and_inverted_around_every_kind_of_boundary() {
-        let boundaries = [
-            0,
-            CHUNK,
-            2 * CHUNK,
-            PART,
-            2 * PART,
-            9997 * PART,
-            9998 * PART,
-            9999 * PART,
-            10_000 * PART,
-            48 << 40,
-        ];
+        let boundaries =
+            [0, CHUNK, 2 * CHUNK, PART, 2 * PART, 9997 * PART, 9998 * PART, 9999 * PART, 10_000 * PART, 48 << 40];
         for boundary in boundaries {
             for plaintext in boundary.max(40) - 40..boundary + 40 {
                 let sealed = sealed_object_len(plaintext);

@@ -17,14 +17,8 @@ use base64::Engine;
 pub const HEADER_NAME: &str = "x-amz-meta-dv1";
 
 /// The system headers that a mask can name: bit 0 is the first.
-pub const SYSTEM_HEADERS: [&str; 6] = [
-    "cache-control",
-    "content-disposition",
-    "content-encoding",
-    "content-language",
-    "content-type",
-    "expires",
-];
+pub const SYSTEM_HEADERS: [&str; 6] =
+    ["cache-control", "content-disposition", "content-encoding", "content-language", "content-type", "expires"];
 
 /// A mask of all of them.
 pub const ALL: u8 = 0b11_1111;
@@ -69,10 +63,7 @@ pub fn digest<'a>(headers: impl Iterator<Item = (&'a str, &'a [u8])>, mask: u8) 
 }
 
 /// The headers that count, in canonical form.
-fn canonical<'a>(
-    headers: impl Iterator<Item = (&'a str, &'a [u8])>,
-    mask: u8,
-) -> BTreeMap<String, String> {
+fn canonical<'a>(headers: impl Iterator<Item = (&'a str, &'a [u8])>, mask: u8) -> BTreeMap<String, String> {
     let mut pieces = BTreeMap::<String, Vec<String>>::new();
     for (name, value) in headers {
         let mut name = name.to_ascii_lowercase();
@@ -81,10 +72,7 @@ fn canonical<'a>(
             if name == HEADER_NAME {
                 continue;
             }
-        } else if !(0u8..)
-            .zip(SYSTEM_HEADERS)
-            .any(|(bit, system)| system == name && mask & 1 << bit != 0)
-        {
+        } else if !(0u8..).zip(SYSTEM_HEADERS).any(|(bit, system)| system == name && mask & 1 << bit != 0) {
             continue;
         }
         let is_encoding = name == "content-encoding";
@@ -97,11 +85,7 @@ fn canonical<'a>(
                 .map(str::to_owned),
         );
     }
-    pieces
-        .into_iter()
-        .map(|(name, pieces)| (name, pieces.join(",")))
-        .filter(|(_, value)| !value.is_empty())
-        .collect()
+    pieces.into_iter().map(|(name, pieces)| (name, pieces.join(","))).filter(|(_, value)| !value.is_empty()).collect()
 }
 
 /// A value as text, with every encoding that a backend may have added taken off.
@@ -130,9 +114,7 @@ fn undo_latin1(text: String) -> String {
         return text;
     }
     let bytes: Option<Vec<u8>> = text.chars().map(|c| u8::try_from(c).ok()).collect();
-    bytes
-        .and_then(|bytes| String::from_utf8(bytes).ok())
-        .unwrap_or(text)
+    bytes.and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or(text)
 }
 
 /// Decodes the RFC 2047 words in a text. White space between two words disappears, and their bytes are joined before they
@@ -168,15 +150,11 @@ fn word(text: &str) -> Option<(Vec<u8>, &str)> {
     if !charset.eq_ignore_ascii_case(b"=?utf-8?") {
         return None;
     }
-    let end = body
-        .bytes()
-        .position(|byte| byte == b'?' || !byte.is_ascii_graphic())?;
+    let end = body.bytes().position(|byte| byte == b'?' || !byte.is_ascii_graphic())?;
     let (encoded, end) = body.split_at(end);
     let behind = end.strip_prefix("?=")?;
     let bytes = match *encoding {
-        b'B' | b'b' => base64::engine::general_purpose::STANDARD
-            .decode(encoded)
-            .ok()?,
+        b'B' | b'b' => base64::engine::general_purpose::STANDARD.decode(encoded).ok()?,
         b'Q' | b'q' => quoted(encoded.as_bytes())?,
         _ => return None,
     };
@@ -220,11 +198,7 @@ mod tests {
             &[
                 &[("x-amz-meta-a", b"1"), ("X-Amz-Meta-B", b"2")],
                 &[("x-amz-meta-b", b" 2 "), ("x-amz-meta-A", b"1\t")],
-                &[
-                    ("X-AMZ-META-A", b"1"),
-                    ("x-amz-meta-b", b"2"),
-                    ("x-amz-meta-dv1", b"ours"),
-                ],
+                &[("X-AMZ-META-A", b"1"), ("x-amz-meta-b", b"2"), ("x-amz-meta-dv1", b"ours")],
                 &[
                     ("x-amz-meta-a", b"1"),
                     ("x-amz-meta-b", b"2"),
@@ -245,14 +219,8 @@ mod tests {
                 &[("x-amz-meta-a", b"=?UTF-8?B?Y2Fmw6kg5pel?=")],
                 &[("x-amz-meta-a", b"=?utf-8?q?caf=C3=A9_=E6=97=A5?=")],
                 // A character cut in two, RFC 2047 against the rules but seen.
-                &[(
-                    "x-amz-meta-a",
-                    b"=?UTF-8?Q?caf=C3?= =?UTF-8?Q?=A9?=\r\n =?UTF-8?Q?_=E6=97=A5?=",
-                )],
-                &[(
-                    "x-amz-meta-a",
-                    b"caf=?UTF-8?Q?=C3=A9?= =?UTF-8?B?IOaXpQ==?=",
-                )],
+                &[("x-amz-meta-a", b"=?UTF-8?Q?caf=C3?= =?UTF-8?Q?=A9?=\r\n =?UTF-8?Q?_=E6=97=A5?=")],
+                &[("x-amz-meta-a", b"caf=?UTF-8?Q?=C3=A9?= =?UTF-8?B?IOaXpQ==?=")],
             ],
             &[
                 &[("x-amz-meta-a", b"caf\xe9")],
@@ -260,16 +228,10 @@ mod tests {
                 &[("x-amz-meta-a", b"caf\xc3\x83\xc2\xa9")],
                 &[("x-amz-meta-a", b"=?UTF-8?Q?caf=C3=83=C2=A9?=")],
                 // The client sent an encoded word beside raw UTF-8, and the backend encoded the whole.
-                &[(
-                    "x-amz-meta-a",
-                    b"=?UTF-8?Q?=3D=3FUTF-8=3FQ=3Fcaf=3F=3D=C3=A9?=",
-                )],
+                &[("x-amz-meta-a", b"=?UTF-8?Q?=3D=3FUTF-8=3FQ=3Fcaf=3F=3D=C3=A9?=")],
             ],
             &[
-                &[
-                    ("content-encoding", b"aws-chunked,gzip"),
-                    ("Content-Type", b"a/b"),
-                ],
+                &[("content-encoding", b"aws-chunked,gzip"), ("Content-Type", b"a/b")],
                 &[("Content-Encoding", b"gzip"), ("content-type", b"a/b")],
             ],
         ];
@@ -292,58 +254,31 @@ mod tests {
             &[("x-amz-meta-a", b"1"), ("content-type", b"text/html")],
             &[("x-amz-meta-a", b"1")],
             &[("content-type", b"text/plain")],
-            &[
-                ("x-amz-meta-a", b"1"),
-                ("content-type", b"text/plain"),
-                ("x-amz-meta-c", b"3"),
-            ],
-            &[
-                ("x-amz-meta-a", b"1"),
-                ("x-amz-meta-a", b"1"),
-                ("content-type", b"text/plain"),
-            ],
-            &[
-                ("x-amz-meta-a", b"=?UTF-8?Q?1=?="),
-                ("content-type", b"text/plain"),
-            ],
-            &[
-                ("x-amz-meta-a", b"=?UTF-16?Q?1?="),
-                ("content-type", b"text/plain"),
-            ],
+            &[("x-amz-meta-a", b"1"), ("content-type", b"text/plain"), ("x-amz-meta-c", b"3")],
+            &[("x-amz-meta-a", b"1"), ("x-amz-meta-a", b"1"), ("content-type", b"text/plain")],
+            &[("x-amz-meta-a", b"=?UTF-8?Q?1=?="), ("content-type", b"text/plain")],
+            &[("x-amz-meta-a", b"=?UTF-16?Q?1?="), ("content-type", b"text/plain")],
         ];
         for form in changed {
             assert_ne!(of(form), base, "{form:?}");
         }
         // Lengths are in the hash, so a boundary cannot move.
-        assert_ne!(
-            of(&[("x-amz-meta-ab", b"c")]),
-            of(&[("x-amz-meta-a", b"bc")])
-        );
+        assert_ne!(of(&[("x-amz-meta-ab", b"c")]), of(&[("x-amz-meta-a", b"bc")]));
     }
 
     #[test]
     fn a_word_cut_by_a_wide_character_is_no_word() {
         let _ = of(&[("x-amz-meta-a", "=?utf-8\u{65e5}?=".as_bytes())]);
         assert_eq!(text("=?utf-8?q\u{e9}?=".as_bytes()), "=?utf-8?q\u{e9}?=");
-        assert_eq!(
-            text(b"==?UTF-8?Q?a?= =?UTF-8?Q?=zz?="),
-            "=a =?UTF-8?Q?=zz?="
-        );
+        assert_eq!(text(b"==?UTF-8?Q?a?= =?UTF-8?Q?=zz?="), "=a =?UTF-8?Q?=zz?=");
     }
 
     #[test]
     fn system_headers_count_by_mask() {
-        let sent: Pairs<'_> = &[
-            ("Content-Type", b"a/b"),
-            ("Expires", b"0"),
-            ("content-encoding", b"AWS-chunked"),
-        ];
+        let sent: Pairs<'_> = &[("Content-Type", b"a/b"), ("Expires", b"0"), ("content-encoding", b"AWS-chunked")];
         assert_eq!(mask(sent.iter().copied()), 0b11_0000);
         let with_default: Pairs<'_> = &[("content-type", b"binary/octet-stream")];
-        assert_eq!(
-            digest(with_default.iter().copied(), 0),
-            digest([].into_iter(), 0)
-        );
+        assert_eq!(digest(with_default.iter().copied(), 0), digest([].into_iter(), 0));
         assert_ne!(digest([].into_iter(), 0), digest([].into_iter(), 1));
     }
 

@@ -24,9 +24,7 @@ pub use range::{RangeOpener, covering, open_whole};
 #[cfg(test)]
 pub(crate) use seal::trailer_with_salts;
 pub use seal::{ObjectKey, PartSealer, padding_len, trailer};
-pub use suffix::{
-    FOOTER_LEN, SUMMARY_LEN, Suffix, TRAILER_LEN, has_footer_magic, open_suffix, table_len,
-};
+pub use suffix::{FOOTER_LEN, SUMMARY_LEN, Suffix, TRAILER_LEN, has_footer_magic, open_suffix, table_len};
 
 /// Highest part number, and most parts of an object.
 pub const MAX_PARTS: u16 = 10_000;
@@ -87,10 +85,7 @@ impl Facts {
         if !self.parts.is_sorted_by(|a, b| a.number < b.number) {
             return Err(Error::Inconsistent("part numbers do not ascend"));
         }
-        let sum = self
-            .parts
-            .iter()
-            .try_fold(0u64, |sum, part| sum.checked_add(part.length));
+        let sum = self.parts.iter().try_fold(0u64, |sum, part| sum.checked_add(part.length));
         if sum != Some(self.length) {
             return Err(Error::Inconsistent("parts do not add up to the length"));
         }
@@ -103,12 +98,8 @@ impl Facts {
         if self.part_count > 1 && self.parts.is_empty() {
             return Err(Error::Invalid("the part table was not read"));
         }
-        let single =
-            (self.part_count == 1).then_some((self.first_number, self.length, self.first_prefix));
-        let table = self
-            .parts
-            .iter()
-            .map(|part| (part.number, part.length, part.prefix));
+        let single = (self.part_count == 1).then_some((self.first_number, self.length, self.first_prefix));
+        let table = self.parts.iter().map(|part| (part.number, part.length, part.prefix));
         Ok(single.into_iter().chain(table))
     }
 }
@@ -159,13 +150,7 @@ impl Checksum {
 
 impl std::fmt::Debug for Checksum {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "{:?}/{:?}({})",
-            self.algorithm,
-            self.kind,
-            hex::encode(self.bytes())
-        )
+        write!(f, "{:?}/{:?}({})", self.algorithm, self.kind, hex::encode(self.bytes()))
     }
 }
 

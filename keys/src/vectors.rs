@@ -12,8 +12,8 @@ use crate::header::Header;
 use crate::hierarchy::{Kek, KekName, KekRecord, LocalKeyring, RootKey, WrappedKek};
 use crate::object::trailer_with_salts;
 use crate::object::{
-    Checksum, ChecksumAlgorithm, ChecksumKind, ETag, Facts, ObjectKey, PartEntry, PartSealer,
-    RangeOpener, open_whole, padding_len,
+    Checksum, ChecksumAlgorithm, ChecksumKind, ETag, Facts, ObjectKey, PartEntry, PartSealer, RangeOpener, open_whole,
+    padding_len,
 };
 use crate::{Oid, metadata};
 
@@ -53,12 +53,7 @@ struct Case {
 }
 
 const CASES: [Case; 5] = [
-    Case {
-        name: "empty",
-        key: "empty",
-        headers: &[],
-        parts: &[(1, 0)],
-    },
+    Case { name: "empty", key: "empty", headers: &[], parts: &[(1, 0)] },
     Case {
         name: "one byte",
         key: "folder/one byte \u{e9}\u{65e5}",
@@ -78,12 +73,7 @@ const CASES: [Case; 5] = [
         headers: &[("Expires", "Thu, 01 Dec 1994 16:00:00 GMT")],
         parts: &[(1, 16384)],
     },
-    Case {
-        name: "an upload of which only part 5 was completed",
-        key: "part-5",
-        headers: &[],
-        parts: &[(5, 3)],
-    },
+    Case { name: "an upload of which only part 5 was completed", key: "part-5", headers: &[], parts: &[(5, 3)] },
     Case {
         name: "two parts, numbers 1 and 9",
         key: "parts",
@@ -93,20 +83,14 @@ const CASES: [Case; 5] = [
 ];
 
 fn headers(pairs: &[(String, String)]) -> impl Iterator<Item = (&str, &[u8])> {
-    pairs
-        .iter()
-        .map(|(name, value)| (name.as_str(), value.as_bytes()))
+    pairs.iter().map(|(name, value)| (name.as_str(), value.as_bytes()))
 }
 
 /// A checksum of that algorithm whose value begins with these bytes.
 fn checksum(algorithm: ChecksumAlgorithm, bytes: &[u8]) -> Checksum {
     let mut value = [0; 32];
     value[..bytes.len()].copy_from_slice(bytes);
-    Checksum {
-        algorithm,
-        kind: ChecksumKind::FullObject,
-        value,
-    }
+    Checksum { algorithm, kind: ChecksumKind::FullObject, value }
 }
 
 /// Facts, stored bytes and trailer. `ETag`, MD5s and the object's checksum are only values here, of nothing.
@@ -129,16 +113,10 @@ fn seal(case: &Case, object: &ObjectKey, plaintext: &[u8]) -> (Facts, BytesMut, 
     }
     let length = plaintext.len() as u64;
     let multipart = case.parts.len() > 1 || case.parts[0].0 != 1;
-    let etag: [u8; 16] = sha256(format!("etag {name}").as_bytes())[..16]
-        .try_into()
-        .unwrap();
+    let etag: [u8; 16] = sha256(format!("etag {name}").as_bytes())[..16].try_into().unwrap();
     let facts = Facts {
         length,
-        etag: if multipart {
-            ETag::Multipart(etag)
-        } else {
-            ETag::Md5(etag)
-        },
+        etag: if multipart { ETag::Multipart(etag) } else { ETag::Md5(etag) },
         checksum: (length > 0).then(|| checksum(ChecksumAlgorithm::Crc32c, &[0xcc; 4])),
         part_count: rows.len() as u16,
         first_number: rows[0].number,
@@ -147,13 +125,7 @@ fn seal(case: &Case, object: &ObjectKey, plaintext: &[u8]) -> (Facts, BytesMut, 
     };
     body.resize(body.len() + padding_len(&facts) as usize, 0);
     let summary_salt = salt(&format!("summary {name}"));
-    let trailer = trailer_with_salts(
-        object,
-        &facts,
-        &summary_salt,
-        &salt(&format!("table {name}")),
-    )
-    .unwrap();
+    let trailer = trailer_with_salts(object, &facts, &summary_salt, &salt(&format!("table {name}"))).unwrap();
     body.extend_from_slice(&trailer);
     (facts, body, trailer)
 }
@@ -165,29 +137,15 @@ fn part_salt(name: &str, number: u16) -> [u8; SALT] {
 fn build_case(case: &Case) -> Value {
     let name = case.name;
     let dek = sha256(format!("dek {name}").as_bytes());
-    let oid = sha256(format!("oid {name}").as_bytes())[..16]
-        .try_into()
-        .unwrap();
+    let oid = sha256(format!("oid {name}").as_bytes())[..16].try_into().unwrap();
     let object = ObjectKey::new(Zeroizing::new(dek), Oid(oid));
     let plaintext = plaintext(case.parts.iter().map(|(_, length)| length).sum());
     let (facts, sealed, trailer) = seal(case, &object, &plaintext);
-    let pairs: Vec<_> = case
-        .headers
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-        .collect();
+    let pairs: Vec<_> = case.headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     let mask = metadata::mask(headers(&pairs));
     let digest = metadata::digest(headers(&pairs), mask);
     let kek = Kek::new(kek_name(), Zeroizing::new(KEK));
-    let header = kek
-        .wrap_with_salt(
-            case.key,
-            &object,
-            mask,
-            digest,
-            &salt(&format!("dek {name}")),
-        )
-        .unwrap();
+    let header = kek.wrap_with_salt(case.key, &object, mask, digest, &salt(&format!("dek {name}"))).unwrap();
     let parts: Vec<_> = case
         .parts
         .iter()
@@ -218,14 +176,7 @@ fn build_case(case: &Case) -> Value {
 fn build() -> Value {
     let name = kek_name();
     let wrapped = seal_with_salt(&ROOT_KEY, &name.context().unwrap(), &KEK, &salt("kek")).unwrap();
-    let record = KekRecord::new(
-        name,
-        WrappedKek {
-            root_key_id: "root-1".into(),
-            wrapped,
-        },
-        1_700_000_000_000,
-    );
+    let record = KekRecord::new(name, WrappedKek { root_key_id: "root-1".into(), wrapped }, 1_700_000_000_000);
     let record: Value = serde_json::from_slice(&record.to_json().unwrap()).unwrap();
     json!({
         "comment": "Format dv1 of LLM Data Vault, see docs/format.md. Byte i of every plaintext is i mod 251. Salts are fixed here; in use they are random. Hexadecimal, except where docs/format.md says base64.",
@@ -243,14 +194,9 @@ fn committed() -> Value {
 #[tokio::test]
 async fn the_committed_vectors_open() {
     let file = committed();
-    let keyring =
-        LocalKeyring::parse(PATH.as_ref(), file["keyring"].to_string().as_bytes()).unwrap();
+    let keyring = LocalKeyring::parse(PATH.as_ref(), file["keyring"].to_string().as_bytes()).unwrap();
     let record = KekRecord::from_json(file["kek_record"].to_string().as_bytes()).unwrap();
-    let key = keyring
-        .unwrap(&[record.to_unwrap()])
-        .await
-        .remove(0)
-        .unwrap();
+    let key = keyring.unwrap(&[record.to_unwrap()]).await.remove(0).unwrap();
     assert_eq!(hex::encode(*key), file["kek"].as_str().unwrap());
     let kek = Kek::new(record.name, key);
     let objects = file["objects"].as_array().unwrap();
@@ -274,27 +220,16 @@ async fn the_committed_vectors_open() {
         assert_eq!(hex::encode(sha256(&sealed)), text("sealed_sha256"));
         let (facts, opened) = open_whole(&object, &sealed).unwrap();
         assert_eq!(facts.etag_string(), text("etag"));
-        assert_eq!(
-            opened.len() as u64,
-            case["plaintext_length"].as_u64().unwrap()
-        );
+        assert_eq!(opened.len() as u64, case["plaintext_length"].as_u64().unwrap());
         assert_eq!(hex::encode(sha256(&opened)), text("plaintext_sha256"));
         assert_eq!(opened, plaintext(facts.length));
         let middle = facts.length / 3..facts.length / 2;
         let mut range = RangeOpener::new(&object, &facts, middle.clone()).unwrap();
         let source = range.source();
         let mut out = BytesMut::new();
-        range
-            .update(
-                &sealed[source.start as usize..source.end as usize],
-                &mut out,
-            )
-            .unwrap();
+        range.update(&sealed[source.start as usize..source.end as usize], &mut out).unwrap();
         range.finish().unwrap();
-        assert_eq!(
-            out,
-            plaintext(facts.length)[middle.start as usize..middle.end as usize]
-        );
+        assert_eq!(out, plaintext(facts.length)[middle.start as usize..middle.end as usize]);
     }
 }
 
@@ -304,10 +239,7 @@ fn reseal(object: &ObjectKey, case: &Value) -> Vec<u8> {
     let mut out = BytesMut::new();
     for part in case["parts"].as_array().unwrap() {
         let number = part["number"].as_u64().unwrap() as u16;
-        let salt = hex::decode(part["salt"].as_str().unwrap())
-            .unwrap()
-            .try_into()
-            .unwrap();
+        let salt = hex::decode(part["salt"].as_str().unwrap()).unwrap().try_into().unwrap();
         let (bytes, behind) = rest.split_at(part["length"].as_u64().unwrap() as usize);
         rest = behind;
         let mut sealer = PartSealer::with_salt(object, number, &salt).unwrap();
@@ -315,10 +247,7 @@ fn reseal(object: &ObjectKey, case: &Value) -> Vec<u8> {
         sealer.finish(&mut out).unwrap();
     }
     let trailer = hex::decode(case["trailer"].as_str().unwrap()).unwrap();
-    out.resize(
-        case["sealed_length"].as_u64().unwrap() as usize - trailer.len(),
-        0,
-    );
+    out.resize(case["sealed_length"].as_u64().unwrap() as usize - trailer.len(), 0);
     out.extend_from_slice(&trailer);
     out.to_vec()
 }

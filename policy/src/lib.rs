@@ -57,44 +57,26 @@ pub struct Rules {
 pub fn decide(rules: Rules, request: &Request<'_>) -> Decision {
     let effect = match request.principal {
         Principal::Authenticated(_) => Effect::Allow,
-        Principal::Anonymous if request.action.is_none() || rules.anonymous_to_backend => {
-            Effect::Allow
-        }
+        Principal::Anonymous if request.action.is_none() || rules.anonymous_to_backend => Effect::Allow,
         Principal::Anonymous => Effect::Deny,
     };
-    Decision {
-        effect,
-        obligations: Vec::new(),
-    }
+    Decision { effect, obligations: Vec::new() }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn effect(
-        principal: Principal<'_>,
-        action: Option<&str>,
-        anonymous_to_backend: bool,
-    ) -> Effect {
-        let rules = Rules {
-            anonymous_to_backend,
-        };
-        let request = Request {
-            principal,
-            action,
-            resource: "arn:aws:s3:::bucket/key",
-        };
+    fn effect(principal: Principal<'_>, action: Option<&str>, anonymous_to_backend: bool) -> Effect {
+        let rules = Rules { anonymous_to_backend };
+        let request = Request { principal, action, resource: "arn:aws:s3:::bucket/key" };
         decide(rules, &request).effect
     }
 
     #[test]
     fn an_authenticated_principal_may_do_everything() {
         for action in [Some("s3:GetObject"), Some("s3:DeleteBucket"), None] {
-            assert_eq!(
-                effect(Principal::Authenticated("A"), action, false),
-                Effect::Allow
-            );
+            assert_eq!(effect(Principal::Authenticated("A"), action, false), Effect::Allow);
         }
     }
 

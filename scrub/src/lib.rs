@@ -62,10 +62,7 @@ impl FromStr for Mode {
     type Err = UnknownMode;
 
     fn from_str(name: &str) -> Result<Self, UnknownMode> {
-        Self::ALL
-            .into_iter()
-            .find(|mode| mode.name() == name)
-            .ok_or_else(|| UnknownMode(name.to_owned()))
+        Self::ALL.into_iter().find(|mode| mode.name() == name).ok_or_else(|| UnknownMode(name.to_owned()))
     }
 }
 
@@ -80,18 +77,12 @@ mod tests {
             assert_eq!(mode.to_string(), mode.name());
         }
         let error = "Off".parse::<Mode>().unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "unknown scrub mode \"Off\": one of off, detect, enforce, dual"
-        );
+        assert_eq!(error.to_string(), "unknown scrub mode \"Off\": one of off, detect, enforce, dual");
     }
 
     #[test]
     fn only_off_is_implemented() {
-        let implemented: Vec<_> = Mode::ALL
-            .into_iter()
-            .filter(|mode| mode.is_implemented())
-            .collect();
+        let implemented: Vec<_> = Mode::ALL.into_iter().filter(|mode| mode.is_implemented()).collect();
         assert_eq!(implemented, [Mode::default()]);
     }
 }

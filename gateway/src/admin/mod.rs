@@ -27,10 +27,7 @@ pub struct Admin {
 impl Admin {
     /// Without checks: ready at once.
     pub fn new(metrics: Arc<Metrics>) -> Self {
-        Self {
-            metrics,
-            checks: Vec::new(),
-        }
+        Self { metrics, checks: Vec::new() }
     }
 
     /// `/readyz` asks `check` too, and names it `part`. What `check` says is shown to whoever asks: no secrets.
@@ -55,18 +52,11 @@ impl Admin {
             match tokio::time::timeout(CHECK_TIME, check()).await {
                 Ok(Ok(())) => None,
                 Ok(Err(why)) => Some(format!("{part}: {why}\n")),
-                Err(_) => Some(format!(
-                    "{part}: no answer within {} s\n",
-                    CHECK_TIME.as_secs()
-                )),
+                Err(_) => Some(format!("{part}: no answer within {} s\n", CHECK_TIME.as_secs())),
             }
         });
         let failed: String = join_all(answers).await.into_iter().flatten().collect();
-        if failed.is_empty() {
-            text(StatusCode::OK, "ready\n")
-        } else {
-            text(StatusCode::SERVICE_UNAVAILABLE, failed)
-        }
+        if failed.is_empty() { text(StatusCode::OK, "ready\n") } else { text(StatusCode::SERVICE_UNAVAILABLE, failed) }
     }
 
     fn metrics(&self) -> Response<Body> {
@@ -75,16 +65,11 @@ impl Admin {
                 let mut response = text(StatusCode::OK, metrics);
                 response.headers_mut().insert(
                     header::CONTENT_TYPE,
-                    HeaderValue::from_static(
-                        "application/openmetrics-text; version=1.0.0; charset=utf-8",
-                    ),
+                    HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8"),
                 );
                 response
             }
-            Err(e) => text(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                format!("the metrics cannot be written: {e}\n"),
-            ),
+            Err(e) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("the metrics cannot be written: {e}\n")),
         }
     }
 }
@@ -99,16 +84,9 @@ impl Handler for Admin {
             "/healthz" => text(StatusCode::OK, "alive\n"),
             "/readyz" => self.readiness().await,
             "/metrics" => self.metrics(),
-            _ => text(
-                StatusCode::NOT_FOUND,
-                "there is /healthz, /readyz and /metrics\n",
-            ),
+            _ => text(StatusCode::NOT_FOUND, "there is /healthz, /readyz and /metrics\n"),
         };
-        if head {
-            response.map(|_| body::empty())
-        } else {
-            response
-        }
+        if head { response.map(|_| body::empty()) } else { response }
     }
 }
 
@@ -130,10 +108,7 @@ pub fn bounds(config: &AdminConfig) -> ServerConfig {
 fn text(status: StatusCode, text: impl Into<bytes::Bytes>) -> Response<Body> {
     let mut response = Response::new(body::full(text));
     *response.status_mut() = status;
-    response.headers_mut().insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("text/plain; charset=utf-8"),
-    );
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     response
 }
 
@@ -155,20 +130,14 @@ mod tests {
     async fn ready_is_said_only_while_every_part_is() {
         let metrics = Metrics::new([]);
         let admin = Admin::new(metrics).check("backend", || async { Ok::<(), String>(()) });
-        assert_eq!(
-            ask(&admin, Method::GET, "/readyz").await,
-            (StatusCode::OK, "ready\n".into())
-        );
+        assert_eq!(ask(&admin, Method::GET, "/readyz").await, (StatusCode::OK, "ready\n".into()));
 
         let admin = admin
             .check("sidecar", || async { Err("the disk is full") })
             .check("kms", std::future::pending::<Result<(), String>>);
         let (status, text) = ask(&admin, Method::GET, "/readyz").await;
         assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
-        assert_eq!(
-            text,
-            "sidecar: the disk is full\nkms: no answer within 2 s\n"
-        );
+        assert_eq!(text, "sidecar: the disk is full\nkms: no answer within 2 s\n");
         assert_eq!(ask(&admin, Method::GET, "/healthz").await.0, StatusCode::OK);
     }
 
@@ -176,19 +145,8 @@ mod tests {
     async fn there_is_nothing_else() {
         let admin = Admin::new(Metrics::new([]));
         assert_eq!(ask(&admin, Method::GET, "/").await.0, StatusCode::NOT_FOUND);
-        assert_eq!(
-            ask(&admin, Method::POST, "/healthz").await.0,
-            StatusCode::METHOD_NOT_ALLOWED
-        );
-        assert_eq!(
-            ask(&admin, Method::HEAD, "/healthz").await,
-            (StatusCode::OK, String::new())
-        );
-        assert!(
-            ask(&admin, Method::GET, "/metrics")
-                .await
-                .1
-                .contains("data_vault_build_info")
-        );
+        assert_eq!(ask(&admin, Method::POST, "/healthz").await.0, StatusCode::METHOD_NOT_ALLOWED);
+        assert_eq!(ask(&admin, Method::HEAD, "/healthz").await, (StatusCode::OK, String::new()));
+        assert!(ask(&admin, Method::GET, "/metrics").await.1.contains("data_vault_build_info"));
     }
 }

@@ -95,7 +95,11 @@ impl Template {
 
 /// The path-style path of a bucket (`key` empty) or an object, percent-encoded as SigV4's canonical URI.
 pub fn path(bucket: &str, key: &str) -> String {
-    if key.is_empty() { format!("/{bucket}") } else { format!("/{bucket}/{}", percent_encoding::utf8_percent_encode(key, PATH)) }
+    if key.is_empty() {
+        format!("/{bucket}")
+    } else {
+        format!("/{bucket}/{}", percent_encoding::utf8_percent_encode(key, PATH))
+    }
 }
 
 /// Percent-encodes a query value.
@@ -103,7 +107,8 @@ pub fn query_value(value: &str) -> String {
     percent_encoding::utf8_percent_encode(value, QUERY).to_string()
 }
 
-const QUERY: &percent_encoding::AsciiSet = &percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+const QUERY: &percent_encoding::AsciiSet =
+    &percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 const PATH: &percent_encoding::AsciiSet = &QUERY.remove(b'/');
 
 /// The body of a [`BackendRequest`].
@@ -143,9 +148,7 @@ pub struct BackendCredential {
 
 impl std::fmt::Debug for BackendCredential {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("BackendCredential")
-            .field("access_key", &self.access_key)
-            .finish_non_exhaustive()
+        f.debug_struct("BackendCredential").field("access_key", &self.access_key).finish_non_exhaustive()
     }
 }
 

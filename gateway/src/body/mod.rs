@@ -20,9 +20,7 @@ pub fn empty() -> Body {
 
 /// A body of bytes already in memory.
 pub fn full(bytes: impl Into<Bytes>) -> Body {
-    Full::new(bytes.into())
-        .map_err(|never| match never {})
-        .boxed_unsync()
+    Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()
 }
 
 /// Why a body could not be read into memory.
@@ -49,10 +47,7 @@ where
     let mut first: Option<Bytes> = None;
     let mut rest = BytesMut::new();
     while let Some(frame) = body.frame().await {
-        let Ok(data) = frame
-            .map_err(|e| CollectError::Broken(e.into()))?
-            .into_data()
-        else {
+        let Ok(data) = frame.map_err(|e| CollectError::Broken(e.into()))?.into_data() else {
             continue;
         };
         if first.as_ref().map_or(0, Bytes::len) + rest.len() + data.len() > limit {

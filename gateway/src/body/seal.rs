@@ -74,9 +74,10 @@ impl From<CollectError> for Error {
     fn from(error: CollectError) -> Self {
         match error {
             CollectError::Broken(e) => body_error(e),
-            CollectError::TooLong { limit } => {
-                Self::client(s3s::S3ErrorCode::EntityTooLarge, format!("The body is longer than the {limit} bytes allowed here"))
-            }
+            CollectError::TooLong { limit } => Self::client(
+                s3s::S3ErrorCode::EntityTooLarge,
+                format!("The body is longer than the {limit} bytes allowed here"),
+            ),
         }
     }
 }

@@ -14,8 +14,7 @@ use keys::header::Header;
 use keys::hierarchy::{Kek, KekRecord, LocalKeyring, RootKey, ToUnwrap};
 use keys::metadata;
 use keys::object::{
-    Checksum, ChecksumKind, ETag, Facts, ObjectKey, RangeOpener, Suffix, TRAILER_LEN, open_suffix,
-    table_len,
+    Checksum, ChecksumKind, ETag, Facts, ObjectKey, RangeOpener, Suffix, TRAILER_LEN, open_suffix, table_len,
 };
 use md5::{Digest, Md5};
 
@@ -65,16 +64,11 @@ pub(super) enum DecryptError {
     TooLong(PathBuf),
     #[error("{}: {why}", path.display())]
     Headers { path: PathBuf, why: String },
-    #[error(
-        "the headers have no `{}`: the object is not sealed, or its header was stripped",
-        metadata::HEADER_NAME
-    )]
+    #[error("the headers have no `{}`: the object is not sealed, or its header was stripped", metadata::HEADER_NAME)]
     NoHeader,
     #[error(transparent)]
     Keys(#[from] keys::Error),
-    #[error(
-        "the metadata was changed in the backend; `--accept-metadata` recovers the bytes all the same"
-    )]
+    #[error("the metadata was changed in the backend; `--accept-metadata` recovers the bytes all the same")]
     MetadataChanged,
     #[error("the plaintext is authentic, but is not what its {0} says: please report this")]
     Checksum(&'static str),
@@ -95,27 +89,17 @@ impl DecryptArgs {
     }
 
     fn object_key(&self) -> Result<ObjectKey, DecryptError> {
-        let headers =
-            headers::parse(&document(&self.headers)?).map_err(|why| DecryptError::Headers {
-                path: self.headers.clone(),
-                why,
-            })?;
-        let pairs = || {
-            headers
-                .iter()
-                .map(|(name, value)| (name.as_str(), value.as_bytes()))
-        };
-        let (_, own) = pairs()
-            .find(|(name, _)| name.eq_ignore_ascii_case(metadata::HEADER_NAME))
-            .ok_or(DecryptError::NoHeader)?;
+        let headers = headers::parse(&document(&self.headers)?)
+            .map_err(|why| DecryptError::Headers { path: self.headers.clone(), why })?;
+        let pairs = || headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+        let (_, own) =
+            pairs().find(|(name, _)| name.eq_ignore_ascii_case(metadata::HEADER_NAME)).ok_or(DecryptError::NoHeader)?;
         let header = Header::decode(own)?;
         let kek = self.kek()?;
         let digest = metadata::digest(pairs(), header.mask);
         match kek.unwrap(&self.key, &header, digest) {
             Err(keys::Error::MetadataChanged) if self.accept_metadata => {
-                eprintln!(
-                    "data-vault: the metadata was changed in the backend; only the bytes are vouched for"
-                );
+                eprintln!("data-vault: the metadata was changed in the backend; only the bytes are vouched for");
                 Ok(kek.unwrap(&self.key, &header, header.metadata_digest)?)
             }
             Err(keys::Error::MetadataChanged) => Err(DecryptError::MetadataChanged),
@@ -132,14 +116,9 @@ impl DecryptArgs {
             }));
         }
         let root = LocalKeyring::open(&self.keyring)?;
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .build()
-            .map_err(DecryptError::Runtime)?;
-        let batch = [ToUnwrap {
-            name: record.name.clone(),
-            root_key_id: record.root_key_id,
-            wrapped: record.wrapped_key,
-        }];
+        let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(DecryptError::Runtime)?;
+        let batch =
+            [ToUnwrap { name: record.name.clone(), root_key_id: record.root_key_id, wrapped: record.wrapped_key }];
         let key = runtime
             .block_on(root.unwrap(&batch))
             .pop()
@@ -151,9 +130,7 @@ impl DecryptArgs {
         let total = object.metadata().map_err(at(&self.object))?.len();
         let mut wanted = TRAILER_LEN.min(total);
         loop {
-            object
-                .seek(SeekFrom::Start(total - wanted))
-                .map_err(at(&self.object))?;
+            object.seek(SeekFrom::Start(total - wanted)).map_err(at(&self.object))?;
             // At most the TABLE of 10,000 parts: `open_suffix` asks for no more than the object has.
             let mut suffix = vec![0; wanted as usize];
             object.read_exact(&mut suffix).map_err(at(&self.object))?;
@@ -164,21 +141,13 @@ impl DecryptArgs {
         }
     }
 
-    fn open(
-        &self,
-        key: &ObjectKey,
-        facts: &Facts,
-        object: &mut File,
-        output: &mut Output,
-    ) -> Result<(), DecryptError> {
+    fn open(&self, key: &ObjectKey, facts: &Facts, object: &mut File, output: &mut Output) -> Result<(), DecryptError> {
         let mut opener = RangeOpener::new(key, facts, 0..facts.length)?;
         let body = opener.source();
         let total = object.metadata().map_err(at(&self.object))?.len();
         let mut check = Check::new(facts);
         let mut plaintext = BytesMut::new();
-        object
-            .seek(SeekFrom::Start(body.start))
-            .map_err(at(&self.object))?;
+        object.seek(SeekFrom::Start(body.start)).map_err(at(&self.object))?;
         self.blocks(object, body.end - body.start, |sealed| {
             opener.update(sealed, &mut plaintext)?;
             check.update(&plaintext);
@@ -259,18 +228,13 @@ impl Check {
 }
 
 fn at(path: &Path) -> impl FnOnce(io::Error) -> DecryptError + use<'_> {
-    move |source| DecryptError::Io {
-        path: path.to_owned(),
-        source,
-    }
+    move |source| DecryptError::Io { path: path.to_owned(), source }
 }
 
 fn document(path: &Path) -> Result<Vec<u8>, DecryptError> {
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(at(path))?;
-    file.take(MAX_DOCUMENT + 1)
-        .read_to_end(&mut bytes)
-        .map_err(at(path))?;
+    file.take(MAX_DOCUMENT + 1).read_to_end(&mut bytes).map_err(at(path))?;
     if bytes.len() as u64 > MAX_DOCUMENT {
         return Err(DecryptError::TooLong(path.to_owned()));
     }

@@ -83,22 +83,12 @@ impl ConfigArgs {
         });
         let named = [
             ("data_dir", self.data_dir, "--data-dir"),
-            (
-                "server.listen",
-                self.listen.map(|a| a.to_string()),
-                "--listen",
-            ),
-            (
-                "admin.listen",
-                self.admin_listen.map(|a| a.to_string()),
-                "--admin-listen",
-            ),
+            ("server.listen", self.listen.map(|a| a.to_string()), "--listen"),
+            ("admin.listen", self.admin_listen.map(|a| a.to_string()), "--admin-listen"),
             ("log.level", self.log_level, "--log-level"),
             ("log.format", self.log_format, "--log-format"),
         ];
-        let named = named
-            .into_iter()
-            .filter_map(|(key, value, flag)| Some((key.to_owned(), value?, flag.to_owned())));
+        let named = named.into_iter().filter_map(|(key, value, flag)| Some((key.to_owned(), value?, flag.to_owned())));
         Config::load(&Sources {
             file: self.config,
             // A name or value that is no Unicode cannot be one of ours.
@@ -131,11 +121,7 @@ fn run(command: Command) -> Result<(), Box<dyn Error>> {
         Command::CheckConfig(args) => print!("{}", summary(&args.load()?)),
         Command::Decrypt(args) => {
             let facts = args.run()?;
-            eprintln!(
-                "{} bytes, authenticated, ETag {}",
-                facts.length,
-                facts.etag_string()
-            );
+            eprintln!("{} bytes, authenticated, ETag {}", facts.length, facts.etag_string());
         }
         Command::Sidecar(SidecarCommand::Rebuild(args)) => {
             let config = args.load()?;
@@ -147,9 +133,7 @@ fn run(command: Command) -> Result<(), Box<dyn Error>> {
 }
 
 fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()
 }
 
 /// An error and its causes, on one line.
@@ -173,18 +157,11 @@ fn summary(config: &Config) -> String {
     let mut out = String::from("the configuration is right\n");
     let backend = match &config.backend.kind {
         BackendKind::Local => format!("local, in {}", config.data_dir.display()),
-        BackendKind::S3(s3) => format!(
-            "{}://{} as {}",
-            s3.scheme, s3.authority, s3.credential.access_key
-        ),
+        BackendKind::S3(s3) => format!("{}://{} as {}", s3.scheme, s3.authority, s3.credential.access_key),
     };
     let credentials = match config.credentials.as_slice() {
         [] => "none given: one is generated at the first start".to_owned(),
-        some => some
-            .iter()
-            .map(|c| c.access_key.as_str())
-            .collect::<Vec<_>>()
-            .join(", "),
+        some => some.iter().map(|c| c.access_key.as_str()).collect::<Vec<_>>().join(", "),
     };
     for (name, value) in [
         ("S3", config.server.listen.to_string()),
@@ -212,35 +189,18 @@ mod tests {
 
     #[test]
     fn flags_reach_the_configuration() {
-        let line = [
-            "data-vault",
-            "check-config",
-            "--listen",
-            "127.0.0.1:1",
-            "--set",
-            "backend.retries=9=9",
-        ];
-        let Command::CheckConfig(args) = Cli::parse_from(line).command else {
-            panic!("another command")
-        };
+        let line = ["data-vault", "check-config", "--listen", "127.0.0.1:1", "--set", "backend.retries=9=9"];
+        let Command::CheckConfig(args) = Cli::parse_from(line).command else { panic!("another command") };
         assert_eq!(args.listen.unwrap().port(), 1);
         assert_eq!(args.set, [("backend.retries".to_owned(), "9=9".to_owned())]);
-        assert!(
-            args.load()
-                .unwrap_err()
-                .to_string()
-                .contains("--set backend.retries")
-        );
+        assert!(args.load().unwrap_err().to_string().contains("--set backend.retries"));
         assert!(Cli::try_parse_from(["data-vault", "serve", "--set", "novalue"]).is_err());
     }
 
     #[test]
     fn an_error_is_told_with_its_causes_once() {
         let inner = std::io::Error::other("inner");
-        let error = ConfigError::Read {
-            path: "f".into(),
-            source: inner,
-        };
+        let error = ConfigError::Read { path: "f".into(), source: inner };
         assert_eq!(chain(&error), "f: inner");
     }
 }

@@ -9,9 +9,8 @@ use std::time::Duration;
 use super::raw::{self, Raw};
 use super::value::{ByteSize, Span};
 use super::{
-    AdminConfig, BackendConfig, BackendKind, BucketConfig, Buckets, ClientCredential, Config,
-    IdentityConfig, KeysConfig, LimitsConfig, LogConfig, S3Config, Scrub, ServerConfig,
-    SidecarConfig,
+    AdminConfig, BackendConfig, BackendKind, BucketConfig, Buckets, ClientCredential, Config, IdentityConfig,
+    KeysConfig, LimitsConfig, LogConfig, S3Config, Scrub, ServerConfig, SidecarConfig,
 };
 use crate::backend::BackendCredential;
 
@@ -21,12 +20,7 @@ impl Config {
         let s3 = raw.backend.kind == raw::Kind::S3;
         Ok(Self {
             server: server(raw.server)?,
-            admin: AdminConfig {
-                listen: raw
-                    .admin
-                    .listen
-                    .unwrap_or(SocketAddr::from(([127, 0, 0, 1], 9901))),
-            },
+            admin: AdminConfig { listen: raw.admin.listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 9901))) },
             backend: backend(raw.backend)?,
             keys: keys(raw.keys, &data_dir)?,
             sidecar: sidecar(raw.sidecar, &data_dir)?,
@@ -37,10 +31,7 @@ impl Config {
             credentials: credentials(raw.credentials, s3)?,
             buckets: Buckets::from_raw(raw.buckets)?,
             limits: limits(&raw.limits)?,
-            log: LogConfig {
-                format: raw.log.format.unwrap_or_default(),
-                level: log_level(raw.log.level)?,
-            },
+            log: LogConfig { format: raw.log.format.unwrap_or_default(), level: log_level(raw.log.level)? },
             data_dir,
         })
     }
@@ -62,13 +53,8 @@ impl Buckets {
             etag: raw.etag.unwrap_or(base.etag),
             scrub: raw.scrub.unwrap_or(base.scrub),
         };
-        let default = raw
-            .remove("default")
-            .map_or_else(BucketConfig::default, |b| over(BucketConfig::default(), &b));
-        let named = raw
-            .iter()
-            .map(|(name, b)| (name.clone(), over(default, b)))
-            .collect();
+        let default = raw.remove("default").map_or_else(BucketConfig::default, |b| over(BucketConfig::default(), &b));
+        let named = raw.iter().map(|(name, b)| (name.clone(), over(default, b))).collect();
         Ok(Self { default, named })
     }
 }
@@ -83,20 +69,13 @@ pub(super) struct Invalid {
 
 impl Invalid {
     fn at(key: impl Into<String>, message: impl Into<String>) -> Self {
-        Self {
-            key: key.into(),
-            message: message.into(),
-        }
+        Self { key: key.into(), message: message.into() }
     }
 }
 
 fn server(raw: raw::Server) -> Result<ServerConfig, Invalid> {
     if raw.tls_cert.is_some() != raw.tls_key.is_some() {
-        let present = if raw.tls_cert.is_some() {
-            "tls_cert"
-        } else {
-            "tls_key"
-        };
+        let present = if raw.tls_cert.is_some() { "tls_cert" } else { "tls_key" };
         return Err(Invalid::at(
             format!("server.{present}"),
             "`tls_cert` and `tls_key` are given together or not at all",
@@ -111,9 +90,7 @@ fn server(raw: raw::Server) -> Result<ServerConfig, Invalid> {
     if let Some(domain) = &raw.virtual_host_domain
         && (domain.is_empty()
             || domain.starts_with('.')
-            || !domain
-                .bytes()
-                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-.".contains(&b)))
+            || !domain.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-.".contains(&b)))
     {
         return Err(Invalid::at(
             "server.virtual_host_domain",
@@ -121,29 +98,13 @@ fn server(raw: raw::Server) -> Result<ServerConfig, Invalid> {
         ));
     }
     Ok(ServerConfig {
-        listen: raw
-            .listen
-            .unwrap_or(SocketAddr::from(([127, 0, 0, 1], 9900))),
+        listen: raw.listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 9900))),
         virtual_host_domain: raw.virtual_host_domain,
-        max_connections: count(
-            "server.max_connections",
-            raw.max_connections,
-            1024,
-            1..=65_536,
-        )?,
+        max_connections: count("server.max_connections", raw.max_connections, 1024, 1..=65_536)?,
         // hyper needs 8 KiB at least, and holds a whole header section in memory for each connection.
-        max_header_bytes: size(
-            "server.max_header_bytes",
-            raw.max_header_bytes,
-            64 << 10,
-            8 << 10..=1 << 20,
-        )?,
+        max_header_bytes: size("server.max_header_bytes", raw.max_header_bytes, 64 << 10, 8 << 10..=1 << 20)?,
         max_headers: count("server.max_headers", raw.max_headers, 100, 16..=4096)?,
-        header_read_timeout: time(
-            "server.header_read_timeout",
-            raw.header_read_timeout,
-            30_000,
-        )?,
+        header_read_timeout: time("server.header_read_timeout", raw.header_read_timeout, 30_000)?,
         idle_timeout: time("server.idle_timeout", raw.idle_timeout, 60_000)?,
         request_timeout: time("server.request_timeout", raw.request_timeout, 6 * 3_600_000)?,
         drain_timeout: time("server.drain_timeout", raw.drain_timeout, 30_000)?,
@@ -151,35 +112,22 @@ fn server(raw: raw::Server) -> Result<ServerConfig, Invalid> {
 }
 
 fn backend(raw: raw::Backend) -> Result<BackendConfig, Invalid> {
-    let system_bucket = raw
-        .system_bucket
-        .clone()
-        .unwrap_or_else(|| "data-vault-system".into());
+    let system_bucket = raw.system_bucket.clone().unwrap_or_else(|| "data-vault-system".into());
     if !is_bucket_name(&system_bucket) {
         return Err(Invalid::at(
             "backend.system_bucket",
             "must be a bucket name: 3 to 63 of `a-z`, `0-9`, `-`, `.`, with a letter or digit at both ends",
         ));
     }
-    let reserved_names = raw
-        .reserved_names
-        .clone()
-        .unwrap_or_else(|| ["minio", "admin", "swift"].map(str::to_owned).into());
+    let reserved_names =
+        raw.reserved_names.clone().unwrap_or_else(|| ["minio", "admin", "swift"].map(str::to_owned).into());
     if reserved_names.contains(&system_bucket) {
-        return Err(Invalid::at(
-            "backend.system_bucket",
-            "must not be one of `backend.reserved_names`",
-        ));
+        return Err(Invalid::at("backend.system_bucket", "must not be one of `backend.reserved_names`"));
     }
     Ok(BackendConfig {
         system_bucket,
         conditions: raw.conditions.unwrap_or_default(),
-        single_put_limit: wide_size(
-            "backend.single_put_limit",
-            raw.single_put_limit,
-            5 << 30,
-            5 << 20..=1 << 50,
-        )?,
+        single_put_limit: wide_size("backend.single_put_limit", raw.single_put_limit, 5 << 30, 5 << 20..=1 << 50)?,
         reserved_names,
         kind: match raw.kind {
             raw::Kind::Local => local(&raw)?,
@@ -220,21 +168,11 @@ fn s3(raw: raw::Backend) -> Result<S3Config, Invalid> {
         )
     })?;
     if raw.ca_file.is_some() && scheme != http::uri::Scheme::HTTPS {
-        return Err(Invalid::at(
-            "backend.ca_file",
-            "means nothing to an endpoint that is not `https://`",
-        ));
+        return Err(Invalid::at("backend.ca_file", "means nothing to an endpoint that is not `https://`"));
     }
     let region = raw.region.unwrap_or_else(|| "us-east-1".into());
-    if region.is_empty()
-        || !region
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
-    {
-        return Err(Invalid::at(
-            "backend.region",
-            "must be a region name such as `us-east-1`",
-        ));
+    if region.is_empty() || !region.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)) {
+        return Err(Invalid::at("backend.region", "must be a region name such as `us-east-1`"));
     }
     let access_key = raw.access_key.ok_or_else(|| missing("access_key"))?;
     check_access_key("backend.access_key", &access_key)?;
@@ -246,10 +184,7 @@ fn s3(raw: raw::Backend) -> Result<S3Config, Invalid> {
         scheme,
         authority,
         region,
-        credential: Arc::new(BackendCredential {
-            access_key,
-            secret_key,
-        }),
+        credential: Arc::new(BackendCredential { access_key, secret_key }),
         ca_file: raw.ca_file,
         connect_timeout: time("backend.connect_timeout", raw.connect_timeout, 5_000)?,
         // A backend assembles a large multipart upload before it answers.
@@ -263,16 +198,9 @@ fn s3(raw: raw::Backend) -> Result<S3Config, Invalid> {
 
 fn endpoint_parts(endpoint: &str) -> Option<(http::uri::Scheme, http::uri::Authority)> {
     let parts = endpoint.parse::<http::Uri>().ok()?.into_parts();
-    let scheme = parts
-        .scheme
-        .filter(|s| ["http", "https"].contains(&s.as_str()))?;
-    let authority = parts
-        .authority
-        .filter(|a| !a.as_str().contains('@') && !a.host().is_empty())?;
-    parts
-        .path_and_query
-        .is_none_or(|p| p.as_str() == "/")
-        .then_some((scheme, authority))
+    let scheme = parts.scheme.filter(|s| ["http", "https"].contains(&s.as_str()))?;
+    let authority = parts.authority.filter(|a| !a.as_str().contains('@') && !a.host().is_empty())?;
+    parts.path_and_query.is_none_or(|p| p.as_str() == "/").then_some((scheme, authority))
 }
 
 fn keys(raw: raw::Keys, data_dir: &Path) -> Result<KeysConfig, Invalid> {
@@ -280,12 +208,7 @@ fn keys(raw: raw::Keys, data_dir: &Path) -> Result<KeysConfig, Invalid> {
         keyring: raw.keyring.unwrap_or_else(|| data_dir.join("keyring.json")),
         cache_age: time("keys.cache_age", raw.cache_age, 300_000)?,
         cache_uses: wide_count("keys.cache_uses", raw.cache_uses, 1_000_000, 1..=1 << 32)?,
-        cache_entries: wide_count(
-            "keys.cache_entries",
-            raw.cache_entries,
-            10_000,
-            1..=10_000_000,
-        )?,
+        cache_entries: wide_count("keys.cache_entries", raw.cache_entries, 10_000, 1..=10_000_000)?,
     })
 }
 
@@ -300,21 +223,13 @@ fn sidecar(raw: raw::Sidecar, data_dir: &Path) -> Result<SidecarConfig, Invalid>
             ));
         }
         Some(_) => {
-            return Err(Invalid::at(
-                "sidecar.url",
-                "must be `sqlite://path/to/sidecar.db`",
-            ));
+            return Err(Invalid::at("sidecar.url", "must be `sqlite://path/to/sidecar.db`"));
         }
     };
     Ok(SidecarConfig {
         url,
         commit_batch: count("sidecar.commit_batch", raw.commit_batch, 256, 1..=10_000)?,
-        commit_queue: count(
-            "sidecar.commit_queue",
-            raw.commit_queue,
-            4096,
-            1..=1_000_000,
-        )?,
+        commit_queue: count("sidecar.commit_queue", raw.commit_queue, 4096, 1..=1_000_000)?,
     })
 }
 
@@ -328,23 +243,16 @@ fn credentials(raw: Vec<raw::Credential>, s3: bool) -> Result<Vec<ClientCredenti
             return Err(at(format!("the access key `{name}` is given twice")));
         }
         if c.secret_key.0.len() < 8 {
-            return Err(at(format!(
-                "the `secret_key` of `{name}` has fewer than 8 characters"
-            )));
+            return Err(at(format!("the `secret_key` of `{name}` has fewer than 8 characters")));
         }
         let backend = match (c.backend_access_key, c.backend_secret_key) {
             (None, None) => None,
             (Some(access_key), Some(secret)) if s3 => {
                 check_access_key("credentials", &access_key)?;
-                Some(Arc::new(BackendCredential {
-                    access_key,
-                    secret_key: secret.0,
-                }))
+                Some(Arc::new(BackendCredential { access_key, secret_key: secret.0 }))
             }
             (Some(_), Some(_)) => {
-                return Err(at(format!(
-                    "`{name}` has a backend credential, but the local backend has no users"
-                )));
+                return Err(at(format!("`{name}` has a backend credential, but the local backend has no users")));
             }
             _ => {
                 return Err(at(format!(
@@ -352,36 +260,17 @@ fn credentials(raw: Vec<raw::Credential>, s3: bool) -> Result<Vec<ClientCredenti
                 )));
             }
         };
-        out.push(ClientCredential {
-            access_key: c.access_key,
-            secret_key: c.secret_key.0,
-            backend,
-        });
+        out.push(ClientCredential { access_key: c.access_key, secret_key: c.secret_key.0, backend });
     }
     Ok(out)
 }
 
 fn limits(raw: &raw::Limits) -> Result<LimitsConfig, Invalid> {
     Ok(LimitsConfig {
-        body_in_memory: size(
-            "limits.body_in_memory",
-            raw.body_in_memory,
-            8 << 20,
-            5 << 20..=64 << 20,
-        )?,
-        small_object: wide_size(
-            "limits.small_object",
-            raw.small_object,
-            1 << 20,
-            0..=8 << 20,
-        )?,
+        body_in_memory: size("limits.body_in_memory", raw.body_in_memory, 8 << 20, 5 << 20..=64 << 20)?,
+        small_object: wide_size("limits.small_object", raw.small_object, 1 << 20, 0..=8 << 20)?,
         xml_body: size("limits.xml_body", raw.xml_body, 4 << 20, 1 << 20..=64 << 20)?,
-        list_heal_parallelism: count(
-            "limits.list_heal_parallelism",
-            raw.list_heal_parallelism,
-            16,
-            1..=256,
-        )?,
+        list_heal_parallelism: count("limits.list_heal_parallelism", raw.list_heal_parallelism, 16, 1..=256)?,
         facts_cache_entries: wide_count(
             "limits.facts_cache_entries",
             raw.facts_cache_entries,
@@ -395,13 +284,7 @@ fn log_level(level: Option<String>) -> Result<String, Invalid> {
     let level = level.unwrap_or_else(|| "info".into());
     match level.parse::<tracing_subscriber::EnvFilter>() {
         // A bare word that is not a level would be taken for a module of that name, and silence everything else.
-        Ok(_)
-            if level.contains(['=', ','])
-                || level.parse::<tracing::Level>().is_ok()
-                || level == "off" =>
-        {
-            Ok(level)
-        }
+        Ok(_) if level.contains(['=', ',']) || level.parse::<tracing::Level>().is_ok() || level == "off" => Ok(level),
         _ => Err(Invalid::at(
             "log.level",
             "must be one of `off`, `error`, `warn`, `info`, `debug`, `trace`, or directives such as \
@@ -412,15 +295,9 @@ fn log_level(level: Option<String>) -> Result<String, Invalid> {
 
 /// An access key goes into `Credential=key/date/region/…`, so it can hold neither `/` nor `,` nor space.
 fn check_access_key(at: &str, key: &str) -> Result<(), Invalid> {
-    let fits = (1..=128).contains(&key.len())
-        && key
-            .bytes()
-            .all(|b| b.is_ascii_graphic() && !b"/,=".contains(&b));
+    let fits = (1..=128).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic() && !b"/,=".contains(&b));
     fits.then_some(()).ok_or_else(|| {
-        Invalid::at(
-            at,
-            format!("`{key}` is no access key: 1 to 128 visible ASCII characters without `/`, `,` and `=`"),
-        )
+        Invalid::at(at, format!("`{key}` is no access key: 1 to 128 visible ASCII characters without `/`, `,` and `=`"))
     })
 }
 
@@ -480,10 +357,7 @@ fn within<T: PartialOrd + std::fmt::Display>(
     if allowed.contains(&n) {
         return Ok(n);
     }
-    Err(Invalid::at(
-        key,
-        format!("must be {} to {}", allowed.start(), allowed.end()),
-    ))
+    Err(Invalid::at(key, format!("must be {} to {}", allowed.start(), allowed.end())))
 }
 
 /// A timeout: 1 ms to 7 days. Zero would mean "never" to some readers and "at once" to others, so it means nothing.

@@ -64,17 +64,11 @@ impl Layers {
             let path = PathBuf::from("data-vault.toml");
             path.exists().then_some(path)
         }) {
-            let text = std::fs::read_to_string(&path).map_err(|source| ConfigError::Read {
-                path: path.clone(),
-                source,
-            })?;
+            let text =
+                std::fs::read_to_string(&path).map_err(|source| ConfigError::Read { path: path.clone(), source })?;
             layers.push(Layer::file(path, text)?);
         }
-        let mut variables: Vec<_> = sources
-            .environment
-            .iter()
-            .filter(|(name, _)| name.starts_with(PREFIX))
-            .collect();
+        let mut variables: Vec<_> = sources.environment.iter().filter(|(name, _)| name.starts_with(PREFIX)).collect();
         variables.sort();
         for (name, value) in variables {
             let path = name[PREFIX.len()..].to_lowercase().replace("__", ".");
@@ -110,9 +104,7 @@ impl Layers {
             None => message,
             Some(Origin::Named(name)) => format!("{name}: {message}"),
             Some(Origin::File { path: file, text }) => {
-                let span = DeTable::parse(text)
-                    .ok()
-                    .and_then(|t| span_of(t.get_ref(), &path));
+                let span = DeTable::parse(text).ok().and_then(|t| span_of(t.get_ref(), &path));
                 render(&file.display().to_string(), text, span, &message)
             }
         })
@@ -121,20 +113,11 @@ impl Layers {
 
 impl Layer {
     fn file(path: PathBuf, text: String) -> Result<Self, ConfigError> {
-        let wrong = |e: &toml::de::Error| {
-            ConfigError::Wrong(render(
-                &path.display().to_string(),
-                &text,
-                e.span(),
-                e.message(),
-            ))
-        };
+        let wrong =
+            |e: &toml::de::Error| ConfigError::Wrong(render(&path.display().to_string(), &text, e.span(), e.message()));
         toml::from_str::<Raw>(&text).map_err(|e| wrong(&e))?;
         let table = toml::from_str(&text).map_err(|e| wrong(&e))?;
-        Ok(Self {
-            table,
-            origin: Origin::File { path, text },
-        })
+        Ok(Self { table, origin: Origin::File { path, text } })
     }
 
     /// One value: a string if the key takes one, else whatever TOML makes of it.
@@ -150,10 +133,7 @@ impl Layer {
         for table in [Some(as_string), literal].into_iter().flatten() {
             match Raw::deserialize(Value::Table(table.clone())) {
                 Ok(_) => {
-                    return Ok(Self {
-                        table,
-                        origin: Origin::Named(name),
-                    });
+                    return Ok(Self { table, origin: Origin::Named(name) });
                 }
                 Err(e) => error = Some(e.message().to_owned()),
             }
@@ -228,9 +208,7 @@ fn render(file: &str, text: &str, span: Option<Range<usize>>, message: &str) -> 
         return head;
     }
     let rest = line.chars().count().saturating_sub(column);
-    let width = text
-        .get(span)
-        .map_or(1, |s| s.lines().next().unwrap_or_default().chars().count());
+    let width = text.get(span).map_or(1, |s| s.lines().next().unwrap_or_default().chars().count());
     let gutter = " ".repeat(number.to_string().len());
     format!(
         "{head}\n{gutter} |\n{number} | {line}\n{gutter} | {}{}",

@@ -6,36 +6,24 @@ fn file(text: &str) -> Result<Config, String> {
     load(text, &[], &[])
 }
 
-fn load(
-    text: &str,
-    environment: &[(&str, &str)],
-    flags: &[(&str, &str)],
-) -> Result<Config, String> {
+fn load(text: &str, environment: &[(&str, &str)], flags: &[(&str, &str)]) -> Result<Config, String> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("data-vault.toml");
     std::fs::write(&path, text).unwrap();
     Config::load(&Sources {
         file: Some(path),
-        environment: environment
-            .iter()
-            .map(|(k, v)| ((*k).into(), (*v).into()))
-            .collect(),
-        flags: flags
-            .iter()
-            .map(|(k, v)| ((*k).into(), (*v).into(), format!("--set {k}")))
-            .collect(),
+        environment: environment.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect(),
+        flags: flags.iter().map(|(k, v)| ((*k).into(), (*v).into(), format!("--set {k}"))).collect(),
     })
-    .map_err(|e| {
-        e.to_string()
-            .replace(&format!("{}/", dir.path().display()), "")
-    })
+    .map_err(|e| e.to_string().replace(&format!("{}/", dir.path().display()), ""))
 }
 
 fn refused(text: &str) -> String {
     file(text).expect_err(text)
 }
 
-const S3: &str = "[backend]\nkind = \"s3\"\nendpoint = \"http://127.0.0.1:9000\"\naccess_key = \"a\"\nsecret_key = \"topsecret\"\n";
+const S3: &str =
+    "[backend]\nkind = \"s3\"\nendpoint = \"http://127.0.0.1:9000\"\naccess_key = \"a\"\nsecret_key = \"topsecret\"\n";
 
 #[test]
 fn nothing_given_is_the_documented_default() {
@@ -63,14 +51,8 @@ fn the_example_of_the_documentation_is_accepted_whole() {
 #[test]
 fn an_unknown_key_names_file_line_and_what_is_allowed() {
     let error = refused("data_dir = \"d\"\n\n[server]\nlistne = \"127.0.0.1:1\"\n");
-    assert!(
-        error.starts_with("data-vault.toml:4:1: unknown field `listne`, expected one of `listen`"),
-        "{error}"
-    );
-    assert!(
-        error.ends_with("  |\n4 | listne = \"127.0.0.1:1\"\n  | ^^^^^^"),
-        "{error}"
-    );
+    assert!(error.starts_with("data-vault.toml:4:1: unknown field `listne`, expected one of `listen`"), "{error}");
+    assert!(error.ends_with("  |\n4 | listne = \"127.0.0.1:1\"\n  | ^^^^^^"), "{error}");
     assert!(refused("[sever]\n").contains("expected one of `data_dir`, `server`"));
 }
 
@@ -79,33 +61,15 @@ fn a_wrong_type_or_value_names_what_is_allowed() {
     for (text, wants) in [
         ("[server]\nlisten = 9900\n", "data-vault.toml:2:10: "),
         ("[server]\nlisten = \"nine\"\n", "socket address"),
-        (
-            "[identity]\nsigv2 = \"yes\"\n",
-            "expected one of `off`, `presigned`, `all`",
-        ),
+        ("[identity]\nsigv2 = \"yes\"\n", "expected one of `off`, `presigned`, `all`"),
         ("[backend]\nkind = \"azure\"\n", "expected `local` or `s3`"),
-        (
-            "[backend]\nconditions = \"maybe\"\n",
-            "expected one of `lease`, `backend`, `refuse`",
-        ),
-        (
-            "[backend]\nsingle_put_limit = \"5 gigs\"\n",
-            "a size such as \"5GiB\"",
-        ),
-        (
-            "[server]\nidle_timeout = 30\n",
-            "a duration such as \"250ms\"",
-        ),
-        (
-            "[server]\nidle_timeout = \"0s\"\n",
-            "data-vault.toml:2:1: `server.idle_timeout`: must be `1ms` to `7d`",
-        ),
+        ("[backend]\nconditions = \"maybe\"\n", "expected one of `lease`, `backend`, `refuse`"),
+        ("[backend]\nsingle_put_limit = \"5 gigs\"\n", "a size such as \"5GiB\""),
+        ("[server]\nidle_timeout = 30\n", "a duration such as \"250ms\""),
+        ("[server]\nidle_timeout = \"0s\"\n", "data-vault.toml:2:1: `server.idle_timeout`: must be `1ms` to `7d`"),
         ("[server]\nmax_connections = 0\n", "must be 1 to 65536"),
         ("[keys]\nprovider = \"vault\"\n", "expected `local`"),
-        (
-            "[buckets.x]\nstate = \"open\"\n",
-            "expected `sealed` or `migrating`",
-        ),
+        ("[buckets.x]\nstate = \"open\"\n", "expected `sealed` or `migrating`"),
         ("[log]\nlevel = \"loud\"\n", "must be one of `off`, `error`"),
         ("x = [\n", "data-vault.toml:"),
     ] {
@@ -123,10 +87,7 @@ fn what_does_not_exist_yet_is_refused_and_not_ignored() {
         ),
         ("[server]\ntls_key = \"k\"\n", "given together"),
         ("[sidecar]\nurl = \"postgres://h/d\"\n", "no PostgreSQL"),
-        (
-            "[buckets.\"a.b\"]\nscrub = \"enforce\"\n",
-            "data-vault.toml:2:1: `buckets.a.b.scrub`: only `off`",
-        ),
+        ("[buckets.\"a.b\"]\nscrub = \"enforce\"\n", "data-vault.toml:2:1: `buckets.a.b.scrub`: only `off`"),
     ] {
         let error = refused(text);
         assert!(error.contains(wants), "{text}\n{error}");
@@ -136,40 +97,18 @@ fn what_does_not_exist_yet_is_refused_and_not_ignored() {
 #[test]
 fn a_remote_backend_needs_all_that_it_needs() {
     let config = file(S3).unwrap();
-    let BackendKind::S3(s3) = &config.backend.kind else {
-        panic!("{:?}", config.backend.kind)
-    };
-    assert_eq!(
-        (s3.authority.as_str(), s3.region.as_str()),
-        ("127.0.0.1:9000", "us-east-1")
-    );
+    let BackendKind::S3(s3) = &config.backend.kind else { panic!("{:?}", config.backend.kind) };
+    assert_eq!((s3.authority.as_str(), s3.region.as_str()), ("127.0.0.1:9000", "us-east-1"));
     assert!(!format!("{config:?}").contains("topsecret"));
 
     for key in ["endpoint", "access_key", "secret_key"] {
-        let without: String = S3
-            .lines()
-            .filter(|l| !l.starts_with(key))
-            .flat_map(|l| [l, "\n"])
-            .collect();
+        let without: String = S3.lines().filter(|l| !l.starts_with(key)).flat_map(|l| [l, "\n"]).collect();
         let error = refused(&without);
-        assert!(
-            error.contains(&format!("`{key}` is missing")) && error.contains(":2:1:"),
-            "{error}"
-        );
+        assert!(error.contains(&format!("`{key}` is missing")) && error.contains(":2:1:"), "{error}");
     }
-    for endpoint in [
-        "127.0.0.1:9000",
-        "ftp://h",
-        "http://h/path",
-        "http://u:p@h",
-        "http://h?x",
-        "http://",
-    ] {
+    for endpoint in ["127.0.0.1:9000", "ftp://h", "http://h/path", "http://u:p@h", "http://h?x", "http://"] {
         let error = refused(&S3.replace("http://127.0.0.1:9000", endpoint));
-        assert!(
-            error.contains("`backend.endpoint`: must be"),
-            "{endpoint}: {error}"
-        );
+        assert!(error.contains("`backend.endpoint`: must be"), "{endpoint}: {error}");
     }
     assert!(refused("[backend]\nendpoint = \"http://h\"\n").contains("kind = \"s3\""));
 }
@@ -181,10 +120,7 @@ fn environment_goes_over_the_file_and_flags_over_both() {
         ("DATA_VAULT__SERVER__LISTEN", "127.0.0.1:2"),
         ("DATA_VAULT__BACKEND__RETRIES", "7"),
         ("DATA_VAULT__DATA_DIR", "/x"),
-        (
-            "DATA_VAULT__CREDENTIALS",
-            "[{access_key=\"k\", secret_key=\"12345678\"}]",
-        ),
+        ("DATA_VAULT__CREDENTIALS", "[{access_key=\"k\", secret_key=\"12345678\"}]"),
         ("HOME", "/root"),
     ];
     let config = load(text, &env, &[]).unwrap();
@@ -195,31 +131,17 @@ fn environment_goes_over_the_file_and_flags_over_both() {
     let config = load(text, &env, &[("server.listen", "127.0.0.1:3")]).unwrap();
     assert_eq!(config.server.listen.port(), 3);
     // A number where a string is wanted is a string.
-    assert_eq!(
-        load(S3, &[("DATA_VAULT__BACKEND__ACCESS_KEY", "123")], &[]).map(|_| ()),
-        Ok(())
-    );
+    assert_eq!(load(S3, &[("DATA_VAULT__BACKEND__ACCESS_KEY", "123")], &[]).map(|_| ()), Ok(()));
 }
 
 #[test]
 fn an_error_in_the_environment_or_a_flag_names_it() {
     let error = load("", &[("DATA_VAULT__SERVER__LISTNE", "x")], &[]).unwrap_err();
-    assert!(
-        error.starts_with("DATA_VAULT__SERVER__LISTNE (`server.listne`): unknown field"),
-        "{error}"
-    );
+    assert!(error.starts_with("DATA_VAULT__SERVER__LISTNE (`server.listne`): unknown field"), "{error}");
     let error = load("", &[("DATA_VAULT__BACKEND__RETRIES", "many")], &[]).unwrap_err();
     assert!(error.contains("DATA_VAULT__BACKEND__RETRIES"), "{error}");
-    let error = load(
-        "[server]\nmax_connections = 3\n",
-        &[],
-        &[("server.max_connections", "0")],
-    )
-    .unwrap_err();
-    assert!(
-        error.starts_with("--set server.max_connections: `server.max_connections`: must be"),
-        "{error}"
-    );
+    let error = load("[server]\nmax_connections = 3\n", &[], &[("server.max_connections", "0")]).unwrap_err();
+    assert!(error.starts_with("--set server.max_connections: `server.max_connections`: must be"), "{error}");
 }
 
 #[test]
@@ -231,10 +153,7 @@ fn an_error_beside_a_secret_does_not_repeat_it() {
     ] {
         let error = refused(text);
         assert!(error.contains("data-vault.toml:"), "{error}");
-        assert!(
-            !error.contains("abcdefgh") && !error.contains("31415926"),
-            "{error}"
-        );
+        assert!(!error.contains("abcdefgh") && !error.contains("31415926"), "{error}");
     }
     let error = load("", &[("DATA_VAULT__CREDENTIALS", "abcdefgh")], &[]).unwrap_err();
     assert!(!error.contains("abcdefgh"), "{error}");
@@ -245,19 +164,13 @@ fn credentials_are_checked_against_each_other() {
     let one = "[[credentials]]\naccess_key = \"a\"\nsecret_key = \"12345678\"\n";
     assert!(refused(&format!("{one}{one}")).contains("given twice"));
     assert!(refused(&one.replace("12345678", "short")).contains("fewer than 8"));
-    assert!(
-        refused(&format!("{one}backend_access_key = \"b\"\n"))
-            .contains("both `backend_access_key`")
-    );
+    assert!(refused(&format!("{one}backend_access_key = \"b\"\n")).contains("both `backend_access_key`"));
     assert!(refused(&one.replace("\"a\"", "\"a/b\"")).contains("no access key"));
 }
 
 #[test]
 fn a_named_bucket_takes_what_it_does_not_say_from_the_default() {
-    let config = file(
-        "[buckets.default]\netag = \"opaque\"\n[buckets.\"old.logs\"]\nstate = \"migrating\"\n",
-    )
-    .unwrap();
+    let config = file("[buckets.default]\netag = \"opaque\"\n[buckets.\"old.logs\"]\nstate = \"migrating\"\n").unwrap();
     assert_eq!(config.bucket("new").etag, EtagPolicy::Opaque);
     assert_eq!(config.bucket("new").state, State::Sealed);
     assert_eq!(config.bucket("old.logs").etag, EtagPolicy::Opaque);

@@ -50,9 +50,7 @@ impl<'de> Deserialize<'de> for ByteSize {
                 text.parse().map_err(E::custom)
             }
             fn visit_i64<E: de::Error>(self, n: i64) -> Result<ByteSize, E> {
-                u64::try_from(n)
-                    .map(ByteSize)
-                    .map_err(|_| E::invalid_value(de::Unexpected::Signed(n), &self))
+                u64::try_from(n).map(ByteSize).map_err(|_| E::invalid_value(de::Unexpected::Signed(n), &self))
             }
         }
         deserializer.deserialize_any(Form)
@@ -150,52 +148,22 @@ mod tests {
 
     #[test]
     fn sizes() {
-        for (text, bytes) in [
-            ("0", 0),
-            ("17", 17),
-            ("17B", 17),
-            ("5GiB", 5 << 30),
-            ("8 MiB", 8 << 20),
-            ("10MB", 10_000_000),
-        ] {
+        for (text, bytes) in
+            [("0", 0), ("17", 17), ("17B", 17), ("5GiB", 5 << 30), ("8 MiB", 8 << 20), ("10MB", 10_000_000)]
+        {
             assert_eq!(text.parse(), Ok(ByteSize(bytes)), "{text}");
         }
-        for text in [
-            "",
-            "GiB",
-            "5 gib",
-            "-1",
-            "1.5MiB",
-            "99999999999TiB",
-            "5GiBs",
-        ] {
+        for text in ["", "GiB", "5 gib", "-1", "1.5MiB", "99999999999TiB", "5GiBs"] {
             assert!(text.parse::<ByteSize>().is_err(), "{text}");
         }
     }
 
     #[test]
     fn durations() {
-        for (text, millis) in [
-            ("250ms", 250),
-            ("30s", 30_000),
-            ("5m", 300_000),
-            ("1d", 86_400_000),
-        ] {
-            assert_eq!(
-                text.parse(),
-                Ok(Span(Duration::from_millis(millis))),
-                "{text}"
-            );
+        for (text, millis) in [("250ms", 250), ("30s", 30_000), ("5m", 300_000), ("1d", 86_400_000)] {
+            assert_eq!(text.parse(), Ok(Span(Duration::from_millis(millis))), "{text}");
         }
-        for text in [
-            "",
-            "30",
-            "s",
-            "-1s",
-            "1w",
-            "99999999999999999999s",
-            "18446744073709551615d",
-        ] {
+        for text in ["", "30", "s", "-1s", "1w", "99999999999999999999s", "18446744073709551615d"] {
             assert!(text.parse::<Span>().is_err(), "{text}");
         }
     }
@@ -207,10 +175,7 @@ mod tests {
             #[expect(dead_code, reason = "only its error is looked at")]
             key: Secret,
         }
-        assert_eq!(
-            format!("{:?}", Secret(Zeroizing::new("hunter2".into()))),
-            "Secret(…)"
-        );
+        assert_eq!(format!("{:?}", Secret(Zeroizing::new("hunter2".into()))), "Secret(…)");
         let error = toml::from_str::<Doc>("key = 314159").unwrap_err();
         assert!(!error.message().contains("314159"), "{}", error.message());
     }

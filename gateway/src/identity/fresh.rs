@@ -33,9 +33,7 @@ pub enum FreshCredentialError {
         source: io::Error,
     },
     /// The file is open to others than its owner.
-    #[error(
-        "the credential file {path} has mode {mode:o}, which lets others than its owner use it; set it to 600"
-    )]
+    #[error("the credential file {path} has mode {mode:o}, which lets others than its owner use it; set it to 600")]
     Mode {
         /// Which file.
         path: PathBuf,
@@ -79,9 +77,9 @@ pub fn load_or_generate(data_dir: &Path) -> Result<(Credential, bool), FreshCred
     match create(data_dir, &path, &credential) {
         Ok(()) => Ok((credential, true)),
         // Another process was first, and its credential is the one in the file.
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => load(&path)?
-            .map(|credential| (credential, false))
-            .ok_or_else(|| io_error(&path)(error)),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            load(&path)?.map(|credential| (credential, false)).ok_or_else(|| io_error(&path)(error))
+        }
         Err(error) => Err(io_error(&path)(error)),
     }
 }
@@ -92,23 +90,13 @@ fn load(path: &Path) -> Result<Option<Credential>, FreshCredentialError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(io_error(path)(error)),
     };
-    let mode = file
-        .metadata()
-        .map_err(io_error(path))?
-        .permissions()
-        .mode()
-        & 0o777;
+    let mode = file.metadata().map_err(io_error(path))?.permissions().mode() & 0o777;
     if mode & 0o077 != 0 {
-        return Err(FreshCredentialError::Mode {
-            path: path.to_owned(),
-            mode,
-        });
+        return Err(FreshCredentialError::Mode { path: path.to_owned(), mode });
     }
     // Capacity for the whole file, so that no copy of the secret is left behind by a growing buffer.
     let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_FILE as usize + 1));
-    file.take(MAX_FILE + 1)
-        .read_to_end(&mut bytes)
-        .map_err(io_error(path))?;
+    file.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(io_error(path))?;
     let stored: Option<Stored> = serde_json::from_slice(&bytes).ok();
     stored
         .map(|stored| Credential {
@@ -116,13 +104,9 @@ fn load(path: &Path) -> Result<Option<Credential>, FreshCredentialError> {
             secret_key: Zeroizing::new(stored.secret_key),
             backend: None,
         })
-        .filter(|credential| {
-            super::is_access_key(&credential.access_key) && !credential.secret_key.is_empty()
-        })
+        .filter(|credential| super::is_access_key(&credential.access_key) && !credential.secret_key.is_empty())
         .map(Some)
-        .ok_or_else(|| FreshCredentialError::Content {
-            path: path.to_owned(),
-        })
+        .ok_or_else(|| FreshCredentialError::Content { path: path.to_owned() })
 }
 
 fn generate() -> Result<Credential, FreshCredentialError> {
@@ -138,22 +122,12 @@ fn create(data_dir: &Path, path: &Path, credential: &Credential) -> io::Result<(
     let mut json = Zeroizing::new(Vec::with_capacity(MAX_FILE as usize));
     serde_json::to_writer_pretty(
         &mut *json,
-        &Written {
-            access_key: &credential.access_key,
-            secret_key: &credential.secret_key,
-        },
+        &Written { access_key: &credential.access_key, secret_key: &credential.secret_key },
     )?;
     json.push(b'\n');
     let temporary = data_dir.join(format!(".{FILE_NAME}.{}", uuid::Uuid::new_v4()));
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&temporary)?;
-    let linked = file
-        .write_all(&json)
-        .and_then(|()| file.sync_all())
-        .and_then(|()| fs::hard_link(&temporary, path));
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
+    let linked = file.write_all(&json).and_then(|()| file.sync_all()).and_then(|()| fs::hard_link(&temporary, path));
     let removed = fs::remove_file(&temporary);
     linked.and(removed)?;
     File::open(data_dir)?.sync_all()
@@ -195,27 +169,15 @@ mod tests {
         let (fresh, is_fresh) = load_or_generate(dir.path()).unwrap();
         assert!(is_fresh);
         assert_eq!(fresh.access_key.len(), 20);
-        assert!(
-            fresh
-                .access_key
-                .bytes()
-                .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
-        );
+        assert!(fresh.access_key.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit()));
         assert_eq!(fresh.secret_key.len(), 40);
-        let mode = fs::metadata(dir.path().join(FILE_NAME))
-            .unwrap()
-            .permissions()
-            .mode();
+        let mode = fs::metadata(dir.path().join(FILE_NAME)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         let (loaded, is_fresh) = load_or_generate(dir.path()).unwrap();
         assert!(!is_fresh);
         assert_eq!(loaded.access_key, fresh.access_key);
         assert_eq!(loaded.secret_key, fresh.secret_key);
-        assert_eq!(
-            fs::read_dir(dir.path()).unwrap().count(),
-            1,
-            "no temporary file stays"
-        );
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "no temporary file stays");
     }
 
     #[test]
@@ -238,30 +200,15 @@ mod tests {
             fs::write(&path, content).unwrap();
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
         };
-        let long = format!(
-            "{{\"access_key\":\"A\",\"secret_key\":\"{}\"}}",
-            "s".repeat(5000)
-        );
-        for content in [
-            "",
-            "{}",
-            "{\"access_key\":\"A\"}",
-            "{\"access_key\":\"\",\"secret_key\":\"s\"}",
-            &long,
-        ] {
+        let long = format!("{{\"access_key\":\"A\",\"secret_key\":\"{}\"}}", "s".repeat(5000));
+        for content in ["", "{}", "{\"access_key\":\"A\"}", "{\"access_key\":\"\",\"secret_key\":\"s\"}", &long] {
             write(content, 0o600);
             let error = load_or_generate(dir.path()).unwrap_err();
-            assert!(
-                matches!(error, FreshCredentialError::Content { .. }),
-                "{content:.40}"
-            );
+            assert!(matches!(error, FreshCredentialError::Content { .. }), "{content:.40}");
         }
         write("{\"access_key\":\"A\",\"secret_key\":\"s\"}", 0o644);
         let error = load_or_generate(dir.path()).unwrap_err();
-        assert!(matches!(
-            error,
-            FreshCredentialError::Mode { mode: 0o644, .. }
-        ));
+        assert!(matches!(error, FreshCredentialError::Mode { mode: 0o644, .. }));
         let error = load_or_generate(&dir.path().join("missing")).unwrap_err();
         assert!(matches!(error, FreshCredentialError::Io { .. }));
     }

@@ -11,8 +11,8 @@ use aws_lc_rs::hmac;
 use aws_lc_rs::rand::SystemRandom;
 use zeroize::Zeroizing;
 
-use crate::s3::sigv4::Secrets;
 use crate::backend::{BackendCredential, Signer};
+use crate::s3::sigv4::Secrets;
 
 /// What an anonymous request's principal is called. No credential may have it for an access key.
 pub const ANONYMOUS: &str = "anonymous";
@@ -29,10 +29,7 @@ pub struct Principal {
 impl Principal {
     /// An unsigned request, which the backend is to judge by its own ACLs.
     pub fn anonymous() -> Self {
-        Self {
-            access_key: ANONYMOUS.to_owned(),
-            backend: Signer::Anonymous,
-        }
+        Self { access_key: ANONYMOUS.to_owned(), backend: Signer::Anonymous }
     }
 
     /// Whether the request was unsigned.
@@ -81,9 +78,7 @@ pub enum CredentialsError {
     #[error("the access key {0} is given twice")]
     Duplicate(String),
     /// An access key that a signature could not name: empty, [`ANONYMOUS`], or not of visible ASCII without `/`, `,`, `=` and `:`.
-    #[error(
-        "the access key {0:?} cannot be used: visible ASCII without / , = : and not \"anonymous\""
-    )]
+    #[error("the access key {0:?} cannot be used: visible ASCII without / , = : and not \"anonymous\"")]
     AccessKey(String),
     /// An empty secret key.
     #[error("the secret key of {0} is empty")]
@@ -159,9 +154,7 @@ fn tag(mac: &hmac::Key, access_key: &str) -> Box<[u8]> {
 fn is_access_key(text: &str) -> bool {
     (1..=128).contains(&text.len())
         && text != ANONYMOUS
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'/' | b',' | b'=' | b':'))
+        && text.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'/' | b',' | b'=' | b':'))
 }
 
 #[cfg(test)]
@@ -169,11 +162,7 @@ mod tests {
     use super::*;
 
     fn credential(access_key: &str, secret_key: &str) -> Credential {
-        Credential {
-            access_key: access_key.into(),
-            secret_key: Zeroizing::new(secret_key.into()),
-            backend: None,
-        }
+        Credential { access_key: access_key.into(), secret_key: Zeroizing::new(secret_key.into()), backend: None }
     }
 
     #[test]
@@ -185,18 +174,10 @@ mod tests {
         }));
         let credentials = Credentials::new(vec![credential("A", "secret-a"), mapped]).unwrap();
         assert_eq!(credentials.len(), 2);
-        assert_eq!(
-            credentials.find("A").unwrap().secret_key.as_str(),
-            "secret-a"
-        );
-        assert!(matches!(
-            credentials.find("A").unwrap().principal().backend,
-            Signer::Gateway
-        ));
+        assert_eq!(credentials.find("A").unwrap().secret_key.as_str(), "secret-a");
+        assert!(matches!(credentials.find("A").unwrap().principal().backend, Signer::Gateway));
         let principal = credentials.find("B").unwrap().principal();
-        assert!(
-            matches!(principal.backend, Signer::Client(backend) if backend.access_key == "backend-b")
-        );
+        assert!(matches!(principal.backend, Signer::Client(backend) if backend.access_key == "backend-b"));
         for unknown in ["", "a", "AA", ANONYMOUS] {
             assert!(credentials.find(unknown).is_none());
         }
@@ -220,19 +201,10 @@ mod tests {
     #[test]
     fn refused() {
         let new = |all| Credentials::new(all).unwrap_err();
-        assert_eq!(
-            new(vec![credential("A", "s"), credential("A", "t")]),
-            CredentialsError::Duplicate("A".into())
-        );
+        assert_eq!(new(vec![credential("A", "s"), credential("A", "t")]), CredentialsError::Duplicate("A".into()));
         for key in ["", ANONYMOUS, "a/b", "a b", "ä", "a,b", "a=b", "a:b"] {
-            assert_eq!(
-                new(vec![credential(key, "s")]),
-                CredentialsError::AccessKey(key.into())
-            );
+            assert_eq!(new(vec![credential(key, "s")]), CredentialsError::AccessKey(key.into()));
         }
-        assert_eq!(
-            new(vec![credential("A", "")]),
-            CredentialsError::SecretKey("A".into())
-        );
+        assert_eq!(new(vec![credential("A", "")]), CredentialsError::SecretKey("A".into()));
     }
 }

@@ -3,9 +3,9 @@
 use http::{HeaderValue, Response, header};
 use s3s::S3ErrorCode;
 
-use super::{Call, documents};
 use super::source::Source;
 use super::stored::Look;
+use super::{Call, documents};
 use crate::body::{self, Body};
 use crate::s3::Error;
 

@@ -117,15 +117,26 @@ async fn complete(call: &Call, upload: &Upload, listed: &[CompletedPart]) -> Res
 }
 
 /// For each part that the client lists, the attempt that it means and that is still there.
-async fn choose(call: &Call, upload: &Upload, listed: &[CompletedPart], attempts: Vec<PartAttempt>) -> Result<Vec<PartAttempt>, Error> {
+async fn choose(
+    call: &Call,
+    upload: &Upload,
+    listed: &[CompletedPart],
+    attempts: Vec<PartAttempt>,
+) -> Result<Vec<PartAttempt>, Error> {
     let mut by_number: HashMap<u16, Vec<PartAttempt>> = HashMap::new();
     for attempt in attempts {
         by_number.entry(attempt.number).or_default().push(attempt);
     }
     // Two attempts at one part: the backend holds one of them, and only it knows which.
-    let contested = listed.iter().any(|p| by_number.get(&p.number).is_some_and(|a| a.iter().filter(|a| a.stash.is_none()).count() > 1));
+    let contested = listed
+        .iter()
+        .any(|p| by_number.get(&p.number).is_some_and(|a| a.iter().filter(|a| a.stash.is_none()).count() > 1));
     let held = if contested {
-        let base = Template { path: call.address.raw_path.clone(), headers: for_parts(&call.forward_sealed().headers), signer: call.signer() };
+        let base = Template {
+            path: call.address.raw_path.clone(),
+            headers: for_parts(&call.forward_sealed().headers),
+            signer: call.signer(),
+        };
         Some(backend_parts(&call.vault, &base, &upload.backend_id).await?.0)
     } else {
         None
@@ -136,7 +147,10 @@ async fn choose(call: &Call, upload: &Upload, listed: &[CompletedPart], attempts
             .remove(&part.number)
             .and_then(|attempts| {
                 attempts.into_iter().rev().find(|a| {
-                    let there = a.stash.is_some() || held.as_ref().is_none_or(|h| h.get(&a.number).is_some_and(|(etag, _)| *etag == a.backend_etag));
+                    let there = a.stash.is_some()
+                        || held
+                            .as_ref()
+                            .is_none_or(|h| h.get(&a.number).is_some_and(|(etag, _)| *etag == a.backend_etag));
                     there && hex::encode(a.entry.md5) == part.etag
                 })
             })
@@ -152,7 +166,10 @@ async fn choose(call: &Call, upload: &Upload, listed: &[CompletedPart], attempts
     if let Some((_, rest)) = chosen.split_last()
         && rest.iter().any(|a| a.entry.length < MIN_PART)
     {
-        return Err(Error::client(S3ErrorCode::EntityTooSmall, "Your proposed upload is smaller than the minimum allowed size"));
+        return Err(Error::client(
+            S3ErrorCode::EntityTooSmall,
+            "Your proposed upload is smaller than the minimum allowed size",
+        ));
     }
     Ok(chosen)
 }
@@ -174,7 +191,9 @@ fn facts(call: &Call, upload: &Upload, chosen: &[PartAttempt]) -> Result<Facts, 
     {
         return Err(Error::client(
             S3ErrorCode::InvalidRequest,
-            format!("The provided 'x-amz-mp-object-size' header value {size} does not match what was computed: {length}"),
+            format!(
+                "The provided 'x-amz-mp-object-size' header value {size} does not match what was computed: {length}"
+            ),
         ));
     }
     let etag = match upload.etag {
@@ -187,7 +206,15 @@ fn facts(call: &Call, upload: &Upload, chosen: &[PartAttempt]) -> Result<Facts, 
     let checksum = whole_checksum(call, upload, &entries)?;
     let part_count = u16::try_from(entries.len()).map_err(|_| invalid_part())?;
     let (first_number, first_prefix) = (first.number, first.prefix);
-    Ok(Facts { length, etag, checksum, part_count, first_number, first_prefix, parts: if part_count == 1 { Vec::new() } else { entries } })
+    Ok(Facts {
+        length,
+        etag,
+        checksum,
+        part_count,
+        first_number,
+        first_prefix,
+        parts: if part_count == 1 { Vec::new() } else { entries },
+    })
 }
 
 fn whole_checksum(call: &Call, upload: &Upload, entries: &[PartEntry]) -> Result<Option<Checksum>, Error> {
@@ -202,7 +229,10 @@ fn whole_checksum(call: &Call, upload: &Upload, entries: &[PartEntry]) -> Result
     // A value that the client sends for the whole object must be the one that the parts give.
     if let Some(claimed) = call.header(checksum::header_name(algorithm).as_str()) {
         if checksum::parse_object(algorithm, claimed)?.0.bytes() != whole.bytes() {
-            return Err(Error::client(S3ErrorCode::BadDigest, "The checksum that you specified did not match the one calculated from the parts"));
+            return Err(Error::client(
+                S3ErrorCode::BadDigest,
+                "The checksum that you specified did not match the one calculated from the parts",
+            ));
         }
     }
     Ok(Some(whole))
@@ -210,7 +240,9 @@ fn whole_checksum(call: &Call, upload: &Upload, entries: &[PartEntry]) -> Result
 
 /// The bytes of the backend's last part.
 async fn last_part(vault: &Arc<Vault>, stashed: Option<&PartAttempt>, tail: Bytes) -> Result<Payload, Error> {
-    let Some((attempt, stash)) = stashed.and_then(|a| a.stash.as_deref().map(|s| (a, s))) else { return Ok(Payload::Bytes(tail)) };
+    let Some((attempt, stash)) = stashed.and_then(|a| a.stash.as_deref().map(|s| (a, s))) else {
+        return Ok(Payload::Bytes(tail));
+    };
     let mut request = BackendRequest::new(Method::GET, path(vault.reserved.system_bucket(), stash), Signer::Gateway);
     set(&mut request.headers, header::IF_MATCH, &format!("\"{}\"", attempt.backend_etag))?;
     let response = succeeded(vault.backend.call(request).await?).await?;
@@ -251,4 +283,3 @@ fn location(call: &Call) -> String {
     let host = call.header("host").unwrap_or_default();
     format!("http://{host}{}", call.address.raw_path)
 }
-

@@ -120,7 +120,13 @@ mod tests {
 
     #[test]
     fn lists_and_quotes() {
-        for list in [ETAG, "\"9b2cf535f27731c974343645a3985328\"", "\"a\", \"9b2cf535f27731c974343645a3985328\"", "W/\"9b2cf535f27731c974343645a3985328\"", "*"] {
+        for list in [
+            ETAG,
+            "\"9b2cf535f27731c974343645a3985328\"",
+            "\"a\", \"9b2cf535f27731c974343645a3985328\"",
+            "W/\"9b2cf535f27731c974343645a3985328\"",
+            "*",
+        ] {
             assert!(matches(list, ETAG), "{list}");
         }
         assert!(!matches("\"9b2cf535f27731c974343645a398532\"", ETAG));

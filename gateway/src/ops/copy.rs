@@ -48,17 +48,22 @@ pub async fn copy_object(call: Call) -> Result<Response<Body>, Error> {
                 return Ok(done);
             }
         }
-        Err(Error::client(S3ErrorCode::SlowDown, "The source is being replaced faster than it can be copied; try again"))
+        Err(Error::client(
+            S3ErrorCode::SlowDown,
+            "The source is being replaced faster than it can be copied; try again",
+        ))
     })
     .await
 }
 
 /// `x-amz-copy-source`, of a bucket that may be named.
 pub fn source_of(call: &Call) -> Result<CopySource, Error> {
-    let value = call
-        .headers
-        .get("x-amz-copy-source")
-        .ok_or_else(|| Error::client(S3ErrorCode::InvalidArgument, "Copy Source must mention the source bucket and key: sourcebucket/sourcekey"))?;
+    let value = call.headers.get("x-amz-copy-source").ok_or_else(|| {
+        Error::client(
+            S3ErrorCode::InvalidArgument,
+            "Copy Source must mention the source bucket and key: sourcebucket/sourcekey",
+        )
+    })?;
     let source = CopySource::parse(value.as_bytes())?;
     call.vault.reserved.check(&source.bucket)?;
     Ok(source)
@@ -66,7 +71,11 @@ pub fn source_of(call: &Call) -> Result<CopySource, Error> {
 
 /// The headers of a copy request that say what is read, and how.
 pub fn strip_copy_headers(headers: &mut HeaderMap) {
-    let names: Vec<HeaderName> = headers.keys().filter(|n| n.as_str().starts_with("x-amz-copy-source") || n.as_str() == "x-amz-source-expected-bucket-owner").cloned().collect();
+    let names: Vec<HeaderName> = headers
+        .keys()
+        .filter(|n| n.as_str().starts_with("x-amz-copy-source") || n.as_str() == "x-amz-source-expected-bucket-owner")
+        .cloned()
+        .collect();
     for name in names {
         headers.remove(name);
     }
@@ -99,7 +108,11 @@ fn refuse_copy_to_itself(call: &Call, named: &CopySource) -> Result<(), Error> {
     let same = call.bucket()? == named.bucket && call.key()? == named.key && named.version_id.is_none();
     let changes = replaces(call)
         || call.headers.keys().any(|n| {
-            n.as_str().starts_with("x-amz-server-side-encryption") || matches!(n.as_str(), "x-amz-storage-class" | "x-amz-website-redirect-location" | "x-amz-checksum-algorithm")
+            n.as_str().starts_with("x-amz-server-side-encryption")
+                || matches!(
+                    n.as_str(),
+                    "x-amz-storage-class" | "x-amz-website-redirect-location" | "x-amz-checksum-algorithm"
+                )
         });
     if same && !changes {
         return Err(Error::client(
@@ -125,12 +138,19 @@ fn target(call: &Call, stored: &HeaderMap) -> BackendRequest {
     let mut request = call.forward_sealed();
     request.headers.remove("x-amz-checksum-algorithm");
     if !replaces(call) {
-        let names: Vec<HeaderName> = request.headers.keys().filter(|n| n.as_str().starts_with("x-amz-meta-") || SYSTEM_METADATA.contains(n)).cloned().collect();
+        let names: Vec<HeaderName> = request
+            .headers
+            .keys()
+            .filter(|n| n.as_str().starts_with("x-amz-meta-") || SYSTEM_METADATA.contains(n))
+            .cloned()
+            .collect();
         for name in names {
             request.headers.remove(name);
         }
         for (name, value) in stored {
-            if (name.as_str().starts_with("x-amz-meta-") && name.as_str() != HEADER_NAME) || SYSTEM_METADATA.contains(name) {
+            if (name.as_str().starts_with("x-amz-meta-") && name.as_str() != HEADER_NAME)
+                || SYSTEM_METADATA.contains(name)
+            {
                 request.headers.append(name, value.clone());
             }
         }
@@ -152,7 +172,11 @@ async fn metadata_only(call: &Call, named: &CopySource, sealed: &Sealed) -> Resu
         request.headers.remove(name);
     }
     set(&mut request.headers, HeaderName::from_static("x-amz-copy-source"), &exact.to_header())?;
-    set(&mut request.headers, HeaderName::from_static("x-amz-copy-source-if-match"), &format!("\"{}\"", sealed.stored.backend_etag))?;
+    set(
+        &mut request.headers,
+        HeaderName::from_static("x-amz-copy-source-if-match"),
+        &format!("\"{}\"", sealed.stored.backend_etag),
+    )?;
     set(&mut request.headers, HeaderName::from_static("x-amz-metadata-directive"), "REPLACE")?;
     let sealing = Sealing {
         at: at.clone(),
@@ -175,7 +199,10 @@ async fn metadata_only(call: &Call, named: &CopySource, sealed: &Sealed) -> Resu
             abandon(vault, Some(intent)).await;
         }
         // Our own condition failed: the source was replaced since it was read.
-        if status == StatusCode::PRECONDITION_FAILED && !call.headers.contains_key(header::IF_NONE_MATCH) && !call.headers.contains_key(header::IF_MATCH) {
+        if status == StatusCode::PRECONDITION_FAILED
+            && !call.headers.contains_key(header::IF_NONE_MATCH)
+            && !call.headers.contains_key(header::IF_MATCH)
+        {
             return Ok(None);
         }
         return Err(answered(response).await);
@@ -190,12 +217,27 @@ async fn metadata_only(call: &Call, named: &CopySource, sealed: &Sealed) -> Resu
 
 /// Names of the conditions on the source, which were weighed on its plaintext `ETag` already.
 fn conditions() -> [&'static str; 4] {
-    ["x-amz-copy-source-if-match", "x-amz-copy-source-if-none-match", "x-amz-copy-source-if-modified-since", "x-amz-copy-source-if-unmodified-since"]
+    [
+        "x-amz-copy-source-if-match",
+        "x-amz-copy-source-if-none-match",
+        "x-amz-copy-source-if-modified-since",
+        "x-amz-copy-source-if-unmodified-since",
+    ]
 }
 
 /// A sealed source beyond the backend's bound for one copy: raw ranges of it, as parts of an upload of our own.
-async fn in_pieces(vault: &Arc<Vault>, request: BackendRequest, sealing: &Sealing, total: u64) -> Result<Response<Body>, Error> {
-    let copy_headers: HeaderMap = request.headers.iter().filter(|(n, _)| n.as_str().starts_with("x-amz-copy-source")).map(|(n, v)| (n.clone(), v.clone())).collect();
+async fn in_pieces(
+    vault: &Arc<Vault>,
+    request: BackendRequest,
+    sealing: &Sealing,
+    total: u64,
+) -> Result<Response<Body>, Error> {
+    let copy_headers: HeaderMap = request
+        .headers
+        .iter()
+        .filter(|(n, _)| n.as_str().starts_with("x-amz-copy-source"))
+        .map(|(n, v)| (n.clone(), v.clone()))
+        .collect();
     let mut create = request.template();
     drop(request);
     strip_copy_headers(&mut create.headers);
@@ -224,14 +266,26 @@ async fn in_pieces(vault: &Arc<Vault>, request: BackendRequest, sealing: &Sealin
 }
 
 /// Opens a sealed source and seals it again, for a checksum that it does not have.
-async fn reseal(call: &Call, named: &CopySource, source: &Source, sealed: &Sealed) -> Result<Option<Response<Body>>, Error> {
-    let Ok(opened) = source.open(&sealed.stored.backend_etag, &sealed.facts, 0..sealed.facts.length).await? else { return Ok(None) };
+async fn reseal(
+    call: &Call,
+    named: &CopySource,
+    source: &Source,
+    sealed: &Sealed,
+) -> Result<Option<Response<Body>>, Error> {
+    let Ok(opened) = source.open(&sealed.stored.backend_etag, &sealed.facts, 0..sealed.facts.length).await? else {
+        return Ok(None);
+    };
     let from = (sealed.stored.at.clone(), sealed.stored.backend_etag.clone());
     stream_through(call, named, opened.plaintext, sealed.facts.length, &sealed.stored.headers, from).await
 }
 
 /// Seals plaintext from before under its new name.
-async fn seal_plain(call: &Call, named: &CopySource, source: &Source, plain: &Plain) -> Result<Option<Response<Body>>, Error> {
+async fn seal_plain(
+    call: &Call,
+    named: &CopySource,
+    source: &Source,
+    plain: &Plain,
+) -> Result<Option<Response<Body>>, Error> {
     let response = call.vault.backend.call(source.request(Method::GET, None, Some(&plain.etag))?).await?;
     if response.status() == StatusCode::PRECONDITION_FAILED || etag_of(response.headers()) != plain.etag {
         return Ok(None);
@@ -257,7 +311,8 @@ async fn stream_through(
     let algorithm = call.header("x-amz-checksum-algorithm").and_then(|name| checksum::parse_algorithm(name).ok());
     let mut declared = HeaderMap::new();
     declared.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
-    let intake = Intake::new(&declared, plaintext, &Authentication::Anonymous, intake_options(vault, &at.bucket, algorithm))?;
+    let intake =
+        Intake::new(&declared, plaintext, &Authentication::Anonymous, intake_options(vault, &at.bucket, algorithm))?;
     let kek = vault.kek_for_write(&at.bucket, &request.signer).await?;
     let mut sealing = Sealing::begin(call, at.clone(), &kek, &mut request.headers)?;
     sealing.lineage = vec![edge(call, &from, &from_etag, at)];
@@ -269,7 +324,13 @@ async fn stream_through(
 }
 
 fn edge(call: &Call, from: &ObjectAt, from_etag: &str, target: ObjectAt) -> LineageEdge {
-    LineageEdge { source: from.clone(), source_etag: from_etag.to_owned(), target, operation: call.operation.op.name().to_owned(), at_ms: now_ms() }
+    LineageEdge {
+        source: from.clone(),
+        source_etag: from_etag.to_owned(),
+        target,
+        operation: call.operation.op.name().to_owned(),
+        at_ms: now_ms(),
+    }
 }
 
 /// The answer: the backend's headers, our document.

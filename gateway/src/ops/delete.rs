@@ -24,7 +24,10 @@ pub async fn delete_object(call: Call) -> Result<Response<Body>, Error> {
             Look::Plain(plain) => (plain.etag.clone(), plain.etag),
         };
         if !conditions::matches(wanted, &etag) {
-            return Err(Error::client(S3ErrorCode::PreconditionFailed, "At least one of the pre-conditions you specified did not hold"));
+            return Err(Error::client(
+                S3ErrorCode::PreconditionFailed,
+                "At least one of the pre-conditions you specified did not hold",
+            ));
         }
         set(&mut request.headers, header::IF_MATCH, &format!("\"{backend_etag}\""))?;
     }

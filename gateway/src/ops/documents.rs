@@ -7,8 +7,8 @@ use time::macros::format_description;
 
 use super::multipart::HeldPart;
 use crate::s3::xml::{
-    CompleteMultipartUploadResult, CopyResult, Document, Element, ListPartsResult, ListedPart, ObjectAttributes, ObjectParts, PartAttributes,
-    ShownChecksum, XmlError, checksum_element, escape, with_declaration,
+    CompleteMultipartUploadResult, CopyResult, Document, Element, ListPartsResult, ListedPart, ObjectAttributes,
+    ObjectParts, PartAttributes, ShownChecksum, XmlError, checksum_element, escape, with_declaration,
 };
 use crate::s3::{Error, checksum};
 
@@ -26,7 +26,8 @@ pub fn text(answer: &[u8], name: &str) -> Option<String> {
 pub fn error_code(answer: &[u8]) -> Option<String> {
     let document = Document::parse(answer).ok()?;
     let root = document.root();
-    (root.name() == "Error").then(|| root.child_text("Code").ok().flatten().map(std::borrow::Cow::into_owned).unwrap_or_default())
+    (root.name() == "Error")
+        .then(|| root.child_text("Code").ok().flatten().map(std::borrow::Cow::into_owned).unwrap_or_default())
 }
 
 /// Gives the first child of the root of each name another text.
@@ -58,7 +59,10 @@ pub fn complete_request<'a>(parts: impl Iterator<Item = (usize, &'a str)>) -> St
 /// ISO 8601 with milliseconds, as S3 writes times in XML.
 pub fn timestamp(ms: i64) -> String {
     let format = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
-    OffsetDateTime::from_unix_timestamp_nanos(i128::from(ms) * 1_000_000).ok().and_then(|t| t.format(format).ok()).unwrap_or_default()
+    OffsetDateTime::from_unix_timestamp_nanos(i128::from(ms) * 1_000_000)
+        .ok()
+        .and_then(|t| t.format(format).ok())
+        .unwrap_or_default()
 }
 
 fn milliseconds(text: &str) -> Option<i64> {
@@ -86,7 +90,8 @@ pub fn copy_part_result(etag: &str, at_ms: i64, sum: Option<&Checksum>) -> Strin
 /// The answer to a Complete.
 pub fn complete_result(bucket: &str, key: &str, facts: &Facts, location: &str) -> String {
     let sum = facts.checksum.as_ref().map(|c| shown(c, facts.part_count));
-    let result = CompleteMultipartUploadResult { location, bucket, key, etag: &facts.etag_string(), checksum: sum.as_ref() };
+    let result =
+        CompleteMultipartUploadResult { location, bucket, key, etag: &facts.etag_string(), checksum: sum.as_ref() };
     with_declaration(&result.element())
 }
 
@@ -104,7 +109,10 @@ pub fn read_parts(page: &[u8]) -> Result<BackendParts, Error> {
     let root = document.root();
     let mut parts = Vec::new();
     for part in root.elements("Part") {
-        let number = required(part, "PartNumber")?.trim().parse().map_err(|_| Error::Protocol("a part number that is none".into()))?;
+        let number = required(part, "PartNumber")?
+            .trim()
+            .parse()
+            .map_err(|_| Error::Protocol("a part number that is none".into()))?;
         let etag = required(part, "ETag")?.trim_matches('"').to_owned();
         let when = part.child_text("LastModified").map_err(of_backend)?.unwrap_or_default().into_owned();
         parts.push((number, etag, when));
@@ -115,7 +123,8 @@ pub fn read_parts(page: &[u8]) -> Result<BackendParts, Error> {
 
 fn required(element: Element<'_>, name: &str) -> Result<String, Error> {
     let text = element.child_text(name).map_err(of_backend)?;
-    text.map(std::borrow::Cow::into_owned).ok_or_else(|| Error::Protocol(format!("{} without {name} in the backend's answer", element.name()).into()))
+    text.map(std::borrow::Cow::into_owned)
+        .ok_or_else(|| Error::Protocol(format!("{} without {name} in the backend's answer", element.name()).into()))
 }
 
 /// What `ListParts` shows.
@@ -141,7 +150,11 @@ pub struct PartsPage<'a> {
 /// The answer to `ListParts`: owner, initiator and storage class from the backend's first page, the parts ours.
 pub fn write_parts(first_page: &[u8], page: &PartsPage<'_>) -> Result<String, Error> {
     let document = Document::parse(first_page).map_err(of_backend)?;
-    let passed: String = ["Initiator", "Owner", "StorageClass"].iter().filter_map(|name| document.root().child(name)).map(|e| e.raw()).collect();
+    let passed: String = ["Initiator", "Owner", "StorageClass"]
+        .iter()
+        .filter_map(|name| document.root().child(name))
+        .map(|e| e.raw())
+        .collect();
     let parts = page
         .parts
         .iter()
@@ -228,7 +241,11 @@ pub fn failed_deletes(answer: &[u8]) -> Result<Vec<(String, Option<String>)>, Er
     let document = Document::parse(answer).map_err(of_backend)?;
     let mut failed = Vec::new();
     for error in document.root().elements("Error") {
-        let version = error.child_text("VersionId").map_err(of_backend)?.map(std::borrow::Cow::into_owned).filter(|v| !v.is_empty());
+        let version = error
+            .child_text("VersionId")
+            .map_err(of_backend)?
+            .map(std::borrow::Cow::into_owned)
+            .filter(|v| !v.is_empty());
         failed.push((required(error, "Key")?, version));
     }
     Ok(failed)
@@ -239,7 +256,8 @@ pub fn listed_keys(listing: &[u8]) -> Result<Vec<(String, i64)>, Error> {
     let document = Document::parse(listing).map_err(of_backend)?;
     let mut keys = Vec::new();
     for entry in document.root().elements("Contents") {
-        let when = milliseconds(required(entry, "LastModified")?.trim()).ok_or_else(|| Error::Protocol("a time that is none".into()))?;
+        let when = milliseconds(required(entry, "LastModified")?.trim())
+            .ok_or_else(|| Error::Protocol("a time that is none".into()))?;
         keys.push((required(entry, "Key")?, when));
     }
     Ok(keys)
@@ -256,12 +274,22 @@ pub fn object_attributes(asked: &[String], facts: &Facts, class: &str, (marker, 
             .parts
             .iter()
             .filter(|p| p.number > marker && p.checksum.is_some() && facts.checksum.is_some())
-            .map(|p| PartAttributes { number: p.number, size: p.length, checksum: p.checksum.as_ref().map(|c| shown(c, 1)) })
+            .map(|p| PartAttributes {
+                number: p.number,
+                size: p.length,
+                checksum: p.checksum.as_ref().map(|c| shown(c, 1)),
+            })
             .collect();
         let more = parts.len() > usize::from(max);
         parts.truncate(usize::from(max));
         let next = more.then(|| parts.last().map(|p| p.number)).flatten();
-        ObjectParts { total: facts.part_count, part_number_marker: marker, next_part_number_marker: next, max_parts: max, parts }
+        ObjectParts {
+            total: facts.part_count,
+            part_number_marker: marker,
+            next_part_number_marker: next,
+            max_parts: max,
+            parts,
+        }
     });
     let attributes = ObjectAttributes {
         etag: wants("ETag").then_some(&*etag),
@@ -303,7 +331,14 @@ pub fn edit_complete_result(answer: &[u8], facts: &Facts, location: &str) -> Res
     if let Some(sum) = &facts.checksum {
         let shown = shown(sum, facts.part_count);
         let name = checksum_element(sum.algorithm);
-        edits.append(root, &format!("<{name}>{}</{name}><ChecksumType>{}</ChecksumType>", escape(&shown.value), checksum::kind_name(sum.kind)));
+        edits.append(
+            root,
+            &format!(
+                "<{name}>{}</{name}><ChecksumType>{}</ChecksumType>",
+                escape(&shown.value),
+                checksum::kind_name(sum.kind)
+            ),
+        );
     }
     Ok(edits.finish())
 }

@@ -23,11 +23,18 @@ pub async fn forward(call: Call, body: Body) -> Result<Response<Body>, Error> {
 /// The client's body, decoded and verified, for operations whose body is a document. Its checksum goes on in its header, and one
 /// that came as a trailer becomes one.
 pub async fn small_body(call: &Call, body: Body, headers: &mut HeaderMap) -> Result<Option<Bytes>, Error> {
-    if matches!(call.method, Method::GET | Method::HEAD | Method::OPTIONS) || (call.method == Method::DELETE && call.header("content-length").is_none()) {
+    if matches!(call.method, Method::GET | Method::HEAD | Method::OPTIONS)
+        || (call.method == Method::DELETE && call.header("content-length").is_none())
+    {
         return Ok(None);
     }
     let limit = call.vault.config.limits.xml_body;
-    let options = IntakeOptions { md5: false, checksum: None, max_length: limit as u64, idle_timeout: call.vault.config.server.idle_timeout };
+    let options = IntakeOptions {
+        md5: false,
+        checksum: None,
+        max_length: limit as u64,
+        idle_timeout: call.vault.config.server.idle_timeout,
+    };
     let mut intake = Intake::new(&call.headers, body, &call.authentication, options)?;
     let mut whole = Vec::new();
     while let Some(frame) = intake.next().await? {

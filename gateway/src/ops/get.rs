@@ -69,12 +69,16 @@ impl Wanted {
     pub fn parse(call: &Call) -> Result<Self, Error> {
         let range = call.header("range").and_then(Spec::parse);
         match (call.query.get("partNumber"), range) {
-            (Some(_), Some(_)) => {
-                Err(Error::client(S3ErrorCode::InvalidRequest, "Cannot specify both Range header and partNumber query parameter"))
-            }
+            (Some(_), Some(_)) => Err(Error::client(
+                S3ErrorCode::InvalidRequest,
+                "Cannot specify both Range header and partNumber query parameter",
+            )),
             (Some(number), None) => match number.parse::<u16>() {
                 Ok(number @ 1..=10_000) => Ok(Self::Part(number)),
-                _ => Err(Error::client(S3ErrorCode::InvalidArgument, "Part number must be an integer between 1 and 10000, inclusive")),
+                _ => Err(Error::client(
+                    S3ErrorCode::InvalidArgument,
+                    "Part number must be an integer between 1 and 10000, inclusive",
+                )),
             },
             (None, Some(spec)) => Ok(Self::Range(spec)),
             (None, None) => Ok(Self::Whole),
@@ -109,7 +113,10 @@ impl Wanted {
                 let mut start = 0;
                 for part in &facts.parts {
                     if part.number == number {
-                        return Ok(Resolved::Partial { bytes: start..start + part.length, parts: Some(facts.part_count) });
+                        return Ok(Resolved::Partial {
+                            bytes: start..start + part.length,
+                            parts: Some(facts.part_count),
+                        });
                     }
                     start += part.length;
                 }
@@ -177,7 +184,9 @@ async fn partial(call: &Call, source: &Source, wanted: Wanted) -> Result<Result<
     if let Some(record) = known(source, wanted.needs_table()).await {
         if let Ok(Resolved::Partial { bytes, parts }) = wanted.of(&record.facts) {
             match source.open(&record.backend_etag, &record.facts, bytes.clone()).await? {
-                Ok(opened) => return ranged(call, &opened.stored, &record.facts, bytes, parts, opened.plaintext).map(Ok),
+                Ok(opened) => {
+                    return ranged(call, &opened.stored, &record.facts, bytes, parts, opened.plaintext).map(Ok);
+                }
                 Err(Changed) => vault.known.forget(&source.at),
             }
         }
@@ -225,7 +234,12 @@ async fn known(source: &Source, _table: bool) -> Option<std::sync::Arc<crate::si
         return Some(record);
     }
     vault.metrics.cache(Cache::Facts, false);
-    let record = vault.sidecar.object(&source.at).await.inspect_err(|e| tracing::warn!(error = %e, "sidecar read failed")).ok()??;
+    let record = vault
+        .sidecar
+        .object(&source.at)
+        .await
+        .inspect_err(|e| tracing::warn!(error = %e, "sidecar read failed"))
+        .ok()??;
     if !usable(&record) {
         return None;
     }
@@ -252,21 +266,39 @@ async fn plain(call: &Call, source: &Source) -> Result<Result<Response<Body>, Ch
 pub fn unless_go(call: &Call, stored: &Stored, facts: &Facts) -> Result<Option<Response<Body>>, Error> {
     match conditions::weigh(&conditions::READ, &call.headers, &facts.etag_string(), stored.last_modified()) {
         Outcome::Go => Ok(None),
-        Outcome::Failed => {
-            Err(Error::client(S3ErrorCode::PreconditionFailed, "At least one of the pre-conditions you specified did not hold"))
-        }
+        Outcome::Failed => Err(Error::client(
+            S3ErrorCode::PreconditionFailed,
+            "At least one of the pre-conditions you specified did not hold",
+        )),
         Outcome::NotModified => {
             let mut response = Response::new(body::empty());
             *response.status_mut() = StatusCode::NOT_MODIFIED;
             let headers = answer_headers(&stored.headers, facts)?;
-            let kept = ["etag", "last-modified", "cache-control", "expires", "x-amz-version-id", "x-amz-delete-marker", "vary"];
-            response.headers_mut().extend(headers.into_iter().filter(|(n, _)| n.as_ref().is_some_and(|n| kept.contains(&n.as_str()))));
+            let kept = [
+                "etag",
+                "last-modified",
+                "cache-control",
+                "expires",
+                "x-amz-version-id",
+                "x-amz-delete-marker",
+                "vary",
+            ];
+            response
+                .headers_mut()
+                .extend(headers.into_iter().filter(|(n, _)| n.as_ref().is_some_and(|n| kept.contains(&n.as_str()))));
             Ok(Some(response))
         }
     }
 }
 
-fn ranged(call: &Call, stored: &Stored, facts: &Facts, bytes: Range<u64>, parts: Option<u16>, plaintext: Body) -> Result<Response<Body>, Error> {
+fn ranged(
+    call: &Call,
+    stored: &Stored,
+    facts: &Facts,
+    bytes: Range<u64>,
+    parts: Option<u16>,
+    plaintext: Body,
+) -> Result<Response<Body>, Error> {
     if let Some(response) = unless_go(call, stored, facts)? {
         return Ok(response);
     }
@@ -274,7 +306,13 @@ fn ranged(call: &Call, stored: &Stored, facts: &Facts, bytes: Range<u64>, parts:
 }
 
 /// The answer to a GET or HEAD of a sealed object.
-pub fn answer(call: &Call, stored: &Stored, facts: &Facts, resolved: Resolved, plaintext: Body) -> Result<Response<Body>, Error> {
+pub fn answer(
+    call: &Call,
+    stored: &Stored,
+    facts: &Facts,
+    resolved: Resolved,
+    plaintext: Body,
+) -> Result<Response<Body>, Error> {
     let mut headers = answer_headers(&stored.headers, facts)?;
     let length = match &resolved {
         Resolved::Whole => facts.length,
@@ -293,7 +331,8 @@ pub fn answer(call: &Call, stored: &Stored, facts: &Facts, resolved: Resolved, p
     }
     overrides(call, &mut headers)?;
     let mut response = Response::new(plaintext);
-    *response.status_mut() = if matches!(resolved, Resolved::Whole) { StatusCode::OK } else { StatusCode::PARTIAL_CONTENT };
+    *response.status_mut() =
+        if matches!(resolved, Resolved::Whole) { StatusCode::OK } else { StatusCode::PARTIAL_CONTENT };
     *response.headers_mut() = headers;
     Ok(response)
 }
@@ -310,10 +349,14 @@ fn overrides(call: &Call, headers: &mut http::HeaderMap) -> Result<(), Error> {
     ] {
         let Some(value) = call.query.get(parameter) else { continue };
         if call.permit.principal().is_anonymous() {
-            return Err(Error::client(S3ErrorCode::InvalidRequest, "Request specific response headers cannot be used for anonymous GET requests"));
+            return Err(Error::client(
+                S3ErrorCode::InvalidRequest,
+                "Request specific response headers cannot be used for anonymous GET requests",
+            ));
         }
-        let value = HeaderValue::from_bytes(value.as_bytes())
-            .map_err(|_| Error::client(S3ErrorCode::InvalidArgument, format!("{parameter} holds characters that no header may hold")))?;
+        let value = HeaderValue::from_bytes(value.as_bytes()).map_err(|_| {
+            Error::client(S3ErrorCode::InvalidArgument, format!("{parameter} holds characters that no header may hold"))
+        })?;
         headers.insert(name, value);
     }
     Ok(())

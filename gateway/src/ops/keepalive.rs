@@ -39,7 +39,9 @@ pub async fn answer(
             return Some((Ok::<_, BoxError>(Frame::data(declaration)), (Some(work), resource, request_id, false)));
         }
         match tokio::time::timeout(BEAT, &mut work).await {
-            Err(_elapsed) => Some((Ok(Frame::data(Bytes::from_static(b" "))), (Some(work), resource, request_id, false))),
+            Err(_elapsed) => {
+                Some((Ok(Frame::data(Bytes::from_static(b" "))), (Some(work), resource, request_id, false)))
+            }
             Ok(done) => {
                 let response = done
                     .map_err(|_| Error::Internal("the operation panicked".into()))
@@ -103,7 +105,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_quick_answer_keeps_its_status() {
-        let error = answer("/b/k".into(), "ID".into(), async { Err(Error::client(s3s::S3ErrorCode::NoSuchUpload, "gone")) }).await.unwrap_err();
+        let error =
+            answer("/b/k".into(), "ID".into(), async { Err(Error::client(s3s::S3ErrorCode::NoSuchUpload, "gone")) })
+                .await
+                .unwrap_err();
         assert_eq!(error.s3().1, 404);
     }
 }

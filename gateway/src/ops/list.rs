@@ -80,7 +80,12 @@ fn rows<'d>(document: &'d Document<'d>) -> Result<Vec<Row<'d>>, Error> {
     Ok(rows)
 }
 
-async fn resolve(vault: &Arc<Vault>, bucket: &str, signer: &Signer, rows: Vec<(Listed, u64)>) -> Result<Vec<Shown>, Error> {
+async fn resolve(
+    vault: &Arc<Vault>,
+    bucket: &str,
+    signer: &Signer,
+    rows: Vec<(Listed, u64)>,
+) -> Result<Vec<Shown>, Error> {
     let listed: Vec<Listed> = rows.iter().map(|(listed, _)| listed.clone()).collect();
     let known = match vault.sidecar.listed(bucket, &listed).await {
         Ok(known) => known,
@@ -92,15 +97,27 @@ async fn resolve(vault: &Arc<Vault>, bucket: &str, signer: &Signer, rows: Vec<(L
     };
     let migrating = vault.config.bucket(bucket).state == State::Migrating;
     let rows = rows.into_iter().zip(known);
-    stream::iter(rows.map(|((listed, sealed_length), facts)| row(vault, bucket, signer, listed, sealed_length, facts, migrating)))
-        .buffered(vault.config.limits.list_heal_parallelism)
-        .collect::<Vec<Result<Shown, Error>>>()
-        .await
-        .into_iter()
-        .collect()
+    stream::iter(
+        rows.map(|((listed, sealed_length), facts)| {
+            row(vault, bucket, signer, listed, sealed_length, facts, migrating)
+        }),
+    )
+    .buffered(vault.config.limits.list_heal_parallelism)
+    .collect::<Vec<Result<Shown, Error>>>()
+    .await
+    .into_iter()
+    .collect()
 }
 
-async fn row(vault: &Arc<Vault>, bucket: &str, signer: &Signer, listed: Listed, sealed_length: u64, facts: Option<Facts>, migrating: bool) -> Result<Shown, Error> {
+async fn row(
+    vault: &Arc<Vault>,
+    bucket: &str,
+    signer: &Signer,
+    listed: Listed,
+    sealed_length: u64,
+    facts: Option<Facts>,
+    migrating: bool,
+) -> Result<Shown, Error> {
     let by_length = keys::length::plaintext_object_len(sealed_length);
     if let Some(facts) = facts.filter(|f| Some(f.length) == by_length) {
         return Ok(Shown::Sealed { length: facts.length, etag: facts.etag_string() });

@@ -139,7 +139,9 @@ pub async fn run(call: Call, body: Body) -> Result<Response<Body>, Error> {
         Op::DeleteBucket => buckets::delete_bucket(call).await,
         _ => match call.operation.treatment {
             Treatment::Forwarded | Treatment::Translated => forward::forward(call, body).await,
-            Treatment::Sealed | Treatment::Ours | Treatment::Refused(_) => Err(Error::Internal("operation without an arm".into())),
+            Treatment::Sealed | Treatment::Ours | Treatment::Refused(_) => {
+                Err(Error::Internal("operation without an arm".into()))
+            }
         },
     }
 }
@@ -148,7 +150,10 @@ pub async fn run(call: Call, body: Body) -> Result<Response<Body>, Error> {
 fn refuse_our_header(call: &Call) -> Result<(), Error> {
     let name = keys::object::HEADER_NAME;
     if call.headers.contains_key(name) || call.query.iter().any(|(k, _)| k.eq_ignore_ascii_case(name)) {
-        return Err(Error::client(S3ErrorCode::InvalidArgument, "The metadata name dv1 belongs to the gateway; choose another"));
+        return Err(Error::client(
+            S3ErrorCode::InvalidArgument,
+            "The metadata name dv1 belongs to the gateway; choose another",
+        ));
     }
     Ok(())
 }
@@ -162,7 +167,11 @@ pub(crate) fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) -> Res
 
 /// An `ETag` header's value without its quotes; empty where there is none.
 pub(crate) fn etag_of(headers: &HeaderMap) -> String {
-    headers.get(http::header::ETAG).and_then(|v| v.to_str().ok()).map(|e| e.trim_matches('"').to_owned()).unwrap_or_default()
+    headers
+        .get(http::header::ETAG)
+        .and_then(|v| v.to_str().ok())
+        .map(|e| e.trim_matches('"').to_owned())
+        .unwrap_or_default()
 }
 
 /// `x-amz-version-id` of an answer.

@@ -6,12 +6,12 @@ use http::{HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use keys::object::{ChecksumAlgorithm, ChecksumKind};
 use s3s::S3ErrorCode;
 
+use super::documents::{PartsPage, ShownUpload};
 use super::forward::edited;
 use super::put::Sealing;
 use super::source::succeeded;
 use super::stored::answered;
 use super::upload_id::{Upload, no_such_upload};
-use super::documents::{PartsPage, ShownUpload};
 use super::{Call, documents, set};
 use crate::backend::{BackendRequest, Signer, Template, path, query_value};
 use crate::body::{self, Body, collect};
@@ -30,7 +30,8 @@ pub async fn create_multipart_upload(call: Call) -> Result<Response<Body>, Error
     let response = succeeded(vault.backend.call(request).await?).await?;
     let (parts, answer) = response.into_parts();
     let answer = collect(answer, vault.config.limits.xml_body).await?;
-    let backend_id = documents::text(&answer, "UploadId").ok_or_else(|| Error::Protocol("no UploadId in the backend's answer".into()))?;
+    let backend_id = documents::text(&answer, "UploadId")
+        .ok_or_else(|| Error::Protocol("no UploadId in the backend's answer".into()))?;
     let upload = Upload {
         backend_id: backend_id.clone(),
         object: sealing.object.clone(),
@@ -68,12 +69,17 @@ fn asked_checksum(call: &Call) -> Result<Option<(ChecksumAlgorithm, ChecksumKind
     let invalid = |message: String| Error::client(S3ErrorCode::InvalidRequest, message);
     let kind = match call.header("x-amz-checksum-type") {
         None => None,
-        Some(name) => Some(checksum::parse_kind(name).ok_or_else(|| invalid(format!("Value for x-amz-checksum-type header is invalid: {name}")))?),
+        Some(name) => Some(
+            checksum::parse_kind(name)
+                .ok_or_else(|| invalid(format!("Value for x-amz-checksum-type header is invalid: {name}")))?,
+        ),
     };
     let Some(name) = call.header("x-amz-checksum-algorithm") else {
         return match kind {
             None => Ok(None),
-            Some(_) => Err(invalid("The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header.".into())),
+            Some(_) => Err(invalid(
+                "The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header.".into(),
+            )),
         };
     };
     let algorithm = checksum::parse_algorithm(name)?;
@@ -83,7 +89,10 @@ fn asked_checksum(call: &Call) -> Result<Option<(ChecksumAlgorithm, ChecksumKind
         (Crc64Nvme, None) => FullObject,
         (Crc32 | Crc32c | Sha1 | Sha256, None) => Composite,
         (Crc64Nvme, Some(Composite)) | (Sha1 | Sha256, Some(FullObject)) => {
-            return Err(invalid(format!("The {} checksum type cannot be used with the {name} checksum algorithm.", checksum::kind_name(kind.unwrap_or(FullObject)))));
+            return Err(invalid(format!(
+                "The {} checksum type cannot be used with the {name} checksum algorithm.",
+                checksum::kind_name(kind.unwrap_or(FullObject))
+            )));
         }
         (_, Some(kind)) => kind,
     };
@@ -152,12 +161,19 @@ pub struct HeldPart {
 }
 
 /// The backend's own list of an upload's parts: number to `ETag` and time, and its first answer whole.
-pub async fn backend_parts(vault: &Vault, base: &Template, backend_id: &str) -> Result<(HashMap<u16, (String, String)>, bytes::Bytes), Error> {
+pub async fn backend_parts(
+    vault: &Vault,
+    base: &Template,
+    backend_id: &str,
+) -> Result<(HashMap<u16, (String, String)>, bytes::Bytes), Error> {
     let mut parts = HashMap::new();
     let mut first = None;
     let mut marker = 0u64;
     loop {
-        let request = base.request(Method::GET, format!("max-parts=1000&part-number-marker={marker}&uploadId={}", query_value(backend_id)));
+        let request = base.request(
+            Method::GET,
+            format!("max-parts=1000&part-number-marker={marker}&uploadId={}", query_value(backend_id)),
+        );
         let response = succeeded(vault.backend.call(request).await?).await?;
         let page = collect(response.into_body(), vault.config.limits.xml_body).await?;
         let listed = documents::read_parts(&page)?;
@@ -205,7 +221,16 @@ pub async fn list_parts(call: Call) -> Result<Response<Body>, Error> {
     parts.truncate(usize::from(max));
     let answer = documents::write_parts(
         &first_page,
-        &PartsPage { bucket: call.bucket()?, key: call.key()?, upload_id: &token, marker, max, truncated, checksum: upload.checksum, parts: &parts },
+        &PartsPage {
+            bucket: call.bucket()?,
+            key: call.key()?,
+            upload_id: &token,
+            marker,
+            max,
+            truncated,
+            checksum: upload.checksum,
+            parts: &parts,
+        },
     )?;
     let mut response = Response::new(body::full(answer));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/xml"));
@@ -217,7 +242,10 @@ fn number(call: &Call, name: &str) -> Result<Option<u16>, Error> {
         None => Ok(None),
         Some(value) => match value.parse::<u32>() {
             Ok(n) => Ok(Some(u16::try_from(n).unwrap_or(u16::MAX))),
-            Err(_) => Err(Error::client(S3ErrorCode::InvalidArgument, format!("Provided {name} not an integer or within integer range"))),
+            Err(_) => Err(Error::client(
+                S3ErrorCode::InvalidArgument,
+                format!("Provided {name} not an integer or within integer range"),
+            )),
         },
     }
 }
@@ -241,7 +269,9 @@ pub async fn list_multipart_uploads(call: Call) -> Result<Response<Body>, Error>
     let names: HashMap<&str, Option<&str>> = ids
         .iter()
         .zip(&known)
-        .filter_map(|(id, record)| record.as_ref().map(|r| (id.as_str(), (!r.upload_id.is_empty()).then_some(r.upload_id.as_str()))))
+        .filter_map(|(id, record)| {
+            record.as_ref().map(|r| (id.as_str(), (!r.upload_id.is_empty()).then_some(r.upload_id.as_str())))
+        })
         .collect();
     let listing = documents::rename_uploads(&listing, |id| match names.get(id) {
         Some(Some(token)) => ShownUpload::Named((*token).to_owned()),

@@ -112,7 +112,10 @@ pub fn wrap_into(kek: &Kek, key: &str, object: &ObjectKey, headers: &mut HeaderM
     if metadata > USER_METADATA - OUR_METADATA {
         return Err(Error::client(
             S3ErrorCode::MetadataTooLarge,
-            format!("Your metadata headers exceed the maximum allowed metadata size: {} bytes through this gateway", USER_METADATA - OUR_METADATA),
+            format!(
+                "Your metadata headers exceed the maximum allowed metadata size: {} bytes through this gateway",
+                USER_METADATA - OUR_METADATA
+            ),
         ));
     }
     let mask = keys::metadata::mask(pairs(headers));
@@ -125,7 +128,9 @@ pub fn wrap_into(kek: &Kek, key: &str, object: &ObjectKey, headers: &mut HeaderM
 pub async fn resolve_if_match(call: &Call, headers: &mut HeaderMap) -> Result<(), Error> {
     let Some(wanted) = call.header("if-match") else { return Ok(()) };
     let source = Source::of(call)?;
-    let failed = || Error::client(S3ErrorCode::PreconditionFailed, "At least one of the pre-conditions you specified did not hold");
+    let failed = || {
+        Error::client(S3ErrorCode::PreconditionFailed, "At least one of the pre-conditions you specified did not hold")
+    };
     let (etag, backend_etag) = match source.look(super::head::SUFFIX, false).await? {
         Look::Sealed(sealed) => (sealed.facts.etag_string(), sealed.stored.backend_etag),
         Look::Plain(plain) => (plain.etag.clone(), plain.etag),
@@ -163,7 +168,12 @@ pub type Settled = Arc<Mutex<Option<(Facts, IntentId)>>>;
 
 /// Seals a plaintext and writes it: in memory where it is small, streamed under a declared length where that is known, else through
 /// a multipart upload of our own.
-pub async fn write(vault: &Arc<Vault>, request: BackendRequest, intake: Intake, sealing: Sealing) -> Result<Written, Error> {
+pub async fn write(
+    vault: &Arc<Vault>,
+    request: BackendRequest,
+    intake: Intake,
+    sealing: Sealing,
+) -> Result<Written, Error> {
     let declared = intake.length().map(|length| (length, keys::length::sealed_object_len(length)));
     let policy = vault.config.bucket(&sealing.at.bucket).etag;
     let settled = Settled::default();
@@ -187,7 +197,13 @@ pub async fn write(vault: &Arc<Vault>, request: BackendRequest, intake: Intake, 
 }
 
 /// Facts, intent, and the bytes behind the message.
-fn finish(vault: &Arc<Vault>, sealing: &Sealing, policy: EtagPolicy, prefix: keys::object::Prefix, settled: Settled) -> Finish {
+fn finish(
+    vault: &Arc<Vault>,
+    sealing: &Sealing,
+    policy: EtagPolicy,
+    prefix: keys::object::Prefix,
+    settled: Settled,
+) -> Finish {
     let (vault, object, intent) = (vault.clone(), sealing.object.clone(), sealing.intent());
     Box::new(move |received: Received| {
         Box::pin(async move {
@@ -280,7 +296,12 @@ impl Sealing {
 
 /// Replaces an intent by its record. The object itself is durable by now, and the intent is: a sidecar that fails here loses
 /// nothing, since the intent is settled later, so the client gets its answer.
-pub async fn commit(vault: &Vault, intent: Option<IntentId>, record: ObjectRecord, mut lineage: Vec<LineageEdge>) -> Arc<ObjectRecord> {
+pub async fn commit(
+    vault: &Vault,
+    intent: Option<IntentId>,
+    record: ObjectRecord,
+    mut lineage: Vec<LineageEdge>,
+) -> Arc<ObjectRecord> {
     for edge in &mut lineage {
         edge.target = record.at.clone();
     }

@@ -85,14 +85,18 @@ mod tests {
 
     #[test]
     fn nothing_there() {
-        for (header, length) in [("bytes=10-", 10), ("bytes=10-12", 10), ("bytes=-0", 10), ("bytes=0-0", 0), ("bytes=-5", 0)] {
+        for (header, length) in
+            [("bytes=10-", 10), ("bytes=10-12", 10), ("bytes=-0", 10), ("bytes=0-0", 0), ("bytes=-5", 0)]
+        {
             assert_eq!(Spec::parse(header).map(|s| s.of(length)), Some(Asked::Unsatisfiable), "{header} of {length}");
         }
     }
 
     #[test]
     fn ignored() {
-        for header in ["bytes=5-4", "bytes=0-1,3-4", "lines=0-1", "bytes", "bytes=", "bytes=-", "bytes=a-b", "bytes=+1-2"] {
+        for header in
+            ["bytes=5-4", "bytes=0-1,3-4", "lines=0-1", "bytes", "bytes=", "bytes=-", "bytes=a-b", "bytes=+1-2"]
+        {
             assert_eq!(Spec::parse(header), None, "{header}");
         }
     }

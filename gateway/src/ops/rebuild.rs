@@ -38,7 +38,10 @@ pub async fn rebuild(vault: &Arc<Vault>) -> Result<Rebuilt, Error> {
         while let Some(markers) = next {
             let (versions, more) = page(vault, &bucket, &markers).await?;
             let parallel = vault.config.limits.list_heal_parallelism;
-            let done: Vec<Result<bool, Error>> = stream::iter(versions.into_iter().map(|at| record(vault, at))).buffer_unordered(parallel).collect().await;
+            let done: Vec<Result<bool, Error>> = stream::iter(versions.into_iter().map(|at| record(vault, at)))
+                .buffer_unordered(parallel)
+                .collect()
+                .await;
             for one in done {
                 match one {
                     Ok(true) => total.objects += 1,
@@ -74,16 +77,21 @@ async fn buckets(vault: &Arc<Vault>) -> Result<Vec<String>, Error> {
     }
     let listing = collect(response.into_body(), vault.config.limits.xml_body).await?;
     let document = Document::parse(&listing).map_err(|e| e.of_backend())?;
-    let names = document.iter().filter(|e| e.name() == "Bucket").filter_map(|b| b.child_text("Name").ok().flatten().map(std::borrow::Cow::into_owned));
+    let names = document
+        .iter()
+        .filter(|e| e.name() == "Bucket")
+        .filter_map(|b| b.child_text("Name").ok().flatten().map(std::borrow::Cow::into_owned));
     Ok(names.collect())
 }
 
 /// One page of versions, and the query of the next one. A backend without versions lists its objects.
 async fn page(vault: &Arc<Vault>, bucket: &str, markers: &str) -> Result<(Vec<ObjectAt>, Option<String>), Error> {
-    let versions = BackendRequest::new(Method::GET, path(bucket, ""), Signer::Gateway).query(format!("encoding-type=url&versions={markers}"));
+    let versions = BackendRequest::new(Method::GET, path(bucket, ""), Signer::Gateway)
+        .query(format!("encoding-type=url&versions={markers}"));
     let mut response = vault.backend.call(versions).await?;
     if matches!(response.status(), StatusCode::NOT_IMPLEMENTED | StatusCode::BAD_REQUEST) {
-        let objects = BackendRequest::new(Method::GET, path(bucket, ""), Signer::Gateway).query(format!("encoding-type=url{markers}"));
+        let objects = BackendRequest::new(Method::GET, path(bucket, ""), Signer::Gateway)
+            .query(format!("encoding-type=url{markers}"));
         response = vault.backend.call(objects).await?;
     }
     if response.status() != StatusCode::OK {

@@ -64,12 +64,20 @@ async fn settle(vault: &Arc<Vault>, id: IntentId, intent: Intent) -> Result<(), 
             let record = sealed.stored.record(sealed.facts.clone(), intent.principal);
             vault.known.insert(Arc::new(record.clone()));
             vault.sidecar.record(Some(id), record, Vec::new()).await?;
-            tracing::info!(operation = intent.operation, request_id = intent.request_id, "a write that was cut off had been committed");
+            tracing::info!(
+                operation = intent.operation,
+                request_id = intent.request_id,
+                "a write that was cut off had been committed"
+            );
         }
         // Something else is there, or nothing, or what is there cannot be opened: this write is not it.
         Ok(_) | Err(Error::Answered { .. } | Error::Sealed(_) | Error::Stripped | Error::Client { .. }) => {
             vault.sidecar.abandon(id).await?;
-            tracing::info!(operation = intent.operation, request_id = intent.request_id, "a write that was cut off had not been committed");
+            tracing::info!(
+                operation = intent.operation,
+                request_id = intent.request_id,
+                "a write that was cut off had not been committed"
+            );
         }
         // The backend cannot be asked now: later.
         Err(e) => return Err(e),
@@ -91,7 +99,8 @@ async fn drop_own_upload(vault: &Arc<Vault>, upload: &UploadRecord) -> Result<()
 /// Stashed parts of uploads that are no more.
 async fn drop_stashes(vault: &Arc<Vault>, before_ms: i64) -> Result<(), Error> {
     let bucket = vault.reserved.system_bucket().to_owned();
-    let request = BackendRequest::new(Method::GET, path(&bucket, ""), Signer::Gateway).query("list-type=2&prefix=stash%2F&max-keys=1000");
+    let request = BackendRequest::new(Method::GET, path(&bucket, ""), Signer::Gateway)
+        .query("list-type=2&prefix=stash%2F&max-keys=1000");
     let response = vault.backend.call(request).await?;
     if response.status() != StatusCode::OK {
         return Ok(());
@@ -101,7 +110,10 @@ async fn drop_stashes(vault: &Arc<Vault>, before_ms: i64) -> Result<(), Error> {
         if last_modified_ms >= before_ms {
             continue;
         }
-        let Some(oid) = key.split('/').nth(1).and_then(|hex| hex::decode(hex).ok()).and_then(|b| b.try_into().ok()) else { continue };
+        let Some(oid) = key.split('/').nth(1).and_then(|hex| hex::decode(hex).ok()).and_then(|b| b.try_into().ok())
+        else {
+            continue;
+        };
         let attempts = vault.sidecar.parts(keys::Oid(oid)).await?;
         if !attempts.iter().any(|a| a.stash.as_deref() == Some(&key)) {
             drop_stash(vault, &key).await;

@@ -38,11 +38,25 @@ impl Source {
     /// The object that a GET or HEAD names. Its range, conditions and overrides are ours to apply, the other headers go along.
     pub fn of(call: &Call) -> Result<Self, Error> {
         let mut headers = call.forward_sealed().headers;
-        for name in [header::RANGE, header::IF_MATCH, header::IF_NONE_MATCH, header::IF_MODIFIED_SINCE, header::IF_UNMODIFIED_SINCE, header::IF_RANGE] {
+        for name in [
+            header::RANGE,
+            header::IF_MATCH,
+            header::IF_NONE_MATCH,
+            header::IF_MODIFIED_SINCE,
+            header::IF_UNMODIFIED_SINCE,
+            header::IF_RANGE,
+        ] {
             headers.remove(name);
         }
         let query = call.query.without(|name| name != "versionId");
-        Ok(Self { vault: call.vault.clone(), at: call.at()?, path: call.address.raw_path.clone(), query, headers, signer: call.signer() })
+        Ok(Self {
+            vault: call.vault.clone(),
+            at: call.at()?,
+            path: call.address.raw_path.clone(),
+            query,
+            headers,
+            signer: call.signer(),
+        })
     }
 
     /// The source that a copy names, read with the keys and the payer that the copy names for it.
@@ -61,19 +75,26 @@ impl Source {
                 headers.insert(name, value.clone());
             }
         }
-        let at = ObjectAt { bucket: source.bucket.clone(), key: source.key.clone(), version_id: source.version_id.clone() };
+        let at =
+            ObjectAt { bucket: source.bucket.clone(), key: source.key.clone(), version_id: source.version_id.clone() };
         Self { headers, ..Self::at(&call.vault, at, call.signer()) }
     }
 
     /// An object that the gateway itself reads.
     pub fn at(vault: &Arc<Vault>, at: ObjectAt, signer: Signer) -> Self {
-        let query = at.version_id.as_deref().map(|v| format!("versionId={}", backend::query_value(v))).unwrap_or_default();
+        let query =
+            at.version_id.as_deref().map(|v| format!("versionId={}", backend::query_value(v))).unwrap_or_default();
         let path = backend::path(&at.bucket, &at.key);
         Self { vault: vault.clone(), at, path, query, headers: HeaderMap::new(), signer }
     }
 
     /// A request for it.
-    pub fn request(&self, method: Method, bytes: Option<&str>, if_match: Option<&str>) -> Result<BackendRequest, Error> {
+    pub fn request(
+        &self,
+        method: Method,
+        bytes: Option<&str>,
+        if_match: Option<&str>,
+    ) -> Result<BackendRequest, Error> {
         let mut headers = self.headers.clone();
         if let Some(bytes) = bytes {
             super::set(&mut headers, header::RANGE, bytes)?;
@@ -81,7 +102,9 @@ impl Source {
         if let Some(etag) = if_match {
             super::set(&mut headers, header::IF_MATCH, &format!("\"{etag}\""))?;
         }
-        Ok(BackendRequest::new(method, self.path.clone(), self.signer.clone()).query(self.query.clone()).headers(headers))
+        Ok(BackendRequest::new(method, self.path.clone(), self.signer.clone())
+            .query(self.query.clone())
+            .headers(headers))
     }
 
     /// What is there: one read of the last `suffix` bytes, a second one where the TABLE is needed and lies before them.
@@ -115,7 +138,8 @@ impl Source {
 
     /// The last `length` bytes, the headers and the total.
     async fn suffix(&self, length: u64, if_match: Option<&str>) -> Result<(HeaderMap, Bytes, u64), Error> {
-        let response = self.vault.backend.call(self.request(Method::GET, Some(&format!("bytes=-{length}")), if_match)?).await?;
+        let response =
+            self.vault.backend.call(self.request(Method::GET, Some(&format!("bytes=-{length}")), if_match)?).await?;
         let total = match response.status() {
             StatusCode::PARTIAL_CONTENT => content_range(response.headers())?.1,
             // A backend may answer a suffix that covers the object with all of it.
@@ -154,7 +178,10 @@ impl Source {
             return Err(unsealed());
         }
         let etag = etag_of(&headers);
-        let at = ObjectAt { version_id: super::version_of(&headers).or_else(|| self.at.version_id.clone()), ..self.at.clone() };
+        let at = ObjectAt {
+            version_id: super::version_of(&headers).or_else(|| self.at.version_id.clone()),
+            ..self.at.clone()
+        };
         let recorded = self.vault.sidecar.object(&at).await?.is_some_and(|r| r.backend_etag == etag);
         if recorded || keys::object::has_footer_magic(suffix) {
             return Err(Error::Stripped);
@@ -165,16 +192,27 @@ impl Source {
 
     /// The plaintext `wanted` of a sealed object: one read of the covering chunks of exactly this version.
     /// `Ok(Err(Changed))`: it was replaced meanwhile.
-    pub async fn open(&self, backend_etag: &str, facts: &Facts, wanted: Range<u64>) -> Result<Result<Opened, Changed>, Error> {
+    pub async fn open(
+        &self,
+        backend_etag: &str,
+        facts: &Facts,
+        wanted: Range<u64>,
+    ) -> Result<Result<Opened, Changed>, Error> {
         let covering = keys::object::covering(facts, &wanted)?;
-        let response = self.vault.backend.call(self.request(Method::GET, Some(&range::header(&covering)), Some(backend_etag))?).await?;
+        let response = self
+            .vault
+            .backend
+            .call(self.request(Method::GET, Some(&range::header(&covering)), Some(backend_etag))?)
+            .await?;
         let (got, total) = match response.status() {
             StatusCode::PARTIAL_CONTENT => content_range(response.headers())?,
             StatusCode::OK => {
                 let total = content_length(response.headers())?;
                 (0..total, total)
             }
-            StatusCode::PRECONDITION_FAILED | StatusCode::NOT_FOUND | StatusCode::RANGE_NOT_SATISFIABLE => return Ok(Err(Changed)),
+            StatusCode::PRECONDITION_FAILED | StatusCode::NOT_FOUND | StatusCode::RANGE_NOT_SATISFIABLE => {
+                return Ok(Err(Changed));
+            }
             _ => return Err(answered(response).await),
         };
         // A backend without conditions on reads is caught by its own ETag.

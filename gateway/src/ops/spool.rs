@@ -7,15 +7,20 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, header};
 use http_body_util::BodyExt;
 
+use super::documents;
 use super::put::Sealing;
 use crate::backend::{BackendError, BackendRequest, Payload, Template, query_value};
 use crate::body::Body;
-use super::documents;
 use crate::sidecar::UploadRecord;
 use crate::vault::{Vault, now_ms};
 
 /// Writes a sealed body whose length is not declared.
-pub async fn put(vault: &Arc<Vault>, request: BackendRequest, mut sealed: Body, sealing: &Sealing) -> Result<Response<Body>, BackendError> {
+pub async fn put(
+    vault: &Arc<Vault>,
+    request: BackendRequest,
+    mut sealed: Body,
+    sealing: &Sealing,
+) -> Result<Response<Body>, BackendError> {
     let piece_size = vault.config.limits.body_in_memory;
     let (first, more) = piece(&mut sealed, BytesMut::new(), piece_size).await?;
     let Some(rest) = more else {
@@ -68,7 +73,11 @@ const CREATION_ONLY: [&str; 12] = [
 
 impl<'a> OwnUpload<'a> {
     /// Creates it, with the metadata of the object it will be. `Err`: the backend's refusal.
-    pub async fn create(vault: &'a Arc<Vault>, target: &Template, sealing: &Sealing) -> Result<Result<Self, Response<Body>>, BackendError> {
+    pub async fn create(
+        vault: &'a Arc<Vault>,
+        target: &Template,
+        sealing: &Sealing,
+    ) -> Result<Result<Self, Response<Body>>, BackendError> {
         let mut create = target.request(Method::POST, "uploads=");
         for name in [header::IF_MATCH, header::IF_NONE_MATCH] {
             create.headers.remove(name);
@@ -78,7 +87,8 @@ impl<'a> OwnUpload<'a> {
             return Ok(Err(response));
         }
         let answer = small(response).await?;
-        let id = documents::text(&answer, "UploadId").ok_or_else(|| BackendError::Invalid("no UploadId in the backend's answer".into()))?;
+        let id = documents::text(&answer, "UploadId")
+            .ok_or_else(|| BackendError::Invalid("no UploadId in the backend's answer".into()))?;
         let record = UploadRecord {
             bucket: sealing.at.bucket.clone(),
             key: sealing.at.key.clone(),
@@ -89,12 +99,22 @@ impl<'a> OwnUpload<'a> {
             principal: sealing.principal.clone(),
             started_at_ms: now_ms(),
         };
-        vault.sidecar.upload_started(record).await.map_err(|e| BackendError::Body(Box::new(crate::s3::Error::from(e))))?;
+        vault
+            .sidecar
+            .upload_started(record)
+            .await
+            .map_err(|e| BackendError::Body(Box::new(crate::s3::Error::from(e))))?;
         let parts = Template { headers: for_parts(&target.headers), ..target.clone() };
         Ok(Ok(Self { vault, parts, id, oid: sealing.object.oid() }))
     }
 
-    async fn fill(&self, first: Bytes, rest: BytesMut, mut sealed: Body, piece_size: usize) -> Result<Result<Vec<String>, Response<Body>>, BackendError> {
+    async fn fill(
+        &self,
+        first: Bytes,
+        rest: BytesMut,
+        mut sealed: Body,
+        piece_size: usize,
+    ) -> Result<Result<Vec<String>, Response<Body>>, BackendError> {
         let mut etags = Vec::new();
         let (mut current, mut rest) = (first, Some(rest));
         loop {
@@ -119,7 +139,10 @@ impl<'a> OwnUpload<'a> {
     pub async fn complete(&self, target: &Template, etags: &[String]) -> Result<Response<Body>, BackendError> {
         let etags = etags.iter().enumerate().map(|(i, etag)| (i + 1, etag.as_str()));
         let document = documents::complete_request(etags);
-        let mut complete = self.parts.request(Method::POST, format!("uploadId={}", query_value(&self.id))).payload(Payload::Bytes(document.into()));
+        let mut complete = self
+            .parts
+            .request(Method::POST, format!("uploadId={}", query_value(&self.id)))
+            .payload(Payload::Bytes(document.into()));
         for name in [header::IF_MATCH, header::IF_NONE_MATCH] {
             if let Some(value) = target.headers.get(&name) {
                 complete.headers.insert(name, value.clone());
@@ -139,7 +162,9 @@ impl<'a> OwnUpload<'a> {
         let abort = self.parts.request(Method::DELETE, format!("uploadId={}", query_value(&self.id)));
         match self.vault.backend.call(abort).await {
             Ok(response) if response.status().is_success() || response.status().as_u16() == 404 => self.forget().await,
-            Ok(response) => tracing::warn!(status = %response.status(), "an upload of ours could not be dropped; the collector will"),
+            Ok(response) => {
+                tracing::warn!(status = %response.status(), "an upload of ours could not be dropped; the collector will")
+            }
             Err(e) => tracing::warn!(error = %e, "an upload of ours could not be dropped; the collector will"),
         }
     }
@@ -168,7 +193,8 @@ pub async fn completed(response: Response<Body>) -> Result<Response<Body>, Backe
             _ => http::StatusCode::INTERNAL_SERVER_ERROR,
         };
     } else {
-        let etag = documents::text(&bytes, "ETag").ok_or_else(|| BackendError::Invalid("no ETag in the backend's answer to Complete".into()))?;
+        let etag = documents::text(&bytes, "ETag")
+            .ok_or_else(|| BackendError::Invalid("no ETag in the backend's answer to Complete".into()))?;
         let value = HeaderValue::from_str(&format!("\"{}\"", etag.trim_matches('"')))
             .map_err(|_| BackendError::Invalid("an unusable ETag in the backend's answer".into()))?;
         parts.headers.insert(header::ETAG, value);
@@ -183,7 +209,14 @@ pub fn for_parts(headers: &HeaderMap) -> HeaderMap {
     let mut kept = HeaderMap::new();
     for (name, value) in headers {
         let n = name.as_str();
-        if n.starts_with("x-amz-") && !n.starts_with("x-amz-meta-") && !n.starts_with("x-amz-grant-") && !n.starts_with("x-amz-copy-source") && !n.starts_with("x-amz-metadata-directive") && !n.starts_with("x-amz-tagging-directive") && !CREATION_ONLY.contains(&n) {
+        if n.starts_with("x-amz-")
+            && !n.starts_with("x-amz-meta-")
+            && !n.starts_with("x-amz-grant-")
+            && !n.starts_with("x-amz-copy-source")
+            && !n.starts_with("x-amz-metadata-directive")
+            && !n.starts_with("x-amz-tagging-directive")
+            && !CREATION_ONLY.contains(&n)
+        {
             kept.insert(HeaderName::clone(name), value.clone());
         }
     }

@@ -37,7 +37,12 @@ pub struct Stored {
 
 impl Stored {
     /// Opens the header of an answer about `asked`, whose sealed body is `total` bytes long. None: there is no header.
-    pub async fn from_answer(vault: &Vault, asked: &ObjectAt, headers: HeaderMap, total: u64) -> Result<Option<Self>, Error> {
+    pub async fn from_answer(
+        vault: &Vault,
+        asked: &ObjectAt,
+        headers: HeaderMap,
+        total: u64,
+    ) -> Result<Option<Self>, Error> {
         let Some(value) = headers.get(HEADER_NAME) else { return Ok(None) };
         let header = Header::decode(value.as_bytes())?;
         let kek = vault.keys.by_id(&asked.bucket, header.kek_id).await?;
@@ -46,7 +51,8 @@ impl Stored {
         if keys::length::plaintext_object_len(total).is_none() {
             return Err(keys::Error::Inconsistent("no sealed object has this length").into());
         }
-        let at = ObjectAt { version_id: super::version_of(&headers).or_else(|| asked.version_id.clone()), ..asked.clone() };
+        let at =
+            ObjectAt { version_id: super::version_of(&headers).or_else(|| asked.version_id.clone()), ..asked.clone() };
         let backend_etag = etag_of(&headers);
         Ok(Some(Self { at, headers, backend_etag, total, object, kek_id: header.kek_id }))
     }
@@ -65,7 +71,12 @@ impl Stored {
         }
         vault.metrics.cache(Cache::Facts, false);
         // A sidecar that fails only makes the answer slower: the object says all of it itself.
-        let record = vault.sidecar.object(&self.at).await.inspect_err(|e| tracing::warn!(error = %e, "sidecar read failed")).ok()??;
+        let record = vault
+            .sidecar
+            .object(&self.at)
+            .await
+            .inspect_err(|e| tracing::warn!(error = %e, "sidecar read failed"))
+            .ok()??;
         if !usable(&record) {
             return None;
         }

@@ -52,7 +52,9 @@ impl Upload {
             id: self.backend_id.clone(),
             dek: Zeroizing::new(hex::encode(self.object.expose())),
             oid: self.object.oid().to_string(),
-            checksum: self.checksum.map(|(a, k)| (checksum::algorithm_name(a).to_owned(), checksum::kind_name(k).to_owned())),
+            checksum: self
+                .checksum
+                .map(|(a, k)| (checksum::algorithm_name(a).to_owned(), checksum::kind_name(k).to_owned())),
             opaque: self.etag == EtagPolicy::Opaque,
         };
         let state = Zeroizing::new(serde_json::to_vec(&state).map_err(|_| Error::Internal("upload state".into()))?);
@@ -64,7 +66,9 @@ impl Upload {
         let Some((kek_id, sealed)) = decode(token) else { return Err(no_such_upload()) };
         let kek = match vault.keys.by_id(bucket, kek_id).await {
             Ok(kek) => kek,
-            Err(keys::Error::MissingKek { .. } | keys::Error::KekOfAnotherBucket { .. }) => return Err(no_such_upload()),
+            Err(keys::Error::MissingKek { .. } | keys::Error::KekOfAnotherBucket { .. }) => {
+                return Err(no_such_upload());
+            }
             Err(e) => return Err(e.into()),
         };
         let Ok(state) = kek.open_upload(key, &sealed) else { return Err(no_such_upload()) };
@@ -75,7 +79,9 @@ impl Upload {
         hex::decode_to_slice(&state.oid, &mut oid).map_err(|_| no_such_upload())?;
         let checksum = match &state.checksum {
             None => None,
-            Some((a, k)) => Some(checksum::parse_algorithm(a).ok().zip(checksum::parse_kind(k)).ok_or_else(no_such_upload)?),
+            Some((a, k)) => {
+                Some(checksum::parse_algorithm(a).ok().zip(checksum::parse_kind(k)).ok_or_else(no_such_upload)?)
+            }
         };
         Ok(Self {
             backend_id: state.id,

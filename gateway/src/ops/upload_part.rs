@@ -60,12 +60,21 @@ pub async fn upload_part(call: Call, body: Body) -> Result<Response<Body>, Error
 fn part_number(call: &Call) -> Result<u16, Error> {
     match call.query.get("partNumber").map(str::parse::<u16>) {
         Some(Ok(number @ 1..=LAST_NUMBER)) => Ok(number),
-        _ => Err(Error::client(S3ErrorCode::InvalidArgument, "Part number must be an integer between 1 and 10000, inclusive")),
+        _ => Err(Error::client(
+            S3ErrorCode::InvalidArgument,
+            "Part number must be an integer between 1 and 10000, inclusive",
+        )),
     }
 }
 
 /// Seals a part and puts it where it waits for Complete: at the backend, or in the stash.
-async fn write_part(vault: &Arc<Vault>, request: BackendRequest, upload: &Upload, number: u16, intake: Intake) -> Result<PartAttempt, Error> {
+async fn write_part(
+    vault: &Arc<Vault>,
+    request: BackendRequest,
+    upload: &Upload,
+    number: u16,
+    intake: Intake,
+) -> Result<PartAttempt, Error> {
     let declared = intake.length();
     let sealer = PartSealer::new(&upload.object, number)?;
     let prefix = sealer.prefix();
@@ -78,17 +87,20 @@ async fn write_part(vault: &Arc<Vault>, request: BackendRequest, upload: &Upload
         _ => {
             let limit = vault.config.limits.body_in_memory;
             let bytes = collect(sealed, limit).await.map_err(|e| match e {
-                body::CollectError::TooLong { .. } => {
-                    Error::client(S3ErrorCode::MissingContentLength, "A part of this size needs a Content-Length header")
-                }
+                body::CollectError::TooLong { .. } => Error::client(
+                    S3ErrorCode::MissingContentLength,
+                    "A part of this size needs a Content-Length header",
+                ),
                 body::CollectError::Broken(e) => body_error(e),
             })?;
-            let length = keys::cobblestone::plaintext_len(bytes.len() as u64).ok_or_else(|| Error::Internal("sealed length".into()))?;
+            let length = keys::cobblestone::plaintext_len(bytes.len() as u64)
+                .ok_or_else(|| Error::Internal("sealed length".into()))?;
             (Payload::Bytes(bytes), length)
         }
     };
     vault.metrics.sealed(length);
-    let stash = (length < MIN_PART || number == LAST_NUMBER).then(|| format!("stash/{}/{number:05}-{}", upload.object.oid(), uuid::Uuid::new_v4()));
+    let stash = (length < MIN_PART || number == LAST_NUMBER)
+        .then(|| format!("stash/{}/{number:05}-{}", upload.object.oid(), uuid::Uuid::new_v4()));
     let request = match &stash {
         Some(key) => BackendRequest::new(http::Method::PUT, path(vault.reserved.system_bucket(), key), Signer::Gateway),
         None => request.query(format!("partNumber={number}&uploadId={}", query_value(&upload.backend_id))),
@@ -100,7 +112,14 @@ async fn write_part(vault: &Arc<Vault>, request: BackendRequest, upload: &Upload
     };
     let entry = entry.lock().map_err(|_| Error::Internal("a lock was poisoned".into()))?.take();
     let entry = entry.ok_or_else(|| Error::Protocol("the backend acknowledged a part that it had not read".into()))?;
-    let attempt = PartAttempt { oid: upload.object.oid(), number, backend_etag: etag_of(response.headers()), stash, entry, at_ms: now_ms() };
+    let attempt = PartAttempt {
+        oid: upload.object.oid(),
+        number,
+        backend_etag: etag_of(response.headers()),
+        stash,
+        entry,
+        at_ms: now_ms(),
+    };
     vault.sidecar.part_attempt(attempt.clone()).await?;
     Ok(attempt)
 }
@@ -156,7 +175,8 @@ async fn copy_part(call: &Call, named: &CopySource, upload: &Upload, number: u16
     let mut request = call.forward_sealed();
     super::copy::strip_copy_headers(&mut request.headers);
     let attempt = write_part(vault, request, upload, number, intake).await?;
-    let answer = documents::copy_part_result(&hex::encode(attempt.entry.md5), attempt.at_ms, attempt.entry.checksum.as_ref());
+    let answer =
+        documents::copy_part_result(&hex::encode(attempt.entry.md5), attempt.at_ms, attempt.entry.checksum.as_ref());
     let mut response = Response::new(body::full(answer));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/xml"));
     if let Some(version) = version {
@@ -205,18 +225,26 @@ async fn read_source(call: &Call, source: &Source) -> Result<(Body, u64, Option<
 pub fn weigh(call: &Call, etag: &str, last_modified: Option<std::time::SystemTime>) -> Result<(), Error> {
     match conditions::weigh(&conditions::COPY_SOURCE, &call.headers, etag, last_modified) {
         Outcome::Go => Ok(()),
-        Outcome::NotModified | Outcome::Failed => {
-            Err(Error::client(S3ErrorCode::PreconditionFailed, "At least one of the pre-conditions you specified did not hold"))
-        }
+        Outcome::NotModified | Outcome::Failed => Err(Error::client(
+            S3ErrorCode::PreconditionFailed,
+            "At least one of the pre-conditions you specified did not hold",
+        )),
     }
 }
 
 /// `x-amz-copy-source-range: bytes=first-last`, or all of the source.
 fn wanted(call: &Call, length: u64) -> Result<Resolved, Error> {
-    let Some(text) = call.header("x-amz-copy-source-range") else { return Ok(Resolved::Partial { bytes: 0..length, parts: None }) };
-    let bounds = text.strip_prefix("bytes=").and_then(|r| r.split_once('-')).and_then(|(a, b)| Some((a.parse::<u64>().ok()?, b.parse::<u64>().ok()?)));
+    let Some(text) = call.header("x-amz-copy-source-range") else {
+        return Ok(Resolved::Partial { bytes: 0..length, parts: None });
+    };
+    let bounds = text
+        .strip_prefix("bytes=")
+        .and_then(|r| r.split_once('-'))
+        .and_then(|(a, b)| Some((a.parse::<u64>().ok()?, b.parse::<u64>().ok()?)));
     match bounds {
-        Some((first, last)) if first <= last && last < length => Ok(Resolved::Partial { bytes: first..last + 1, parts: None }),
+        Some((first, last)) if first <= last && last < length => {
+            Ok(Resolved::Partial { bytes: first..last + 1, parts: None })
+        }
         Some((first, last)) if first <= last => Err(Error::client(
             S3ErrorCode::InvalidArgument,
             format!("Range specified is not valid for source object of size: {length}"),

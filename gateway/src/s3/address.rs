@@ -46,11 +46,7 @@ impl Address {
 ///
 /// Errors: `InvalidURI` for a path that is no percent-encoded UTF-8 or whose `..` segments climb out of the bucket;
 /// `InvalidBucketName`; `KeyTooLongError` above [`MAX_KEY`] bytes.
-pub fn parse(
-    uri: &Uri,
-    host: Option<&str>,
-    virtual_host_domain: Option<&str>,
-) -> Result<Address, Error> {
+pub fn parse(uri: &Uri, host: Option<&str>, virtual_host_domain: Option<&str>) -> Result<Address, Error> {
     let path = match uri.path() {
         "" => "/",
         path => path,
@@ -58,38 +54,24 @@ pub fn parse(
     let Some(path) = path.strip_prefix('/') else {
         return Err(invalid_uri("The path must begin with a slash."));
     };
-    let (bucket, raw_key) = if let Some(bucket) = host
-        .zip(virtual_host_domain)
-        .and_then(|(host, domain)| bucket_in_host(host, domain))
-    {
-        (bucket, path)
-    } else if path.is_empty() {
-        return Ok(Address {
-            bucket: None,
-            key: None,
-            raw_path: "/".to_owned(),
-        });
-    } else {
-        let (bucket, raw_key) = path.split_once('/').unwrap_or((path, ""));
-        (decode(bucket)?, raw_key)
-    };
+    let (bucket, raw_key) =
+        if let Some(bucket) = host.zip(virtual_host_domain).and_then(|(host, domain)| bucket_in_host(host, domain)) {
+            (bucket, path)
+        } else if path.is_empty() {
+            return Ok(Address { bucket: None, key: None, raw_path: "/".to_owned() });
+        } else {
+            let (bucket, raw_key) = path.split_once('/').unwrap_or((path, ""));
+            (decode(bucket)?, raw_key)
+        };
     check_bucket_name(&bucket)?;
     if raw_key.is_empty() {
         let raw_path = format!("/{bucket}");
-        return Ok(Address {
-            bucket: Some(bucket),
-            key: None,
-            raw_path,
-        });
+        return Ok(Address { bucket: Some(bucket), key: None, raw_path });
     }
     let key = decode(raw_key)?;
     check_key(&key)?;
     let raw_path = format!("/{bucket}/{raw_key}");
-    Ok(Address {
-        bucket: Some(bucket),
-        key: Some(key),
-        raw_path,
-    })
+    Ok(Address { bucket: Some(bucket), key: Some(key), raw_path })
 }
 
 /// `bucket.domain:port` → `bucket`, in lower case as host names are.
@@ -99,9 +81,7 @@ fn bucket_in_host(host: &str, domain: &str) -> Option<String> {
         _ => host,
     };
     let name = name.to_ascii_lowercase();
-    let bucket = name
-        .strip_suffix(&domain.to_ascii_lowercase())?
-        .strip_suffix('.')?;
+    let bucket = name.strip_suffix(&domain.to_ascii_lowercase())?.strip_suffix('.')?;
     (!bucket.is_empty()).then(|| bucket.to_owned())
 }
 
@@ -109,36 +89,28 @@ fn bucket_in_host(host: &str, domain: &str) -> Option<String> {
 /// path segments, not names.
 fn check_bucket_name(name: &str) -> Result<(), Error> {
     let fits = (1..=255).contains(&name.len())
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
         && !matches!(name, "." | "..");
     if fits {
         return Ok(());
     }
-    Err(Error::client(
-        S3ErrorCode::InvalidBucketName,
-        "The specified bucket is not valid.",
-    ))
+    Err(Error::client(S3ErrorCode::InvalidBucketName, "The specified bucket is not valid."))
 }
 
 /// S3 takes `..` in a key as long as it never climbs out of the bucket; a proxy in front of the backend that tidies paths would
 /// otherwise turn `/bucket/../admin` into a request to the backend's own API.
 fn check_key(key: &str) -> Result<(), Error> {
     if key.len() > MAX_KEY {
-        return Err(Error::client(
-            S3ErrorCode::KeyTooLongError,
-            "Your key is too long: at most 1024 bytes of UTF-8.",
-        ));
+        return Err(Error::client(S3ErrorCode::KeyTooLongError, "Your key is too long: at most 1024 bytes of UTF-8."));
     }
     let mut depth = 0_usize;
     for segment in key.split('/') {
         match segment {
             "" | "." => {}
             ".." => {
-                depth = depth.checked_sub(1).ok_or_else(|| {
-                    invalid_uri("The key leads out of the bucket by its .. segments.")
-                })?;
+                depth = depth
+                    .checked_sub(1)
+                    .ok_or_else(|| invalid_uri("The key leads out of the bucket by its .. segments."))?;
             }
             _ => depth += 1,
         }
@@ -175,18 +147,11 @@ fn decode_bytes(raw: &[u8], plus_is_space: bool) -> Result<String, Error> {
 }
 
 fn hex_digit(digit: u8) -> Result<u8, Error> {
-    char::from(digit)
-        .to_digit(16)
-        .and_then(|value| u8::try_from(value).ok())
-        .ok_or_else(bad_encoding)
+    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok()).ok_or_else(bad_encoding)
 }
 
 /// What `SigV4` leaves as it is: RFC 3986, 2.3.
-const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~');
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 const ENCODED_BUT_SLASH: &AsciiSet = &ENCODED.remove(b'/');
 
 /// Percent-encodes a query name or value.
@@ -260,49 +225,22 @@ mod tests {
         for path in ["/b/%", "/b/%4", "/b/%zz", "/b/%+1", "/b/%ff", "/b%ff/k"] {
             assert_eq!(code(at(path)), "InvalidURI", "{path}");
         }
-        for path in [
-            "//k",
-            "/b%2Fk",
-            "/b%00",
-            "/b$/k",
-            "/../minio/admin",
-            "/%2e/k",
-        ] {
+        for path in ["//k", "/b%2Fk", "/b%00", "/b$/k", "/../minio/admin", "/%2e/k"] {
             assert_eq!(code(at(path)), "InvalidBucketName", "{path}");
         }
-        for path in [
-            "/b/../minio/admin/v3/info",
-            "/b/%2e%2e/admin",
-            "/b/a/../..%2Fadmin",
-            "/b//../x",
-        ] {
+        for path in ["/b/../minio/admin/v3/info", "/b/%2e%2e/admin", "/b/a/../..%2Fadmin", "/b//../x"] {
             assert_eq!(code(at(path)), "InvalidURI", "{path}");
         }
         assert!(at(&format!("/b/{}", "k".repeat(1024))).is_ok());
-        assert_eq!(
-            code(at(&format!("/b/{}", "k".repeat(1025)))),
-            "KeyTooLongError"
-        );
-        assert_eq!(
-            code(at(&format!("/b/{}", "%C3%BC".repeat(513)))),
-            "KeyTooLongError"
-        );
-        assert_eq!(
-            code(at(&format!("/{}", "b".repeat(256)))),
-            "InvalidBucketName"
-        );
+        assert_eq!(code(at(&format!("/b/{}", "k".repeat(1025)))), "KeyTooLongError");
+        assert_eq!(code(at(&format!("/b/{}", "%C3%BC".repeat(513)))), "KeyTooLongError");
+        assert_eq!(code(at(&format!("/{}", "b".repeat(256)))), "InvalidBucketName");
         assert_eq!(code(at("*")), "InvalidURI");
     }
 
     #[test]
     fn virtual_host_style() {
-        let at = |path: &str, host: &str| {
-            parse(
-                &path.parse().expect("a URI"),
-                Some(host),
-                Some("vault.example.com"),
-            )
-        };
+        let at = |path: &str, host: &str| parse(&path.parse().expect("a URI"), Some(host), Some("vault.example.com"));
         for host in ["bucket.vault.example.com", "Bucket.Vault.example.com:9900"] {
             let address = at("/a%2Fb//c", host).unwrap();
             assert_eq!(address.bucket.as_deref(), Some("bucket"));
@@ -310,19 +248,8 @@ mod tests {
             assert_eq!(address.raw_path, "/bucket/a%2Fb//c");
             assert_eq!(at("/", host).unwrap().raw_path, "/bucket");
         }
-        assert_eq!(
-            at("/", "dotted.name.vault.example.com")
-                .unwrap()
-                .bucket
-                .as_deref(),
-            Some("dotted.name")
-        );
-        for host in [
-            "vault.example.com",
-            "127.0.0.1:9900",
-            "[::1]:9900",
-            "evilvault.example.com",
-        ] {
+        assert_eq!(at("/", "dotted.name.vault.example.com").unwrap().bucket.as_deref(), Some("dotted.name"));
+        for host in ["vault.example.com", "127.0.0.1:9900", "[::1]:9900", "evilvault.example.com"] {
             assert_eq!(at("/b/k", host).unwrap().raw_path, "/b/k", "{host}");
         }
         assert_eq!(code(at("/k", "a/b.vault.example.com")), "InvalidBucketName");

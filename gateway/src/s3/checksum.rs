@@ -23,11 +23,7 @@ pub const ALGORITHMS: [ChecksumAlgorithm; 5] = [
 const MAX_PARTS: u32 = 10_000;
 
 /// Headers that begin as a checksum's do, and hold none.
-const NOT_VALUES: [&str; 3] = [
-    "x-amz-checksum-algorithm",
-    "x-amz-checksum-mode",
-    "x-amz-checksum-type",
-];
+const NOT_VALUES: [&str; 3] = ["x-amz-checksum-algorithm", "x-amz-checksum-mode", "x-amz-checksum-type"];
 
 /// Why a checksum cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -48,7 +44,9 @@ impl ChecksumError {
     pub fn s3(&self) -> (S3ErrorCode, String) {
         let message = match self {
             Self::Value(algorithm) => format!("Value for {} header is invalid.", header_name(*algorithm)),
-            Self::Several => "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.".to_owned(),
+            Self::Several => {
+                "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.".to_owned()
+            }
             Self::Algorithm(name) => format!(
                 "Checksum algorithm provided is unsupported: {name}. Please try again with any of the valid types: \
                  [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]"
@@ -71,9 +69,7 @@ pub const fn header_name(algorithm: ChecksumAlgorithm) -> HeaderName {
 
 /// The algorithm whose values a header or trailer of this name carries, in any case.
 pub fn algorithm_of_header(name: &str) -> Option<ChecksumAlgorithm> {
-    ALGORITHMS
-        .into_iter()
-        .find(|a| header_name(*a).as_str().eq_ignore_ascii_case(name))
+    ALGORITHMS.into_iter().find(|a| header_name(*a).as_str().eq_ignore_ascii_case(name))
 }
 
 /// The name in XML and in `x-amz-checksum-algorithm`: `CRC32`. The XML element of a value is `Checksum` and this.
@@ -105,9 +101,7 @@ pub const fn kind_name(kind: ChecksumKind) -> &'static str {
 
 /// The kind of a name.
 pub fn parse_kind(name: &str) -> Option<ChecksumKind> {
-    [ChecksumKind::FullObject, ChecksumKind::Composite]
-        .into_iter()
-        .find(|k| kind_name(*k) == name)
+    [ChecksumKind::FullObject, ChecksumKind::Composite].into_iter().find(|k| kind_name(*k) == name)
 }
 
 /// Reads base64 of bytes' own checksum.
@@ -122,10 +116,7 @@ pub fn parse(algorithm: ChecksumAlgorithm, text: &str) -> Result<Checksum, Check
 }
 
 /// Reads the checksum of an object: base64, and `-N` behind a composite one, which gives N.
-pub fn parse_object(
-    algorithm: ChecksumAlgorithm,
-    text: &str,
-) -> Result<(Checksum, Option<u32>), ChecksumError> {
+pub fn parse_object(algorithm: ChecksumAlgorithm, text: &str) -> Result<(Checksum, Option<u32>), ChecksumError> {
     let Some((value, parts)) = text.rsplit_once('-') else {
         return Ok((parse(algorithm, text)?, None));
     };
@@ -136,10 +127,7 @@ pub fn parse_object(
         .flatten()
         .filter(|n| (1..=MAX_PARTS).contains(n))
         .ok_or(ChecksumError::Value(algorithm))?;
-    let checksum = Checksum {
-        kind: ChecksumKind::Composite,
-        ..parse(algorithm, value)?
-    };
+    let checksum = Checksum { kind: ChecksumKind::Composite, ..parse(algorithm, value)? };
     Ok((checksum, Some(parts)))
 }
 
@@ -163,25 +151,16 @@ pub fn from_headers(headers: &HeaderMap) -> Result<Option<Checksum>, ChecksumErr
 
 /// Algorithm and text of the one `x-amz-checksum-*` header that carries a value. On Complete it is an object's, for
 /// [`parse_object`].
-pub fn header_value(
-    headers: &HeaderMap,
-) -> Result<Option<(ChecksumAlgorithm, &str)>, ChecksumError> {
+pub fn header_value(headers: &HeaderMap) -> Result<Option<(ChecksumAlgorithm, &str)>, ChecksumError> {
     let mut found = None;
     for (name, value) in headers {
         let name = name.as_str();
         if !name.starts_with("x-amz-checksum-") || NOT_VALUES.contains(&name) {
             continue;
         }
-        let algorithm = algorithm_of_header(name).ok_or_else(|| {
-            ChecksumError::Algorithm(
-                name.trim_start_matches("x-amz-checksum-")
-                    .to_ascii_uppercase(),
-            )
-        })?;
-        let text = value
-            .to_str()
-            .map_err(|_| ChecksumError::Value(algorithm))?
-            .trim();
+        let algorithm = algorithm_of_header(name)
+            .ok_or_else(|| ChecksumError::Algorithm(name.trim_start_matches("x-amz-checksum-").to_ascii_uppercase()))?;
+        let text = value.to_str().map_err(|_| ChecksumError::Value(algorithm))?.trim();
         if found.replace((algorithm, text)).is_some() {
             return Err(ChecksumError::Several);
         }
@@ -203,13 +182,8 @@ impl Hasher {
     /// Of no bytes yet.
     pub fn new(algorithm: ChecksumAlgorithm) -> Self {
         Self(match algorithm {
-            ChecksumAlgorithm::Sha1 => State::Sha(
-                algorithm,
-                digest::Context::new(&digest::SHA1_FOR_LEGACY_USE_ONLY),
-            ),
-            ChecksumAlgorithm::Sha256 => {
-                State::Sha(algorithm, digest::Context::new(&digest::SHA256))
-            }
+            ChecksumAlgorithm::Sha1 => State::Sha(algorithm, digest::Context::new(&digest::SHA1_FOR_LEGACY_USE_ONLY)),
+            ChecksumAlgorithm::Sha256 => State::Sha(algorithm, digest::Context::new(&digest::SHA256)),
             ChecksumAlgorithm::Crc32 => State::crc(algorithm, CrcAlgorithm::Crc32IsoHdlc),
             ChecksumAlgorithm::Crc32c => State::crc(algorithm, CrcAlgorithm::Crc32Iscsi),
             ChecksumAlgorithm::Crc64Nvme => State::crc(algorithm, CrcAlgorithm::Crc64Nvme),
@@ -228,11 +202,7 @@ impl Hasher {
     pub fn finish(self) -> Checksum {
         match self.0 {
             State::Crc(algorithm, digest) => of_crc(algorithm, digest.finalize()),
-            State::Sha(algorithm, context) => of_bytes(
-                algorithm,
-                ChecksumKind::FullObject,
-                context.finish().as_ref(),
-            ),
+            State::Sha(algorithm, context) => of_bytes(algorithm, ChecksumKind::FullObject, context.finish().as_ref()),
         }
     }
 }
@@ -257,8 +227,7 @@ pub fn full_object(parts: impl IntoIterator<Item = (Checksum, u64)>) -> Option<C
     let (first, _) = parts.next()?;
     let crc = crc_algorithm(first.algorithm)?;
     let whole = parts.try_fold(crc_value(&first), |whole, (part, length)| {
-        (part.algorithm == first.algorithm)
-            .then(|| crc_fast::checksum_combine(crc, whole, crc_value(&part), length))
+        (part.algorithm == first.algorithm).then(|| crc_fast::checksum_combine(crc, whole, crc_value(&part), length))
     })?;
     Some(of_crc(first.algorithm, whole))
 }
@@ -279,10 +248,7 @@ pub fn composite(parts: impl IntoIterator<Item = Checksum>) -> Option<Checksum> 
         }
         hasher.update(part.bytes());
     }
-    Some(Checksum {
-        kind: ChecksumKind::Composite,
-        ..hasher.finish()
-    })
+    Some(Checksum { kind: ChecksumKind::Composite, ..hasher.finish() })
 }
 
 fn crc_algorithm(algorithm: ChecksumAlgorithm) -> Option<CrcAlgorithm> {
@@ -296,29 +262,18 @@ fn crc_algorithm(algorithm: ChecksumAlgorithm) -> Option<CrcAlgorithm> {
 
 /// A CRC as a number.
 fn crc_value(checksum: &Checksum) -> u64 {
-    checksum
-        .bytes()
-        .iter()
-        .fold(0, |n, b| n << 8 | u64::from(*b))
+    checksum.bytes().iter().fold(0, |n, b| n << 8 | u64::from(*b))
 }
 
 fn of_crc(algorithm: ChecksumAlgorithm, value: u64) -> Checksum {
-    of_bytes(
-        algorithm,
-        ChecksumKind::FullObject,
-        &value.to_be_bytes()[8 - algorithm.len()..],
-    )
+    of_bytes(algorithm, ChecksumKind::FullObject, &value.to_be_bytes()[8 - algorithm.len()..])
 }
 
 /// `bytes` has the algorithm's length.
 fn of_bytes(algorithm: ChecksumAlgorithm, kind: ChecksumKind, bytes: &[u8]) -> Checksum {
     let mut value = [0; 32];
     value[..algorithm.len()].copy_from_slice(bytes);
-    Checksum {
-        algorithm,
-        kind,
-        value,
-    }
+    Checksum { algorithm, kind, value }
 }
 
 #[cfg(test)]
@@ -333,29 +288,17 @@ mod tests {
             (ChecksumAlgorithm::Crc32, "cbf43926"),
             (ChecksumAlgorithm::Crc32c, "e3069283"),
             (ChecksumAlgorithm::Crc64Nvme, "ae8b14860a799888"),
-            (
-                ChecksumAlgorithm::Sha1,
-                "f7c3bc1d808e04732adf679965ccc34ca7ae3441",
-            ),
-            (
-                ChecksumAlgorithm::Sha256,
-                "15e2b0d3c33891ebb0f1ef609ec419420c20e320ce94c65fbc8c3312448eb225",
-            ),
+            (ChecksumAlgorithm::Sha1, "f7c3bc1d808e04732adf679965ccc34ca7ae3441"),
+            (ChecksumAlgorithm::Sha256, "15e2b0d3c33891ebb0f1ef609ec419420c20e320ce94c65fbc8c3312448eb225"),
         ] {
-            assert_eq!(
-                hex::encode(checksum(algorithm, b"123456789").bytes()),
-                expected
-            );
+            assert_eq!(hex::encode(checksum(algorithm, b"123456789").bytes()), expected);
         }
     }
 
     #[test]
     fn names_go_both_ways() {
         for algorithm in ALGORITHMS {
-            assert_eq!(
-                algorithm_of_header(header_name(algorithm).as_str()),
-                Some(algorithm)
-            );
+            assert_eq!(algorithm_of_header(header_name(algorithm).as_str()), Some(algorithm));
             assert_eq!(parse_algorithm(algorithm_name(algorithm)), Ok(algorithm));
         }
         assert_eq!(parse_kind("COMPOSITE"), Some(ChecksumKind::Composite));
@@ -366,25 +309,11 @@ mod tests {
     fn only_the_right_length_is_a_value() {
         let crc = ChecksumAlgorithm::Crc32;
         assert!(parse(crc, "AAAAAA==").is_ok());
-        for wrong in [
-            "",
-            "AAAA",
-            "AAAAAAA=",
-            "AAAAAA",
-            "!",
-            "AAAAAA==-1",
-            &"A".repeat(4096),
-        ] {
+        for wrong in ["", "AAAA", "AAAAAAA=", "AAAAAA", "!", "AAAAAA==-1", &"A".repeat(4096)] {
             assert_eq!(parse(crc, wrong), Err(ChecksumError::Value(crc)), "{wrong}");
         }
         assert_eq!(parse_object(crc, "AAAAAA==-17").unwrap().1, Some(17));
-        for wrong in [
-            "AAAAAA==-",
-            "AAAAAA==-0",
-            "AAAAAA==-10001",
-            "AAAAAA==-+1",
-            "AAAAAA==--1",
-        ] {
+        for wrong in ["AAAAAA==-", "AAAAAA==-0", "AAAAAA==-10001", "AAAAAA==-+1", "AAAAAA==--1"] {
             assert!(parse_object(crc, wrong).is_err(), "{wrong}");
         }
     }
@@ -400,10 +329,7 @@ mod tests {
         assert_eq!(from_headers(&headers), Err(ChecksumError::Several));
         headers.remove("x-amz-checksum-crc32");
         headers.insert("x-amz-checksum-xxhash3", "AAAAAA==".parse().unwrap());
-        assert_eq!(
-            from_headers(&headers),
-            Err(ChecksumError::Algorithm("XXHASH3".to_owned()))
-        );
+        assert_eq!(from_headers(&headers), Err(ChecksumError::Algorithm("XXHASH3".to_owned())));
     }
 
     #[test]
@@ -414,10 +340,7 @@ mod tests {
         assert_eq!(full_object([(crc, 1), (sha, 1)]), None);
         assert_eq!(full_object([]), None);
         assert_eq!(composite([crc, sha]), None);
-        assert_eq!(
-            composite([checksum(ChecksumAlgorithm::Crc64Nvme, b"a")]),
-            None
-        );
+        assert_eq!(composite([checksum(ChecksumAlgorithm::Crc64Nvme, b"a")]), None);
     }
 
     proptest! {

@@ -91,10 +91,7 @@ pub struct Answer {
 impl Error {
     /// The client is wrong.
     pub fn client(code: S3ErrorCode, message: impl Into<Cow<'static, str>>) -> Self {
-        Self::Client {
-            code,
-            message: message.into(),
-        }
+        Self::Client { code, message: message.into() }
     }
 
     /// S3 code, HTTP status, text for the client and whose fault it is. The one exhaustive mapping.
@@ -200,35 +197,25 @@ impl Error {
             quick_xml::escape::escape(resource),
             quick_xml::escape::escape(request_id),
         );
-        if let Self::Answered {
-            status, response, ..
-        } = self
-        {
-            let mut out = Response::new(if head {
-                body::empty()
-            } else {
-                body::full(response.body)
-            });
+        if let Self::Answered { status, response, .. } = self {
+            let mut out = Response::new(if head { body::empty() } else { body::full(response.body) });
             *out.status_mut() = status;
             *out.headers_mut() = response.headers;
             return out;
         }
-        let content_range = if let Self::Range { length } = &self { HeaderValue::from_str(&format!("bytes */{length}")).ok() } else { None };
-        let bodiless = head || status == StatusCode::NOT_MODIFIED;
-        let mut out = Response::new(if bodiless {
-            body::empty()
+        let content_range = if let Self::Range { length } = &self {
+            HeaderValue::from_str(&format!("bytes */{length}")).ok()
         } else {
-            body::full(xml)
-        });
+            None
+        };
+        let bodiless = head || status == StatusCode::NOT_MODIFIED;
+        let mut out = Response::new(if bodiless { body::empty() } else { body::full(xml) });
         *out.status_mut() = status;
         if let Some(content_range) = content_range {
             out.headers_mut().insert(header::CONTENT_RANGE, content_range);
         }
         if !bodiless {
-            out.headers_mut().insert(
-                header::CONTENT_TYPE,
-                HeaderValue::from_static("application/xml"),
-            );
+            out.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/xml"));
         }
         out
     }

@@ -7,8 +7,7 @@ mod headers;
 mod table;
 
 pub use headers::{
-    SEALED_HEADER, strip_auth, strip_hop_headers, strip_owned_response_headers,
-    strip_request_headers_for_sealed,
+    SEALED_HEADER, strip_auth, strip_hop_headers, strip_owned_response_headers, strip_request_headers_for_sealed,
 };
 pub use table::{Op, TABLE};
 
@@ -101,10 +100,9 @@ impl Operation {
     /// The error of a refused row.
     pub fn refusal(&self) -> Option<Error> {
         match self.treatment {
-            Treatment::Refused(reason) => Some(not_implemented(format!(
-                "{} is not available through this gateway: {reason}",
-                self.op.name()
-            ))),
+            Treatment::Refused(reason) => {
+                Some(not_implemented(format!("{} is not available through this gateway: {reason}", self.op.name())))
+            }
             _ => None,
         }
     }
@@ -129,10 +127,7 @@ impl Operation {
             None => query.has(selector.name),
             Some(value) => query.get(selector.name) == Some(value),
         }) && self.header.is_none_or(|(name, piece)| {
-            headers
-                .get_all(name)
-                .iter()
-                .any(|value| contains_ignore_case(value.as_bytes(), piece.as_bytes()))
+            headers.get_all(name).iter().any(|value| contains_ignore_case(value.as_bytes(), piece.as_bytes()))
         })
     }
 }
@@ -143,22 +138,14 @@ impl Operation {
 /// `MethodNotAllowed` where no row has this method and scope; `NotImplemented` for a sub-resource or an extension that the row
 /// does not name; `InvalidArgument` for a known parameter or header that does not belong to the operation, and for one given
 /// twice, since we and the backend might each believe another.
-pub fn select(
-    method: &Method,
-    scope: Scope,
-    query: &Query,
-    headers: &HeaderMap,
-) -> Result<&'static Operation, Error> {
+pub fn select(method: &Method, scope: Scope, query: &Query, headers: &HeaderMap) -> Result<&'static Operation, Error> {
     let operation = TABLE
         .iter()
         .filter(|row| row.method == *method && row.scopes.contains(&scope))
         .filter(|row| row.selected_by(query, headers))
         .max_by_key(|row| (row.query.len(), row.header.is_some()))
         .ok_or_else(|| {
-            Error::client(
-                S3ErrorCode::MethodNotAllowed,
-                "The specified method is not allowed against this resource.",
-            )
+            Error::client(S3ErrorCode::MethodNotAllowed, "The specified method is not allowed against this resource.")
         })?;
     if *method == Method::OPTIONS {
         // A preflight carries the query of the request that it asks for, which is nothing to it.
@@ -198,10 +185,7 @@ fn check_params(operation: &Operation, query: &Query) -> Result<(), Error> {
         }
         if operation.names(name) {
             if seen.contains(&name) {
-                return Err(invalid_argument(format!(
-                    "The query parameter {} is given more than once.",
-                    shown(name)
-                )));
+                return Err(invalid_argument(format!("The query parameter {} is given more than once.", shown(name))));
             }
             seen.push(name);
         } else if is_common(name) {
@@ -240,15 +224,11 @@ fn check_params(operation: &Operation, query: &Query) -> Result<(), Error> {
 /// Allowed on every request and never sent on: authentication, and the SDKs' own label of the operation.
 fn is_common(name: &str) -> bool {
     matches!(name, "x-id" | "AWSAccessKeyId" | "Signature" | "Expires")
-        || name
-            .get(..6)
-            .is_some_and(|prefix| prefix.eq_ignore_ascii_case("x-amz-"))
+        || name.get(..6).is_some_and(|prefix| prefix.eq_ignore_ascii_case("x-amz-"))
 }
 
 fn is_selector(name: &str) -> bool {
-    TABLE
-        .iter()
-        .any(|row| row.query.iter().any(|selector| selector.name == name))
+    TABLE.iter().any(|row| row.query.iter().any(|selector| selector.name == name))
 }
 
 /// A client's own word in an answer, at most 64 characters of it.
@@ -257,10 +237,7 @@ fn shown(name: &str) -> String {
 }
 
 fn contains_ignore_case(haystack: &[u8], needle: &[u8]) -> bool {
-    needle.is_empty()
-        || haystack
-            .windows(needle.len())
-            .any(|window| window.eq_ignore_ascii_case(needle))
+    needle.is_empty() || haystack.windows(needle.len()).any(|window| window.eq_ignore_ascii_case(needle))
 }
 
 fn is_form(headers: &HeaderMap) -> bool {

@@ -96,12 +96,7 @@ pub(super) fn string_to_sign(
         None => parameter(name).unwrap_or_default(),
     };
     let mut out = Vec::with_capacity(256);
-    for line in [
-        method.as_str().as_bytes(),
-        &header("content-md5"),
-        &header(CONTENT_TYPE.as_str()),
-        date.as_bytes(),
-    ] {
+    for line in [method.as_str().as_bytes(), &header("content-md5"), &header(CONTENT_TYPE.as_str()), date.as_bytes()] {
         out.extend_from_slice(line);
         out.push(b'\n');
     }
@@ -181,9 +176,7 @@ pub(super) fn host_bucket(uri: &Uri, headers: &HeaderMap, domain: Option<&str>) 
         _ => host,
     }
     .to_ascii_lowercase();
-    let bucket = host
-        .strip_suffix(&domain?.to_ascii_lowercase())?
-        .strip_suffix('.')?;
+    let bucket = host.strip_suffix(&domain?.to_ascii_lowercase())?.strip_suffix('.')?;
     (!bucket.is_empty()).then(|| bucket.to_owned())
 }
 

@@ -9,13 +9,10 @@ mod read;
 mod write;
 
 pub use edit::Edits;
-pub use read::{
-    CompletedPart, DeleteRequest, DeleteTarget, MAX_COMPLETE, MAX_DELETE, read_complete,
-    read_delete,
-};
+pub use read::{CompletedPart, DeleteRequest, DeleteTarget, MAX_COMPLETE, MAX_DELETE, read_complete, read_delete};
 pub use write::{
-    CompleteMultipartUploadResult, CopyResult, ListPartsResult, ListedPart, ObjectAttributes,
-    ObjectParts, PartAttributes, ShownChecksum, checksum_element, escape, with_declaration,
+    CompleteMultipartUploadResult, CopyResult, ListPartsResult, ListedPart, ObjectAttributes, ObjectParts,
+    PartAttributes, ShownChecksum, checksum_element, escape, with_declaration,
 };
 
 use std::borrow::Cow;
@@ -131,10 +128,7 @@ impl<'a> Document<'a> {
                 }
                 Event::End(_) => {
                     let after = nodes.len();
-                    let node = open
-                        .pop()
-                        .and_then(|index| nodes.get_mut(index))
-                        .ok_or(XmlError::Structure)?;
+                    let node = open.pop().and_then(|index| nodes.get_mut(index)).ok_or(XmlError::Structure)?;
                     node.inner.end = start;
                     node.span.end = end;
                     node.after = after;
@@ -158,9 +152,9 @@ impl<'a> Document<'a> {
                 Event::Decl(declaration) => {
                     let utf8 = match declaration.encoding() {
                         None => true,
-                        Some(Ok(name)) => ["utf-8", "utf8", "us-ascii"]
-                            .iter()
-                            .any(|known| name.eq_ignore_ascii_case(known)),
+                        Some(Ok(name)) => {
+                            ["utf-8", "utf8", "us-ascii"].iter().any(|known| name.eq_ignore_ascii_case(known))
+                        }
                         Some(Err(_)) => false,
                     };
                     if !utf8 {
@@ -180,18 +174,12 @@ impl<'a> Document<'a> {
 
     /// The outermost element.
     pub fn root(&self) -> Element<'_> {
-        Element {
-            document: self,
-            index: 0,
-        }
+        Element { document: self, index: 0 }
     }
 
     /// Every element, in document order.
     pub fn iter(&self) -> impl Iterator<Item = Element<'_>> {
-        (0..self.nodes.len()).map(|index| Element {
-            document: self,
-            index,
-        })
+        (0..self.nodes.len()).map(|index| Element { document: self, index })
     }
 
     /// Starts a set of edits.
@@ -263,10 +251,7 @@ impl<'d> Element<'d> {
             if next >= after {
                 return None;
             }
-            let child = Element {
-                document,
-                index: next,
-            };
+            let child = Element { document, index: next };
             next = child.node().after;
             Some(child)
         })
@@ -298,9 +283,7 @@ fn check_tag(tag: &BytesStart<'_>, nodes: &[Node], open: &[usize]) -> Result<(),
     let is_only_root = nodes.is_empty();
     let name = tag.name().0;
     let is_name = !name.is_empty()
-        && name.chars().all(|character| {
-            character.is_alphanumeric() || matches!(character, ':' | '_' | '-' | '.')
-        });
+        && name.chars().all(|character| character.is_alphanumeric() || matches!(character, ':' | '_' | '-' | '.'));
     if !is_name || (open.is_empty() && !is_only_root) {
         return Err(XmlError::Structure);
     }
@@ -319,11 +302,7 @@ fn position(reader: &Reader<&[u8]>) -> usize {
 
 fn resolve(reference: &BytesRef<'_>) -> Result<char, XmlError> {
     if reference.is_char_ref() {
-        return reference
-            .resolve_char_ref()
-            .ok()
-            .flatten()
-            .ok_or(XmlError::Entity);
+        return reference.resolve_char_ref().ok().flatten().ok_or(XmlError::Entity);
     }
     match &**reference {
         "amp" => Ok('&'),
@@ -356,10 +335,7 @@ mod tests {
         let document = parse(source).unwrap();
         let root = document.root();
         assert_eq!(root.name(), "L");
-        let texts: Vec<_> = root
-            .elements("K")
-            .map(|k| k.text().unwrap().into_owned())
-            .collect();
+        let texts: Vec<_> = root.elements("K").map(|k| k.text().unwrap().into_owned()).collect();
         assert_eq!(texts, ["a&b\r\nc", "", "<x>&amp;!\n"]);
         assert_eq!(root.children().count(), 3);
         assert_eq!(document.iter().count(), 5);
@@ -401,31 +377,19 @@ mod tests {
         ] {
             assert!(parse(source).is_err(), "{source}");
         }
-        assert!(matches!(
-            Document::parse(b"<a>\xff</a>"),
-            Err(XmlError::Encoding)
-        ));
+        assert!(matches!(Document::parse(b"<a>\xff</a>"), Err(XmlError::Encoding)));
         let nested = |levels: usize| "<a>".repeat(levels) + &"</a>".repeat(levels);
         assert!(parse(&nested(MAX_DEPTH)).is_ok());
-        assert!(matches!(
-            parse(&nested(MAX_DEPTH + 1)),
-            Err(XmlError::TooLarge)
-        ));
+        assert!(matches!(parse(&nested(MAX_DEPTH + 1)), Err(XmlError::TooLarge)));
         let attributes = |count: usize| {
             let all: Vec<_> = (0..count).map(|index| format!(" a{index}=''")).collect();
             format!("<a{}/>", all.concat())
         };
         assert!(parse(&attributes(MAX_ATTRIBUTES)).is_ok());
-        assert!(matches!(
-            parse(&attributes(MAX_ATTRIBUTES + 1)),
-            Err(XmlError::TooLarge)
-        ));
+        assert!(matches!(parse(&attributes(MAX_ATTRIBUTES + 1)), Err(XmlError::TooLarge)));
         let many = |count: usize| format!("<a>{}</a>", "<b/>".repeat(count - 1));
         assert!(parse(&many(MAX_ELEMENTS)).is_ok());
-        assert!(matches!(
-            parse(&many(MAX_ELEMENTS + 1)),
-            Err(XmlError::TooLarge)
-        ));
+        assert!(matches!(parse(&many(MAX_ELEMENTS + 1)), Err(XmlError::TooLarge)));
     }
 
     #[test]

@@ -29,14 +29,7 @@ pub(super) struct IdleBody {
 
 impl IdleBody {
     pub(super) fn new(inner: Incoming, idle: Duration, exchange: Arc<Exchange>) -> Self {
-        Self {
-            inner,
-            idle,
-            sleep: None,
-            waiting: false,
-            ended: false,
-            exchange,
-        }
+        Self { inner, idle, sleep: None, waiting: false, ended: false, exchange }
     }
 }
 
@@ -44,10 +37,7 @@ impl HttpBody for IdleBody {
     type Data = Bytes;
     type Error = BoxError;
 
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = self.get_mut();
         if let Poll::Ready(frame) = Pin::new(&mut this.inner).poll_frame(cx) {
             this.waiting = false;
@@ -55,9 +45,7 @@ impl HttpBody for IdleBody {
             return Poll::Ready(frame.map(|f| f.map_err(BoxError::from)));
         }
         let idle = this.idle;
-        let sleep = this
-            .sleep
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep(idle)));
+        let sleep = this.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep(idle)));
         if !this.waiting {
             this.waiting = true;
             sleep.as_mut().reset(Instant::now() + idle);
@@ -104,10 +92,7 @@ impl HttpBody for Tracked {
     type Data = Bytes;
     type Error = BoxError;
 
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         Pin::new(&mut self.get_mut().inner).poll_frame(cx)
     }
 

@@ -85,10 +85,7 @@ struct Stall {
 
 impl Stall {
     fn new() -> Self {
-        Self {
-            sleep: Box::pin(tokio::time::sleep(Duration::ZERO)),
-            set: false,
-        }
+        Self { sleep: Box::pin(tokio::time::sleep(Duration::ZERO)), set: false }
     }
 
     /// Ready after `bound` of uninterrupted waiting.
@@ -117,12 +114,7 @@ pub(super) struct ClientIo {
 }
 
 impl ClientIo {
-    pub(super) fn new(
-        stream: TcpStream,
-        exchange: Arc<Exchange>,
-        header_time: Duration,
-        idle_time: Duration,
-    ) -> Self {
+    pub(super) fn new(stream: TcpStream, exchange: Arc<Exchange>, header_time: Duration, idle_time: Duration) -> Self {
         Self {
             inner: stream,
             exchange,
@@ -159,10 +151,7 @@ impl ClientIo {
             return polled;
         }
         ready!(self.write_stall.poll(cx, self.idle_time));
-        Poll::Ready(Err(Error::new(
-            ErrorKind::TimedOut,
-            "the client takes no bytes",
-        )))
+        Poll::Ready(Err(Error::new(ErrorKind::TimedOut, "the client takes no bytes")))
     }
 
     /// Takes hyper's own refusal, if this is one, and queues ours instead.
@@ -185,13 +174,8 @@ fn s3_refusal(hypers: &[u8]) -> Option<Bytes> {
             "RequestHeaderSectionTooLarge",
             "Your request header section exceeds the maximum allowed size or number of headers.",
         ),
-        b"HTTP/1.1 414 " | b"HTTP/1.0 414 " => {
-            ("KeyTooLongError", "Your request line is too long.")
-        }
-        b"HTTP/1.1 400 " | b"HTTP/1.0 400 " => (
-            "BadRequest",
-            "Your request is not HTTP that can be understood.",
-        ),
+        b"HTTP/1.1 414 " | b"HTTP/1.0 414 " => ("KeyTooLongError", "Your request line is too long."),
+        b"HTTP/1.1 400 " | b"HTTP/1.0 400 " => ("BadRequest", "Your request is not HTTP that can be understood."),
         _ => return None,
     };
     let id = crate::telemetry::RequestId::random();
@@ -208,11 +192,7 @@ fn s3_refusal(hypers: &[u8]) -> Option<Bytes> {
 }
 
 impl AsyncRead for ClientIo {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<Result<()>> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<Result<()>> {
         let this = self.get_mut();
         let room = buf.remaining();
         let polled = Pin::new(&mut this.inner).poll_read(cx, buf);
@@ -231,17 +211,8 @@ impl AsyncRead for ClientIo {
             return Poll::Pending;
         }
         if this.in_header_of == Some(begun) {
-            ready!(
-                this.read_stall.poll(
-                    cx,
-                    this.header_deadline
-                        .saturating_duration_since(Instant::now())
-                )
-            );
-            let late = Error::new(
-                ErrorKind::TimedOut,
-                "the request headers did not arrive in time",
-            );
+            ready!(this.read_stall.poll(cx, this.header_deadline.saturating_duration_since(Instant::now())));
+            let late = Error::new(ErrorKind::TimedOut, "the request headers did not arrive in time");
             return Poll::Ready(Err(late));
         }
         ready!(this.read_stall.poll(cx, this.idle_time));
@@ -255,11 +226,7 @@ impl AsyncWrite for ClientIo {
         self.poll_write_vectored(cx, &[IoSlice::new(buf)])
     }
 
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[IoSlice<'_>],
-    ) -> Poll<Result<usize>> {
+    fn poll_write_vectored(self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<Result<usize>> {
         let this = self.get_mut();
         if this.own.is_empty() && this.replace_refusal(bufs.first().map_or(&[], |b| b)) {
             return Poll::Ready(Ok(bufs.iter().map(|b| b.len()).sum()));

@@ -59,9 +59,7 @@ impl Shutdown {
         let (tell, told) = watch::channel(false);
         tokio::spawn(async move {
             tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
-            tracing::info!(
-                "shutting down: requests under way are finished; a second signal ends at once"
-            );
+            tracing::info!("shutting down: requests under way are finished; a second signal ends at once");
             tell.send_replace(true);
             tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
             std::process::exit(130);
@@ -92,11 +90,7 @@ pub async fn serve<H: Handler>(
 ) {
     let places = Arc::new(Semaphore::new(config.max_connections));
     let stop = shutdown.clone();
-    let connections = Connections {
-        http: protocol(config),
-        config: Arc::new(config.clone()),
-        handler,
-    };
+    let connections = Connections { http: protocol(config), config: Arc::new(config.clone()), handler };
     let mut tasks = JoinSet::new();
     let mut stopping = pin!(shutdown.requested());
     loop {
@@ -128,14 +122,9 @@ pub async fn serve<H: Handler>(
         }
     }
     drop(listener);
-    let drained = tokio::time::timeout(config.drain_timeout, async {
-        while tasks.join_next().await.is_some() {}
-    });
+    let drained = tokio::time::timeout(config.drain_timeout, async { while tasks.join_next().await.is_some() {} });
     if drained.await.is_err() {
-        tracing::warn!(
-            left = tasks.len(),
-            "requests were still under way after the drain timeout and are cut off"
-        );
+        tracing::warn!(left = tasks.len(), "requests were still under way after the drain timeout and are cut off");
         tasks.shutdown().await;
     }
 }
@@ -165,11 +154,7 @@ struct Connections<H> {
 
 impl<H> Clone for Connections<H> {
     fn clone(&self) -> Self {
-        Self {
-            http: self.http.clone(),
-            config: Arc::clone(&self.config),
-            handler: Arc::clone(&self.handler),
-        }
+        Self { http: self.http.clone(), config: Arc::clone(&self.config), handler: Arc::clone(&self.handler) }
     }
 }
 
@@ -180,12 +165,8 @@ impl<H: Handler> Connections<H> {
             return;
         }
         let exchange = Arc::new(Exchange::default());
-        let io = ClientIo::new(
-            stream,
-            Arc::clone(&exchange),
-            self.config.header_read_timeout,
-            self.config.idle_timeout,
-        );
+        let io =
+            ClientIo::new(stream, Arc::clone(&exchange), self.config.header_read_timeout, self.config.idle_timeout);
         let service = service_fn(|request| {
             // Here and not in the future: hyper may look at the socket before it polls that.
             let open = exchange.begin();
@@ -224,26 +205,18 @@ impl<H: Handler> Connections<H> {
         let path = request.uri().path().to_owned();
         // hyper answers `Expect: 100-continue` when the body is first polled, so a request that is refused by its headers
         // costs the client no body.
-        let mut request = request.map(|incoming| {
-            Body::new(IdleBody::new(
-                incoming,
-                self.config.idle_timeout,
-                Arc::clone(exchange),
-            ))
-        });
+        let mut request =
+            request.map(|incoming| Body::new(IdleBody::new(incoming, self.config.idle_timeout, Arc::clone(exchange))));
         request.extensions_mut().insert(id);
         request.extensions_mut().insert(PeerAddr(peer));
-        let answer =
-            tokio::time::timeout(self.config.request_timeout, self.handler.handle(request)).await;
+        let answer = tokio::time::timeout(self.config.request_timeout, self.handler.handle(request)).await;
         let response = answer.unwrap_or_else(|_| {
             let error = Error::client(
                 S3ErrorCode::RequestTimeout,
                 "The request was not finished within the time that the gateway gives one.",
             );
             let mut response = error.into_response(&path, id.as_str(), head);
-            response
-                .headers_mut()
-                .insert("x-amz-request-id", id.header());
+            response.headers_mut().insert("x-amz-request-id", id.header());
             response
         });
         Ok(response.map(|body| Tracked::new(body, open)))

@@ -37,9 +37,7 @@ impl Handler for Echo {
             }
             "/large" => {
                 let block = Bytes::from(vec![7; 1 << 16]);
-                let frames = futures_util::stream::iter(
-                    (0..1024).map(move |_| Ok(Frame::data(block.clone()))),
-                );
+                let frames = futures_util::stream::iter((0..1024).map(move |_| Ok(Frame::data(block.clone()))));
                 return Response::new(StreamBody::new(frames).boxed_unsync());
             }
             "/slow" => tokio::time::sleep(Duration::from_millis(400)).await,
@@ -48,9 +46,7 @@ impl Handler for Echo {
         match body::collect(request.into_body(), 1 << 20).await {
             Ok(bytes) => Response::new(body::full(bytes)),
             Err(body::CollectError::Broken(error)) => {
-                let said = error
-                    .downcast_ref::<Error>()
-                    .map_or_else(|| error.to_string(), |e| e.s3().0.into_owned());
+                let said = error.downcast_ref::<Error>().map_or_else(|| error.to_string(), |e| e.s3().0.into_owned());
                 self.failed.lock().unwrap().push(said);
                 Response::new(body::full("failed"))
             }
@@ -85,12 +81,7 @@ async fn start(change: impl FnOnce(&mut ServerConfig)) -> Running {
     let (stop, shutdown) = Shutdown::manual();
     let served = Arc::clone(&handler);
     let task = tokio::spawn(async move { serve(listener, &config, served, None, shutdown).await });
-    Running {
-        addr,
-        handler,
-        stop,
-        task,
-    }
+    Running { addr, handler, stop, task }
 }
 
 impl Running {
@@ -109,9 +100,7 @@ impl Running {
 async fn read_to_end(stream: &mut TcpStream) -> String {
     let mut all = Vec::new();
     // A reset after the answer is an end too, but the answer must be there.
-    let _ = tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut all))
-        .await
-        .expect("an end");
+    let _ = tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut all)).await.expect("an end");
     String::from_utf8_lossy(&all).into_owned()
 }
 
@@ -125,10 +114,7 @@ async fn requests_follow_each_other_on_one_connection_pipelined_too() {
         )
         .await;
     assert_eq!(answer.matches("HTTP/1.1 200 OK").count(), 3, "{answer}");
-    assert!(
-        answer.contains("one") && answer.ends_with("two"),
-        "{answer}"
-    );
+    assert!(answer.contains("one") && answer.ends_with("two"), "{answer}");
     let old = server.talk(b"GET / HTTP/1.0\r\n\r\n").await;
     assert!(old.starts_with("HTTP/1.0 200 OK"), "{old}");
 }
@@ -136,28 +122,13 @@ async fn requests_follow_each_other_on_one_connection_pipelined_too() {
 #[tokio::test]
 async fn too_many_or_too_large_headers_get_the_answer_of_s3() {
     let server = start(|_| {}).await;
-    let many = format!(
-        "GET / HTTP/1.1\r\nhost: h\r\n{}\r\n",
-        "a:b\r\n".repeat(100_000)
-    );
-    let long = format!(
-        "GET / HTTP/1.1\r\nhost: h\r\nx: {}\r\n\r\n",
-        "y".repeat(40_000)
-    );
+    let many = format!("GET / HTTP/1.1\r\nhost: h\r\n{}\r\n", "a:b\r\n".repeat(100_000));
+    let long = format!("GET / HTTP/1.1\r\nhost: h\r\nx: {}\r\n\r\n", "y".repeat(40_000));
     for request in [many, long] {
         let answer = server.talk(request.as_bytes()).await;
-        assert!(
-            answer.starts_with("HTTP/1.1 400 Bad Request\r\n"),
-            "{answer}"
-        );
-        assert!(
-            answer.contains("<Code>RequestHeaderSectionTooLarge</Code>"),
-            "{answer}"
-        );
-        assert!(
-            answer.contains("x-amz-request-id: ") && answer.ends_with("</Error>"),
-            "{answer}"
-        );
+        assert!(answer.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{answer}");
+        assert!(answer.contains("<Code>RequestHeaderSectionTooLarge</Code>"), "{answer}");
+        assert!(answer.contains("x-amz-request-id: ") && answer.ends_with("</Error>"), "{answer}");
         assert_eq!(answer.matches("HTTP/1.1").count(), 1);
     }
     let answer = server.talk(b"\x01\x02\x03 what\r\n\r\n").await;
@@ -171,15 +142,10 @@ async fn too_many_or_too_large_headers_get_the_answer_of_s3() {
 async fn a_body_that_looks_like_a_refusal_passes_as_it_is() {
     let server = start(|_| {}).await;
     let body = "HTTP/1.1 431 Request Header Fields Too Large\r\n\r\n";
-    let request = format!(
-        "PUT /a HTTP/1.1\r\nhost: h\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
-        body.len()
-    );
+    let request =
+        format!("PUT /a HTTP/1.1\r\nhost: h\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}", body.len());
     let answer = server.talk(request.as_bytes()).await;
-    assert!(
-        answer.starts_with("HTTP/1.1 200 OK") && answer.ends_with(body),
-        "{answer}"
-    );
+    assert!(answer.starts_with("HTTP/1.1 200 OK") && answer.ends_with(body), "{answer}");
 }
 
 #[tokio::test]
@@ -195,10 +161,7 @@ async fn a_header_that_drips_is_cut_off() {
         sent += 1;
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    assert!(
-        start.elapsed() < Duration::from_secs(2),
-        "{sent} bytes were taken"
-    );
+    assert!(start.elapsed() < Duration::from_secs(2), "{sent} bytes were taken");
     assert!(start.elapsed() > Duration::from_millis(250));
 }
 
@@ -206,34 +169,21 @@ async fn a_header_that_drips_is_cut_off() {
 async fn a_client_at_rest_is_kept_for_the_idle_time_and_no_longer() {
     let server = start(|c| c.idle_timeout = Duration::from_millis(2500)).await;
     let mut stream = server.connect().await;
-    stream
-        .write_all(b"GET / HTTP/1.1\r\nhost: h\r\n\r\n")
-        .await
-        .unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\nhost: h\r\n\r\n").await.unwrap();
     // Longer than the header time, shorter than the idle time.
     tokio::time::sleep(Duration::from_millis(700)).await;
-    stream
-        .write_all(b"GET / HTTP/1.1\r\nhost: h\r\n\r\n")
-        .await
-        .unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\nhost: h\r\n\r\n").await.unwrap();
     let start = Instant::now();
     let answer = read_to_end(&mut stream).await;
     assert_eq!(answer.matches("HTTP/1.1 200 OK").count(), 2, "{answer}");
-    assert!(
-        (2000..6000).contains(&start.elapsed().as_millis()),
-        "{:?}",
-        start.elapsed()
-    );
+    assert!((2000..6000).contains(&start.elapsed().as_millis()), "{:?}", start.elapsed());
 }
 
 #[tokio::test]
 async fn a_body_that_stops_is_a_request_timeout() {
     let server = start(|_| {}).await;
     let mut stream = server.connect().await;
-    stream
-        .write_all(b"PUT /a HTTP/1.1\r\nhost: h\r\ncontent-length: 9\r\n\r\nabc")
-        .await
-        .unwrap();
+    stream.write_all(b"PUT /a HTTP/1.1\r\nhost: h\r\ncontent-length: 9\r\n\r\nabc").await.unwrap();
     let answer = read_to_end(&mut stream).await;
     assert!(answer.contains("failed"), "{answer}");
     assert_eq!(*server.handler.failed.lock().unwrap(), ["RequestTimeout"]);
@@ -243,10 +193,7 @@ async fn a_body_that_stops_is_a_request_timeout() {
 async fn a_client_that_takes_no_bytes_is_cut_off() {
     let server = start(|_| {}).await;
     let mut stream = server.connect().await;
-    stream
-        .write_all(b"GET /large HTTP/1.1\r\nhost: h\r\n\r\n")
-        .await
-        .unwrap();
+    stream.write_all(b"GET /large HTTP/1.1\r\nhost: h\r\n\r\n").await.unwrap();
     tokio::time::sleep(Duration::from_millis(1500)).await;
     let answer = read_to_end(&mut stream).await;
     assert!(answer.len() < 64 << 20, "{}", answer.len());
@@ -264,10 +211,7 @@ async fn a_large_answer_is_whole() {
 async fn an_early_refusal_reaches_a_client_that_is_still_sending() {
     let server = start(|_| {}).await;
     let mut stream = server.connect().await;
-    stream
-        .write_all(b"PUT /refuse HTTP/1.1\r\nhost: h\r\ncontent-length: 8000000\r\n\r\n")
-        .await
-        .unwrap();
+    stream.write_all(b"PUT /refuse HTTP/1.1\r\nhost: h\r\ncontent-length: 8000000\r\n\r\n").await.unwrap();
     let (mut read, mut write) = stream.split();
     let sending = async {
         let block = vec![0; 1 << 16];
@@ -279,26 +223,15 @@ async fn an_early_refusal_reaches_a_client_that_is_still_sending() {
     };
     let mut answer = Vec::new();
     let reading = async { while matches!(read.read_buf(&mut answer).await, Ok(1..)) {} };
-    tokio::join!(
-        sending,
-        tokio::time::timeout(Duration::from_secs(5), reading)
-    )
-    .1
-    .unwrap();
-    assert!(
-        String::from_utf8_lossy(&answer).starts_with("HTTP/1.1 403"),
-        "{answer:?}"
-    );
+    tokio::join!(sending, tokio::time::timeout(Duration::from_secs(5), reading)).1.unwrap();
+    assert!(String::from_utf8_lossy(&answer).starts_with("HTTP/1.1 403"), "{answer:?}");
 }
 
 #[tokio::test]
 async fn the_handler_is_dropped_when_the_client_goes_away() {
     let server = start(|_| {}).await;
     let mut stream = server.connect().await;
-    stream
-        .write_all(b"PUT /a HTTP/1.1\r\nhost: h\r\ncontent-length: 9\r\n\r\nabc")
-        .await
-        .unwrap();
+    stream.write_all(b"PUT /a HTTP/1.1\r\nhost: h\r\ncontent-length: 9\r\n\r\nabc").await.unwrap();
     tokio::time::sleep(Duration::from_millis(100)).await;
     assert_eq!(server.handler.running.load(Ordering::SeqCst), 1);
     drop(stream);
@@ -343,9 +276,7 @@ async fn requests_under_way_are_finished_before_the_end() {
     let server = start(|_| {}).await;
     let mut idle = server.connect().await;
     let mut busy = server.connect().await;
-    busy.write_all(b"GET /slow HTTP/1.1\r\nhost: h\r\n\r\n")
-        .await
-        .unwrap();
+    busy.write_all(b"GET /slow HTTP/1.1\r\nhost: h\r\n\r\n").await.unwrap();
     tokio::time::sleep(Duration::from_millis(100)).await;
     server.stop.send_replace(true);
     assert_eq!(read_to_end(&mut idle).await, "");
@@ -362,27 +293,16 @@ async fn the_drain_has_an_end() {
     })
     .await;
     let mut stream = server.connect().await;
-    stream
-        .write_all(b"PUT /a HTTP/1.1\r\nhost: h\r\ncontent-length: 9\r\n\r\nabc")
-        .await
-        .unwrap();
+    stream.write_all(b"PUT /a HTTP/1.1\r\nhost: h\r\ncontent-length: 9\r\n\r\nabc").await.unwrap();
     tokio::time::sleep(Duration::from_millis(100)).await;
     server.stop.send_replace(true);
-    tokio::time::timeout(Duration::from_secs(2), server.task)
-        .await
-        .expect("an end")
-        .unwrap();
+    tokio::time::timeout(Duration::from_secs(2), server.task).await.expect("an end").unwrap();
     assert_eq!(server.handler.running.load(Ordering::SeqCst), 0);
 }
 
 #[tokio::test]
 async fn a_request_that_takes_too_long_is_answered_for() {
     let server = start(|c| c.request_timeout = Duration::from_millis(100)).await;
-    let answer = server
-        .talk(b"GET /slow HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n")
-        .await;
-    assert!(
-        answer.contains("<Code>RequestTimeout</Code>") && answer.contains("x-amz-request-id: "),
-        "{answer}"
-    );
+    let answer = server.talk(b"GET /slow HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n").await;
+    assert!(answer.contains("<Code>RequestTimeout</Code>") && answer.contains("x-amz-request-id: "), "{answer}");
 }

@@ -147,9 +147,7 @@ pub enum SidecarError {
     #[error("the sidecar is closed")]
     Closed,
     /// The configured URL is none that is known.
-    #[error(
-        "`{0}` is not a sidecar URL; `sqlite://relative/path.db` and `sqlite:///absolute/path.db` are"
-    )]
+    #[error("`{0}` is not a sidecar URL; `sqlite://relative/path.db` and `sqlite:///absolute/path.db` are")]
     Url(String),
     /// The file could not be made or opened.
     #[error("the sidecar file {} cannot be opened", path.display())]
@@ -215,31 +213,19 @@ pub trait Sidecar: Send + Sync + 'static {
     /// Drops an intent whose write did not happen.
     async fn abandon(&self, intent: IntentId) -> Result<(), SidecarError>;
     /// Intents started before `before_ms`, oldest first, at most `limit`.
-    async fn stale_intents(
-        &self,
-        before_ms: i64,
-        limit: u32,
-    ) -> Result<Vec<(IntentId, Intent)>, SidecarError>;
+    async fn stale_intents(&self, before_ms: i64, limit: u32) -> Result<Vec<(IntentId, Intent)>, SidecarError>;
 
     /// The record of one object version. With `version_id` none: the record written last under that bucket and key.
     async fn object(&self, at: &ObjectAt) -> Result<Option<ObjectRecord>, SidecarError>;
     /// One query for a whole page of a LIST, answers in the order asked; none where there is no record with that very
     /// backend `ETag`. A listing without version ids matches on key and backend `ETag`. The facts come without part tables.
-    async fn listed(
-        &self,
-        bucket: &str,
-        rows: &[Listed],
-    ) -> Result<Vec<Option<Facts>>, SidecarError>;
+    async fn listed(&self, bucket: &str, rows: &[Listed]) -> Result<Vec<Option<Facts>>, SidecarError>;
     /// Forgets one object version, after the backend deleted it.
     async fn forget(&self, at: &ObjectAt) -> Result<(), SidecarError>;
     /// Forgets several, in one transaction.
     async fn forget_all(&self, at: Vec<ObjectAt>) -> Result<(), SidecarError>;
     /// Lineage edges into one object, newest first, at most `limit`.
-    async fn lineage(
-        &self,
-        target: &ObjectAt,
-        limit: u32,
-    ) -> Result<Vec<LineageEdge>, SidecarError>;
+    async fn lineage(&self, target: &ObjectAt, limit: u32) -> Result<Vec<LineageEdge>, SidecarError>;
 
     /// Remembers a multipart upload.
     async fn upload_started(&self, upload: UploadRecord) -> Result<(), SidecarError>;
@@ -250,11 +236,7 @@ pub trait Sidecar: Send + Sync + 'static {
         backend_upload_ids: &[String],
     ) -> Result<Vec<Option<UploadRecord>>, SidecarError>;
     /// Uploads started before `before_ms`, oldest first, at most `limit`: what a collector looks at.
-    async fn stale_uploads(
-        &self,
-        before_ms: i64,
-        limit: u32,
-    ) -> Result<Vec<UploadRecord>, SidecarError>;
+    async fn stale_uploads(&self, before_ms: i64, limit: u32) -> Result<Vec<UploadRecord>, SidecarError>;
     /// Remembers an attempt at a part, before the part is acknowledged.
     async fn part_attempt(&self, attempt: PartAttempt) -> Result<(), SidecarError>;
     /// Every attempt at every part of an upload, by part number, then oldest first.
@@ -263,12 +245,7 @@ pub trait Sidecar: Send + Sync + 'static {
     async fn upload_ended(&self, oid: Oid) -> Result<(), SidecarError>;
 
     /// Keeps a KEK record: an opaque document (it is also in the system bucket).
-    async fn keep_kek(
-        &self,
-        bucket: &str,
-        kek_id: uuid::Uuid,
-        document: Bytes,
-    ) -> Result<(), SidecarError>;
+    async fn keep_kek(&self, bucket: &str, kek_id: uuid::Uuid, document: Bytes) -> Result<(), SidecarError>;
     /// One KEK record.
     async fn kek(&self, bucket: &str, kek_id: uuid::Uuid) -> Result<Option<Bytes>, SidecarError>;
     /// Every KEK record of a bucket.

@@ -88,11 +88,7 @@ impl OperationMetrics {
         let label = OperationLabel { operation };
         Self {
             operation,
-            ok: families.requests.get_or_create_owned(&RequestLabels {
-                operation,
-                status: 200,
-                fault: "none",
-            }),
+            ok: families.requests.get_or_create_owned(&RequestLabels { operation, status: 200, fault: "none" }),
             duration: families.duration.get_or_create_owned(&label),
             bytes_in: families.bytes_in.get_or_create_owned(&label),
             bytes_out: families.bytes_out.get_or_create_owned(&label),
@@ -187,10 +183,7 @@ impl Metrics {
     pub fn new(operations: impl IntoIterator<Item = &'static str>) -> Arc<Self> {
         let mut metrics = Self {
             registry: Registry::default(),
-            operations: operations
-                .into_iter()
-                .map(|name| (name, OnceLock::new()))
-                .collect(),
+            operations: operations.into_iter().map(|name| (name, OnceLock::new())).collect(),
             unknown: OnceLock::new(),
             families: Families {
                 requests: Family::default(),
@@ -218,60 +211,26 @@ impl Metrics {
     fn register(&mut self) {
         let mut registry = Registry::default();
         let r = registry.sub_registry_with_prefix("data_vault");
-        r.register(
-            "build",
-            "Version of the gateway",
-            Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]),
-        );
-        r.register(
-            "requests",
-            "S3 requests answered",
-            self.families.requests.clone(),
-        );
+        r.register("build", "Version of the gateway", Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]));
+        r.register("requests", "S3 requests answered", self.families.requests.clone());
         r.register_with_unit(
             "request_duration",
             "From the headers of a request to the headers of its answer",
             Unit::Seconds,
             self.families.duration.clone(),
         );
-        r.register_with_unit(
-            "received",
-            "Bytes of client bodies",
-            Unit::Bytes,
-            self.families.bytes_in.clone(),
-        );
-        r.register_with_unit(
-            "sent",
-            "Bytes of answers",
-            Unit::Bytes,
-            self.families.bytes_out.clone(),
-        );
-        r.register(
-            "requests_in_flight",
-            "S3 requests under way",
-            self.in_flight.clone(),
-        );
-        r.register(
-            "connections",
-            "Client connections",
-            self.connections.clone(),
-        );
-        r.register(
-            "backend_requests",
-            "Calls to the backend by how they ended",
-            self.backend_requests.clone(),
-        );
+        r.register_with_unit("received", "Bytes of client bodies", Unit::Bytes, self.families.bytes_in.clone());
+        r.register_with_unit("sent", "Bytes of answers", Unit::Bytes, self.families.bytes_out.clone());
+        r.register("requests_in_flight", "S3 requests under way", self.in_flight.clone());
+        r.register("connections", "Client connections", self.connections.clone());
+        r.register("backend_requests", "Calls to the backend by how they ended", self.backend_requests.clone());
         r.register_with_unit(
             "backend_request_duration",
             "From the start of a call to the headers of its answer",
             Unit::Seconds,
             self.backend_duration.clone(),
         );
-        r.register(
-            "backend_retries",
-            "Calls to the backend made again",
-            self.backend_retries.clone(),
-        );
+        r.register("backend_retries", "Calls to the backend made again", self.backend_retries.clone());
         self.register_inside(r);
         // By the name that every process exporter uses.
         registry.register_collector(Box::new(Memory));
@@ -279,40 +238,14 @@ impl Metrics {
     }
 
     fn register_inside(&self, r: &mut Registry) {
-        r.register_with_unit(
-            "sealed",
-            "Plaintext bytes sealed",
-            Unit::Bytes,
-            self.sealed.clone(),
-        );
-        r.register_with_unit(
-            "opened",
-            "Plaintext bytes opened",
-            Unit::Bytes,
-            self.opened.clone(),
-        );
+        r.register_with_unit("sealed", "Plaintext bytes sealed", Unit::Bytes, self.sealed.clone());
+        r.register_with_unit("opened", "Plaintext bytes opened", Unit::Bytes, self.opened.clone());
         for (name, [misses, hits]) in ["facts", "kek"].into_iter().zip(&self.caches) {
-            r.register(
-                format!("cache_{name}_hits"),
-                "Cache look-ups answered",
-                hits.clone(),
-            );
-            r.register(
-                format!("cache_{name}_misses"),
-                "Cache look-ups not answered",
-                misses.clone(),
-            );
+            r.register(format!("cache_{name}_hits"), "Cache look-ups answered", hits.clone());
+            r.register(format!("cache_{name}_misses"), "Cache look-ups not answered", misses.clone());
         }
-        r.register(
-            "sidecar_commits",
-            "Commits of the metadata database",
-            self.sidecar_commits.clone(),
-        );
-        r.register(
-            "sidecar_writes",
-            "Writes in those commits",
-            self.sidecar_rows.clone(),
-        );
+        r.register("sidecar_commits", "Commits of the metadata database", self.sidecar_commits.clone());
+        r.register("sidecar_writes", "Writes in those commits", self.sidecar_rows.clone());
         r.register_with_unit(
             "sidecar_commit_duration",
             "Duration of a commit",
@@ -330,9 +263,7 @@ impl Metrics {
     pub fn operation(&self, name: &'static str) -> &OperationMetrics {
         match self.operations.get(name) {
             Some(cell) => cell.get_or_init(|| OperationMetrics::new(name, &self.families)),
-            None => self
-                .unknown
-                .get_or_init(|| OperationMetrics::new("Unknown", &self.families)),
+            None => self.unknown.get_or_init(|| OperationMetrics::new("Unknown", &self.families)),
         }
     }
 
@@ -352,12 +283,8 @@ impl Metrics {
     pub fn backend_done(&self, method: &Method, outcome: BackendOutcome, elapsed: Duration) {
         let method = method_label(method);
         let outcome = outcome.label();
-        self.backend_requests
-            .get_or_create(&BackendLabels { method, outcome })
-            .inc();
-        self.backend_duration
-            .get_or_create(&MethodLabel { method })
-            .observe(elapsed.as_secs_f64());
+        self.backend_requests.get_or_create(&BackendLabels { method, outcome }).inc();
+        self.backend_duration.get_or_create(&MethodLabel { method }).observe(elapsed.as_secs_f64());
     }
 
     /// A call to the backend is made again.
@@ -389,9 +316,7 @@ impl Metrics {
 
     /// A stored object could not be trusted. `reason`: a word of ours, never outside text.
     pub fn integrity_failure(&self, reason: &'static str) {
-        self.integrity_failures
-            .get_or_create(&ReasonLabel { reason })
-            .inc();
+        self.integrity_failures.get_or_create(&ReasonLabel { reason }).inc();
     }
 
     /// In the `OpenMetrics` text format.
@@ -449,12 +374,7 @@ impl Collector for Memory {
 fn resident_bytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:"))?;
-    line.trim()
-        .strip_suffix("kB")?
-        .trim()
-        .parse::<u64>()
-        .ok()
-        .map(|kib| kib * 1024)
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib * 1024)
 }
 
 #[cfg(test)]
@@ -466,27 +386,11 @@ mod tests {
         let metrics = Metrics::new(["PutObject", "GetObject"]);
         let put = metrics.operation("PutObject");
         put.answered(StatusCode::OK, None, Duration::from_millis(3));
-        put.answered(
-            StatusCode::SERVICE_UNAVAILABLE,
-            Some(Fault::Backend),
-            Duration::from_secs(1),
-        );
+        put.answered(StatusCode::SERVICE_UNAVAILABLE, Some(Fault::Backend), Duration::from_secs(1));
         put.received(1024);
-        metrics.operation("Nonsense").answered(
-            StatusCode::BAD_REQUEST,
-            Some(Fault::Client),
-            Duration::ZERO,
-        );
-        metrics.backend_done(
-            &Method::PUT,
-            BackendOutcome::Status(StatusCode::OK),
-            Duration::from_millis(2),
-        );
-        metrics.backend_done(
-            &Method::PUT,
-            BackendOutcome::Timeout,
-            Duration::from_millis(2),
-        );
+        metrics.operation("Nonsense").answered(StatusCode::BAD_REQUEST, Some(Fault::Client), Duration::ZERO);
+        metrics.backend_done(&Method::PUT, BackendOutcome::Status(StatusCode::OK), Duration::from_millis(2));
+        metrics.backend_done(&Method::PUT, BackendOutcome::Timeout, Duration::from_millis(2));
         metrics.cache(Cache::Kek, true);
         metrics.integrity_failure("commitment");
         metrics.sidecar_commit(7, Duration::from_millis(1));
@@ -509,21 +413,13 @@ mod tests {
         ] {
             assert!(text.lines().any(|l| l == line), "{line}\nis not in\n{text}");
         }
-        assert!(
-            !text.contains("GetObject"),
-            "an operation never used has no series"
-        );
+        assert!(!text.contains("GetObject"), "an operation never used has no series");
         let resident = text
             .lines()
             .find_map(|l| l.strip_prefix("process_resident_memory_bytes "))
             .unwrap_or_else(|| panic!("{text}"));
         assert!(resident.parse::<u64>().unwrap() > 1 << 20);
         drop(guard);
-        assert!(
-            metrics
-                .encode()
-                .unwrap()
-                .contains("data_vault_requests_in_flight 0")
-        );
+        assert!(metrics.encode().unwrap().contains("data_vault_requests_in_flight 0"));
     }
 }

@@ -18,20 +18,11 @@ pub struct LogError(String);
 
 /// Sends every event of this process to standard error, as text or as one JSON object a line. Once in a process.
 pub fn start_log(config: &LogConfig) -> Result<(), LogError> {
-    let filter: EnvFilter = config
-        .level
-        .parse()
-        .map_err(|e| LogError(format!("`{}`: {e}", config.level)))?;
-    let base = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+    let filter: EnvFilter = config.level.parse().map_err(|e| LogError(format!("`{}`: {e}", config.level)))?;
+    let base = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match config.format {
         LogFormat::Text => base.with_ansi(std::io::stderr().is_terminal()).try_init(),
-        LogFormat::Json => base
-            .json()
-            .flatten_event(true)
-            .with_current_span(true)
-            .try_init(),
+        LogFormat::Json => base.json().flatten_event(true).with_current_span(true).try_init(),
     }
     .map_err(|e| LogError(e.to_string()))
 }

@@ -58,10 +58,7 @@ mod tests {
         for place in 0..16 {
             let seen: HashSet<u8> = ids.iter().map(|id| id.as_str().as_bytes()[place]).collect();
             assert_eq!(seen.len(), 32, "place {place}");
-            assert!(
-                seen.iter()
-                    .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
-            );
+            assert!(seen.iter().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit()));
         }
         assert_eq!(ids[0].header(), ids[0].as_str());
     }

@@ -5,12 +5,7 @@ use proptest::prelude::*;
 const KEY: [u8; 32] = [0x42; 32];
 
 /// Opens a message in pieces of `cut` bytes. What came out is kept when it fails.
-fn stream<A: Aead>(
-    key: &[u8; 32],
-    context: &[u8],
-    sealed: &[u8],
-    cut: usize,
-) -> (BytesMut, Result<(), Error>) {
+fn stream<A: Aead>(key: &[u8; 32], context: &[u8], sealed: &[u8], cut: usize) -> (BytesMut, Result<(), Error>) {
     let mut out = BytesMut::new();
     let mut decryptor = Decryptor::<A>::with_provider(key, context);
     for piece in sealed.chunks(cut) {
@@ -54,8 +49,7 @@ fn wycheproof<A: Aead>() {
             assert!(!valid);
             continue;
         };
-        if let (Some((prefix, _)), true) = (sealed.split_first_chunk(), test["aeadKey"].is_string())
-        {
+        if let (Some((prefix, _)), true) = (sealed.split_first_chunk(), test["aeadKey"].is_string()) {
             let message = Message::<A>::open(&key, &context, prefix, "message").unwrap();
             assert_eq!(message.base_nonce.as_slice(), bytes("baseNonce"));
         }
@@ -74,14 +68,8 @@ fn wycheproof<A: Aead>() {
         if valid {
             let (plaintext, _) = stream::<A>(&key, &context, &sealed, usize::MAX);
             let salt = sealed[..SALT].try_into().unwrap();
-            assert_eq!(
-                seal_with_salt(&key, &context, &plaintext, salt).unwrap(),
-                sealed
-            );
-            assert_eq!(
-                plaintext_len(sealed.len() as u64),
-                Some(plaintext.len() as u64)
-            );
+            assert_eq!(seal_with_salt(&key, &context, &plaintext, salt).unwrap(), sealed);
+            assert_eq!(plaintext_len(sealed.len() as u64), Some(plaintext.len() as u64));
         }
     }
     assert_eq!(seen, file["numberOfTests"].as_u64().unwrap());

@@ -55,11 +55,7 @@ struct Entry {
 impl Entry {
     fn generate() -> Result<Self, Error> {
         let key = Zeroizing::new(crate::random::<32>()?);
-        Ok(Self {
-            id: Uuid::new_v4().to_string(),
-            key: STANDARD.encode(*key),
-            created_at_ms: now_ms(),
-        })
+        Ok(Self { id: Uuid::new_v4().to_string(), key: STANDARD.encode(*key), created_at_ms: now_ms() })
     }
 }
 
@@ -73,16 +69,10 @@ impl LocalKeyring {
             return Self::parse(path, &json);
         }
         let entry = Entry::generate()?;
-        let document = Document {
-            version: VERSION,
-            active: entry.id.clone(),
-            keys: vec![entry],
-        };
-        write(path, &document, |temporary| {
-            match fs::hard_link(temporary, path) {
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
-                other => other,
-            }
+        let document = Document { version: VERSION, active: entry.id.clone(), keys: vec![entry] };
+        write(path, &document, |temporary| match fs::hard_link(temporary, path) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+            other => other,
         })?;
         Self::open(path)
     }
@@ -97,8 +87,7 @@ impl LocalKeyring {
     pub fn rotate(path: &Path) -> Result<Self, Error> {
         let text = existing(path)?;
         Self::parse(path, &text)?;
-        let mut document: Document =
-            serde_json::from_slice(&text).map_err(|_| refuse(path, "not a keyring"))?;
+        let mut document: Document = serde_json::from_slice(&text).map_err(|_| refuse(path, "not a keyring"))?;
         let entry = Entry::generate()?;
         document.active.clone_from(&entry.id);
         document.keys.push(entry);
@@ -111,45 +100,27 @@ impl LocalKeyring {
         let malformed = || refuse(path, "is not a keyring document; restore it from a backup");
         let Versioned { version } = serde_json::from_slice(json).map_err(|_| malformed())?;
         if version != VERSION {
-            return Err(refuse(
-                path,
-                &format!("is of version {version}; this program reads version {VERSION}"),
-            ));
+            return Err(refuse(path, &format!("is of version {version}; this program reads version {VERSION}")));
         }
         let document: Document = serde_json::from_slice(json).map_err(|_| malformed())?;
         let mut ids = HashSet::new();
         let mut keys = Vec::with_capacity(document.keys.len());
         for entry in &document.keys {
             if !ids.insert(entry.id.as_str()) {
-                return Err(refuse(
-                    path,
-                    &format!("has two keys with id {:?}", entry.id),
-                ));
+                return Err(refuse(path, &format!("has two keys with id {:?}", entry.id)));
             }
             let key = STANDARD
                 .decode(&entry.key)
                 .map(Zeroizing::new)
                 .ok()
                 .and_then(|key| key_of(&key).ok())
-                .ok_or_else(|| {
-                    refuse(
-                        path,
-                        &format!("key {:?} is not 32 bytes of base64", entry.id),
-                    )
-                })?;
+                .ok_or_else(|| refuse(path, &format!("key {:?} is not 32 bytes of base64", entry.id)))?;
             keys.push((entry.id.clone(), key));
         }
         if !ids.contains(document.active.as_str()) {
-            return Err(refuse(
-                path,
-                &format!("names {:?} as active, but has no such key", document.active),
-            ));
+            return Err(refuse(path, &format!("names {:?} as active, but has no such key", document.active)));
         }
-        Ok(Self {
-            path: path.to_owned(),
-            active: document.active,
-            keys,
-        })
+        Ok(Self { path: path.to_owned(), active: document.active, keys })
     }
 
     fn key(&self, id: &str) -> Result<&[u8; 32], Error> {
@@ -179,15 +150,8 @@ impl RootKey for LocalKeyring {
 
     async fn wrap(&self, batch: &[ToWrap]) -> Vec<Result<WrappedKek, Error>> {
         let wrap = |item: &ToWrap| {
-            let wrapped = cobblestone::seal(
-                self.key(&self.active)?,
-                &item.name.context()?,
-                item.key.as_slice(),
-            )?;
-            Ok(WrappedKek {
-                root_key_id: self.active.clone(),
-                wrapped,
-            })
+            let wrapped = cobblestone::seal(self.key(&self.active)?, &item.name.context()?, item.key.as_slice())?;
+            Ok(WrappedKek { root_key_id: self.active.clone(), wrapped })
         };
         batch.iter().map(wrap).collect()
     }
@@ -207,10 +171,7 @@ impl RootKey for LocalKeyring {
 }
 
 fn refuse(path: &Path, reason: &str) -> Error {
-    Error::Keyring {
-        path: path.to_owned(),
-        reason: reason.to_owned(),
-    }
+    Error::Keyring { path: path.to_owned(), reason: reason.to_owned() }
 }
 
 fn failed(path: &Path, doing: &str, error: &std::io::Error) -> Error {
@@ -219,11 +180,7 @@ fn failed(path: &Path, doing: &str, error: &std::io::Error) -> Error {
 
 /// Milliseconds since the Unix epoch.
 pub(crate) fn now_ms() -> i64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| {
-            i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-        })
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
 fn existing(path: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
@@ -237,9 +194,7 @@ fn read(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(failed(path, "opened", &error)),
     };
-    let metadata = file
-        .metadata()
-        .map_err(|error| failed(path, "opened", &error))?;
+    let metadata = file.metadata().map_err(|error| failed(path, "opened", &error))?;
     if !metadata.is_file() {
         return Err(refuse(path, "is not a regular file"));
     }
@@ -257,18 +212,12 @@ fn read(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
     }
     // Exactly enough, so that no copy of a key is left behind by growth.
     let mut text = Zeroizing::new(Vec::with_capacity(metadata.len() as usize + 1));
-    file.take(MAX_LEN)
-        .read_to_end(&mut text)
-        .map_err(|error| failed(path, "read", &error))?;
+    file.take(MAX_LEN).read_to_end(&mut text).map_err(|error| failed(path, "read", &error))?;
     Ok(Some(text))
 }
 
 /// Writes the document to a temporary file beside `path`, makes it durable, and lets `place` put it there.
-fn write(
-    path: &Path,
-    document: &Document,
-    place: impl FnOnce(&Path) -> std::io::Result<()>,
-) -> Result<(), Error> {
+fn write(path: &Path, document: &Document, place: impl FnOnce(&Path) -> std::io::Result<()>) -> Result<(), Error> {
     // Enough, so that no copy of a key is left behind by growth.
     let mut text = Zeroizing::new(Vec::with_capacity(1024 + 512 * document.keys.len()));
     serde_json::to_writer_pretty(&mut *text, document).map_err(|_| Error::Invalid("keyring"))?;
@@ -280,11 +229,7 @@ fn write(
     name.push(format!(".{}.tmp", Uuid::new_v4()));
     let temporary = folder.join(name);
     let written = (|| {
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&temporary)?;
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
         file.write_all(&text)?;
         file.sync_all()?;
         place(&temporary)
@@ -294,10 +239,7 @@ fn write(
         Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     };
-    written
-        .and(removed)
-        .and_then(|()| File::open(folder)?.sync_all())
-        .map_err(|error| failed(path, "written", &error))
+    written.and(removed).and_then(|()| File::open(folder)?.sync_all()).map_err(|error| failed(path, "written", &error))
 }
 
 #[cfg(test)]
@@ -317,16 +259,8 @@ mod tests {
 
     async fn wrap(ring: &LocalKeyring) -> ToUnwrap {
         let key = Zeroizing::new([3; 32]);
-        let wrapped = ring
-            .wrap(&[ToWrap { name: name(1), key }])
-            .await
-            .remove(0)
-            .unwrap();
-        ToUnwrap {
-            name: name(1),
-            root_key_id: wrapped.root_key_id,
-            wrapped: wrapped.wrapped,
-        }
+        let wrapped = ring.wrap(&[ToWrap { name: name(1), key }]).await.remove(0).unwrap();
+        ToUnwrap { name: name(1), root_key_id: wrapped.root_key_id, wrapped: wrapped.wrapped }
     }
 
     #[tokio::test]
@@ -339,26 +273,13 @@ mod tests {
         let item = wrap(&made).await;
         let again = LocalKeyring::open_or_create(&path).unwrap();
         assert_eq!(again.id(), made.id());
-        assert_eq!(
-            **again.unwrap(std::slice::from_ref(&item)).await[0]
-                .as_ref()
-                .unwrap(),
-            [3; 32]
-        );
+        assert_eq!(**again.unwrap(std::slice::from_ref(&item)).await[0].as_ref().unwrap(), [3; 32]);
 
         let rotated = LocalKeyring::rotate(&path).unwrap();
         assert_ne!(rotated.id(), made.id());
-        assert_eq!(
-            **rotated.unwrap(std::slice::from_ref(&item)).await[0]
-                .as_ref()
-                .unwrap(),
-            [3; 32]
-        );
+        assert_eq!(**rotated.unwrap(std::slice::from_ref(&item)).await[0].as_ref().unwrap(), [3; 32]);
         let newer = wrap(&rotated).await;
-        assert!(matches!(
-            made.unwrap(&[newer]).await[0],
-            Err(Error::OtherRootKey(_))
-        ));
+        assert!(matches!(made.unwrap(&[newer]).await[0], Err(Error::OtherRootKey(_))));
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
@@ -367,10 +288,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let ring = LocalKeyring::open_or_create(&folder.path().join("k")).unwrap();
         let good = wrap(&ring).await;
-        let renamed = ToUnwrap {
-            name: name(2),
-            ..good.clone()
-        };
+        let renamed = ToUnwrap { name: name(2), ..good.clone() };
         let mut flipped = good.clone();
         flipped.wrapped[60] ^= 1;
         let answers = ring.unwrap(&[renamed, good, flipped]).await;
@@ -384,13 +302,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("keyring.json");
         let ids: HashSet<String> = std::thread::scope(|scope| {
-            let starts: Vec<_> = (0..8)
-                .map(|_| scope.spawn(|| LocalKeyring::open_or_create(&path).unwrap().active))
-                .collect();
-            starts
-                .into_iter()
-                .map(|start| start.join().unwrap())
-                .collect()
+            let starts: Vec<_> =
+                (0..8).map(|_| scope.spawn(|| LocalKeyring::open_or_create(&path).unwrap().active)).collect();
+            starts.into_iter().map(|start| start.join().unwrap()).collect()
         });
         assert_eq!(ids.len(), 1);
     }
@@ -403,10 +317,7 @@ mod tests {
         let text = fs::read_to_string(&path).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
         let error = LocalKeyring::open_or_create(&path).unwrap_err().to_string();
-        assert!(
-            error.contains("0640") && error.contains("chmod 600"),
-            "{error}"
-        );
+        assert!(error.contains("0640") && error.contains("chmod 600"), "{error}");
         for bad in [
             String::new(),
             text.replace("\"version\": 1", "\"version\": 7"),
@@ -414,13 +325,7 @@ mod tests {
             text.replace("\"key\": \"", "\"key\": \"AAAA"),
             text.replace("created_at_ms", "created"),
         ] {
-            assert!(
-                matches!(
-                    LocalKeyring::parse(&path, bad.as_bytes()),
-                    Err(Error::Keyring { .. })
-                ),
-                "{bad}"
-            );
+            assert!(matches!(LocalKeyring::parse(&path, bad.as_bytes()), Err(Error::Keyring { .. })), "{bad}");
         }
         assert!(matches!(
             LocalKeyring::open_or_create(&folder.path().join("no/such/folder")),

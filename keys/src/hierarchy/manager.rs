@@ -42,11 +42,7 @@ pub struct CacheBounds {
 
 impl Default for CacheBounds {
     fn default() -> Self {
-        Self {
-            max_entries: 10_000,
-            max_age: Duration::from_mins(5),
-            max_uses: 1_000_000,
-        }
+        Self { max_entries: 10_000, max_age: Duration::from_mins(5), max_uses: 1_000_000 }
     }
 }
 
@@ -99,10 +95,7 @@ impl KeyManager {
         }
         // A cached KEK was found under the bucket that was asked for then.
         if entry.kek.bucket() != bucket {
-            return Err(Error::KekOfAnotherBucket {
-                bucket: bucket.to_owned(),
-                kek_id,
-            });
+            return Err(Error::KekOfAnotherBucket { bucket: bucket.to_owned(), kek_id });
         }
         Ok(Arc::clone(&entry.kek))
     }
@@ -111,10 +104,8 @@ impl KeyManager {
     pub fn forget_bucket(&self, bucket: &str) {
         let (of_current, of_kek) = (bucket.to_owned(), bucket.to_owned());
         for result in [
-            self.current
-                .invalidate_entries_if(move |bucket, _| *bucket == of_current),
-            self.by_id
-                .invalidate_entries_if(move |_, entry| entry.kek.bucket() == of_kek),
+            self.current.invalidate_entries_if(move |bucket, _| *bucket == of_current),
+            self.by_id.invalidate_entries_if(move |_, entry| entry.kek.bucket() == of_kek),
         ] {
             // Fails only for a cache that was built without support for it.
             if let Err(error) = result {
@@ -161,10 +152,8 @@ impl KeyManager {
 
     async fn create(&self, bucket: &str, retired: &[KekRecord]) -> Result<Uuid, Error> {
         // Retired KEKs leave the bucket what it was; without any it begins a life of its own.
-        let before = retired
-            .iter()
-            .filter(|record| record.name.bucket == bucket)
-            .max_by_key(|record| record.name.epoch);
+        let before =
+            retired.iter().filter(|record| record.name.bucket == bucket).max_by_key(|record| record.name.epoch);
         let name = KekName {
             kek_id: Uuid::new_v4(),
             bucket_uuid: before.map_or_else(Uuid::new_v4, |record| record.name.bucket_uuid),
@@ -187,11 +176,7 @@ impl KeyManager {
         Ok(newest(&records, bucket).map_or(record.name.kek_id, |newest| newest.name.kek_id))
     }
 
-    async fn wrap(
-        &self,
-        name: KekName,
-        key: Zeroizing<[u8; 32]>,
-    ) -> Result<super::WrappedKek, Error> {
+    async fn wrap(&self, name: KekName, key: Zeroizing<[u8; 32]>) -> Result<super::WrappedKek, Error> {
         let root = Arc::clone(&self.root);
         unwrapper::within_limit(async move { root.wrap(&[ToWrap { name, key }]).await })
             .await?
@@ -204,15 +189,9 @@ impl KeyManager {
             .store
             .get(bucket, kek_id)
             .await?
-            .ok_or_else(|| Error::MissingKek {
-                bucket: bucket.to_owned(),
-                kek_id,
-            })?;
+            .ok_or_else(|| Error::MissingKek { bucket: bucket.to_owned(), kek_id })?;
         if record.name.bucket != bucket {
-            return Err(Error::KekOfAnotherBucket {
-                bucket: bucket.to_owned(),
-                kek_id,
-            });
+            return Err(Error::KekOfAnotherBucket { bucket: bucket.to_owned(), kek_id });
         }
         if record.name.kek_id != kek_id {
             return Err(Error::BadKekRecord("it is the record of another KEK"));
@@ -224,15 +203,9 @@ impl KeyManager {
         let find = async {
             let record = self.record(bucket, kek_id).await?;
             let key = self.unwrapper.unwrap(record.to_unwrap()).await?;
-            Ok(Arc::new(Entry {
-                kek: Arc::new(Kek::new(record.name, key)),
-                uses: AtomicU64::new(0),
-            }))
+            Ok(Arc::new(Entry { kek: Arc::new(Kek::new(record.name, key)), uses: AtomicU64::new(0) }))
         };
-        self.by_id
-            .try_get_with(kek_id, find)
-            .await
-            .map_err(|error: Arc<Error>| (*error).clone())
+        self.by_id.try_get_with(kek_id, find).await.map_err(|error: Arc<Error>| (*error).clone())
     }
 }
 

@@ -50,13 +50,7 @@ struct Document {
 impl KekRecord {
     /// A new record of a wrapped KEK.
     pub fn new(name: KekName, wrapped: WrappedKek, created_at_ms: i64) -> Self {
-        Self {
-            name,
-            root_key_id: wrapped.root_key_id,
-            wrapped_key: wrapped.wrapped,
-            created_at_ms,
-            retired: false,
-        }
+        Self { name, root_key_id: wrapped.root_key_id, wrapped_key: wrapped.wrapped, created_at_ms, retired: false }
     }
 
     /// The JSON document.
@@ -80,16 +74,12 @@ impl KekRecord {
         if json.len() > MAX_LEN {
             return Err(Error::BadKekRecord("longer than 64 KiB"));
         }
-        let Versioned { version } =
-            serde_json::from_slice(json).map_err(|_| Error::BadKekRecord("not a record"))?;
+        let Versioned { version } = serde_json::from_slice(json).map_err(|_| Error::BadKekRecord("not a record"))?;
         if version != VERSION {
             return Err(Error::UnknownVersion(version));
         }
-        let document: Document =
-            serde_json::from_slice(json).map_err(|_| Error::BadKekRecord("not a record"))?;
-        let uuid = |text: &str| {
-            Uuid::try_parse(text).map_err(|_| Error::BadKekRecord("a uuid is malformed"))
-        };
+        let document: Document = serde_json::from_slice(json).map_err(|_| Error::BadKekRecord("not a record"))?;
+        let uuid = |text: &str| Uuid::try_parse(text).map_err(|_| Error::BadKekRecord("a uuid is malformed"));
         Ok(Self {
             name: KekName {
                 kek_id: uuid(&document.kek_id)?,
@@ -107,11 +97,7 @@ impl KekRecord {
     }
 
     pub(crate) fn to_unwrap(&self) -> ToUnwrap {
-        ToUnwrap {
-            name: self.name.clone(),
-            root_key_id: self.root_key_id.clone(),
-            wrapped: self.wrapped_key.clone(),
-        }
+        ToUnwrap { name: self.name.clone(), root_key_id: self.root_key_id.clone(), wrapped: self.wrapped_key.clone() }
     }
 }
 
@@ -137,10 +123,7 @@ mod tests {
         assert_eq!(KekRecord::from_json(&json).unwrap(), record);
         let text = String::from_utf8(json).unwrap();
         let newer = text.replace("\"version\": 1", "\"version\": 2");
-        assert!(matches!(
-            KekRecord::from_json(newer.as_bytes()),
-            Err(Error::UnknownVersion(2))
-        ));
+        assert!(matches!(KekRecord::from_json(newer.as_bytes()), Err(Error::UnknownVersion(2))));
         for bad in [
             "",
             "{}",
@@ -148,13 +131,7 @@ mod tests {
             &text.replace("retired", "retried"),
             &text.replace("01010101-", "01010101")[..text.len() / 2],
         ] {
-            assert!(
-                matches!(
-                    KekRecord::from_json(bad.as_bytes()),
-                    Err(Error::BadKekRecord(_))
-                ),
-                "{bad}"
-            );
+            assert!(matches!(KekRecord::from_json(bad.as_bytes()), Err(Error::BadKekRecord(_))), "{bad}");
         }
     }
 }

@@ -90,9 +90,7 @@ impl Facts {
 
     /// Reads what [`Self::encode`] writes. [`Error::Inconsistent`] where it contradicts itself.
     pub fn decode(bytes: &[u8]) -> Result<Self, Error> {
-        let (summary, rows) = bytes
-            .split_first_chunk::<ROW_LEN>()
-            .ok_or(Error::Truncated)?;
+        let (summary, rows) = bytes.split_first_chunk::<ROW_LEN>().ok_or(Error::Truncated)?;
         let etag = field(summary, 16);
         let facts = Self {
             length: u64::from_be_bytes(field(summary, 0)),
@@ -139,9 +137,7 @@ fn zero(bytes: &[u8]) -> Result<(), Error> {
 }
 
 fn checksum_codes(checksum: Option<Checksum>) -> [u8; 2] {
-    checksum.map_or([0, 0], |checksum| {
-        [checksum.algorithm as u8, checksum.kind as u8]
-    })
+    checksum.map_or([0, 0], |checksum| [checksum.algorithm as u8, checksum.kind as u8])
 }
 
 fn checksum(algorithm: u8, kind: u8, value: [u8; 32]) -> Result<Option<Checksum>, Error> {
@@ -163,9 +159,5 @@ fn checksum(algorithm: u8, kind: u8, value: [u8; 32]) -> Result<Option<Checksum>
         _ => return Err(Error::Inconsistent("unknown kind of checksum")),
     };
     zero(&value[algorithm.len()..])?;
-    Ok(Some(Checksum {
-        algorithm,
-        kind,
-        value,
-    }))
+    Ok(Some(Checksum { algorithm, kind, value }))
 }

@@ -77,13 +77,7 @@ fn plan(facts: &Facts, range: &Range<u64>) -> Result<(Range<u64>, Vec<Cover>), E
             };
             let end = (PREFIX_LEN + chunks.end * SEALED_CHUNK).min(sealed_len(length));
             source = Some(source.map_or(sealed + begin, |source| source.start)..sealed + end);
-            covers.push(Cover {
-                number,
-                length,
-                prefix,
-                chunks,
-                wanted,
-            });
+            covers.push(Cover { number, length, prefix, chunks, wanted });
         }
         plain += length;
         sealed += sealed_len(length);
@@ -167,9 +161,7 @@ impl RangeOpener {
             return Ok(());
         }
         let start = out.len();
-        current
-            .message
-            .open_onto(current.chunk, sealed, "part", out)?;
+        current.message.open_onto(current.chunk, sealed, "part", out)?;
         let wanted = &current.cover.wanted;
         let chunk = current.chunk * CHUNK;
         let keep = wanted.end.saturating_sub(chunk) as usize;
@@ -229,12 +221,8 @@ pub fn open_whole(key: &ObjectKey, sealed: &[u8]) -> Result<(Facts, Bytes), Erro
     let mut opener = RangeOpener::new(key, &facts, 0..facts.length)?;
     let body_end = opener.source().end;
     let trailer = table_len(facts.part_count) + TRAILER_LEN;
-    let (body, rest) = sealed
-        .split_at_checked(body_end as usize)
-        .ok_or(Error::Truncated)?;
-    let padding = rest
-        .get(..rest.len().saturating_sub(trailer as usize))
-        .ok_or(Error::Truncated)?;
+    let (body, rest) = sealed.split_at_checked(body_end as usize).ok_or(Error::Truncated)?;
+    let padding = rest.get(..rest.len().saturating_sub(trailer as usize)).ok_or(Error::Truncated)?;
     if padding.iter().any(|byte| *byte != 0) {
         return Err(Error::NotAuthentic("padding"));
     }

@@ -19,10 +19,7 @@ pub struct ObjectKey {
 impl ObjectKey {
     /// A fresh random one. Fails only when the random generator does.
     pub fn generate() -> Result<Self, Error> {
-        Ok(Self {
-            dek: Zeroizing::new(crate::random()?),
-            oid: Oid::random()?,
-        })
+        Ok(Self { dek: Zeroizing::new(crate::random()?), oid: Oid::random()? })
     }
 
     /// From stored parts: a wrapped DEK, or the state of an upload.
@@ -43,9 +40,7 @@ impl ObjectKey {
 
 impl std::fmt::Debug for ObjectKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ObjectKey")
-            .field("oid", &self.oid)
-            .finish_non_exhaustive()
+        f.debug_struct("ObjectKey").field("oid", &self.oid).finish_non_exhaustive()
     }
 }
 
@@ -66,11 +61,7 @@ impl PartSealer {
         Self::with_salt(key, part_number, &crate::random()?)
     }
 
-    pub(crate) fn with_salt(
-        key: &ObjectKey,
-        part_number: u16,
-        salt: &[u8; SALT],
-    ) -> Result<Self, Error> {
+    pub(crate) fn with_salt(key: &ObjectKey, part_number: u16, salt: &[u8; SALT]) -> Result<Self, Error> {
         if !(1..=MAX_PARTS).contains(&part_number) {
             return Err(Error::Invalid("part number is not 1 to 10,000"));
         }
@@ -106,26 +97,13 @@ pub(crate) fn trailer_with_salts(
     table_salt: &[u8; SALT],
 ) -> Result<Vec<u8>, Error> {
     padding(facts)?;
-    let summary = cobblestone::seal_with_salt(
-        &key.dek,
-        &summary_context(key.oid),
-        &facts.encode_summary(),
-        summary_salt,
-    )?;
+    let summary =
+        cobblestone::seal_with_salt(&key.dek, &summary_context(key.oid), &facts.encode_summary(), summary_salt)?;
     let mut out = Vec::with_capacity((table_len(facts.part_count) + TRAILER_LEN) as usize);
     if facts.part_count > 1 {
-        let rows: Vec<u8> = facts
-            .parts
-            .iter()
-            .flat_map(super::PartEntry::encode)
-            .collect();
+        let rows: Vec<u8> = facts.parts.iter().flat_map(super::PartEntry::encode).collect();
         let (prefix, _) = summary.split_first_chunk().ok_or(Error::Truncated)?;
-        let table = cobblestone::seal_with_salt(
-            &key.dek,
-            &table_context(key.oid, prefix),
-            &rows,
-            table_salt,
-        )?;
+        let table = cobblestone::seal_with_salt(&key.dek, &table_context(key.oid, prefix), &rows, table_salt)?;
         out.extend_from_slice(&table);
     }
     out.extend_from_slice(&summary);
@@ -142,10 +120,7 @@ pub fn padding_len(facts: &Facts) -> u64 {
 /// [`padding_len`], or why these facts are none of an object: they contradict themselves, lack their table, or have parts so
 /// many and so small that there is no room for their rows.
 pub(crate) fn padding(facts: &Facts) -> Result<u64, Error> {
-    let body: u64 = facts
-        .layout()?
-        .map(|(_, length, _)| sealed_len(length))
-        .sum();
+    let body: u64 = facts.layout()?.map(|(_, length, _)| sealed_len(length)).sum();
     sealed_object_len(facts.length)
         .checked_sub(body + table_len(facts.part_count) + TRAILER_LEN)
         .ok_or(Error::Inconsistent("parts too many and too small"))

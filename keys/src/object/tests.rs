@@ -34,22 +34,12 @@ fn seal_body(key: &ObjectKey, parts: &[(u16, u64)]) -> (Facts, Vec<u8>) {
         let (prefix, sealed) = seal_part(key, *number, &pattern(length..length + part));
         assert_eq!(sealed.len() as u64, sealed_len(*part));
         body.extend_from_slice(&sealed);
-        rows.push(PartEntry {
-            number: *number,
-            length: *part,
-            prefix,
-            md5: [0x33; 16],
-            checksum: None,
-        });
+        rows.push(PartEntry { number: *number, length: *part, prefix, md5: [0x33; 16], checksum: None });
         length += part;
     }
     let facts = Facts {
         length,
-        etag: if rows.len() == 1 {
-            ETag::Md5([0x44; 16])
-        } else {
-            ETag::Multipart([0x44; 16])
-        },
+        etag: if rows.len() == 1 { ETag::Md5([0x44; 16]) } else { ETag::Multipart([0x44; 16]) },
         checksum: None,
         part_count: rows.len() as u16,
         first_number: rows[0].number,
@@ -72,13 +62,7 @@ fn seal_object(key: &ObjectKey, parts: &[(u16, u64)]) -> (Facts, Vec<u8>) {
     (facts, object)
 }
 
-fn open_range(
-    key: &ObjectKey,
-    facts: &Facts,
-    body: &[u8],
-    range: Range<u64>,
-    cut: usize,
-) -> Result<BytesMut, Error> {
+fn open_range(key: &ObjectKey, facts: &Facts, body: &[u8], range: Range<u64>, cut: usize) -> Result<BytesMut, Error> {
     let mut opener = RangeOpener::new(key, facts, range)?;
     let source = opener.source();
     let mut out = BytesMut::new();
@@ -121,35 +105,14 @@ fn objects_of_several_parts_open_whole_and_by_suffix() {
 
         let total = object.len() as u64;
         let last = |count: u64| &object[object.len() - count as usize..];
-        assert_eq!(
-            open_suffix(&key(), last(100), total, false).unwrap(),
-            Suffix::NeedMore(216)
-        );
-        let without_table = Facts {
-            parts: Vec::new(),
-            ..facts.clone()
-        };
-        assert_eq!(
-            open_suffix(&key(), last(216), total, false).unwrap(),
-            Suffix::Facts(without_table.clone())
-        );
+        assert_eq!(open_suffix(&key(), last(100), total, false).unwrap(), Suffix::NeedMore(216));
+        let without_table = Facts { parts: Vec::new(), ..facts.clone() };
+        assert_eq!(open_suffix(&key(), last(216), total, false).unwrap(), Suffix::Facts(without_table.clone()));
         let needed = table_len(facts.part_count) + TRAILER_LEN;
-        assert_eq!(
-            open_suffix(&key(), last(216), total, true).unwrap(),
-            Suffix::NeedMore(needed)
-        );
-        assert_eq!(
-            open_suffix(&key(), last(needed - 1), total, true).unwrap(),
-            Suffix::NeedMore(needed)
-        );
-        assert_eq!(
-            open_suffix(&key(), last(needed), total, true).unwrap(),
-            Suffix::Facts(facts)
-        );
-        assert!(matches!(
-            RangeOpener::new(&key(), &without_table, 0..1),
-            Err(Error::Invalid(_))
-        ));
+        assert_eq!(open_suffix(&key(), last(216), total, true).unwrap(), Suffix::NeedMore(needed));
+        assert_eq!(open_suffix(&key(), last(needed - 1), total, true).unwrap(), Suffix::NeedMore(needed));
+        assert_eq!(open_suffix(&key(), last(needed), total, true).unwrap(), Suffix::Facts(facts));
+        assert!(matches!(RangeOpener::new(&key(), &without_table, 0..1), Err(Error::Invalid(_))));
     }
 }
 
@@ -157,13 +120,7 @@ fn objects_of_several_parts_open_whole_and_by_suffix() {
 fn there_is_room_for_every_legal_upload() {
     // The least that S3 allows: every part but the last 5 MiB.
     for count in [1u16, 2, 3, 4, 127, 128, 129, 9_998, 9_999, 10_000] {
-        for (part, last) in [
-            (5 << 20, 0),
-            (5 << 20, 1),
-            (5 << 20, 16384),
-            ((5 << 20) + 16383, 5 << 20),
-            (5 << 30, 1),
-        ] {
+        for (part, last) in [(5 << 20, 0), (5 << 20, 1), (5 << 20, 16384), ((5 << 20) + 16383, 5 << 20), (5 << 30, 1)] {
             let parts: Vec<_> = (1..=count)
                 .map(|number| PartEntry {
                     number,
@@ -182,17 +139,11 @@ fn there_is_room_for_every_legal_upload() {
                 first_prefix: [0; 56],
                 parts: if count == 1 { Vec::new() } else { parts },
             };
-            assert!(
-                padding(&facts).is_ok(),
-                "{count} parts of {part}, the last {last}"
-            );
+            assert!(padding(&facts).is_ok(), "{count} parts of {part}, the last {last}");
         }
     }
     let (facts, _) = seal_body(&key(), &[(1, 10), (2, 10)]);
-    assert!(matches!(
-        trailer(&key(), &facts),
-        Err(Error::Inconsistent(_))
-    ));
+    assert!(matches!(trailer(&key(), &facts), Err(Error::Inconsistent(_))));
 }
 
 #[test]
@@ -245,10 +196,7 @@ fn a_flipped_bit_in_any_region_of_a_large_object_is_found() {
 #[test]
 fn truncation_at_and_off_a_chunk_boundary_is_found() {
     let (facts, object) = seal_object(&key(), &[(1, 40_000)]);
-    for length in (0..400)
-        .chain([16456, 32856, 32857])
-        .chain(40_000..object.len())
-    {
+    for length in (0..400).chain([16456, 32856, 32857]).chain(40_000..object.len()) {
         assert!(open_whole(&key(), &object[..length]).is_err(), "{length}");
     }
     // A range whose source breaks off, and one that goes on too long.
@@ -258,24 +206,14 @@ fn truncation_at_and_off_a_chunk_boundary_is_found() {
     assert_eq!(out.len(), 32768);
     assert!(matches!(opener.finish(), Err(Error::Truncated)));
     let mut opener = RangeOpener::new(&key(), &facts, 0..1).unwrap();
-    assert!(matches!(
-        opener.update(&object[..16457], &mut out),
-        Err(Error::TrailingData)
-    ));
+    assert!(matches!(opener.update(&object[..16457], &mut out), Err(Error::TrailingData)));
     assert!(opener.finish().is_err());
 }
 
 #[test]
 fn bytes_added_anywhere_are_found() {
     let (_, object) = seal_object(&key(), &[(1, 40_000)]);
-    for at in [
-        0,
-        56,
-        16456,
-        object.len() - 216,
-        object.len() - 16,
-        object.len(),
-    ] {
+    for at in [0, 56, 16456, object.len() - 216, object.len() - 16, object.len()] {
         let mut longer = object.clone();
         longer.insert(at, 0);
         assert!(open_whole(&key(), &longer).is_err(), "{at}");
@@ -284,10 +222,7 @@ fn bytes_added_anywhere_are_found() {
     let mut longer = object;
     let at = longer.len() - 216;
     longer.splice(at..at, [0; 16]);
-    assert!(matches!(
-        open_whole(&key(), &longer),
-        Err(Error::WrongLength { .. })
-    ));
+    assert!(matches!(open_whole(&key(), &longer), Err(Error::WrongLength { .. })));
 }
 
 #[test]
@@ -296,18 +231,12 @@ fn two_objects_swapped_are_found() {
     let other_dek = ObjectKey::new(Zeroizing::new([0x12; 32]), key().oid());
     let other_oid = ObjectKey::new(Zeroizing::new([0x11; 32]), Oid([0x23; 16]));
     for other in [other_dek, other_oid] {
-        assert!(matches!(
-            open_whole(&other, &object),
-            Err(Error::NotAuthentic(_))
-        ));
+        assert!(matches!(open_whole(&other, &object), Err(Error::NotAuthentic(_))));
         // The body of another object under the trailer of this one.
         let (_, mut mixed) = seal_object(&other, &[(1, 10)]);
         let trailer = object.len() - 216;
         mixed[trailer..].copy_from_slice(&object[trailer..]);
-        assert!(matches!(
-            open_whole(&key(), &mixed),
-            Err(Error::NotAuthentic(_))
-        ));
+        assert!(matches!(open_whole(&key(), &mixed), Err(Error::NotAuthentic(_))));
     }
 }
 
@@ -318,17 +247,11 @@ fn parts_reordered_are_found() {
     let mut swapped = object.clone();
     swapped[..part].copy_from_slice(&object[part..2 * part]);
     swapped[part..2 * part].copy_from_slice(&object[..part]);
-    assert!(matches!(
-        open_whole(&key(), &swapped),
-        Err(Error::NotAuthentic(_))
-    ));
+    assert!(matches!(open_whole(&key(), &swapped), Err(Error::NotAuthentic(_))));
     // A range that meets no prefix finds it all the same.
     for range in [20_000..30_000, (5 << 19) + 20_000..(5 << 19) + 30_000] {
         assert!(open_range(&key(), &facts, &object, range.clone(), 999).is_ok());
-        assert!(matches!(
-            open_range(&key(), &facts, &swapped, range, 999),
-            Err(Error::NotAuthentic(_))
-        ));
+        assert!(matches!(open_range(&key(), &facts, &swapped, range, 999), Err(Error::NotAuthentic(_))));
     }
 }
 
@@ -338,10 +261,7 @@ fn chunks_reordered_are_found() {
     let (first, second) = object[56..56 + 2 * 16400].split_at_mut(16400);
     first.swap_with_slice(second);
     for range in [0..10, 16384..16385, 0..40_000] {
-        assert!(matches!(
-            open_range(&key(), &facts, &object, range, 999),
-            Err(Error::NotAuthentic(_))
-        ));
+        assert!(matches!(open_range(&key(), &facts, &object, range, 999), Err(Error::NotAuthentic(_))));
     }
 }
 
@@ -353,15 +273,9 @@ fn a_part_of_an_older_upload_is_found() {
     let part = older.len();
     let mut replaced = object.clone();
     replaced[part..2 * part].copy_from_slice(&older);
-    assert!(matches!(
-        open_whole(&key(), &replaced),
-        Err(Error::NotAuthentic(_))
-    ));
+    assert!(matches!(open_whole(&key(), &replaced), Err(Error::NotAuthentic(_))));
     let inside = (5 << 19) + 20_000..(5 << 19) + 20_001;
-    assert!(matches!(
-        open_range(&key(), &facts, &replaced, inside, 999),
-        Err(Error::NotAuthentic(_))
-    ));
+    assert!(matches!(open_range(&key(), &facts, &replaced, inside, 999), Err(Error::NotAuthentic(_))));
 }
 
 #[test]
@@ -386,10 +300,7 @@ fn the_table_of_another_completion_is_found() {
     let mut mixed = object.clone();
     let at = object.len() - other.len();
     mixed[at..at + table].copy_from_slice(&other[..table]);
-    assert!(matches!(
-        open_whole(&key(), &mixed),
-        Err(Error::NotAuthentic("part table"))
-    ));
+    assert!(matches!(open_whole(&key(), &mixed), Err(Error::NotAuthentic("part table"))));
 }
 
 #[test]
@@ -428,19 +339,13 @@ fn a_range_reads_the_covering_chunks_and_no_more() {
     assert_eq!(source(72_768..72_773), two + sealed_len(0)..end);
     assert_eq!(source(0..72_773), 0..end);
     assert_eq!(source(7..7), 0..0);
-    assert!(matches!(
-        RangeOpener::new(&key(), &facts, 5..72_774),
-        Err(Error::Invalid(_))
-    ));
+    assert!(matches!(RangeOpener::new(&key(), &facts, 5..72_774), Err(Error::Invalid(_))));
     #[expect(clippy::reversed_empty_ranges, reason = "the case under test")]
     let reversed = RangeOpener::new(&key(), &facts, 6..5);
     assert!(matches!(reversed, Err(Error::Invalid(_))));
     // An empty object is read, so that it is authenticated.
     let (empty, _) = seal_body(&key(), &[(1, 0)]);
-    assert_eq!(
-        RangeOpener::new(&key(), &empty, 0..0).unwrap().source(),
-        0..72
-    );
+    assert_eq!(RangeOpener::new(&key(), &empty, 0..0).unwrap().source(), 0..72);
 }
 
 #[test]
@@ -451,25 +356,15 @@ fn facts_and_rows_are_read_as_written_and_nothing_else_is() {
         value
     };
     let (mut facts, _) = seal_body(&key(), &[(1, 3), (7, 0)]);
-    facts.checksum = Some(Checksum {
-        algorithm: ChecksumAlgorithm::Sha256,
-        kind: ChecksumKind::Composite,
-        value: value(32),
-    });
-    facts.parts[0].checksum = Some(Checksum {
-        algorithm: ChecksumAlgorithm::Crc64Nvme,
-        kind: ChecksumKind::FullObject,
-        value: value(8),
-    });
+    facts.checksum =
+        Some(Checksum { algorithm: ChecksumAlgorithm::Sha256, kind: ChecksumKind::Composite, value: value(32) });
+    facts.parts[0].checksum =
+        Some(Checksum { algorithm: ChecksumAlgorithm::Crc64Nvme, kind: ChecksumKind::FullObject, value: value(8) });
     let bytes = facts.encode();
     assert_eq!(bytes.len(), 3 * ROW_LEN);
     assert_eq!(Facts::decode(&bytes).unwrap(), facts);
     for length in 0..bytes.len() {
-        assert_eq!(
-            Facts::decode(&bytes[..length]).is_ok(),
-            length == ROW_LEN,
-            "{length}"
-        );
+        assert_eq!(Facts::decode(&bytes[..length]).is_ok(), length == ROW_LEN, "{length}");
     }
     // Whatever byte is set to whatever: refused, or read as exactly that.
     for at in 0..bytes.len() {
@@ -485,33 +380,18 @@ fn facts_and_rows_are_read_as_written_and_nothing_else_is() {
     assert_eq!(PartEntry::decode(&row).unwrap(), facts.parts[0]);
     let mut numbers = facts.clone();
     numbers.parts[1].number = 1;
-    assert!(matches!(
-        Facts::decode(&numbers.encode()),
-        Err(Error::Inconsistent(_))
-    ));
+    assert!(matches!(Facts::decode(&numbers.encode()), Err(Error::Inconsistent(_))));
     numbers = facts.clone();
     numbers.length += 1;
-    assert!(matches!(
-        Facts::decode(&numbers.encode()),
-        Err(Error::Inconsistent(_))
-    ));
+    assert!(matches!(Facts::decode(&numbers.encode()), Err(Error::Inconsistent(_))));
 }
 
 #[test]
 fn contexts_are_as_specified() {
-    assert_eq!(
-        part_context(Oid([0xaa; 16]), 0x0102)[..],
-        [b"dv1/part".as_slice(), &[0xaa; 16], &[1, 2]].concat()
-    );
-    assert_eq!(
-        suffix::summary_context(Oid([0xaa; 16]))[..],
-        [b"dv1/summary".as_slice(), &[0xaa; 16]].concat()
-    );
+    assert_eq!(part_context(Oid([0xaa; 16]), 0x0102)[..], [b"dv1/part".as_slice(), &[0xaa; 16], &[1, 2]].concat());
+    assert_eq!(suffix::summary_context(Oid([0xaa; 16]))[..], [b"dv1/summary".as_slice(), &[0xaa; 16]].concat());
     assert!(matches!(PartSealer::new(&key(), 0), Err(Error::Invalid(_))));
-    assert!(matches!(
-        PartSealer::new(&key(), 10_001),
-        Err(Error::Invalid(_))
-    ));
+    assert!(matches!(PartSealer::new(&key(), 10_001), Err(Error::Invalid(_))));
 }
 
 proptest! {

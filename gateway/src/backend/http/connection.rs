@@ -66,11 +66,7 @@ impl Live {
             .writev(true)
             .handshake(io)
             .await?;
-        Ok(Self {
-            sender,
-            connection,
-            reused: false,
-        })
+        Ok(Self { sender, connection, reused: false })
     }
 
     /// Sends one request and waits for the headers of its answer.
@@ -81,9 +77,7 @@ impl Live {
         patience: Patience,
     ) -> Result<Response<Incoming>, Failure> {
         let mut answer = pin!(self.sender.try_send_request(request));
-        let mut sleep = pin!(tokio::time::sleep_until(
-            progress.deadline(patience.idle, patience.response)
-        ));
+        let mut sleep = pin!(tokio::time::sleep_until(progress.deadline(patience.idle, patience.response)));
         let mut ended = false;
         poll_fn(|cx| {
             ended = ended || self.connection.poll_without_shutdown(cx).is_ready();
@@ -94,9 +88,7 @@ impl Live {
                 }));
             }
             if ended {
-                return Poll::Ready(Err(Failure::Broken(
-                    "the connection ended without an answer".into(),
-                )));
+                return Poll::Ready(Err(Failure::Broken("the connection ended without an answer".into())));
             }
             // The timer is moved when it fires, not at every byte.
             while sleep.as_mut().poll(cx).is_ready() {
@@ -127,11 +119,7 @@ pub(super) struct Pool {
 
 impl Pool {
     pub(super) fn new(size: usize, keep: Duration) -> Self {
-        Self {
-            idle: Mutex::default(),
-            size,
-            keep,
-        }
+        Self { idle: Mutex::default(), size, keep }
     }
 
     pub(super) fn take(&self) -> Option<Live> {
@@ -156,11 +144,7 @@ impl Pool {
         }
         let mut idle = self.idle();
         idle.push_back((Instant::now(), live));
-        while idle.len() > self.size
-            || idle
-                .front()
-                .is_some_and(|(since, _)| since.elapsed() > self.keep)
-        {
+        while idle.len() > self.size || idle.front().is_some_and(|(since, _)| since.elapsed() > self.keep) {
             idle.pop_front();
         }
     }
@@ -187,20 +171,8 @@ pub(super) struct Download {
 }
 
 impl Download {
-    pub(super) fn new(
-        incoming: Incoming,
-        live: Live,
-        pool: Option<Arc<Pool>>,
-        idle: Duration,
-    ) -> Self {
-        let mut this = Self {
-            incoming,
-            live: Some(live),
-            pool,
-            idle,
-            sleep: None,
-            waiting: false,
-        };
+    pub(super) fn new(incoming: Incoming, live: Live, pool: Option<Arc<Pool>>, idle: Duration) -> Self {
+        let mut this = Self { incoming, live: Some(live), pool, idle, sleep: None, waiting: false };
         this.release_at_end(false);
         this
     }
@@ -214,10 +186,7 @@ impl Download {
         }
     }
 
-    fn poll_incoming(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    fn poll_incoming(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let polled = Pin::new(&mut self.incoming).poll_frame(cx);
         if polled.is_ready() {
             return polled;
@@ -235,22 +204,15 @@ impl HttpBody for Download {
     type Data = Bytes;
     type Error = BoxError;
 
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = self.get_mut();
         if let Poll::Ready(frame) = this.poll_incoming(cx) {
             this.waiting = false;
             this.release_at_end(frame.is_none());
-            return Poll::Ready(
-                frame.map(|f| f.map_err(|e| failed(BackendError::Broken(e.into())))),
-            );
+            return Poll::Ready(frame.map(|f| f.map_err(|e| failed(BackendError::Broken(e.into())))));
         }
         let idle = this.idle;
-        let sleep = this
-            .sleep
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep(idle)));
+        let sleep = this.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep(idle)));
         if !this.waiting {
             this.waiting = true;
             sleep.as_mut().reset(Instant::now() + idle);

@@ -80,24 +80,13 @@ impl HttpBackend {
 
     /// What sealed bodies carry now.
     pub fn checksums(&self) -> Checksums {
-        *self
-            .checksums
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
+        *self.checksums.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn run(&self, request: BackendRequest) -> Result<Response<Body>, BackendError> {
         let signer = request.signer.clone();
-        let identity = Identity {
-            credential: self.credential(&signer),
-            region: &self.config.region,
-        };
-        let prepared = prepare::prepare(
-            request,
-            self.config.authority.as_str(),
-            &identity,
-            self.checksums(),
-        )?;
+        let identity = Identity { credential: self.credential(&signer), region: &self.config.region };
+        let prepared = prepare::prepare(request, self.config.authority.as_str(), &identity, self.checksums())?;
         self.send(prepared, &identity).await
     }
 
@@ -110,11 +99,7 @@ impl HttpBackend {
     }
 
     /// Sends, again where that is safe, and follows one redirect.
-    async fn send(
-        &self,
-        mut prepared: Prepared,
-        identity: &Identity<'_>,
-    ) -> Result<Response<Body>, BackendError> {
+    async fn send(&self, mut prepared: Prepared, identity: &Identity<'_>) -> Result<Response<Body>, BackendError> {
         let repeatable = is_repeatable(&prepared);
         let mut tries = 0;
         let response = loop {
@@ -142,8 +127,7 @@ impl HttpBackend {
         ) {
             return Ok(response);
         }
-        self.follow(response.into_parts().0.headers, prepared, identity)
-            .await
+        self.follow(response.into_parts().0.headers, prepared, identity).await
     }
 
     /// Sends to where the backend points, once. A client is never sent there: it would go around the gateway.
@@ -153,56 +137,28 @@ impl HttpBackend {
         mut prepared: Prepared,
         identity: &Identity<'_>,
     ) -> Result<Response<Body>, BackendError> {
-        let refuse =
-            |why: &str| BackendError::Broken(format!("the backend redirects, {why}").into());
+        let refuse = |why: &str| BackendError::Broken(format!("the backend redirects, {why}").into());
         let place = from
             .get(LOCATION)
             .and_then(|l| l.to_str().ok())
             .and_then(|l| l.parse::<Uri>().ok())
             .ok_or_else(|| refuse("but not to a place"))?
             .into_parts();
-        let authority = place
-            .authority
-            .unwrap_or_else(|| self.config.authority.clone());
-        if place.scheme.is_some_and(|s| s != self.config.scheme)
-            || !is_of_family(&authority, &self.config.authority)
-        {
+        let authority = place.authority.unwrap_or_else(|| self.config.authority.clone());
+        if place.scheme.is_some_and(|s| s != self.config.scheme) || !is_of_family(&authority, &self.config.authority) {
             return Err(refuse("to a host that is not its own"));
         }
         if !prepared.body.in_memory() {
             return Err(refuse("and the body cannot be sent again"));
         }
-        prepared.target = place
-            .path_and_query
-            .unwrap_or_else(|| PathAndQuery::from_static("/"));
+        prepared.target = place.path_and_query.unwrap_or_else(|| PathAndQuery::from_static("/"));
         // The other place may be in another region, for which the signature must be made.
-        let region = from
-            .get("x-amz-bucket-region")
-            .and_then(|r| r.to_str().ok())
-            .unwrap_or(identity.region);
-        let hash = prepared
-            .headers
-            .get("x-amz-content-sha256")
-            .and_then(|h| h.to_str().ok())
-            .unwrap_or_default()
-            .to_owned();
-        let identity = Identity {
-            credential: identity.credential,
-            region,
-        };
-        let (path, query) = (
-            prepared.target.path(),
-            prepared.target.query().unwrap_or_default(),
-        );
-        prepare::sign(
-            &prepared.method,
-            path,
-            query,
-            &mut prepared.headers,
-            authority.as_str(),
-            &identity,
-            &hash,
-        )?;
+        let region = from.get("x-amz-bucket-region").and_then(|r| r.to_str().ok()).unwrap_or(identity.region);
+        let hash =
+            prepared.headers.get("x-amz-content-sha256").and_then(|h| h.to_str().ok()).unwrap_or_default().to_owned();
+        let identity = Identity { credential: identity.credential, region };
+        let (path, query) = (prepared.target.path(), prepared.target.query().unwrap_or_default());
+        prepare::sign(&prepared.method, path, query, &mut prepared.headers, authority.as_str(), &identity, &hash)?;
         let response = self.attempt(&mut prepared, &authority).await?;
         if response.status().is_redirection() && response.status() != StatusCode::NOT_MODIFIED {
             return Err(refuse("twice"));
@@ -211,26 +167,17 @@ impl HttpBackend {
     }
 
     /// One try.
-    async fn attempt(
-        &self,
-        prepared: &mut Prepared,
-        authority: &Authority,
-    ) -> Result<Response<Body>, BackendError> {
+    async fn attempt(&self, prepared: &mut Prepared, authority: &Authority) -> Result<Response<Body>, BackendError> {
         let own = *authority == self.config.authority;
         let mut live = self.connection(authority, own).await?;
-        let source = prepared
-            .body
-            .source()
-            .ok_or_else(|| BackendError::Broken("the body cannot be sent again".into()))?;
+        let source =
+            prepared.body.source().ok_or_else(|| BackendError::Broken("the body cannot be sent again".into()))?;
         let (upload, progress) = Upload::new(source);
         let mut request = Request::new(upload);
         *request.method_mut() = prepared.method.clone();
         *request.uri_mut() = prepare::origin_form(&prepared.target);
         request.headers_mut().clone_from(&prepared.headers);
-        let patience = Patience {
-            idle: self.config.idle_timeout,
-            response: self.config.response_timeout,
-        };
+        let patience = Patience { idle: self.config.idle_timeout, response: self.config.response_timeout };
         let mut stale = 0;
         let response = loop {
             match live.exchange(request, &progress, patience).await {
@@ -238,9 +185,7 @@ impl HttpBackend {
                 Err(Failure::Unsent(unsent)) if live.reused => {
                     stale += 1;
                     request = *unsent;
-                    live = self
-                        .connection(authority, own && stale < STALE_MOST)
-                        .await?;
+                    live = self.connection(authority, own && stale < STALE_MOST).await?;
                 }
                 Err(failure) => {
                     return Err(match (progress.take_error(), failure) {
@@ -257,9 +202,7 @@ impl HttpBackend {
         let whole = progress.done();
         if !whole {
             if response.status().is_success() {
-                return Err(BackendError::Broken(
-                    "the backend answered before it had the whole body".into(),
-                ));
+                return Err(BackendError::Broken("the backend answered before it had the whole body".into()));
             }
             // It has decided already: what is left of the body is not sent, and the connection is of no further use.
             progress.stop();
@@ -282,11 +225,7 @@ impl HttpBackend {
             .map_err(|e| BackendError::Connect(e.into()))?;
         let mut connector = self.connector.clone();
         // The connector is always ready: it keeps nothing.
-        let connect = async {
-            Live::open(connector.call(uri).await?)
-                .await
-                .map_err(BoxError::from)
-        };
+        let connect = async { Live::open(connector.call(uri).await?).await.map_err(BoxError::from) };
         match tokio::time::timeout(self.config.connect_timeout, connect).await {
             Ok(live) => live.map_err(BackendError::Connect),
             Err(late) => Err(BackendError::Connect(late.into())),
@@ -315,9 +254,7 @@ impl Backend for HttpBackend {
 
 impl std::fmt::Debug for HttpBackend {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("HttpBackend")
-            .field("authority", &self.config.authority)
-            .finish_non_exhaustive()
+        f.debug_struct("HttpBackend").field("authority", &self.config.authority).finish_non_exhaustive()
     }
 }
 
@@ -325,9 +262,7 @@ fn connector(config: &S3Config) -> Result<HttpsConnector<HttpConnector>, SetupEr
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = HttpsConnectorBuilder::new();
     let builder = if config.scheme == Scheme::HTTPS && config.ca_file.is_none() {
-        builder
-            .with_provider_and_native_roots(provider)
-            .map_err(SetupError::NativeRoots)?
+        builder.with_provider_and_native_roots(provider).map_err(SetupError::NativeRoots)?
     } else {
         let tls = rustls::ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?
@@ -349,10 +284,7 @@ fn roots(config: &S3Config) -> Result<rustls::RootCertStore, SetupError> {
     let Some(file) = &config.ca_file else {
         return Ok(roots);
     };
-    let wrong = |cause: BoxError| SetupError::CaFile {
-        path: file.display().to_string(),
-        cause,
-    };
+    let wrong = |cause: BoxError| SetupError::CaFile { path: file.display().to_string(), cause };
     for certificate in CertificateDer::pem_file_iter(file).map_err(|e| wrong(e.into()))? {
         let certificate = certificate.map_err(|e| wrong(e.into()))?;
         roots.add(certificate).map_err(|e| wrong(e.into()))?;
@@ -365,25 +297,17 @@ fn roots(config: &S3Config) -> Result<rustls::RootCertStore, SetupError> {
 
 /// Whether sending it twice does what sending it once does.
 fn is_repeatable(prepared: &Prepared) -> bool {
-    let idempotent =
-        [Method::GET, Method::HEAD, Method::PUT, Method::DELETE].contains(&prepared.method);
+    let idempotent = [Method::GET, Method::HEAD, Method::PUT, Method::DELETE].contains(&prepared.method);
     let reads = [Method::GET, Method::HEAD].contains(&prepared.method);
     // A conditional write may have been done although its answer was lost; done again, it would fail on its own result.
     idempotent && prepared.body.in_memory() && (reads || !is_conditional(&prepared.headers))
 }
 
 fn is_conditional(headers: &HeaderMap) -> bool {
-    [
-        "if-match",
-        "if-none-match",
-        "if-modified-since",
-        "if-unmodified-since",
-    ]
-    .iter()
-    .any(|name| headers.contains_key(*name))
-        || headers
-            .keys()
-            .any(|name| name.as_str().starts_with("x-amz-if-match"))
+    ["if-match", "if-none-match", "if-modified-since", "if-unmodified-since"]
+        .iter()
+        .any(|name| headers.contains_key(*name))
+        || headers.keys().any(|name| name.as_str().starts_with("x-amz-if-match"))
 }
 
 /// Answers that mean "not now". S3's `SlowDown` is a 503.
@@ -411,9 +335,7 @@ fn is_of_family(place: &Authority, own: &Authority) -> bool {
 /// A random part of the wait, so that gateways that failed together do not come back together.
 fn backoff(tries: u32) -> Duration {
     use std::hash::{BuildHasher, Hasher};
-    let most = RETRY_BASE
-        .saturating_mul(1 << tries.min(16))
-        .min(RETRY_MOST);
+    let most = RETRY_BASE.saturating_mul(1 << tries.min(16)).min(RETRY_MOST);
     let random = std::hash::RandomState::new().build_hasher().finish();
     most.mul_f64(0.1 + 0.9 * f64::from(random as u32) / f64::from(u32::MAX))
 }

@@ -94,18 +94,9 @@ pub(super) fn prepare(
     identity: &Identity<'_>,
     checksums: Checksums,
 ) -> Result<Prepared, BackendError> {
-    let BackendRequest {
-        method,
-        path,
-        query,
-        mut headers,
-        payload,
-        signer: _,
-    } = request;
+    let BackendRequest { method, path, query, mut headers, payload, signer: _ } = request;
     let target = target(&path, &query)?;
-    let checked = headers
-        .keys()
-        .any(|name| *name == MD5 || is_checksum(name.as_str()));
+    let checked = headers.keys().any(|name| *name == MD5 || is_checksum(name.as_str()));
     let signed = identity.credential.is_some();
     let (body, hash) = match payload {
         Payload::Empty => (Outgoing::Bytes(Bytes::new()), EMPTY_SHA256.into()),
@@ -117,26 +108,17 @@ pub(super) fn prepare(
         }
         // A small document: its hash is in the signature, so it is checked whatever the backend knows of checksums.
         Payload::Bytes(bytes) => {
-            let hash = hex::encode(aws_lc_rs::digest::digest(
-                &aws_lc_rs::digest::SHA256,
-                &bytes,
-            ));
+            let hash = hex::encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &bytes));
             (Outgoing::Bytes(bytes), hash)
         }
         Payload::Stream { body, length } => match checksums.stream {
             Some(algorithm) if !checked && signed => {
                 let encoded = announce_trailer(&mut headers, length, algorithm)?;
                 let body = TrailerEncoder::encode(body, length, algorithm);
-                let outgoing = Outgoing::Stream {
-                    body,
-                    length: encoded,
-                };
+                let outgoing = Outgoing::Stream { body, length: encoded };
                 (outgoing, sigv4::STREAMING_UNSIGNED_PAYLOAD_TRAILER.into())
             }
-            _ => (
-                Outgoing::Stream { body, length },
-                sigv4::UNSIGNED_PAYLOAD.into(),
-            ),
+            _ => (Outgoing::Stream { body, length }, sigv4::UNSIGNED_PAYLOAD.into()),
         },
     };
     let length = match &body {
@@ -149,12 +131,7 @@ pub(super) fn prepare(
         headers.insert(CONTENT_LENGTH, length.into());
     }
     sign(&method, &path, &query, &mut headers, host, identity, &hash)?;
-    Ok(Prepared {
-        method,
-        target,
-        headers,
-        body,
-    })
+    Ok(Prepared { method, target, headers, body })
 }
 
 /// SHA-256 of no bytes.
@@ -176,29 +153,14 @@ pub(super) fn sign(
         return Ok(());
     };
     let now = SystemTime::now();
-    sigv4::sign(
-        method,
-        path,
-        query,
-        headers,
-        credential,
-        identity.region,
-        hash,
-        now,
-    )
-    .map_err(|_| BackendError::Invalid("access key or region cannot stand in a header".into()))
+    sigv4::sign(method, path, query, headers, credential, identity.region, hash, now)
+        .map_err(|_| BackendError::Invalid("access key or region cannot stand in a header".into()))
 }
 
 /// `path?query`, refused where `http` would change a byte of it.
 pub(super) fn target(path: &str, query: &str) -> Result<PathAndQuery, BackendError> {
-    let text = if query.is_empty() {
-        path.to_owned()
-    } else {
-        format!("{path}?{query}")
-    };
-    let unfit = || {
-        BackendError::Invalid("the path or query holds a byte that must be percent-encoded".into())
-    };
+    let text = if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
+    let unfit = || BackendError::Invalid("the path or query holds a byte that must be percent-encoded".into());
     let target = PathAndQuery::from_maybe_shared(Bytes::from(text.clone())).map_err(|_| unfit())?;
     // A fragment would be cut off.
     if target.as_str() != text || !path.starts_with('/') {
@@ -209,29 +171,19 @@ pub(super) fn target(path: &str, query: &str) -> Result<PathAndQuery, BackendErr
 
 /// Whether the body of such a request is an object's, or a part's, and not a document about one.
 fn is_object_data(method: &Method, path: &str, query: &str) -> bool {
-    let has_key = path
-        .get(1..)
-        .and_then(|p| p.split_once('/'))
-        .is_some_and(|(_, key)| !key.is_empty());
+    let has_key = path.get(1..).and_then(|p| p.split_once('/')).is_some_and(|(_, key)| !key.is_empty());
     let no_subresource = query
         .split('&')
         .filter(|pair| !pair.is_empty())
-        .all(|pair| {
-            ["partNumber", "uploadId", "x-id"].contains(&pair.split('=').next().unwrap_or_default())
-        });
+        .all(|pair| ["partNumber", "uploadId", "x-id"].contains(&pair.split('=').next().unwrap_or_default()));
     method == Method::PUT && has_key && no_subresource
 }
 
 fn is_checksum(name: &str) -> bool {
-    name.strip_prefix("x-amz-checksum-")
-        .is_some_and(|rest| !["algorithm", "type", "mode"].contains(&rest))
+    name.strip_prefix("x-amz-checksum-").is_some_and(|rest| !["algorithm", "type", "mode"].contains(&rest))
 }
 
-fn add_checksum(
-    headers: &mut HeaderMap,
-    kind: CiphertextChecksum,
-    bytes: &[u8],
-) -> Result<(), BackendError> {
+fn add_checksum(headers: &mut HeaderMap, kind: CiphertextChecksum, bytes: &[u8]) -> Result<(), BackendError> {
     let algorithm = match kind {
         CiphertextChecksum::Crc64Nvme => ChecksumAlgorithm::Crc64Nvme,
         CiphertextChecksum::Crc32c => ChecksumAlgorithm::Crc32c,
@@ -247,11 +199,7 @@ fn add_checksum(
 }
 
 /// Says in the headers that a checksum follows the body; gives the length on the wire.
-fn announce_trailer(
-    headers: &mut HeaderMap,
-    length: u64,
-    algorithm: ChecksumAlgorithm,
-) -> Result<u64, BackendError> {
+fn announce_trailer(headers: &mut HeaderMap, length: u64, algorithm: ChecksumAlgorithm) -> Result<u64, BackendError> {
     let coding = match headers.get(CONTENT_ENCODING) {
         None => HeaderValue::from_static("aws-chunked"),
         Some(own) => {
@@ -263,20 +211,12 @@ fn announce_trailer(
     };
     headers.insert(CONTENT_ENCODING, coding);
     headers.insert("x-amz-decoded-content-length", length.into());
-    headers.insert(
-        "x-amz-trailer",
-        header_value(checksum::header_name(algorithm).as_str())?,
-    );
-    Ok(TrailerEncoder::encoded_len(
-        length,
-        TrailerEncoder::CHUNK,
-        algorithm,
-    ))
+    headers.insert("x-amz-trailer", header_value(checksum::header_name(algorithm).as_str())?);
+    Ok(TrailerEncoder::encoded_len(length, TrailerEncoder::CHUNK, algorithm))
 }
 
 fn header_value(text: &str) -> Result<HeaderValue, BackendError> {
-    HeaderValue::from_str(text)
-        .map_err(|_| BackendError::Invalid("a value cannot stand in a header".into()))
+    HeaderValue::from_str(text).map_err(|_| BackendError::Invalid("a value cannot stand in a header".into()))
 }
 
 /// The origin form that goes on the wire.
@@ -293,26 +233,16 @@ mod tests {
         for (path, query) in [
             ("/", ""),
             ("/b/a//b/../c/./%2e%2E/", ""),
-            (
-                "/b/%00%1F%7f%20+&=;:@$,!*'()~",
-                "list-type=2&prefix=%2F&marker",
-            ),
+            ("/b/%00%1F%7f%20+&=;:@$,!*'()~", "list-type=2&prefix=%2F&marker"),
             ("/b/{\"k\"}|^[]\\", ""),
             ("/b//", "versionId"),
         ] {
             let target = target(path, query).unwrap_or_else(|e| panic!("{path}: {e}"));
-            let wanted = if query.is_empty() {
-                path.to_owned()
-            } else {
-                format!("{path}?{query}")
-            };
+            let wanted = if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
             assert_eq!(origin_form(&target).to_string(), wanted);
         }
         for path in ["/b/a b", "/b/a\u{1}", "/b/a#f", "b", ""] {
-            assert!(
-                matches!(target(path, ""), Err(BackendError::Invalid(_))),
-                "{path}"
-            );
+            assert!(matches!(target(path, ""), Err(BackendError::Invalid(_))), "{path}");
         }
     }
 
@@ -328,11 +258,7 @@ mod tests {
             (Method::POST, "/b/k", "uploadId=x", false),
             (Method::POST, "/b", "delete", false),
         ] {
-            assert_eq!(
-                is_object_data(&method, path, query),
-                data,
-                "{method} {path}?{query}"
-            );
+            assert_eq!(is_object_data(&method, path, query), data, "{method} {path}?{query}");
         }
     }
 }

@@ -24,11 +24,7 @@ impl HttpBackend {
     pub async fn probe(&self, bucket: &str) -> Result<Checksums, BackendError> {
         let path = format!("/{bucket}/probe/{}", uuid::Uuid::new_v4());
         let mut found = Checksums::default();
-        for kind in [
-            CiphertextChecksum::Crc64Nvme,
-            CiphertextChecksum::Crc32c,
-            CiphertextChecksum::ContentMd5,
-        ] {
+        for kind in [CiphertextChecksum::Crc64Nvme, CiphertextChecksum::Crc32c, CiphertextChecksum::ContentMd5] {
             if self.checks(&path, kind).await? {
                 found.bytes = kind;
                 break;
@@ -40,24 +36,16 @@ impl HttpBackend {
                 break;
             }
         }
-        let removed = self
-            .call(request(Method::DELETE, &path, Payload::Empty))
-            .await?;
+        let removed = self.call(request(Method::DELETE, &path, Payload::Empty)).await?;
         if !removed.status().is_success() {
             tracing::warn!(path, status = %removed.status(), "the probe object could not be removed");
         }
-        *self
-            .checksums
-            .write()
-            .unwrap_or_else(PoisonError::into_inner) = found;
+        *self.checksums.write().unwrap_or_else(PoisonError::into_inner) = found;
         Ok(found)
     }
 
     async fn checks(&self, path: &str, kind: CiphertextChecksum) -> Result<bool, BackendError> {
-        let right = Checksums {
-            bytes: kind,
-            stream: None,
-        };
+        let right = Checksums { bytes: kind, stream: None };
         if !self.takes(self.put(path, right)?).await? {
             return Ok(false);
         }
@@ -67,30 +55,17 @@ impl HttpBackend {
         Ok(!self.takes(wrong).await?)
     }
 
-    async fn checks_trailer(
-        &self,
-        path: &str,
-        algorithm: ChecksumAlgorithm,
-    ) -> Result<bool, BackendError> {
+    async fn checks_trailer(&self, path: &str, algorithm: ChecksumAlgorithm) -> Result<bool, BackendError> {
         let value = STANDARD.encode(crate::s3::checksum::checksum(algorithm, BODY).bytes());
-        if !self
-            .takes(self.put_framed(path, algorithm, BODY, &value)?)
-            .await?
-        {
+        if !self.takes(self.put_framed(path, algorithm, BODY, &value)?).await? {
             return Ok(false);
         }
-        let stored = self
-            .call(request(Method::GET, path, Payload::Empty))
-            .await?;
-        let stored = body::collect(stored.into_body(), 4096)
-            .await
-            .map_err(|e| BackendError::Broken(e.into()))?;
+        let stored = self.call(request(Method::GET, path, Payload::Empty)).await?;
+        let stored = body::collect(stored.into_body(), 4096).await.map_err(|e| BackendError::Broken(e.into()))?;
         if stored != BODY {
             return Ok(false);
         }
-        Ok(!self
-            .takes(self.put_framed(path, algorithm, &flipped(), &value)?)
-            .await?)
+        Ok(!self.takes(self.put_framed(path, algorithm, &flipped(), &value)?).await?)
     }
 
     /// Sends, and says whether it was accepted. A failure that may pass is an error: it says nothing of what the store knows.
@@ -99,14 +74,9 @@ impl HttpBackend {
         let status = response.status();
         // 501 is how stores say that they do not know a header; the other 5xx are trouble.
         if is_passing(status) && status != StatusCode::INTERNAL_SERVER_ERROR {
-            return Err(BackendError::Broken(
-                format!("the backend answered {status} to a probe").into(),
-            ));
+            return Err(BackendError::Broken(format!("the backend answered {status} to a probe").into()));
         }
-        if matches!(
-            status,
-            StatusCode::FORBIDDEN | StatusCode::UNAUTHORIZED | StatusCode::NOT_FOUND
-        ) {
+        if matches!(status, StatusCode::FORBIDDEN | StatusCode::UNAUTHORIZED | StatusCode::NOT_FOUND) {
             return Err(BackendError::Broken(
                 format!("the backend answered {status} to a probe: check credential, region and system bucket").into(),
             ));
@@ -115,20 +85,12 @@ impl HttpBackend {
     }
 
     fn identity(&self) -> Identity<'_> {
-        Identity {
-            credential: Some(&self.config.credential),
-            region: &self.config.region,
-        }
+        Identity { credential: Some(&self.config.credential), region: &self.config.region }
     }
 
     fn put(&self, path: &str, checksums: Checksums) -> Result<Prepared, BackendError> {
         let request = request(Method::PUT, path, Payload::Bytes(Bytes::from_static(BODY)));
-        super::prepare::prepare(
-            request,
-            self.config.authority.as_str(),
-            &self.identity(),
-            checksums,
-        )
+        super::prepare::prepare(request, self.config.authority.as_str(), &self.identity(), checksums)
     }
 
     fn put_framed(
@@ -149,21 +111,8 @@ impl HttpBackend {
         headers.insert("content-length", framed.len().into());
         let hash = sigv4::STREAMING_UNSIGNED_PAYLOAD_TRAILER;
         let host = self.config.authority.as_str();
-        sign(
-            &Method::PUT,
-            path,
-            "",
-            &mut headers,
-            host,
-            &self.identity(),
-            hash,
-        )?;
-        Ok(Prepared {
-            method: Method::PUT,
-            target: target(path, "")?,
-            headers,
-            body: Outgoing::Bytes(framed.into()),
-        })
+        sign(&Method::PUT, path, "", &mut headers, host, &self.identity(), hash)?;
+        Ok(Prepared { method: Method::PUT, target: target(path, "")?, headers, body: Outgoing::Bytes(framed.into()) })
     }
 }
 

@@ -43,12 +43,7 @@ struct Seen {
 
 impl Seen {
     fn heads(&self) -> Vec<String> {
-        self.requests
-            .lock()
-            .unwrap()
-            .iter()
-            .map(|(head, _)| head.clone())
-            .collect()
+        self.requests.lock().unwrap().iter().map(|(head, _)| head.clone()).collect()
     }
     fn count(&self) -> usize {
         self.requests.lock().unwrap().len()
@@ -56,19 +51,13 @@ impl Seen {
 }
 
 fn answer(status: &str, headers: &str, body: &str) -> String {
-    format!(
-        "HTTP/1.1 {status}\r\ncontent-length: {}\r\n{headers}\r\n{body}",
-        body.len()
-    )
+    format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n{headers}\r\n{body}", body.len())
 }
 
 async fn store(acts: Vec<Act>) -> (Arc<Seen>, Authority) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let authority = listener.local_addr().unwrap().to_string().parse().unwrap();
-    let seen = Arc::new(Seen {
-        acts: Mutex::new(acts.into()),
-        ..Seen::default()
-    });
+    let seen = Arc::new(Seen { acts: Mutex::new(acts.into()), ..Seen::default() });
     let shared = Arc::clone(&seen);
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
@@ -93,18 +82,9 @@ async fn attend(mut stream: TcpStream, seen: Arc<Seen>) {
         let head = String::from_utf8(buffer.drain(..end).collect()).unwrap();
         let length: usize = head
             .lines()
-            .find_map(|l| {
-                l.to_lowercase()
-                    .strip_prefix("content-length: ")
-                    .map(|n| n.parse().unwrap())
-            })
+            .find_map(|l| l.to_lowercase().strip_prefix("content-length: ").map(|n| n.parse().unwrap()))
             .unwrap_or(0);
-        let act = seen
-            .acts
-            .lock()
-            .unwrap()
-            .pop_front()
-            .unwrap_or(Act::Answer(answer("200 OK", "", "")));
+        let act = seen.acts.lock().unwrap().pop_front().unwrap_or(Act::Answer(answer("200 OK", "", "")));
         match &act {
             Act::AnswerEarly(text) => {
                 seen.requests.lock().unwrap().push((head, Vec::new()));
@@ -181,13 +161,7 @@ fn streamed(frames: Vec<Result<Bytes, BoxError>>) -> Body {
 }
 
 async fn text(response: Response<Body>) -> String {
-    String::from_utf8(
-        body::collect(response.into_body(), 1 << 20)
-            .await
-            .unwrap()
-            .into(),
-    )
-    .unwrap()
+    String::from_utf8(body::collect(response.into_body(), 1 << 20).await.unwrap().into()).unwrap()
 }
 
 #[tokio::test]
@@ -198,20 +172,11 @@ async fn the_path_stays_raw_and_the_request_is_signed() {
     request.headers.insert("x-amz-meta-a", "1".parse().unwrap());
     backend(&authority).call(request).await.unwrap();
     let head = seen.heads().remove(0);
-    assert!(
-        head.starts_with("GET /b/a//b/../%2e%20{x}|?versionId=a%2Fb&x-id HTTP/1.1\r\n"),
-        "{head}"
-    );
+    assert!(head.starts_with("GET /b/a//b/../%2e%20{x}|?versionId=a%2Fb&x-id HTTP/1.1\r\n"), "{head}");
     let lower = head.to_lowercase();
     assert!(lower.contains(&format!("host: {authority}\r\n")), "{head}");
-    assert!(
-        head.contains("Credential=GATEWAYKEY/") && head.contains("/eu-test-1/s3/aws4_request"),
-        "{head}"
-    );
-    assert!(
-        head.contains("SignedHeaders=host;x-amz-content-sha256;x-amz-date;x-amz-meta-a,"),
-        "{head}"
-    );
+    assert!(head.contains("Credential=GATEWAYKEY/") && head.contains("/eu-test-1/s3/aws4_request"), "{head}");
+    assert!(head.contains("SignedHeaders=host;x-amz-content-sha256;x-amz-date;x-amz-meta-a,"), "{head}");
     assert!(!lower.contains("content-length"), "{head}");
 }
 
@@ -222,10 +187,7 @@ async fn an_anonymous_request_is_not_signed() {
     request.signer = Signer::Anonymous;
     backend(&authority).call(request).await.unwrap();
     let head = seen.heads().remove(0).to_lowercase();
-    assert!(
-        !head.contains("authorization") && !head.contains("x-amz-"),
-        "{head}"
-    );
+    assert!(!head.contains("authorization") && !head.contains("x-amz-"), "{head}");
     assert!(head.contains("content-length: 1\r\n"), "{head}");
 }
 
@@ -234,25 +196,14 @@ async fn one_connection_serves_one_request_after_the_other() {
     let (seen, authority) = store(vec![Act::Answer(answer("200 OK", "", "hello")); 3]).await;
     let backend = backend(&authority);
     for _ in 0..3 {
-        let response = backend
-            .call(request(Method::GET, "/b/k", Payload::Empty))
-            .await
-            .unwrap();
+        let response = backend.call(request(Method::GET, "/b/k", Payload::Empty)).await.unwrap();
         assert_eq!(text(response).await, "hello");
     }
     assert_eq!(seen.connections.load(Ordering::SeqCst), 1);
     assert_eq!(backend.pool.len(), 1);
     // A body that is given up closes its connection: the rest of it would be in the way.
-    drop(
-        backend
-            .call(request(Method::GET, "/b/k", Payload::Empty))
-            .await
-            .unwrap(),
-    );
-    let response = backend
-        .call(request(Method::GET, "/b/k", Payload::Empty))
-        .await
-        .unwrap();
+    drop(backend.call(request(Method::GET, "/b/k", Payload::Empty)).await.unwrap());
+    let response = backend.call(request(Method::GET, "/b/k", Payload::Empty)).await.unwrap();
     drop(response);
     assert!(seen.connections.load(Ordering::SeqCst) <= 2);
 }
@@ -261,60 +212,33 @@ async fn one_connection_serves_one_request_after_the_other() {
 async fn a_connection_closed_while_at_rest_is_replaced_even_for_a_stream() {
     let (seen, authority) = store(vec![Act::AnswerAndClose(answer("200 OK", "", "")); 2]).await;
     let backend = backend(&authority);
-    backend
-        .call(request(Method::GET, "/b/k", Payload::Empty))
-        .await
-        .unwrap();
+    backend.call(request(Method::GET, "/b/k", Payload::Empty)).await.unwrap();
     tokio::time::sleep(Duration::from_millis(50)).await;
-    let payload = Payload::Stream {
-        body: streamed(vec![Ok("abc".into()), Ok("def".into())]),
-        length: 6,
-    };
-    backend
-        .call(request(Method::PUT, "/b/k", payload))
-        .await
-        .unwrap();
+    let payload = Payload::Stream { body: streamed(vec![Ok("abc".into()), Ok("def".into())]), length: 6 };
+    backend.call(request(Method::PUT, "/b/k", payload)).await.unwrap();
     assert_eq!(seen.requests.lock().unwrap()[1].1, b"abcdef");
     assert_eq!(seen.connections.load(Ordering::SeqCst), 2);
 }
 
 #[tokio::test]
 async fn what_can_be_sent_again_is_sent_again_and_no_more() {
-    let slow = Act::Answer(answer(
-        "503 Slow Down",
-        "",
-        "<Error><Code>SlowDown</Code></Error>",
-    ));
+    let slow = Act::Answer(answer("503 Slow Down", "", "<Error><Code>SlowDown</Code></Error>"));
     let puts = || request(Method::PUT, "/b/k", Payload::Bytes("body".into()));
     let (seen, authority) = store(vec![slow.clone(), Act::Close]).await;
     let response = backend(&authority).call(puts()).await.unwrap();
     assert_eq!((response.status(), seen.count()), (StatusCode::OK, 3));
-    assert!(
-        seen.requests
-            .lock()
-            .unwrap()
-            .iter()
-            .all(|(_, body)| body == b"body")
-    );
+    assert!(seen.requests.lock().unwrap().iter().all(|(_, body)| body == b"body"));
 
     // The bound: one try and two more, then the store's own answer.
     let (seen, authority) = store(vec![slow.clone(); 9]).await;
     let response = backend(&authority).call(puts()).await.unwrap();
-    assert_eq!(
-        (response.status(), seen.count()),
-        (StatusCode::SERVICE_UNAVAILABLE, 3)
-    );
+    assert_eq!((response.status(), seen.count()), (StatusCode::SERVICE_UNAVAILABLE, 3));
     assert!(text(response).await.contains("SlowDown"));
 
     // A POST, a conditional write and a stream are not repeated.
     let mut conditional = puts();
-    conditional
-        .headers
-        .insert("if-none-match", "*".parse().unwrap());
-    let streaming = Payload::Stream {
-        body: streamed(vec![Ok("abc".into())]),
-        length: 3,
-    };
+    conditional.headers.insert("if-none-match", "*".parse().unwrap());
+    let streaming = Payload::Stream { body: streamed(vec![Ok("abc".into())]), length: 3 };
     for once in [
         request(Method::POST, "/b/k", Payload::Bytes("x".into())),
         conditional,
@@ -322,10 +246,7 @@ async fn what_can_be_sent_again_is_sent_again_and_no_more() {
     ] {
         let (seen, authority) = store(vec![slow.clone(); 9]).await;
         let response = backend(&authority).call(once).await.unwrap();
-        assert_eq!(
-            (response.status(), seen.count()),
-            (StatusCode::SERVICE_UNAVAILABLE, 1)
-        );
+        assert_eq!((response.status(), seen.count()), (StatusCode::SERVICE_UNAVAILABLE, 1));
     }
 }
 
@@ -334,30 +255,18 @@ async fn nobody_there_is_a_connect_error_after_the_retries() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let authority: Authority = listener.local_addr().unwrap().to_string().parse().unwrap();
     drop(listener);
-    let result = backend(&authority)
-        .call(request(Method::GET, "/b/k", Payload::Empty))
-        .await;
-    assert!(
-        matches!(result, Err(BackendError::Connect(_))),
-        "{result:?}"
-    );
+    let result = backend(&authority).call(request(Method::GET, "/b/k", Payload::Empty)).await;
+    assert!(matches!(result, Err(BackendError::Connect(_))), "{result:?}");
 }
 
 #[tokio::test]
 async fn a_failing_body_tears_the_request_and_comes_back_as_it_was() {
     let (seen, authority) = store(vec![]).await;
     let cause = crate::s3::Error::client(s3s::S3ErrorCode::BadDigest, "no");
-    let payload = Payload::Stream {
-        body: streamed(vec![Ok(Bytes::from(vec![0; 1 << 20])), Err(cause.into())]),
-        length: 2 << 20,
-    };
-    let error = backend(&authority)
-        .call(request(Method::PUT, "/b/k", payload))
-        .await
-        .unwrap_err();
-    let BackendError::Body(error) = error else {
-        panic!("{error:?}")
-    };
+    let payload =
+        Payload::Stream { body: streamed(vec![Ok(Bytes::from(vec![0; 1 << 20])), Err(cause.into())]), length: 2 << 20 };
+    let error = backend(&authority).call(request(Method::PUT, "/b/k", payload)).await.unwrap_err();
+    let BackendError::Body(error) = error else { panic!("{error:?}") };
     let error = error.downcast::<crate::s3::Error>().unwrap();
     assert_eq!(error.s3().0, "BadDigest");
     for _ in 0..50 {
@@ -373,17 +282,9 @@ async fn a_failing_body_tears_the_request_and_comes_back_as_it_was() {
 async fn a_body_of_another_length_than_declared_is_never_whole() {
     for (length, wanted) in [(7, "1 bytes before"), (5, "longer")] {
         let (seen, authority) = store(vec![]).await;
-        let payload = Payload::Stream {
-            body: streamed(vec![Ok("abc".into()), Ok("def".into())]),
-            length,
-        };
-        let error = backend(&authority)
-            .call(request(Method::PUT, "/b/k", payload))
-            .await
-            .unwrap_err();
-        let BackendError::Body(error) = error else {
-            panic!("{error:?}")
-        };
+        let payload = Payload::Stream { body: streamed(vec![Ok("abc".into()), Ok("def".into())]), length };
+        let error = backend(&authority).call(request(Method::PUT, "/b/k", payload)).await.unwrap_err();
+        let BackendError::Body(error) = error else { panic!("{error:?}") };
         assert!(error.to_string().contains(wanted), "{error}");
         assert_eq!(seen.count(), 0);
     }
@@ -392,29 +293,17 @@ async fn a_body_of_another_length_than_declared_is_never_whole() {
 #[tokio::test]
 async fn an_early_refusal_is_the_answer_and_an_early_success_is_none() {
     let endless = || Payload::Stream {
-        body: StreamBody::new(stream::repeat_with(|| {
-            Ok(Frame::data(Bytes::from(vec![0; 1 << 16])))
-        }))
-        .boxed_unsync(),
+        body: StreamBody::new(stream::repeat_with(|| Ok(Frame::data(Bytes::from(vec![0; 1 << 16]))))).boxed_unsync(),
         length: 1 << 40,
     };
-    let early = Act::AnswerEarly(answer(
-        "404 Not Found",
-        "",
-        "<Error><Code>NoSuchBucket</Code></Error>",
-    ));
+    let early = Act::AnswerEarly(answer("404 Not Found", "", "<Error><Code>NoSuchBucket</Code></Error>"));
     let (_, authority) = store(vec![early]).await;
-    let response = backend(&authority)
-        .call(request(Method::PUT, "/b/k", endless()))
-        .await
-        .unwrap();
+    let response = backend(&authority).call(request(Method::PUT, "/b/k", endless())).await.unwrap();
     assert_eq!(response.status(), StatusCode::NOT_FOUND);
     assert!(text(response).await.contains("NoSuchBucket"));
 
     let (_, authority) = store(vec![Act::AnswerEarly(answer("200 OK", "", ""))]).await;
-    let result = backend(&authority)
-        .call(request(Method::PUT, "/b/k", endless()))
-        .await;
+    let result = backend(&authority).call(request(Method::PUT, "/b/k", endless())).await;
     assert!(matches!(result, Err(BackendError::Broken(_))), "{result:?}");
 }
 
@@ -423,43 +312,24 @@ async fn silence_has_its_bounds() {
     // No answer.
     let (_, authority) = store(vec![Act::Hang]).await;
     let start = Instant::now();
-    let result = backend(&authority)
-        .call(request(Method::GET, "/b/k", Payload::Empty))
-        .await;
+    let result = backend(&authority).call(request(Method::GET, "/b/k", Payload::Empty)).await;
     assert!(matches!(result, Err(BackendError::Timeout)), "{result:?}");
     assert!(start.elapsed() >= Duration::from_millis(700));
 
     // A store that takes no bytes, while there are some.
     let (_, authority) = store(vec![Act::Hang]).await;
-    let zeros =
-        stream::repeat_with(|| Ok(Frame::data(Bytes::from(vec![0; 1 << 20])))).take(1 << 10);
-    let payload = Payload::Stream {
-        body: StreamBody::new(zeros).boxed_unsync(),
-        length: 1 << 30,
-    };
-    let result = backend(&authority)
-        .call(request(Method::PUT, "/b/k", payload))
-        .await;
+    let zeros = stream::repeat_with(|| Ok(Frame::data(Bytes::from(vec![0; 1 << 20])))).take(1 << 10);
+    let payload = Payload::Stream { body: StreamBody::new(zeros).boxed_unsync(), length: 1 << 30 };
+    let result = backend(&authority).call(request(Method::PUT, "/b/k", payload)).await;
     assert!(matches!(result, Err(BackendError::Timeout)), "{result:?}");
 
     // An answer that stops in the middle.
-    let (_, authority) = store(vec![Act::Stall(
-        "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nabc".into(),
-    )])
-    .await;
-    let response = backend(&authority)
-        .call(request(Method::GET, "/b/k", Payload::Empty))
-        .await
-        .unwrap();
+    let (_, authority) = store(vec![Act::Stall("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nabc".into())]).await;
+    let response = backend(&authority).call(request(Method::GET, "/b/k", Payload::Empty)).await.unwrap();
     let error = body::collect(response.into_body(), 100).await.unwrap_err();
-    let body::CollectError::Broken(error) = error else {
-        panic!("{error:?}")
-    };
+    let body::CollectError::Broken(error) = error else { panic!("{error:?}") };
     let error = error.downcast::<crate::s3::Error>().unwrap();
-    assert!(
-        matches!(*error, crate::s3::Error::Backend(BackendError::Timeout)),
-        "{error:?}"
-    );
+    assert!(matches!(*error, crate::s3::Error::Backend(BackendError::Timeout)), "{error:?}");
 }
 
 #[tokio::test]
@@ -469,27 +339,16 @@ async fn a_slow_source_is_not_the_backends_silence() {
         tokio::time::sleep(Duration::from_millis(400)).await;
         Ok(Frame::data(Bytes::from_static(b"x")))
     });
-    let payload = Payload::Stream {
-        body: StreamBody::new(slow).boxed_unsync(),
-        length: 4,
-    };
-    backend(&authority)
-        .call(request(Method::PUT, "/b/k", payload))
-        .await
-        .unwrap();
+    let payload = Payload::Stream { body: StreamBody::new(slow).boxed_unsync(), length: 4 };
+    backend(&authority).call(request(Method::PUT, "/b/k", payload)).await.unwrap();
     assert_eq!(seen.requests.lock().unwrap()[0].1, b"xxxx");
 }
 
 #[tokio::test]
 async fn a_cut_answer_is_an_error() {
-    let (_, authority) = store(vec![Act::AnswerAndClose(
-        "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nabc".into(),
-    )])
-    .await;
-    let response = backend(&authority)
-        .call(request(Method::GET, "/b/k", Payload::Empty))
-        .await
-        .unwrap();
+    let (_, authority) =
+        store(vec![Act::AnswerAndClose("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nabc".into())]).await;
+    let response = backend(&authority).call(request(Method::GET, "/b/k", Payload::Empty)).await.unwrap();
     assert!(body::collect(response.into_body(), 100).await.is_err());
 }
 
@@ -497,120 +356,59 @@ async fn a_cut_answer_is_an_error() {
 async fn integrity_goes_with_every_body() {
     let (seen, authority) = store(vec![]).await;
     let backend = backend(&authority);
-    *backend.checksums.write().unwrap() = Checksums {
-        bytes: CiphertextChecksum::Crc32c,
-        stream: Some(ChecksumAlgorithm::Crc32c),
-    };
+    *backend.checksums.write().unwrap() =
+        Checksums { bytes: CiphertextChecksum::Crc32c, stream: Some(ChecksumAlgorithm::Crc32c) };
     let put = |payload| request(Method::PUT, "/b/k", payload);
-    backend
-        .call(put(Payload::Bytes("123456789".into())))
-        .await
-        .unwrap();
+    backend.call(put(Payload::Bytes("123456789".into()))).await.unwrap();
     let mut own = put(Payload::Bytes("123456789".into()));
-    own.headers
-        .insert("content-md5", "JfnnlDI7RTiF9RgfG2JNCw==".parse().unwrap());
+    own.headers.insert("content-md5", "JfnnlDI7RTiF9RgfG2JNCw==".parse().unwrap());
     backend.call(own).await.unwrap();
-    backend
-        .call(request(
-            Method::POST,
-            "/b/k",
-            Payload::Bytes("<xml/>".into()),
-        ))
-        .await
-        .unwrap();
-    let mut stream = put(Payload::Stream {
-        body: streamed(vec![Ok("123456789".into())]),
-        length: 9,
-    });
-    stream
-        .headers
-        .insert("content-encoding", "gzip".parse().unwrap());
+    backend.call(request(Method::POST, "/b/k", Payload::Bytes("<xml/>".into()))).await.unwrap();
+    let mut stream = put(Payload::Stream { body: streamed(vec![Ok("123456789".into())]), length: 9 });
+    stream.headers.insert("content-encoding", "gzip".parse().unwrap());
     backend.call(stream).await.unwrap();
 
     let heads = seen.heads();
-    assert!(
-        heads[0].contains("x-amz-checksum-crc32c: 4waSgw==\r\n"),
-        "{}",
-        heads[0]
-    );
-    assert!(
-        heads[0].contains("x-amz-content-sha256: UNSIGNED-PAYLOAD\r\n"),
-        "{}",
-        heads[0]
-    );
+    assert!(heads[0].contains("x-amz-checksum-crc32c: 4waSgw==\r\n"), "{}", heads[0]);
+    assert!(heads[0].contains("x-amz-content-sha256: UNSIGNED-PAYLOAD\r\n"), "{}", heads[0]);
     assert!(!heads[1].contains("x-amz-checksum"), "{}", heads[1]);
-    let hash = hex::encode(aws_lc_rs::digest::digest(
-        &aws_lc_rs::digest::SHA256,
-        b"<xml/>",
-    ));
-    assert!(
-        heads[2].contains(&format!("x-amz-content-sha256: {hash}\r\n")),
-        "{}",
-        heads[2]
-    );
+    let hash = hex::encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, b"<xml/>"));
+    assert!(heads[2].contains(&format!("x-amz-content-sha256: {hash}\r\n")), "{}", heads[2]);
     for line in [
         "x-amz-content-sha256: STREAMING-UNSIGNED-PAYLOAD-TRAILER",
         "x-amz-decoded-content-length: 9",
         "x-amz-trailer: x-amz-checksum-crc32c",
         "content-encoding: aws-chunked,gzip",
     ] {
-        assert!(
-            heads[3].contains(&format!("{line}\r\n")),
-            "{line} is not in {}",
-            heads[3]
-        );
+        assert!(heads[3].contains(&format!("{line}\r\n")), "{line} is not in {}", heads[3]);
     }
     let body = seen.requests.lock().unwrap()[3].1.clone();
     let body = String::from_utf8(body).unwrap();
-    assert!(
-        body.starts_with("9\r\n123456789\r\n0\r\n")
-            && body.contains("x-amz-checksum-crc32c:4waSgw=="),
-        "{body}"
-    );
+    assert!(body.starts_with("9\r\n123456789\r\n0\r\n") && body.contains("x-amz-checksum-crc32c:4waSgw=="), "{body}");
 }
 
 #[tokio::test]
 async fn redirects_are_followed_once_and_at_home_only() {
-    let to = |place: String| {
-        Act::Answer(answer(
-            "307 Temporary Redirect",
-            &format!("location: {place}\r\n"),
-            "",
-        ))
-    };
+    let to = |place: String| Act::Answer(answer("307 Temporary Redirect", &format!("location: {place}\r\n"), ""));
     let put = || request(Method::PUT, "/b/k", Payload::Bytes("body".into()));
 
     let (seen, authority) = store(vec![]).await;
-    seen.acts
-        .lock()
-        .unwrap()
-        .push_back(to(format!("http://{authority}/elsewhere/k?x=1")));
+    seen.acts.lock().unwrap().push_back(to(format!("http://{authority}/elsewhere/k?x=1")));
     let response = backend(&authority).call(put()).await.unwrap();
     assert_eq!(response.status(), StatusCode::OK);
     let last = seen.requests.lock().unwrap()[1].clone();
-    assert!(
-        last.0.starts_with("PUT /elsewhere/k?x=1 ") && last.1 == b"body",
-        "{last:?}"
-    );
+    assert!(last.0.starts_with("PUT /elsewhere/k?x=1 ") && last.1 == b"body", "{last:?}");
 
     for place in ["http://evil.example/b/k", "https://127.0.0.1/b/k", "::"] {
         let (seen, authority) = store(vec![to(place.into())]).await;
         let result = backend(&authority).call(put()).await;
-        assert!(
-            matches!(result, Err(BackendError::Broken(_))),
-            "{place}: {result:?}"
-        );
+        assert!(matches!(result, Err(BackendError::Broken(_))), "{place}: {result:?}");
         assert_eq!(seen.count(), 1);
     }
 
     let (_, authority) = store(vec![to("/b/k".into())]).await;
-    let payload = Payload::Stream {
-        body: streamed(vec![Ok("abc".into())]),
-        length: 3,
-    };
-    let result = backend(&authority)
-        .call(request(Method::PUT, "/b/k", payload))
-        .await;
+    let payload = Payload::Stream { body: streamed(vec![Ok("abc".into())]), length: 3 };
+    let result = backend(&authority).call(request(Method::PUT, "/b/k", payload)).await;
     assert!(matches!(result, Err(BackendError::Broken(_))), "{result:?}");
 }
 
@@ -629,10 +427,7 @@ fn families_of_hosts() {
 #[tokio::test]
 #[ignore = "needs a running store"]
 async fn a_real_store() {
-    let authority: Authority = std::env::var("DATA_VAULT_TEST_S3")
-        .unwrap()
-        .parse()
-        .unwrap();
+    let authority: Authority = std::env::var("DATA_VAULT_TEST_S3").unwrap().parse().unwrap();
     let mut config = backend(&authority).config.clone();
     config.region = "us-east-1".into();
     config.response_timeout = Duration::from_secs(30);
@@ -642,36 +437,17 @@ async fn a_real_store() {
         secret_key: zeroize::Zeroizing::new("minioadmin".into()),
     });
     let backend = HttpBackend::new(&config, Metrics::new([])).unwrap();
-    let made = backend
-        .call(request(Method::PUT, "/probe-test", Payload::Empty))
-        .await
-        .unwrap();
-    assert!(
-        made.status().is_success() || made.status() == StatusCode::CONFLICT,
-        "{made:?}"
-    );
+    let made = backend.call(request(Method::PUT, "/probe-test", Payload::Empty)).await.unwrap();
+    assert!(made.status().is_success() || made.status() == StatusCode::CONFLICT, "{made:?}");
     let found = backend.probe("probe-test").await.unwrap();
     eprintln!("probed: {found:?}");
     assert_ne!(found, Checksums::default());
 
-    for key in [
-        "plain",
-        "a//b",
-        "sp%20ace%2Bplus+",
-        "%00%01%7F",
-        "%C3%A9%F0%9F%98%80",
-        "{}|^[]",
-        "a=b&c;d:e@f,g!h*i'j()~",
-    ] {
+    for key in
+        ["plain", "a//b", "sp%20ace%2Bplus+", "%00%01%7F", "%C3%A9%F0%9F%98%80", "{}|^[]", "a=b&c;d:e@f,g!h*i'j()~"]
+    {
         let path = format!("/probe-test/{key}");
-        let put = backend
-            .call(request(
-                Method::PUT,
-                &path,
-                Payload::Bytes(vec![7; 1024].into()),
-            ))
-            .await
-            .unwrap();
+        let put = backend.call(request(Method::PUT, &path, Payload::Bytes(vec![7; 1024].into()))).await.unwrap();
         let status = put.status();
         let said = text(put).await;
         if !status.is_success() {
@@ -680,51 +456,25 @@ async fn a_real_store() {
             eprintln!("{key}: {status} {said}");
             continue;
         }
-        let got = backend
-            .call(request(Method::GET, &path, Payload::Empty))
-            .await
-            .unwrap();
-        assert_eq!(
-            body::collect(got.into_body(), 4096).await.unwrap(),
-            vec![7; 1024],
-            "{key}"
-        );
+        let got = backend.call(request(Method::GET, &path, Payload::Empty)).await.unwrap();
+        assert_eq!(body::collect(got.into_body(), 4096).await.unwrap(), vec![7; 1024], "{key}");
     }
 
-    let chunk = Bytes::from(
-        (0..1u32 << 16)
-            .map(|i| (i * 31 % 251) as u8)
-            .collect::<Vec<_>>(),
-    );
-    let payload = Payload::Stream {
-        body: streamed((0..1024).map(|_| Ok(chunk.clone())).collect()),
-        length: 64 << 20,
-    };
+    let chunk = Bytes::from((0..1u32 << 16).map(|i| (i * 31 % 251) as u8).collect::<Vec<_>>());
+    let payload = Payload::Stream { body: streamed((0..1024).map(|_| Ok(chunk.clone())).collect()), length: 64 << 20 };
     let start = Instant::now();
-    let put = backend
-        .call(request(Method::PUT, "/probe-test/large", payload))
-        .await
-        .unwrap();
+    let put = backend.call(request(Method::PUT, "/probe-test/large", payload)).await.unwrap();
     assert_eq!(put.status(), StatusCode::OK);
     eprintln!("64 MiB up: {:?}", start.elapsed());
     let start = Instant::now();
-    let got = backend
-        .call(request(Method::GET, "/probe-test/large", Payload::Empty))
-        .await
-        .unwrap();
+    let got = backend.call(request(Method::GET, "/probe-test/large", Payload::Empty)).await.unwrap();
     let got = body::collect(got.into_body(), 65 << 20).await.unwrap();
     eprintln!("64 MiB down: {:?}", start.elapsed());
     assert!(got.len() == 64 << 20 && got.chunks(1 << 16).all(|c| c == chunk));
     assert_eq!(backend.pool.len(), 1);
-    let head = backend
-        .call(request(Method::HEAD, "/probe-test/large", Payload::Empty))
-        .await
-        .unwrap();
+    let head = backend.call(request(Method::HEAD, "/probe-test/large", Payload::Empty)).await.unwrap();
     assert_eq!(head.headers()["content-length"], (64 << 20).to_string());
     assert_eq!(backend.pool.len(), 1);
-    let gone = backend
-        .call(request(Method::DELETE, "/probe-test/large", Payload::Empty))
-        .await
-        .unwrap();
+    let gone = backend.call(request(Method::DELETE, "/probe-test/large", Payload::Empty)).await.unwrap();
     assert_eq!(gone.status(), StatusCode::NO_CONTENT);
 }

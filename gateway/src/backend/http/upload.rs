@@ -64,13 +64,7 @@ impl Upload {
             error: None,
         })));
         let shared = progress.clone();
-        (
-            Self {
-                source,
-                progress: shared,
-            },
-            progress,
-        )
+        (Self { source, progress: shared }, progress)
     }
 
     fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BoxError>>> {
@@ -114,10 +108,7 @@ impl HttpBody for Upload {
     type Data = Bytes;
     type Error = BoxError;
 
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = self.get_mut();
         if this.progress.state().stopped {
             this.source = Source::Stopped;

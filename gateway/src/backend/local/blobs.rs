@@ -70,21 +70,13 @@ impl Blobs {
     /// Opens the tree under `root`, which exists, and removes the temporary files that a crash left.
     pub fn open(root: &Path) -> io::Result<Self> {
         for folder in ["blobs", "tmp"] {
-            fs::DirBuilder::new()
-                .recursive(true)
-                .mode(0o700)
-                .create(root.join(folder))?;
+            fs::DirBuilder::new().recursive(true).mode(0o700).create(root.join(folder))?;
         }
         for left in fs::read_dir(root.join("tmp"))? {
             fs::remove_file(left?.path())?;
         }
         File::open(root)?.sync_all()?;
-        Ok(Self {
-            root: root.to_owned(),
-            state: Mutex::default(),
-            shelf: Mutex::default(),
-            gate: RwLock::default(),
-        })
+        Ok(Self { root: root.to_owned(), state: Mutex::default(), shelf: Mutex::default(), gate: RwLock::default() })
     }
 
     /// The file of a blob.
@@ -150,10 +142,7 @@ impl Blobs {
         }
         drop(state);
         drop(gate);
-        Pins {
-            blobs: Arc::clone(self),
-            ids,
-        }
+        Pins { blobs: Arc::clone(self), ids }
     }
 
     /// Unlinks blobs that the index no longer names, those in use by a reader as soon as it ends.
@@ -211,17 +200,11 @@ impl Blobs {
             _ => {
                 let path = self.path(BlobId(id));
                 let folder = path.parent().unwrap_or(&self.root);
-                fs::DirBuilder::new()
-                    .recursive(true)
-                    .mode(0o700)
-                    .create(folder)?;
+                fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
                 for made in folder.ancestors().skip(1).take(2) {
                     File::open(made)?.sync_all()?;
                 }
-                *current = Some(Shelf {
-                    prefix: [id[0], id[1]],
-                    left: SHELF_BLOBS - 1,
-                });
+                *current = Some(Shelf { prefix: [id[0], id[1]], left: SHELF_BLOBS - 1 });
             }
         }
         Ok(BlobId(id))
@@ -245,11 +228,7 @@ pub struct Received {
 
 impl Received {
     fn empty(digests: Digests) -> Self {
-        Self {
-            blob: None,
-            length: 0,
-            sums: digests.finish(),
-        }
+        Self { blob: None, length: 0, sums: digests.finish() }
     }
 }
 
@@ -326,18 +305,9 @@ struct Sink {
 
 impl Sink {
     fn create(blobs: Arc<Blobs>, digests: Digests) -> io::Result<Self> {
-        let path = blobs
-            .root
-            .join("tmp")
-            .join(uuid::Uuid::new_v4().simple().to_string());
+        let path = blobs.root.join("tmp").join(uuid::Uuid::new_v4().simple().to_string());
         let file = File::create_new(&path)?;
-        Ok(Self {
-            blobs,
-            temporary: Temporary { path: Some(path) },
-            file,
-            length: 0,
-            digests,
-        })
+        Ok(Self { blobs, temporary: Temporary { path: Some(path) }, file, length: 0, digests })
     }
 
     fn write(&mut self, batch: &[Bytes]) -> io::Result<()> {
@@ -353,20 +323,12 @@ impl Sink {
         self.file.sync_all()?;
         let id = self.blobs.name()?;
         self.blobs.state().fresh.insert(id);
-        let blob = NewBlob {
-            blobs: Arc::clone(&self.blobs),
-            id,
-            unlink: true,
-        };
+        let blob = NewBlob { blobs: Arc::clone(&self.blobs), id, unlink: true };
         if let Some(path) = &self.temporary.path {
             fs::rename(path, self.blobs.path(id))?;
             self.temporary.path = None;
         }
-        Ok(Received {
-            blob: Some(blob),
-            length: self.length,
-            sums: self.digests.finish(),
-        })
+        Ok(Received { blob: Some(blob), length: self.length, sums: self.digests.finish() })
     }
 }
 
@@ -422,8 +384,6 @@ fn unlink(paths: Vec<PathBuf>) {
 }
 
 /// The result of a blocking task; a panic in it becomes an error.
-pub fn joined<T>(
-    result: std::result::Result<io::Result<T>, tokio::task::JoinError>,
-) -> io::Result<T> {
+pub fn joined<T>(result: std::result::Result<io::Result<T>, tokio::task::JoinError>) -> io::Result<T> {
     result.map_err(io::Error::other)?
 }

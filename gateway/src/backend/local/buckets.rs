@@ -1,10 +1,9 @@
 //! Buckets.
 
 use s3s::dto::{
-    Bucket, BucketLocationConstraint, BucketVersioningStatus, CreateBucketInput,
-    CreateBucketOutput, DeleteBucketInput, DeleteBucketOutput, GetBucketAclInput,
-    GetBucketAclOutput, GetBucketLocationInput, GetBucketLocationOutput, GetBucketVersioningInput,
-    GetBucketVersioningOutput, GetObjectAclInput, GetObjectAclOutput, Grant, Grantee,
+    Bucket, BucketLocationConstraint, BucketVersioningStatus, CreateBucketInput, CreateBucketOutput, DeleteBucketInput,
+    DeleteBucketOutput, GetBucketAclInput, GetBucketAclOutput, GetBucketLocationInput, GetBucketLocationOutput,
+    GetBucketVersioningInput, GetBucketVersioningOutput, GetObjectAclInput, GetObjectAclOutput, Grant, Grantee,
     HeadBucketInput, HeadBucketOutput, ListBucketsInput, ListBucketsOutput, Owner, Permission,
     PutBucketVersioningInput, PutBucketVersioningOutput, Timestamp, Type,
 };
@@ -28,10 +27,7 @@ impl Store {
         let prefix = input.prefix.unwrap_or_default();
         let limit = input.max_buckets.unwrap_or(MAX_BUCKETS);
         if !(1..=MAX_BUCKETS).contains(&limit) {
-            return Err(s3_error!(
-                InvalidArgument,
-                "max-buckets must be between 1 and {MAX_BUCKETS}"
-            ));
+            return Err(s3_error!(InvalidArgument, "max-buckets must be between 1 and {MAX_BUCKETS}"));
         }
         let after = input.continuation_token.unwrap_or_default();
         let limit = usize::try_from(limit).unwrap_or_default();
@@ -69,10 +65,7 @@ impl Store {
         refuse_unsupported(&request.headers)?;
         let input = request.input;
         if input.object_lock_enabled_for_bucket == Some(true) {
-            return Err(s3_error!(
-                NotImplemented,
-                "The embedded backend has no Object Lock."
-            ));
+            return Err(s3_error!(NotImplemented, "The embedded backend has no Object Lock."));
         }
         let region = input
             .create_bucket_configuration
@@ -104,9 +97,7 @@ impl Store {
                 })
             })
             .await?;
-        Ok(S3Response::new(CreateBucketOutput {
-            location: Some(location),
-        }))
+        Ok(S3Response::new(CreateBucketOutput { location: Some(location) }))
     }
 
     pub(super) async fn head_bucket(
@@ -115,11 +106,7 @@ impl Store {
     ) -> S3Result<S3Response<HeadBucketOutput>> {
         let row = Index::bucket(self.index.readers(), &request.input.bucket).await?;
         Ok(S3Response::new(HeadBucketOutput {
-            bucket_region: Some(if row.region.is_empty() {
-                "us-east-1".to_owned()
-            } else {
-                row.region
-            }),
+            bucket_region: Some(if row.region.is_empty() { "us-east-1".to_owned() } else { row.region }),
             ..HeadBucketOutput::default()
         }))
     }
@@ -134,11 +121,10 @@ impl Store {
             .write(move |txn| {
                 Box::pin(async move {
                     Index::bucket(txn.conn(), &name).await?;
-                    let full: bool =
-                        sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM versions WHERE bucket = ?)")
-                            .bind(&name)
-                            .fetch_one(txn.conn())
-                            .await?;
+                    let full: bool = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM versions WHERE bucket = ?)")
+                        .bind(&name)
+                        .fetch_one(txn.conn())
+                        .await?;
                     if full {
                         return Err(s3_error!(
                             BucketNotEmpty,
@@ -146,18 +132,14 @@ impl Store {
                         )
                         .into());
                     }
-                    let uploads: Vec<i64> =
-                        sqlx::query_scalar("SELECT seq FROM uploads WHERE bucket = ?")
-                            .bind(&name)
-                            .fetch_all(txn.conn())
-                            .await?;
+                    let uploads: Vec<i64> = sqlx::query_scalar("SELECT seq FROM uploads WHERE bucket = ?")
+                        .bind(&name)
+                        .fetch_all(txn.conn())
+                        .await?;
                     for upload in uploads {
                         txn.end_upload(upload).await?;
                     }
-                    sqlx::query("DELETE FROM buckets WHERE name = ?")
-                        .bind(&name)
-                        .execute(txn.conn())
-                        .await?;
+                    sqlx::query("DELETE FROM buckets WHERE name = ?").bind(&name).execute(txn.conn()).await?;
                     Ok(())
                 })
             })
@@ -171,8 +153,7 @@ impl Store {
     ) -> S3Result<S3Response<GetBucketLocationOutput>> {
         let row = Index::bucket(self.index.readers(), &request.input.bucket).await?;
         Ok(S3Response::new(GetBucketLocationOutput {
-            location_constraint: (!row.region.is_empty())
-                .then(|| BucketLocationConstraint::from(row.region)),
+            location_constraint: (!row.region.is_empty()).then(|| BucketLocationConstraint::from(row.region)),
         }))
     }
 
@@ -183,8 +164,7 @@ impl Store {
         let row = Index::bucket(self.index.readers(), &request.input.bucket).await?;
         Ok(S3Response::new(GetBucketVersioningOutput {
             mfa_delete: None,
-            status: (!row.versioning.is_empty())
-                .then(|| BucketVersioningStatus::from(row.versioning)),
+            status: (!row.versioning.is_empty()).then(|| BucketVersioningStatus::from(row.versioning)),
         }))
     }
 
@@ -225,10 +205,7 @@ impl Store {
         request: S3Request<GetBucketAclInput>,
     ) -> S3Result<S3Response<GetBucketAclOutput>> {
         Index::bucket(self.index.readers(), &request.input.bucket).await?;
-        Ok(S3Response::new(GetBucketAclOutput {
-            grants: Some(private()),
-            owner: Some(owner()),
-        }))
+        Ok(S3Response::new(GetBucketAclOutput { grants: Some(private()), owner: Some(owner()) }))
     }
 
     pub(super) async fn get_object_acl(
@@ -236,22 +213,14 @@ impl Store {
         request: S3Request<GetObjectAclInput>,
     ) -> S3Result<S3Response<GetObjectAclOutput>> {
         let input = request.input;
-        self.find(&input.bucket, &input.key, input.version_id.as_deref())
-            .await?;
-        Ok(S3Response::new(GetObjectAclOutput {
-            grants: Some(private()),
-            owner: Some(owner()),
-            request_charged: None,
-        }))
+        self.find(&input.bucket, &input.key, input.version_id.as_deref()).await?;
+        Ok(S3Response::new(GetObjectAclOutput { grants: Some(private()), owner: Some(owner()), request_charged: None }))
     }
 }
 
 /// The owner of everything.
 pub(super) fn owner() -> Owner {
-    Owner {
-        display_name: Some(OWNER.to_owned()),
-        id: Some(OWNER.to_owned()),
-    }
+    Owner { display_name: Some(OWNER.to_owned()), id: Some(OWNER.to_owned()) }
 }
 
 /// The canned ACL `private`, the only one here.

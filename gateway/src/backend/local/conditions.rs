@@ -23,11 +23,7 @@ pub struct Conditions {
 impl Conditions {
     /// Conditions on what a write replaces.
     pub fn on_write(if_match: Option<ETagCondition>, if_none_match: Option<ETagCondition>) -> Self {
-        Self {
-            if_match,
-            if_none_match,
-            ..Self::default()
-        }
+        Self { if_match, if_none_match, ..Self::default() }
     }
 
     /// The same from headers, for the operations whose input has no such fields.
@@ -39,10 +35,7 @@ impl Conditions {
                 .transpose()
                 .map_err(|e| s3_error!(e, InvalidArgument, "A condition is not an entity tag."))
         };
-        Ok(Self::on_write(
-            read(header::IF_MATCH)?,
-            read(header::IF_NONE_MATCH)?,
-        ))
+        Ok(Self::on_write(read(header::IF_MATCH)?, read(header::IF_NONE_MATCH)?))
     }
 
     /// May a write replace `current`?
@@ -57,9 +50,7 @@ impl Conditions {
             }
         }
         match (&self.if_none_match, current) {
-            (Some(unwanted), Some(current)) if matches(unwanted, current) => {
-                Err(precondition_failed())
-            }
+            (Some(unwanted), Some(current)) if matches(unwanted, current) => Err(precondition_failed()),
             _ => Ok(()),
         }
     }
@@ -99,10 +90,7 @@ fn matches(condition: &ETagCondition, version: &Version) -> bool {
 }
 
 fn precondition_failed() -> S3Error {
-    s3_error!(
-        PreconditionFailed,
-        "At least one of the pre-conditions you specified did not hold"
-    )
+    s3_error!(PreconditionFailed, "At least one of the pre-conditions you specified did not hold")
 }
 
 fn not_modified(version: &Version) -> S3Error {
@@ -111,8 +99,7 @@ fn not_modified(version: &Version) -> S3Error {
     if let Ok(etag) = ETag::Strong(version.etag.clone()).to_http_header() {
         headers.insert(header::ETAG, etag);
     }
-    let modified = std::time::UNIX_EPOCH
-        + std::time::Duration::from_millis(version.modified_ms.max(0).cast_unsigned());
+    let modified = std::time::UNIX_EPOCH + std::time::Duration::from_millis(version.modified_ms.max(0).cast_unsigned());
     if let Ok(modified) = HeaderValue::from_str(&httpdate::fmt_http_date(modified)) {
         headers.insert(header::LAST_MODIFIED, modified);
     }

@@ -5,8 +5,8 @@ use std::ops::Range;
 use futures_util::StreamExt;
 use http::HeaderMap;
 use s3s::dto::{
-    self, CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopyPartResult, ETag,
-    UploadPartCopyInput, UploadPartCopyOutput,
+    self, CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopyPartResult, ETag, UploadPartCopyInput,
+    UploadPartCopyOutput,
 };
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 use tokio::task::spawn_blocking;
@@ -49,10 +49,7 @@ impl Store {
                 "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes."
             ));
         }
-        let wanted = input
-            .checksum_algorithm
-            .as_ref()
-            .and_then(|a| Algorithm::named(a.as_str()));
+        let wanted = input.checksum_algorithm.as_ref().and_then(|a| Algorithm::named(a.as_str()));
         let summed = match wanted {
             None => None,
             Some(algorithm) => self.checksum_of(&source, algorithm).await?,
@@ -84,9 +81,7 @@ impl Store {
                     .await?;
                     let etag = from.etag.clone();
                     let draft = new.draft(from, checksum.as_ref());
-                    let written = txn
-                        .put_version(seq, &bucket, &key, &conditions, Some(draft))
-                        .await?;
+                    let written = txn.put_version(seq, &bucket, &key, &conditions, Some(draft)).await?;
                     Ok((written, (etag, versioned), checksum))
                 })
             })
@@ -124,14 +119,8 @@ impl Store {
             if_modified_since: input.copy_source_if_modified_since,
             if_unmodified_since: input.copy_source_if_unmodified_since,
         };
-        let range = input
-            .copy_source_range
-            .as_deref()
-            .map(source_range)
-            .transpose()?;
-        let upload = self
-            .upload(&input.bucket, &input.key, &input.upload_id)
-            .await?;
+        let range = input.copy_source_range.as_deref().map(source_range).transpose()?;
+        let upload = self.upload(&input.bucket, &input.key, &input.upload_id).await?;
         // Read only where a digest is asked for.
         let algorithm = upload.algorithm();
         let summed = if self.options.cheap_etag && algorithm.is_none() {
@@ -193,14 +182,8 @@ impl Store {
 
     /// The checksum of a whole source by another algorithm than the one it is kept with, and the version that has it; none
     /// where it is kept already.
-    async fn checksum_of(
-        &self,
-        source: &Source,
-        algorithm: Algorithm,
-    ) -> S3Result<Option<(i64, Checksum)>> {
-        let found = self
-            .find(&source.bucket, &source.key, source.version_id.as_deref())
-            .await?;
+    async fn checksum_of(&self, source: &Source, algorithm: Algorithm) -> S3Result<Option<(i64, Checksum)>> {
+        let found = self.find(&source.bucket, &source.key, source.version_id.as_deref()).await?;
         let kept = found.version.checksum();
         if kept.is_some_and(|c| c.algorithm == algorithm && !c.composite) {
             return Ok(None);
@@ -216,13 +199,10 @@ impl Store {
         range: Option<Range<i64>>,
         algorithm: Option<Algorithm>,
     ) -> S3Result<(i64, Sums)> {
-        let opened = self
-            .open(&source.bucket, &source.key, source.version_id.as_deref())
-            .await?;
+        let opened = self.open(&source.bucket, &source.key, source.version_id.as_deref()).await?;
         let seq = opened.found.version.seq;
         let bytes = within(range, opened.found.version.size)?;
-        let mut digests =
-            Claims::read(&HeaderMap::new(), algorithm)?.digests(!self.options.cheap_etag);
+        let mut digests = Claims::read(&HeaderMap::new(), algorithm)?.digests(!self.options.cheap_etag);
         let mut body = opened.stream(bytes).await?;
         while let Some(chunk) = body.next().await {
             let chunk = chunk.map_err(|e| Failure::Io(std::io::Error::other(e)))?;
@@ -273,9 +253,7 @@ impl Replacement {
             headers: self.headers.unwrap_or(from.headers),
             parts: from.parts,
             checksum: checksum.map(Checksum::to_column),
-            tags: self
-                .tags
-                .unwrap_or_else(|| Tags::from_column(from.tags.as_deref())),
+            tags: self.tags.unwrap_or_else(|| Tags::from_column(from.tags.as_deref())),
             storage_class: storage_class(self.storage_class.as_deref()),
         }
     }
@@ -283,11 +261,7 @@ impl Replacement {
 
 impl Source {
     /// The version that is copied, its conditions met.
-    async fn found(
-        &self,
-        conn: &mut sqlx::SqliteConnection,
-        conditions: &Conditions,
-    ) -> Result<Found> {
+    async fn found(&self, conn: &mut sqlx::SqliteConnection, conditions: &Conditions) -> Result<Found> {
         let found = Found::query(conn, &self.bucket, &self.key, self.version_id.as_deref()).await?;
         conditions.check_source(&found.version)?;
         Ok(found)
@@ -297,10 +271,7 @@ impl Source {
 /// A digest is worth nothing once the source is another version.
 fn unchanged(version: &Version, seq: i64) -> S3Result<()> {
     if version.seq != seq {
-        return Err(s3_error!(
-            OperationAborted,
-            "The source was overwritten during the copy. Please try again."
-        ));
+        return Err(s3_error!(OperationAborted, "The source was overwritten during the copy. Please try again."));
     }
     Ok(())
 }
@@ -329,10 +300,7 @@ fn source_range(header: &str) -> S3Result<Range<i64>> {
 fn within(range: Option<Range<i64>>, size: i64) -> S3Result<Range<i64>> {
     let range = range.unwrap_or(0..size);
     if range.end > size {
-        return Err(s3_error!(
-            InvalidRange,
-            "Range specified is not valid for source object of size: {size}"
-        ));
+        return Err(s3_error!(InvalidRange, "Range specified is not valid for source object of size: {size}"));
     }
     Ok(range)
 }

@@ -1,8 +1,8 @@
 //! `DeleteObject` and `DeleteObjects`.
 
 use s3s::dto::{
-    DeleteObjectInput, DeleteObjectOutput, DeleteObjectsInput, DeleteObjectsOutput, DeletedObject,
-    ETagCondition, Error, ObjectIdentifier,
+    DeleteObjectInput, DeleteObjectOutput, DeleteObjectsInput, DeleteObjectsOutput, DeletedObject, ETagCondition,
+    Error, ObjectIdentifier,
 };
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 
@@ -27,13 +27,7 @@ impl Store {
                 Box::pin(async move {
                     let bucket = Index::bucket(txn.conn(), &input.bucket).await?;
                     let conditions = Conditions::on_write(input.if_match, None);
-                    txn.delete(
-                        &bucket,
-                        &input.key,
-                        input.version_id.as_deref(),
-                        &conditions,
-                    )
-                    .await
+                    txn.delete(&bucket, &input.key, input.version_id.as_deref(), &conditions).await
                 })
             })
             .await?;
@@ -128,35 +122,21 @@ impl Txn {
         }
         if !bucket.versioning.is_empty() {
             let seq = self.seq();
-            let written = self
-                .put_version(seq, &bucket.name, key, conditions, None)
-                .await?;
-            return Ok(Deleted {
-                marker: written.marker,
-                version_id: written.version_id,
-            });
+            let written = self.put_version(seq, &bucket.name, key, conditions, None).await?;
+            return Ok(Deleted { marker: written.marker, version_id: written.version_id });
         }
         let current = Index::version(self.conn(), &bucket.name, key, None).await?;
         conditions.check_write(current.as_ref())?;
         if let Some(current) = current {
             self.remove_version(current.seq).await?;
         }
-        Ok(Deleted {
-            marker: false,
-            version_id: None,
-        })
+        Ok(Deleted { marker: false, version_id: None })
     }
 
-    async fn delete_one(
-        &mut self,
-        bucket: &BucketRow,
-        object: &ObjectIdentifier,
-    ) -> Result<DeletedObject> {
+    async fn delete_one(&mut self, bucket: &BucketRow, object: &ObjectIdentifier) -> Result<DeletedObject> {
         let conditions = Conditions::on_write(object.e_tag.clone().map(ETagCondition::ETag), None);
         let version_id = object.version_id.as_deref();
-        let done = self
-            .delete(bucket, &object.key, version_id, &conditions)
-            .await?;
+        let done = self.delete(bucket, &object.key, version_id, &conditions).await?;
         Ok(DeletedObject {
             delete_marker: done.marker.then_some(true),
             delete_marker_version_id: done.version_id.filter(|_| done.marker),

@@ -24,13 +24,7 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
-    const ALL: [Self; 5] = [
-        Self::Crc32,
-        Self::Crc32c,
-        Self::Crc64Nvme,
-        Self::Sha1,
-        Self::Sha256,
-    ];
+    const ALL: [Self; 5] = [Self::Crc32, Self::Crc32c, Self::Crc64Nvme, Self::Sha1, Self::Sha256];
 
     /// The name that S3 gives it.
     pub fn name(self) -> &'static str {
@@ -45,9 +39,7 @@ impl Algorithm {
 
     /// By that name, in any case.
     pub fn named(name: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|a| a.name().eq_ignore_ascii_case(name))
+        Self::ALL.into_iter().find(|a| a.name().eq_ignore_ascii_case(name))
     }
 
     /// Its header.
@@ -120,11 +112,7 @@ impl Checksum {
 
     /// `COMPOSITE` or `FULL_OBJECT`.
     pub fn kind(&self) -> &'static str {
-        if self.composite {
-            "COMPOSITE"
-        } else {
-            "FULL_OBJECT"
-        }
+        if self.composite { "COMPOSITE" } else { "FULL_OBJECT" }
     }
 
     /// As response headers.
@@ -137,10 +125,7 @@ impl Checksum {
 
     /// As the elements of an XML answer.
     pub fn to_dto(&self) -> dto::Checksum {
-        let mut out = dto::Checksum {
-            checksum_type: Some(self.kind().to_owned().into()),
-            ..Default::default()
-        };
+        let mut out = dto::Checksum { checksum_type: Some(self.kind().to_owned().into()), ..Default::default() };
         let field = match self.algorithm {
             Algorithm::Crc32 => &mut out.checksum_crc32,
             Algorithm::Crc32c => &mut out.checksum_crc32c,
@@ -173,15 +158,11 @@ impl Claims {
                     .decode(value.as_bytes())
                     .ok()
                     .and_then(|v| v.try_into().ok())
-                    .ok_or_else(|| {
-                        s3_error!(InvalidDigest, "The Content-MD5 you specified is not valid.")
-                    })?,
+                    .ok_or_else(|| s3_error!(InvalidDigest, "The Content-MD5 you specified is not valid."))?,
             ),
         };
-        let given: Vec<_> = Algorithm::ALL
-            .into_iter()
-            .filter_map(|a| text(&a.header()).map(|value| (a, value.to_owned())))
-            .collect();
+        let given: Vec<_> =
+            Algorithm::ALL.into_iter().filter_map(|a| text(&a.header()).map(|value| (a, value.to_owned()))).collect();
         if given.len() > 1 {
             return Err(s3_error!(
                 InvalidRequest,
@@ -189,45 +170,28 @@ impl Claims {
             ));
         }
         if let Some((algorithm, value)) = given.into_iter().next() {
-            return Ok(Self {
-                md5,
-                algorithm: Some(algorithm),
-                value: Some(value),
-            });
+            return Ok(Self { md5, algorithm: Some(algorithm), value: Some(value) });
         }
         let trailer = text(&HeaderName::from_static("x-amz-trailer"))
             .and_then(|name| name.trim().strip_prefix("x-amz-checksum-"));
-        let announced =
-            trailer.or_else(|| text(&HeaderName::from_static("x-amz-sdk-checksum-algorithm")));
-        Ok(Self {
-            md5,
-            algorithm: announced.and_then(Algorithm::named).or(upload),
-            value: None,
-        })
+        let announced = trailer.or_else(|| text(&HeaderName::from_static("x-amz-sdk-checksum-algorithm")));
+        Ok(Self { md5, algorithm: announced.and_then(Algorithm::named).or(upload), value: None })
     }
 
     /// Digests to be run over the body. `md5`: the `ETag` is one.
     pub fn digests(&self, md5: bool) -> Digests {
-        Digests {
-            md5: (md5 || self.md5.is_some()).then(Md5::new),
-            checksum: self.algorithm.map(|a| (a, a.hasher())),
-        }
+        Digests { md5: (md5 || self.md5.is_some()).then(Md5::new), checksum: self.algorithm.map(|a| (a, a.hasher())) }
     }
 
     /// Compares what the client said, in headers and in trailers, with what arrived.
     pub fn verify(&self, sums: &Sums, trailers: &HeaderMap) -> S3Result<()> {
         if self.md5.is_some() && self.md5 != sums.md5 {
-            return Err(s3_error!(
-                BadDigest,
-                "The Content-MD5 you specified did not match what we received."
-            ));
+            return Err(s3_error!(BadDigest, "The Content-MD5 you specified did not match what we received."));
         }
         let Some(actual) = &sums.checksum else {
             return Ok(());
         };
-        let trailed = trailers
-            .get(actual.algorithm.header())
-            .and_then(|v| v.to_str().ok());
+        let trailed = trailers.get(actual.algorithm.header()).and_then(|v| v.to_str().ok());
         for claimed in [self.value.as_deref(), trailed].into_iter().flatten() {
             if claimed != actual.value {
                 return Err(s3_error!(
@@ -271,11 +235,7 @@ impl Digests {
                     Algorithm::Sha1 => sums.checksum_sha1,
                     Algorithm::Sha256 => sums.checksum_sha256,
                 }?;
-                Some(Checksum {
-                    algorithm,
-                    composite: false,
-                    value,
-                })
+                Some(Checksum { algorithm, composite: false, value })
             }),
         }
     }
@@ -292,11 +252,7 @@ pub struct Sums {
 
 /// The checksum of a multipart object from those of its parts and their sizes. `composite` none: what S3 takes by default,
 /// the whole object's for CRC64NVME and a composite one for the others. None where a part has no such checksum.
-pub fn of_parts(
-    algorithm: Algorithm,
-    composite: Option<bool>,
-    parts: &[(Option<Checksum>, i64)],
-) -> Option<Checksum> {
+pub fn of_parts(algorithm: Algorithm, composite: Option<bool>, parts: &[(Option<Checksum>, i64)]) -> Option<Checksum> {
     let composite = composite.unwrap_or(algorithm != Algorithm::Crc64Nvme);
     let mut raw = Vec::with_capacity(parts.len());
     for (checksum, size) in parts {
@@ -304,10 +260,7 @@ pub fn of_parts(
         raw.push((BASE64.decode(&checksum.value).ok()?, size.cast_unsigned()));
     }
     let value = if composite {
-        let mut digests = Digests {
-            md5: None,
-            checksum: Some((algorithm, algorithm.hasher())),
-        };
+        let mut digests = Digests { md5: None, checksum: Some((algorithm, algorithm.hasher())) };
         for (bytes, _) in &raw {
             digests.update(bytes);
         }
@@ -316,18 +269,12 @@ pub fn of_parts(
         let (crc, width) = algorithm.crc()?;
         let mut whole = 0;
         for (bytes, size) in raw {
-            let part = bytes
-                .iter()
-                .fold(0, |sum, byte| sum << 8 | u64::from(*byte));
+            let part = bytes.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte));
             whole = crc_fast::checksum_combine(crc, whole, part, size);
         }
         BASE64.encode(&whole.to_be_bytes()[8 - width..])
     };
-    Some(Checksum {
-        algorithm,
-        composite,
-        value,
-    })
+    Some(Checksum { algorithm, composite, value })
 }
 
 #[cfg(test)]
@@ -335,10 +282,7 @@ mod tests {
     use super::*;
 
     fn sum(algorithm: Algorithm, bytes: &[u8]) -> Checksum {
-        let mut digests = Digests {
-            md5: None,
-            checksum: Some((algorithm, algorithm.hasher())),
-        };
+        let mut digests = Digests { md5: None, checksum: Some((algorithm, algorithm.hasher())) };
         digests.update(bytes);
         digests.finish().checksum.expect("asked for")
     }
@@ -364,10 +308,7 @@ mod tests {
         let mut raw = BASE64.decode(&one.value).expect("base64");
         raw.extend(BASE64.decode(&two.value).expect("base64"));
         let whole = of_parts(Algorithm::Sha256, None, &[(Some(one), 1), (Some(two), 1)]);
-        assert_eq!(
-            whole.expect("both parts have one").value,
-            format!("{}-2", sum(Algorithm::Sha256, &raw).value)
-        );
+        assert_eq!(whole.expect("both parts have one").value, format!("{}-2", sum(Algorithm::Sha256, &raw).value));
         assert_eq!(of_parts(Algorithm::Sha256, None, &[(None, 1)]), None);
     }
 

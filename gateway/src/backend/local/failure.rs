@@ -58,10 +58,7 @@ impl From<Failure> for S3Error {
 /// 507: no room on the disk, or in the quota.
 pub fn full() -> S3Error {
     let Ok(code) = "InsufficientStorage".parse::<S3ErrorCode>();
-    let mut e = S3Error::with_message(
-        code,
-        "The disk under the embedded backend is full. Nothing was stored.",
-    );
+    let mut e = S3Error::with_message(code, "The disk under the embedded backend is full. Nothing was stored.");
     e.set_status_code(StatusCode::INSUFFICIENT_STORAGE);
     e
 }
@@ -72,10 +69,7 @@ pub fn internal(message: &'static str) -> S3Error {
 }
 
 fn file_full(e: &io::Error) -> bool {
-    matches!(
-        e.kind(),
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
-    )
+    matches!(e.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 /// `SQLITE_FULL`, or `SQLITE_IOERR_SHMSIZE`: the shared-memory file of the WAL could not grow (sqlite.org/rescode.html).
@@ -85,9 +79,7 @@ pub fn database_full(e: &sqlx::Error) -> bool {
     let sqlx::Error::Database(e) = e else {
         return matches!(e, sqlx::Error::Io(e) if file_full(e));
     };
-    e.code()
-        .and_then(|code| code.parse::<i32>().ok())
-        .is_some_and(|code| code & 0xff == FULL || code == IOERR_SHMSIZE)
+    e.code().and_then(|code| code.parse::<i32>().ok()).is_some_and(|code| code & 0xff == FULL || code == IOERR_SHMSIZE)
 }
 
 #[cfg(test)]

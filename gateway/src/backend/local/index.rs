@@ -11,9 +11,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use s3s::{S3Error, S3Result, s3_error};
 use sqlx::ConnectOptions;
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
-};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use tokio::sync::{mpsc, oneshot};
 
 use super::LocalError;
@@ -35,11 +33,7 @@ pub struct Index {
 
 impl Index {
     /// Opens, or makes, the index in `dir`. `lock` is given back when the index closes.
-    pub async fn open(
-        dir: &Path,
-        blobs: Arc<Blobs>,
-        lock: File,
-    ) -> std::result::Result<Self, LocalError> {
+    pub async fn open(dir: &Path, blobs: Arc<Blobs>, lock: File) -> std::result::Result<Self, LocalError> {
         let options = SqliteConnectOptions::new()
             .filename(dir.join("index.db"))
             .create_if_missing(true)
@@ -47,9 +41,7 @@ impl Index {
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(std::time::Duration::from_secs(10));
         let mut conn = options.clone().connect().await?;
-        sqlx::migrate!("src/backend/local/migrations")
-            .run(&mut conn)
-            .await?;
+        sqlx::migrate!("src/backend/local/migrations").run(&mut conn).await?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             // A file does not hang up.
@@ -100,12 +92,8 @@ impl Index {
                 }
             })
         });
-        let closed =
-            || internal("The embedded backend is shutting down, or its index cannot be written.");
-        self.jobs
-            .send(Job::Work(work))
-            .await
-            .map_err(|_| closed())?;
+        let closed = || internal("The embedded backend is shutting down, or its index cannot be written.");
+        self.jobs.send(Job::Work(work)).await.map_err(|_| closed())?;
         answer.await.map_err(|_| closed())?
     }
 
@@ -130,17 +118,13 @@ impl Index {
         E: sqlx::SqliteExecutor<'c>,
     {
         let query = match version_id {
-            None => sqlx::query_as(
-                "SELECT * FROM versions WHERE bucket = ? AND key = ? ORDER BY seq DESC LIMIT 1",
-            )
-            .bind(bucket)
-            .bind(key.as_bytes()),
-            Some(id) => sqlx::query_as(
-                "SELECT * FROM versions WHERE bucket = ? AND key = ? AND version_id = ?",
-            )
-            .bind(bucket)
-            .bind(key.as_bytes())
-            .bind(id),
+            None => sqlx::query_as("SELECT * FROM versions WHERE bucket = ? AND key = ? ORDER BY seq DESC LIMIT 1")
+                .bind(bucket)
+                .bind(key.as_bytes()),
+            Some(id) => sqlx::query_as("SELECT * FROM versions WHERE bucket = ? AND key = ? AND version_id = ?")
+                .bind(bucket)
+                .bind(key.as_bytes())
+                .bind(id),
         };
         Ok(query.fetch_optional(executor).await?)
     }
@@ -162,34 +146,25 @@ impl Index {
     where
         E: sqlx::SqliteExecutor<'c>,
     {
-        let rows: Vec<(Vec<u8>, i64, i64, i64)> = sqlx::query_as(
-            "SELECT blob, start, length, part FROM extents WHERE owner = ? ORDER BY n",
-        )
-        .bind(owner)
-        .fetch_all(executor)
-        .await?;
+        let rows: Vec<(Vec<u8>, i64, i64, i64)> =
+            sqlx::query_as("SELECT blob, start, length, part FROM extents WHERE owner = ? ORDER BY n")
+                .bind(owner)
+                .fetch_all(executor)
+                .await?;
         rows.into_iter()
             .map(|(blob, start, length, part)| {
-                let blob = BlobId::parse(&blob)
-                    .ok_or_else(|| sqlx::Error::Decode("a blob id is 16 bytes".into()))?;
-                Ok(Extent {
-                    blob,
-                    start,
-                    length,
-                    part,
-                })
+                let blob = BlobId::parse(&blob).ok_or_else(|| sqlx::Error::Decode("a blob id is 16 bytes".into()))?;
+                Ok(Extent { blob, start, length, part })
             })
             .collect()
     }
 
     /// True while a version or part has bytes in the blob.
     pub async fn references(&self, blob: BlobId) -> Result<bool> {
-        Ok(
-            sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM extents WHERE blob = ?)")
-                .bind(blob.0.as_slice())
-                .fetch_one(&self.readers)
-                .await?,
-        )
+        Ok(sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM extents WHERE blob = ?)")
+            .bind(blob.0.as_slice())
+            .fetch_one(&self.readers)
+            .await?)
     }
 }
 
@@ -210,11 +185,7 @@ pub struct BucketRow {
 
 /// A row of `versions`; the schema says what the columns are.
 #[derive(Clone, Debug, sqlx::FromRow)]
-#[allow(
-    missing_docs,
-    clippy::struct_field_names,
-    reason = "columns, documented in the schema"
-)]
+#[allow(missing_docs, clippy::struct_field_names, reason = "columns, documented in the schema")]
 pub struct Version {
     pub seq: i64,
     pub key: Vec<u8>,

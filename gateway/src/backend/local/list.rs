@@ -4,9 +4,9 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use s3s::dto::{
     CommonPrefix, DeleteMarkerEntry, ETag, EncodingType, Initiator, ListMultipartUploadsInput,
-    ListMultipartUploadsOutput, ListObjectVersionsInput, ListObjectVersionsOutput,
-    ListObjectsInput, ListObjectsOutput, ListObjectsV2Input, ListObjectsV2Output, ListPartsInput,
-    ListPartsOutput, MultipartUpload, Object, ObjectVersion, Part,
+    ListMultipartUploadsOutput, ListObjectVersionsInput, ListObjectVersionsOutput, ListObjectsInput, ListObjectsOutput,
+    ListObjectsV2Input, ListObjectsV2Output, ListPartsInput, ListPartsOutput, MultipartUpload, Object, ObjectVersion,
+    Part,
 };
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 
@@ -96,24 +96,14 @@ impl Store {
         let input = request.input;
         let limit = page_size(input.max_keys)?;
         let names = Names::of(input.encoding_type);
-        let (prefix, delimiter) = (
-            input.prefix.unwrap_or_default(),
-            input.delimiter.unwrap_or_default(),
-        );
+        let (prefix, delimiter) = (input.prefix.unwrap_or_default(), input.delimiter.unwrap_or_default());
         let marker = input.marker.unwrap_or_default();
-        let page = self
-            .objects(&input.bucket, &prefix, &delimiter, limit, &marker)
-            .await?;
+        let page = self.objects(&input.bucket, &prefix, &delimiter, limit, &marker).await?;
         let next = page.last.as_ref().filter(|_| !delimiter.is_empty());
         Ok(S3Response::new(ListObjectsOutput {
             next_marker: next.map(|last| names.show(last.key())),
             is_truncated: Some(page.last.is_some()),
-            contents: Some(
-                page.rows
-                    .iter()
-                    .map(|row| names.object(row, true))
-                    .collect(),
-            ),
+            contents: Some(page.rows.iter().map(|row| names.object(row, true)).collect()),
             common_prefixes: Some(names.prefixes(&page.prefixes)),
             name: Some(input.bucket),
             prefix: Some(names.show(prefix.as_bytes())),
@@ -132,28 +122,18 @@ impl Store {
         let input = request.input;
         let limit = page_size(input.max_keys)?;
         let names = Names::of(input.encoding_type);
-        let (prefix, delimiter) = (
-            input.prefix.unwrap_or_default(),
-            input.delimiter.unwrap_or_default(),
-        );
+        let (prefix, delimiter) = (input.prefix.unwrap_or_default(), input.delimiter.unwrap_or_default());
         let after = match &input.continuation_token {
             Some(token) => untoken(token)?,
             None => input.start_after.clone().unwrap_or_default(),
         };
-        let page = self
-            .objects(&input.bucket, &prefix, &delimiter, limit, &after)
-            .await?;
+        let page = self.objects(&input.bucket, &prefix, &delimiter, limit, &after).await?;
         let fetch_owner = input.fetch_owner == Some(true);
         Ok(S3Response::new(ListObjectsV2Output {
             next_continuation_token: page.last.as_ref().map(|last| BASE64.encode(last.key())),
             is_truncated: Some(page.last.is_some()),
             key_count: i32::try_from(page.rows.len() + page.prefixes.len()).ok(),
-            contents: Some(
-                page.rows
-                    .iter()
-                    .map(|row| names.object(row, fetch_owner))
-                    .collect(),
-            ),
+            contents: Some(page.rows.iter().map(|row| names.object(row, fetch_owner)).collect()),
             common_prefixes: Some(names.prefixes(&page.prefixes)),
             name: Some(input.bucket),
             prefix: Some(names.show(prefix.as_bytes())),
@@ -173,25 +153,12 @@ impl Store {
         let input = request.input;
         let limit = page_size(input.max_keys)?;
         let names = Names::of(input.encoding_type);
-        let (prefix, delimiter) = (
-            input.prefix.unwrap_or_default(),
-            input.delimiter.unwrap_or_default(),
-        );
+        let (prefix, delimiter) = (input.prefix.unwrap_or_default(), input.delimiter.unwrap_or_default());
         Index::bucket(self.index.readers(), &input.bucket).await?;
-        let start = self
-            .version_marker(
-                &input.bucket,
-                input.key_marker.as_deref(),
-                input.version_id_marker.as_deref(),
-            )
-            .await?;
-        let query = Query {
-            prefix: &prefix,
-            delimiter: &delimiter,
-            limit: limit.unsigned_abs() as usize,
-        };
-        let page: Page<Version> =
-            collect(&query, start, &self.rows(&input.bucket, VERSIONS)).await?;
+        let start =
+            self.version_marker(&input.bucket, input.key_marker.as_deref(), input.version_id_marker.as_deref()).await?;
+        let query = Query { prefix: &prefix, delimiter: &delimiter, limit: limit.unsigned_abs() as usize };
+        let page: Page<Version> = collect(&query, start, &self.rows(&input.bucket, VERSIONS)).await?;
         let next_version = match (&page.last, page.rows.last()) {
             (Some(Last::Row(_)), Some(row)) => Some(row.version_id.clone()),
             _ => None,
@@ -233,22 +200,10 @@ impl Store {
         let input = request.input;
         let limit = page_size(input.max_uploads)?;
         let names = Names::of(input.encoding_type);
-        let (prefix, delimiter) = (
-            input.prefix.unwrap_or_default(),
-            input.delimiter.unwrap_or_default(),
-        );
+        let (prefix, delimiter) = (input.prefix.unwrap_or_default(), input.delimiter.unwrap_or_default());
         Index::bucket(self.index.readers(), &input.bucket).await?;
-        let start = self
-            .upload_marker(
-                input.key_marker.as_deref(),
-                input.upload_id_marker.as_deref(),
-            )
-            .await?;
-        let query = Query {
-            prefix: &prefix,
-            delimiter: &delimiter,
-            limit: limit.unsigned_abs() as usize,
-        };
+        let start = self.upload_marker(input.key_marker.as_deref(), input.upload_id_marker.as_deref()).await?;
+        let query = Query { prefix: &prefix, delimiter: &delimiter, limit: limit.unsigned_abs() as usize };
         let page: Page<Upload> = collect(&query, start, &self.rows(&input.bucket, UPLOADS)).await?;
         let next_id = match (&page.last, page.rows.last()) {
             (Some(Last::Row(_)), Some(row)) => Some(row.id.clone()),
@@ -271,25 +226,19 @@ impl Store {
         }))
     }
 
-    pub(super) async fn list_parts(
-        &self,
-        request: S3Request<ListPartsInput>,
-    ) -> S3Result<S3Response<ListPartsOutput>> {
+    pub(super) async fn list_parts(&self, request: S3Request<ListPartsInput>) -> S3Result<S3Response<ListPartsOutput>> {
         let input = request.input;
         let limit = page_size(input.max_parts)?;
         let after = input.part_number_marker.unwrap_or_default();
-        let upload = self
-            .upload(&input.bucket, &input.key, &input.upload_id)
-            .await?;
-        let mut rows: Vec<PartRow> = sqlx::query_as(
-            "SELECT * FROM parts WHERE upload = ? AND number > ? ORDER BY number LIMIT ?",
-        )
-        .bind(upload.seq)
-        .bind(after)
-        .bind(i64::from(limit) + 1)
-        .fetch_all(self.index.readers())
-        .await
-        .map_err(Failure::from)?;
+        let upload = self.upload(&input.bucket, &input.key, &input.upload_id).await?;
+        let mut rows: Vec<PartRow> =
+            sqlx::query_as("SELECT * FROM parts WHERE upload = ? AND number > ? ORDER BY number LIMIT ?")
+                .bind(upload.seq)
+                .bind(after)
+                .bind(i64::from(limit) + 1)
+                .fetch_all(self.index.readers())
+                .await
+                .map_err(Failure::from)?;
         let shown = limit.unsigned_abs() as usize;
         let more = rows.len() > shown;
         rows.truncate(shown);
@@ -321,41 +270,23 @@ impl Store {
         after: &str,
     ) -> S3Result<Page<Version>> {
         Index::bucket(self.index.readers(), bucket).await?;
-        let query = Query {
-            prefix,
-            delimiter,
-            limit: limit.unsigned_abs() as usize,
-        };
-        let start = if after.is_empty() {
-            Start::At(Vec::new())
-        } else {
-            Start::AfterKey(after.as_bytes().to_vec())
-        };
+        let query = Query { prefix, delimiter, limit: limit.unsigned_abs() as usize };
+        let start = if after.is_empty() { Start::At(Vec::new()) } else { Start::AfterKey(after.as_bytes().to_vec()) };
         let page = collect(&query, start, &self.rows(bucket, OBJECTS)).await?;
         Ok(page)
     }
 
     fn rows<'a>(&'a self, bucket: &'a str, order: Order) -> Rows<'a> {
-        Rows {
-            pool: self.index.readers(),
-            bucket,
-            order,
-        }
+        Rows { pool: self.index.readers(), bucket, order }
     }
 
-    async fn version_marker(
-        &self,
-        bucket: &str,
-        key: Option<&str>,
-        version_id: Option<&str>,
-    ) -> S3Result<Start> {
+    async fn version_marker(&self, bucket: &str, key: Option<&str>, version_id: Option<&str>) -> S3Result<Start> {
         let version_id = version_id.filter(|id| !id.is_empty());
         match (key.filter(|key| !key.is_empty()), version_id) {
             (None, None) => Ok(Start::At(Vec::new())),
-            (None, Some(_)) => Err(s3_error!(
-                InvalidArgument,
-                "A version-id marker cannot be specified without a key marker."
-            )),
+            (None, Some(_)) => {
+                Err(s3_error!(InvalidArgument, "A version-id marker cannot be specified without a key marker."))
+            }
             (Some(key), None) => Ok(Start::AfterKey(key.as_bytes().to_vec())),
             (Some(key), Some(id)) => {
                 let version = Index::version(self.index.readers(), bucket, key, Some(id)).await?;
@@ -375,13 +306,12 @@ impl Store {
         let Some(id) = id.filter(|id| !id.is_empty()) else {
             return Ok(Start::AfterKey(key));
         };
-        let seq: Option<i64> =
-            sqlx::query_scalar("SELECT seq FROM uploads WHERE id = ? AND key = ?")
-                .bind(id)
-                .bind(&key)
-                .fetch_optional(self.index.readers())
-                .await
-                .map_err(Failure::from)?;
+        let seq: Option<i64> = sqlx::query_scalar("SELECT seq FROM uploads WHERE id = ? AND key = ?")
+            .bind(id)
+            .bind(&key)
+            .fetch_optional(self.index.readers())
+            .await
+            .map_err(Failure::from)?;
         Ok(match seq {
             Some(seq) => Start::After(key, seq),
             None => Start::AfterKey(key),
@@ -408,18 +338,11 @@ impl Names {
     }
 
     fn show(&self, name: &[u8]) -> String {
-        const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
-            .remove(b'-')
-            .remove(b'.')
-            .remove(b'_')
-            .remove(b'~')
-            .remove(b'*')
-            .remove(b'/');
+        const ENCODED: &AsciiSet =
+            &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'*').remove(b'/');
         let name = String::from_utf8_lossy(name);
         match &self.encoding_type {
-            Some(kind) if kind.as_str() == EncodingType::URL => {
-                utf8_percent_encode(&name, ENCODED).to_string()
-            }
+            Some(kind) if kind.as_str() == EncodingType::URL => utf8_percent_encode(&name, ENCODED).to_string(),
             _ => name.into_owned(),
         }
     }
@@ -429,20 +352,13 @@ impl Names {
     }
 
     fn prefixes(&self, prefixes: &[Vec<u8>]) -> Vec<CommonPrefix> {
-        prefixes
-            .iter()
-            .map(|prefix| CommonPrefix {
-                prefix: Some(self.show(prefix)),
-            })
-            .collect()
+        prefixes.iter().map(|prefix| CommonPrefix { prefix: Some(self.show(prefix)) }).collect()
     }
 
     fn object(&self, row: &Version, with_owner: bool) -> Object {
         let checksum = row.checksum();
         Object {
-            checksum_algorithm: checksum
-                .as_ref()
-                .map(|c| vec![c.algorithm.name().to_owned().into()]),
+            checksum_algorithm: checksum.as_ref().map(|c| vec![c.algorithm.name().to_owned().into()]),
             checksum_type: checksum.map(|c| c.kind().to_owned().into()),
             e_tag: Some(ETag::Strong(row.etag.clone())),
             key: Some(self.show(&row.key)),
@@ -457,9 +373,7 @@ impl Names {
     fn version(&self, row: &Version) -> ObjectVersion {
         let checksum = row.checksum();
         ObjectVersion {
-            checksum_algorithm: checksum
-                .as_ref()
-                .map(|c| vec![c.algorithm.name().to_owned().into()]),
+            checksum_algorithm: checksum.as_ref().map(|c| vec![c.algorithm.name().to_owned().into()]),
             checksum_type: checksum.map(|c| c.kind().to_owned().into()),
             e_tag: Some(ETag::Strong(row.etag.clone())),
             is_latest: Some(row.latest),
@@ -505,20 +419,14 @@ fn part(row: PartRow) -> Part {
 
 fn initiator() -> Initiator {
     let owner = owner();
-    Initiator {
-        display_name: owner.display_name,
-        id: owner.id,
-    }
+    Initiator { display_name: owner.display_name, id: owner.id }
 }
 
 /// A page size as S3 takes it: at most 1,000, whatever is asked.
 fn page_size(asked: Option<i32>) -> S3Result<i32> {
     let asked = asked.unwrap_or(MAX_PAGE);
     if asked < 0 {
-        return Err(s3_error!(
-            InvalidArgument,
-            "Argument maxKeys must be an integer between 0 and 2147483647"
-        ));
+        return Err(s3_error!(InvalidArgument, "Argument maxKeys must be an integer between 0 and 2147483647"));
     }
     Ok(asked.min(MAX_PAGE))
 }
@@ -528,10 +436,5 @@ fn untoken(token: &str) -> S3Result<String> {
         .decode(token)
         .ok()
         .and_then(|key| String::from_utf8(key).ok())
-        .ok_or_else(|| {
-            s3_error!(
-                InvalidArgument,
-                "The continuation token provided is incorrect"
-            )
-        })
+        .ok_or_else(|| s3_error!(InvalidArgument, "The continuation token provided is incorrect"))
 }

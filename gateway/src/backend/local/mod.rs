@@ -101,18 +101,10 @@ impl LocalBackend {
         let (lock, blobs) = prepared.await.map_err(io::Error::other)??;
         let blobs = Arc::new(blobs);
         let index = Index::open(dir, Arc::clone(&blobs), lock).await?;
-        let store = Arc::new(Store {
-            index,
-            blobs,
-            options,
-        });
+        let store = Arc::new(Store { index, blobs, options });
         let mut builder = S3ServiceBuilder::new(service::Service(Arc::clone(&store)));
         builder.set_validation(BucketNames);
-        Ok(Self {
-            service: builder.build(),
-            sweep: tokio::spawn(sweep(Arc::clone(&store))),
-            store,
-        })
+        Ok(Self { service: builder.build(), sweep: tokio::spawn(sweep(Arc::clone(&store))), store })
     }
 
     /// Finishes the writes that wait and gives the directory back. Requests after this fail.
@@ -131,14 +123,7 @@ impl Drop for LocalBackend {
 #[async_trait::async_trait]
 impl Backend for LocalBackend {
     async fn call(&self, request: BackendRequest) -> Result<Response<Body>, BackendError> {
-        let BackendRequest {
-            method,
-            path,
-            query,
-            mut headers,
-            payload,
-            signer,
-        } = request;
+        let BackendRequest { method, path, query, mut headers, payload, signer } = request;
         let head = method == Method::HEAD;
         if matches!(signer, Signer::Anonymous) {
             // Every bucket here is private.
@@ -146,13 +131,9 @@ impl Backend for LocalBackend {
             let denied = denied.map_err(|e| BackendError::Broken(Box::new(e)))?;
             return Ok(answer(denied, head));
         }
-        let uri: Uri = if query.is_empty() {
-            path
-        } else {
-            format!("{path}?{query}")
-        }
-        .parse()
-        .map_err(|e| BackendError::Invalid(format!("not a path and query: {e}")))?;
+        let uri: Uri = if query.is_empty() { path } else { format!("{path}?{query}") }
+            .parse()
+            .map_err(|e| BackendError::Invalid(format!("not a path and query: {e}")))?;
         let taken = Taken::off(&mut headers);
         let mut fault = None;
         let (body, length) = match payload {
@@ -196,16 +177,9 @@ fn answer(response: s3s::HttpResponse, head: bool) -> Response<Body> {
         && parts.status != StatusCode::NO_CONTENT
         && parts.status != StatusCode::NOT_MODIFIED
     {
-        parts
-            .headers
-            .entry(header::CONTENT_LENGTH)
-            .or_insert(HeaderValue::from(length));
+        parts.headers.entry(header::CONTENT_LENGTH).or_insert(HeaderValue::from(length));
     }
-    let body = if parts.status == StatusCode::NOT_MODIFIED {
-        body::empty()
-    } else {
-        body.boxed_unsync()
-    };
+    let body = if parts.status == StatusCode::NOT_MODIFIED { body::empty() } else { body.boxed_unsync() };
     Response::from_parts(parts, body)
 }
 
@@ -216,26 +190,18 @@ struct BucketNames;
 impl NameValidation for BucketNames {
     fn validate_bucket_name(&self, name: &str) -> bool {
         (3..=255).contains(&name.len())
-            && name
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
     }
 }
 
 /// Makes the directory and takes it for this process.
 fn lock(dir: &Path) -> Result<File, LocalError> {
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(dir)?;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
     fs::set_permissions(dir, fs::Permissions::from_mode(0o700))?;
     if let Some(parent) = dir.canonicalize()?.parent() {
         File::open(parent)?.sync_all()?;
     }
-    let file = File::options()
-        .create(true)
-        .append(true)
-        .open(dir.join("lock"))?;
+    let file = File::options().create(true).append(true).open(dir.join("lock"))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(fs::TryLockError::WouldBlock) => Err(LocalError::InUse(dir.to_owned())),
@@ -256,9 +222,7 @@ async fn try_sweep(store: &Arc<Store>) -> failure::Result<()> {
     let mut removed = 0_u64;
     for shelf in shelves {
         let listed = spawn_blocking(move || -> io::Result<Vec<_>> {
-            fs::read_dir(shelf)?
-                .map(|entry| Ok(entry?.path()))
-                .collect()
+            fs::read_dir(shelf)?.map(|entry| Ok(entry?.path())).collect()
         });
         for path in joined(listed.await)? {
             let id = path

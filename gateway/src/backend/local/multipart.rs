@@ -3,9 +3,8 @@
 use http::HeaderMap;
 use s3s::dto::{
     AbortMultipartUploadInput, AbortMultipartUploadOutput, ChecksumAlgorithm, ChecksumType,
-    CompleteMultipartUploadInput, CompleteMultipartUploadOutput, CompletedPart,
-    CreateMultipartUploadInput, CreateMultipartUploadOutput, ETag, StorageClass, UploadPartInput,
-    UploadPartOutput,
+    CompleteMultipartUploadInput, CompleteMultipartUploadOutput, CompletedPart, CreateMultipartUploadInput,
+    CreateMultipartUploadOutput, ETag, StorageClass, UploadPartInput, UploadPartOutput,
 };
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 
@@ -42,9 +41,7 @@ pub struct Upload {
 impl Upload {
     /// The checksum that its parts are kept with.
     pub fn algorithm(&self) -> Option<Algorithm> {
-        self.checksum_algorithm
-            .as_deref()
-            .and_then(Algorithm::named)
+        self.checksum_algorithm.as_deref().and_then(Algorithm::named)
     }
 
     /// Or `NoSuchUpload`.
@@ -107,19 +104,10 @@ impl Store {
         refuse_unsupported(&request.headers)?;
         let headers = Taken::of(&request).checked_headers()?;
         let input = request.input;
-        let algorithm = input
-            .checksum_algorithm
-            .as_ref()
-            .map(|a| a.as_str().to_owned());
+        let algorithm = input.checksum_algorithm.as_ref().map(|a| a.as_str().to_owned());
         let kind = input.checksum_type.as_ref().map(|t| t.as_str().to_owned());
-        if algorithm
-            .as_deref()
-            .is_some_and(|a| Algorithm::named(a).is_none())
-        {
-            return Err(s3_error!(
-                InvalidRequest,
-                "Checksum algorithm provided is unsupported."
-            ));
+        if algorithm.as_deref().is_some_and(|a| Algorithm::named(a).is_none()) {
+            return Err(s3_error!(InvalidRequest, "Checksum algorithm provided is unsupported."));
         }
         let tags = Tags::from_header(input.tagging.as_deref())?;
         let class = storage_class(input.storage_class.as_ref().map(StorageClass::as_str));
@@ -170,17 +158,10 @@ impl Store {
         let number = part_number(request.input.part_number)?;
         let headers = request.headers;
         let input = request.input;
-        let upload = self
-            .upload(&input.bucket, &input.key, &input.upload_id)
-            .await?;
+        let upload = self.upload(&input.bucket, &input.key, &input.upload_id).await?;
         let claims = Claims::read(&headers, upload.algorithm())?;
-        let mut body = input
-            .body
-            .ok_or_else(|| s3_error!(IncompleteBody, "The request has no body."))?;
-        let received = self
-            .blobs
-            .receive(&mut body, claims.digests(!self.options.cheap_etag))
-            .await?;
+        let mut body = input.body.ok_or_else(|| s3_error!(IncompleteBody, "The request has no body."))?;
+        let received = self.blobs.receive(&mut body, claims.digests(!self.options.cheap_etag)).await?;
         claims.verify(&received.sums, &taken.trailers())?;
         let etag = self.etag(&received.sums);
         let checksum = received.sums.checksum;
@@ -208,10 +189,7 @@ impl Store {
             headers.remove("x-amz-checksum-type");
         }
         Ok(S3Response::with_headers(
-            UploadPartOutput {
-                e_tag: Some(ETag::Strong(etag)),
-                ..UploadPartOutput::default()
-            },
+            UploadPartOutput { e_tag: Some(ETag::Strong(etag)), ..UploadPartOutput::default() },
             headers,
         ))
     }
@@ -223,11 +201,8 @@ impl Store {
         let claimed = Algorithm::claimed(&request.headers);
         let input = request.input;
         let (bucket, key, upload_id) = (input.bucket, input.key, input.upload_id);
-        let listed = input
-            .multipart_upload
-            .and_then(|list| list.parts)
-            .filter(|parts| !parts.is_empty())
-            .ok_or_else(|| {
+        let listed =
+            input.multipart_upload.and_then(|list| list.parts).filter(|parts| !parts.is_empty()).ok_or_else(|| {
                 s3_error!(
                     MalformedXML,
                     "The XML you provided was not well-formed or did not validate against our published schema"
@@ -264,9 +239,7 @@ impl Store {
                         tags: Tags::from_column(upload.tags.as_deref()),
                         storage_class: upload.storage_class,
                     };
-                    let written = txn
-                        .put_version(seq, &bucket, &key, &conditions, Some(draft))
-                        .await?;
+                    let written = txn.put_version(seq, &bucket, &key, &conditions, Some(draft)).await?;
                     Ok((written, etag, checksum))
                 })
             })
@@ -297,9 +270,7 @@ impl Store {
             .write(move |txn| {
                 Box::pin(async move {
                     Index::bucket(txn.conn(), &input.bucket).await?;
-                    let upload =
-                        Upload::query(txn.conn(), &input.bucket, &input.key, &input.upload_id)
-                            .await?;
+                    let upload = Upload::query(txn.conn(), &input.bucket, &input.key, &input.upload_id).await?;
                     txn.end_upload(upload.seq).await
                 })
             })
@@ -316,27 +287,16 @@ impl Store {
 
 impl Txn {
     /// Writes a part, whose extents are attached to `seq` already, in place of an earlier one of its number.
-    pub async fn put_part(
-        &mut self,
-        seq: i64,
-        bucket: &str,
-        key: &str,
-        upload_id: &str,
-        part: NewPart,
-    ) -> Result<()> {
+    pub async fn put_part(&mut self, seq: i64, bucket: &str, key: &str, upload_id: &str, part: NewPart) -> Result<()> {
         let upload = Upload::query(self.conn(), bucket, key, upload_id).await?;
-        let earlier: Option<i64> =
-            sqlx::query_scalar("SELECT seq FROM parts WHERE upload = ? AND number = ?")
-                .bind(upload.seq)
-                .bind(part.number)
-                .fetch_optional(self.conn())
-                .await?;
+        let earlier: Option<i64> = sqlx::query_scalar("SELECT seq FROM parts WHERE upload = ? AND number = ?")
+            .bind(upload.seq)
+            .bind(part.number)
+            .fetch_optional(self.conn())
+            .await?;
         if let Some(earlier) = earlier {
             self.release(earlier).await?;
-            sqlx::query("DELETE FROM parts WHERE seq = ?")
-                .bind(earlier)
-                .execute(self.conn())
-                .await?;
+            sqlx::query("DELETE FROM parts WHERE seq = ?").bind(earlier).execute(self.conn()).await?;
         }
         sqlx::query(
             "INSERT INTO parts (seq, upload, number, size, etag, checksum, modified_ms) VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -354,20 +314,12 @@ impl Txn {
     }
 
     /// The parts that a Complete names, in its order.
-    async fn listed_parts(
-        &mut self,
-        upload: &Upload,
-        listed: &[CompletedPart],
-    ) -> Result<Vec<PartRow>> {
-        let rows: Vec<PartRow> =
-            sqlx::query_as("SELECT * FROM parts WHERE upload = ? ORDER BY number")
-                .bind(upload.seq)
-                .fetch_all(self.conn())
-                .await?;
-        let numbers: Vec<i64> = listed
-            .iter()
-            .map(|part| part.part_number.map_or(0, i64::from))
-            .collect();
+    async fn listed_parts(&mut self, upload: &Upload, listed: &[CompletedPart]) -> Result<Vec<PartRow>> {
+        let rows: Vec<PartRow> = sqlx::query_as("SELECT * FROM parts WHERE upload = ? ORDER BY number")
+            .bind(upload.seq)
+            .fetch_all(self.conn())
+            .await?;
+        let numbers: Vec<i64> = listed.iter().map(|part| part.part_number.map_or(0, i64::from)).collect();
         if !numbers.is_sorted_by(|a, b| a < b) {
             return Err(s3_error!(
                 InvalidPartOrder,
@@ -388,11 +340,9 @@ impl Txn {
             })?);
         }
         if parts.iter().rev().skip(1).any(|part| part.size < MIN_PART) {
-            return Err(s3_error!(
-                EntityTooSmall,
-                "Your proposed upload is smaller than the minimum allowed size"
-            )
-            .into());
+            return Err(
+                s3_error!(EntityTooSmall, "Your proposed upload is smaller than the minimum allowed size").into()
+            );
         }
         Ok(parts)
     }
@@ -401,14 +351,12 @@ impl Txn {
     async fn hand_over(&mut self, upload: &Upload, parts: &[PartRow], owner: i64) -> Result<()> {
         for part in parts {
             // The place of a part's extents in the object: its number, then their order in the part.
-            sqlx::query(
-                "UPDATE extents SET owner = ?1, n = (?2 << 32) + n, part = ?2 WHERE owner = ?3",
-            )
-            .bind(owner)
-            .bind(part.number)
-            .bind(part.seq)
-            .execute(self.conn())
-            .await?;
+            sqlx::query("UPDATE extents SET owner = ?1, n = (?2 << 32) + n, part = ?2 WHERE owner = ?3")
+                .bind(owner)
+                .bind(part.number)
+                .bind(part.seq)
+                .execute(self.conn())
+                .await?;
         }
         self.end_upload(upload.seq).await
     }
@@ -424,14 +372,8 @@ impl Txn {
         for part in parts {
             self.release(part).await?;
         }
-        sqlx::query("DELETE FROM parts WHERE upload = ?")
-            .bind(upload)
-            .execute(self.conn())
-            .await?;
-        sqlx::query("DELETE FROM uploads WHERE seq = ?")
-            .bind(upload)
-            .execute(self.conn())
-            .await?;
+        sqlx::query("DELETE FROM parts WHERE upload = ?").bind(upload).execute(self.conn()).await?;
+        sqlx::query("DELETE FROM uploads WHERE seq = ?").bind(upload).execute(self.conn()).await?;
         Ok(())
     }
 }
@@ -441,18 +383,12 @@ pub fn part_number(number: i32) -> S3Result<i64> {
     if (1..=MAX_PART).contains(&number) {
         return Ok(i64::from(number));
     }
-    Err(s3_error!(
-        InvalidArgument,
-        "Part number must be an integer between 1 and {MAX_PART}, inclusive"
-    ))
+    Err(s3_error!(InvalidArgument, "Part number must be an integer between 1 and {MAX_PART}, inclusive"))
 }
 
 /// For the answers that name them.
 pub fn checksum_fields(upload: &Upload) -> (Option<ChecksumAlgorithm>, Option<ChecksumType>) {
-    (
-        upload.checksum_algorithm.clone().map(Into::into),
-        upload.checksum_type.clone().map(Into::into),
-    )
+    (upload.checksum_algorithm.clone().map(Into::into), upload.checksum_type.clone().map(Into::into))
 }
 
 /// Does a part have the `ETag` and the checksum that Complete says?
@@ -468,11 +404,7 @@ fn agrees(row: &PartRow, wanted: &CompletedPart) -> bool {
 }
 
 /// The checksum of the object, compared with what the client claims it to be.
-fn checksum_of(
-    upload: &Upload,
-    parts: &[PartRow],
-    claimed: Option<(Algorithm, String)>,
-) -> S3Result<Option<Checksum>> {
+fn checksum_of(upload: &Upload, parts: &[PartRow], claimed: Option<(Algorithm, String)>) -> S3Result<Option<Checksum>> {
     let composite = upload.checksum_type.as_deref().map(|t| t == "COMPOSITE");
     let Some(algorithm) = upload.algorithm().or(claimed.as_ref().map(|(a, _)| *a)) else {
         return Ok(None);
@@ -480,9 +412,7 @@ fn checksum_of(
     let sums: Vec<_> = parts.iter().map(|p| (p.checksum(), p.size)).collect();
     let checksum = of_parts(algorithm, composite, &sums);
     if let Some((claimed, value)) = claimed {
-        let holds = checksum
-            .as_ref()
-            .is_some_and(|c| c.algorithm == claimed && c.value == value);
+        let holds = checksum.as_ref().is_some_and(|c| c.algorithm == claimed && c.value == value);
         if !holds {
             return Err(s3_error!(
                 BadDigest,

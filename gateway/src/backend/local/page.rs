@@ -84,25 +84,12 @@ pub struct Page<R> {
 /// What is listed.
 pub trait Table<R> {
     /// At most `want` rows, in order, from `start` to before the key `end`.
-    fn fetch(
-        &self,
-        start: &Start,
-        end: &[u8],
-        want: usize,
-    ) -> impl Future<Output = Result<Vec<R>>> + Send;
+    fn fetch(&self, start: &Start, end: &[u8], want: usize) -> impl Future<Output = Result<Vec<R>>> + Send;
 }
 
 /// Collects a page.
-pub async fn collect<R: Row>(
-    query: &Query<'_>,
-    marker: Start,
-    table: &impl Table<R>,
-) -> Result<Page<R>> {
-    let mut page = Page {
-        rows: Vec::new(),
-        prefixes: Vec::new(),
-        last: None,
-    };
+pub async fn collect<R: Row>(query: &Query<'_>, marker: Start, table: &impl Table<R>) -> Result<Page<R>> {
+    let mut page = Page { rows: Vec::new(), prefixes: Vec::new(), last: None };
     if query.limit == 0 {
         return Ok(page);
     }
@@ -112,19 +99,13 @@ pub async fn collect<R: Row>(
     // A prefix that a page ended with, or that the marker is inside of, is not shown again.
     let seen = marker.key().map(<[u8]>::to_vec);
     let mut start = match marker {
-        Start::AfterKey(key) | Start::After(key, _) if key.as_slice() < prefix => {
-            Start::At(prefix.to_vec())
-        }
+        Start::AfterKey(key) | Start::After(key, _) if key.as_slice() < prefix => Start::At(prefix.to_vec()),
         Start::At(key) if key.as_slice() < prefix => Start::At(prefix.to_vec()),
         marker => marker,
     };
     loop {
         let room = query.limit - page.rows.len() - page.prefixes.len();
-        let want = if query.delimiter.is_empty() {
-            room + 1
-        } else {
-            BATCH
-        };
+        let want = if query.delimiter.is_empty() { room + 1 } else { BATCH };
         let batch = table.fetch(&start, &end, want).await?;
         let whole = batch.len() < want;
         let mut inside: Option<Vec<u8>> = None;
@@ -218,9 +199,7 @@ mod tests {
         let (mut rows, mut prefixes) = (Vec::new(), Vec::new());
         let mut marker = Start::At(Vec::new());
         loop {
-            let page = collect(query, marker, keys)
-                .await
-                .expect("nothing fails here");
+            let page = collect(query, marker, keys).await.expect("nothing fails here");
             let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("UTF-8");
             assert!(page.rows.len() + page.prefixes.len() <= query.limit);
             rows.extend(page.rows.iter().map(|row| text(&row.0)));

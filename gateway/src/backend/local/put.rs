@@ -14,19 +14,13 @@ use super::wire::Taken;
 use super::writer::Draft;
 
 impl Store {
-    pub(super) async fn put_object(
-        &self,
-        request: S3Request<PutObjectInput>,
-    ) -> S3Result<S3Response<PutObjectOutput>> {
+    pub(super) async fn put_object(&self, request: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
         refuse_unsupported(&request.headers)?;
         let taken = Taken::of(&request);
         let claims = Claims::read(&request.headers, None)?;
         let input = request.input;
         if input.write_offset_bytes.is_some() {
-            return Err(s3_error!(
-                NotImplemented,
-                "Appending to an object is not supported."
-            ));
+            return Err(s3_error!(NotImplemented, "Appending to an object is not supported."));
         }
         let (bucket, key) = (input.bucket, input.key);
         let conditions = Conditions::on_write(input.if_match, input.if_none_match);
@@ -43,13 +37,8 @@ impl Store {
         Index::bucket(self.index.readers(), &bucket).await?;
 
         // 1. The bytes, in place under a random name.
-        let mut body = input
-            .body
-            .ok_or_else(|| s3_error!(IncompleteBody, "The request has no body."))?;
-        let received = self
-            .blobs
-            .receive(&mut body, claims.digests(!self.options.cheap_etag))
-            .await?;
+        let mut body = input.body.ok_or_else(|| s3_error!(IncompleteBody, "The request has no body."))?;
+        let received = self.blobs.receive(&mut body, claims.digests(!self.options.cheap_etag)).await?;
         claims.verify(&received.sums, &taken.trailers())?;
         draft.size = received.length;
         draft.etag = self.etag(&received.sums);
@@ -65,8 +54,7 @@ impl Store {
                 Box::pin(async move {
                     let seq = txn.seq();
                     txn.adopt(seq, blob, length).await?;
-                    txn.put_version(seq, &bucket, &key, &conditions, Some(draft))
-                        .await
+                    txn.put_version(seq, &bucket, &key, &conditions, Some(draft)).await
                 })
             })
             .await?;
@@ -94,10 +82,7 @@ impl Store {
 }
 
 /// The `ETag` of a multipart object from those of its parts: `md5-of-md5s-N`, or random where `cheap`.
-pub(super) fn etag_of_parts<'a>(
-    cheap: bool,
-    parts: impl ExactSizeIterator<Item = &'a str>,
-) -> String {
+pub(super) fn etag_of_parts<'a>(cheap: bool, parts: impl ExactSizeIterator<Item = &'a str>) -> String {
     let count = parts.len();
     if cheap {
         return format!("{}-{count}", random_etag());
@@ -124,26 +109,13 @@ pub(super) fn storage_class(asked: Option<&str>) -> String {
 pub(super) fn refuse_unsupported(headers: &HeaderMap) -> S3Result<()> {
     let has = |prefix| headers.keys().any(|name| name.as_str().starts_with(prefix));
     if has("x-amz-server-side-encryption-customer-") {
-        return Err(s3_error!(
-            NotImplemented,
-            "The embedded backend has no encryption with customer keys."
-        ));
+        return Err(s3_error!(NotImplemented, "The embedded backend has no encryption with customer keys."));
     }
-    if headers
-        .get("x-amz-server-side-encryption")
-        .is_some_and(|kind| kind != "AES256")
-    {
-        return Err(s3_error!(
-            NotImplemented,
-            "The embedded backend has no key management service."
-        ));
+    if headers.get("x-amz-server-side-encryption").is_some_and(|kind| kind != "AES256") {
+        return Err(s3_error!(NotImplemented, "The embedded backend has no key management service."));
     }
-    let private = |acl: &HeaderValue| {
-        matches!(
-            acl.as_bytes(),
-            b"private" | b"bucket-owner-full-control" | b"bucket-owner-read"
-        )
-    };
+    let private =
+        |acl: &HeaderValue| matches!(acl.as_bytes(), b"private" | b"bucket-owner-full-control" | b"bucket-owner-read");
     if headers.get("x-amz-acl").is_some_and(|acl| !private(acl)) || has("x-amz-grant-") {
         let Ok(code) = "AccessControlListNotSupported".parse::<S3ErrorCode>();
         let mut e = S3Error::with_message(code, "The bucket does not allow ACLs");
@@ -151,10 +123,7 @@ pub(super) fn refuse_unsupported(headers: &HeaderMap) -> S3Result<()> {
         return Err(e);
     }
     if has("x-amz-object-lock-") {
-        return Err(s3_error!(
-            InvalidRequest,
-            "Bucket is missing Object Lock Configuration"
-        ));
+        return Err(s3_error!(InvalidRequest, "Bucket is missing Object Lock Configuration"));
     }
     Ok(())
 }

@@ -11,9 +11,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use futures_util::Stream;
 use http::{HeaderMap, HeaderValue};
-use s3s::dto::{
-    self, ETag, GetObjectInput, GetObjectOutput, HeadObjectInput, HeadObjectOutput, StreamingBlob,
-};
+use s3s::dto::{self, ETag, GetObjectInput, GetObjectOutput, HeadObjectInput, HeadObjectOutput, StreamingBlob};
 use s3s::stream::{ByteStream, RemainingLength};
 use s3s::{S3Error, S3Request, S3Response, S3Result, StdError, s3_error};
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -31,10 +29,7 @@ use super::wire::stored_headers;
 const READ_CHUNK: i64 = 256 * 1024;
 
 impl Store {
-    pub(super) async fn get_object(
-        &self,
-        request: S3Request<GetObjectInput>,
-    ) -> S3Result<S3Response<GetObjectOutput>> {
+    pub(super) async fn get_object(&self, request: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
         let input = request.input;
         let conditions = Conditions {
             if_match: input.if_match,
@@ -42,18 +37,13 @@ impl Store {
             if_modified_since: input.if_modified_since,
             if_unmodified_since: input.if_unmodified_since,
         };
-        let opened = self
-            .open(&input.bucket, &input.key, input.version_id.as_deref())
-            .await?;
+        let opened = self.open(&input.bucket, &input.key, input.version_id.as_deref()).await?;
         let found = &opened.found;
         conditions.check_read(&found.version)?;
         let slice = Slice::of(found, &opened.extents, input.range, input.part_number)?;
         let answer = Answer::of(found, &slice, input.checksum_mode.is_some())?;
         let (version_id, etag) = (found.version_id(), found.version.etag.clone());
-        let (modified, length) = (
-            timestamp(found.version.modified_ms),
-            slice.bytes.end - slice.bytes.start,
-        );
+        let (modified, length) = (timestamp(found.version.modified_ms), slice.bytes.end - slice.bytes.start);
         let body = opened.stream(slice.bytes).await?;
         Ok(S3Response::with_headers(
             GetObjectOutput {
@@ -82,9 +72,7 @@ impl Store {
             if_modified_since: input.if_modified_since,
             if_unmodified_since: input.if_unmodified_since,
         };
-        let found = self
-            .find(&input.bucket, &input.key, input.version_id.as_deref())
-            .await?;
+        let found = self.find(&input.bucket, &input.key, input.version_id.as_deref()).await?;
         conditions.check_read(&found.version)?;
         let extents = match input.part_number {
             Some(_) => Index::extents(self.index.readers(), found.version.seq).await?,
@@ -108,43 +96,21 @@ impl Store {
     }
 
     /// An object version that is there and is no delete marker.
-    pub(super) async fn find(
-        &self,
-        bucket: &str,
-        key: &str,
-        version_id: Option<&str>,
-    ) -> S3Result<Found> {
-        let mut conn = self
-            .index
-            .readers()
-            .acquire()
-            .await
-            .map_err(Failure::from)?;
+    pub(super) async fn find(&self, bucket: &str, key: &str, version_id: Option<&str>) -> S3Result<Found> {
+        let mut conn = self.index.readers().acquire().await.map_err(Failure::from)?;
         Ok(Found::query(&mut conn, bucket, key, version_id).await?)
     }
 
     /// The same with its bytes, which stay as long as the result does.
-    pub(super) async fn open(
-        &self,
-        bucket: &str,
-        key: &str,
-        version_id: Option<&str>,
-    ) -> S3Result<Opened> {
+    pub(super) async fn open(&self, bucket: &str, key: &str, version_id: Option<&str>) -> S3Result<Opened> {
         let gate = self.blobs.gate().await;
         // One snapshot for both queries.
         let mut txn = self.index.readers().begin().await.map_err(Failure::from)?;
         let found = Found::query(&mut txn, bucket, key, version_id).await?;
         let extents = Index::extents(&mut *txn, found.version.seq).await?;
         txn.commit().await.map_err(Failure::from)?;
-        let pins = self
-            .blobs
-            .pin(extents.iter().map(|extent| extent.blob).collect(), gate);
-        Ok(Opened {
-            found,
-            extents,
-            blobs: Arc::clone(&self.blobs),
-            pins,
-        })
+        let pins = self.blobs.pin(extents.iter().map(|extent| extent.blob).collect(), gate);
+        Ok(Opened { found, extents, blobs: Arc::clone(&self.blobs), pins })
     }
 }
 
@@ -172,17 +138,12 @@ impl Found {
                 return Err(s3_error!(NoSuchKey, "The specified key does not exist.").into());
             }
             (None, Some(_)) => {
-                return Err(
-                    s3_error!(NoSuchVersion, "The specified version does not exist.").into(),
-                );
+                return Err(s3_error!(NoSuchVersion, "The specified version does not exist.").into());
             }
         };
         if version.marker {
             let mut e = if version_id.is_some() {
-                s3_error!(
-                    MethodNotAllowed,
-                    "The specified method is not allowed against this resource."
-                )
+                s3_error!(MethodNotAllowed, "The specified method is not allowed against this resource.")
             } else {
                 s3_error!(NoSuchKey, "The specified key does not exist.")
             };
@@ -191,17 +152,11 @@ impl Found {
             if let Ok(id) = HeaderValue::from_str(&version.version_id) {
                 headers.insert("x-amz-version-id", id);
             }
-            headers.insert(
-                http::header::CONTENT_TYPE,
-                HeaderValue::from_static("application/xml"),
-            );
+            headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/xml"));
             e.set_headers(headers);
             return Err(e.into());
         }
-        Ok(Self {
-            version,
-            versioned: !row.versioning.is_empty(),
-        })
+        Ok(Self { version, versioned: !row.versioning.is_empty() })
     }
 
     /// For an answer: none where the bucket never had versioning.
@@ -227,11 +182,7 @@ impl Opened {
         if length == 0 {
             return Ok(s3s::Body::empty().into());
         }
-        let cursor = Cursor {
-            blobs: self.blobs,
-            extents: cut(&self.extents, &bytes).into(),
-            file: None,
-        };
+        let cursor = Cursor { blobs: self.blobs, extents: cut(&self.extents, &bytes).into(), file: None };
         let first = spawn_blocking(move || cursor.read()).await;
         let (cursor, first) = joined(first).map_err(Failure::from)?;
         if cursor.extents.is_empty() {
@@ -257,67 +208,36 @@ struct Slice {
 }
 
 impl Slice {
-    fn of(
-        found: &Found,
-        extents: &[Extent],
-        range: Option<dto::Range>,
-        part: Option<i32>,
-    ) -> S3Result<Self> {
+    fn of(found: &Found, extents: &[Extent], range: Option<dto::Range>, part: Option<i32>) -> S3Result<Self> {
         let size = found.version.size;
         if let Some(part) = part {
             return Self::of_part(found, extents, range, i64::from(part));
         }
         let Some(range) = range else {
-            return Ok(Self {
-                bytes: 0..size,
-                partial: false,
-                by_part: false,
-            });
+            return Ok(Self { bytes: 0..size, partial: false, by_part: false });
         };
         match range.check(size.cast_unsigned()) {
-            Ok(bytes) if !bytes.is_empty() => Ok(Self {
-                bytes: bytes.start.cast_signed()..bytes.end.cast_signed(),
-                partial: true,
-                by_part: false,
-            }),
+            Ok(bytes) if !bytes.is_empty() => {
+                Ok(Self { bytes: bytes.start.cast_signed()..bytes.end.cast_signed(), partial: true, by_part: false })
+            }
             _ => Err(invalid_range(size)),
         }
     }
 
-    fn of_part(
-        found: &Found,
-        extents: &[Extent],
-        range: Option<dto::Range>,
-        part: i64,
-    ) -> S3Result<Self> {
+    fn of_part(found: &Found, extents: &[Extent], range: Option<dto::Range>, part: i64) -> S3Result<Self> {
         if range.is_some() {
-            return Err(s3_error!(
-                InvalidRequest,
-                "Cannot specify both Range header and partNumber query parameter"
-            ));
+            return Err(s3_error!(InvalidRequest, "Cannot specify both Range header and partNumber query parameter"));
         }
         if found.version.parts == 0 && part == 1 {
-            return Ok(Self {
-                bytes: 0..found.version.size,
-                partial: found.version.size > 0,
-                by_part: true,
-            });
+            return Ok(Self { bytes: 0..found.version.size, partial: found.version.size > 0, by_part: true });
         }
         let before = |e: &&Extent| e.part < part;
         let start = extents.iter().filter(before).map(|e| e.length).sum();
-        let length: i64 = extents
-            .iter()
-            .filter(|e| e.part == part)
-            .map(|e| e.length)
-            .sum();
+        let length: i64 = extents.iter().filter(|e| e.part == part).map(|e| e.length).sum();
         if length == 0 {
             return Err(invalid_range(found.version.size));
         }
-        Ok(Self {
-            bytes: start..start + length,
-            partial: true,
-            by_part: true,
-        })
+        Ok(Self { bytes: start..start + length, partial: true, by_part: true })
     }
 }
 
@@ -332,12 +252,9 @@ impl Answer {
     fn of(found: &Found, slice: &Slice, checksum_mode: bool) -> S3Result<Self> {
         let version = &found.version;
         let mut headers = stored_headers(&version.headers);
-        headers
-            .entry(http::header::CONTENT_TYPE)
-            .or_insert(HeaderValue::from_static("binary/octet-stream"));
+        headers.entry(http::header::CONTENT_TYPE).or_insert(HeaderValue::from_static("binary/octet-stream"));
         if version.storage_class != "STANDARD" {
-            let class = HeaderValue::from_str(&version.storage_class)
-                .map_err(|e| s3_error!(e, InternalError))?;
+            let class = HeaderValue::from_str(&version.storage_class).map_err(|e| s3_error!(e, InternalError))?;
             headers.insert("x-amz-storage-class", class);
         }
         let tags = Tags::from_column(version.tags.as_deref());
@@ -352,16 +269,10 @@ impl Answer {
         }
         Ok(Self {
             headers,
-            content_range: slice.partial.then(|| {
-                format!(
-                    "bytes {}-{}/{}",
-                    slice.bytes.start,
-                    slice.bytes.end - 1,
-                    version.size
-                )
-            }),
-            parts_count: (slice.by_part && version.parts > 0)
-                .then(|| i32::try_from(version.parts).unwrap_or(i32::MAX)),
+            content_range: slice
+                .partial
+                .then(|| format!("bytes {}-{}/{}", slice.bytes.start, slice.bytes.end - 1, version.size)),
+            parts_count: (slice.by_part && version.parts > 0).then(|| i32::try_from(version.parts).unwrap_or(i32::MAX)),
         })
     }
 }
@@ -374,11 +285,7 @@ pub(super) fn cut(extents: &[Extent], bytes: &Range<i64>) -> Vec<Extent> {
         let from = bytes.start.max(at);
         let to = bytes.end.min(at + extent.length);
         if from < to {
-            out.push(Extent {
-                start: extent.start + from - at,
-                length: to - from,
-                ..*extent
-            });
+            out.push(Extent { start: extent.start + from - at, length: to - from, ..*extent });
         }
         at += extent.length;
     }
@@ -391,10 +298,7 @@ fn invalid_range(size: i64) -> S3Error {
     if let Ok(range) = HeaderValue::from_str(&format!("bytes */{size}")) {
         headers.insert(http::header::CONTENT_RANGE, range);
     }
-    headers.insert(
-        http::header::CONTENT_TYPE,
-        HeaderValue::from_static("application/xml"),
-    );
+    headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/xml"));
     e.set_headers(headers);
     e
 }
@@ -424,10 +328,7 @@ impl Cursor {
         file.seek(SeekFrom::Start(extent.start.cast_unsigned()))?;
         file.take(want.cast_unsigned()).read_to_end(&mut chunk)?;
         if chunk.len() as u64 != want.cast_unsigned() {
-            return Err(io::Error::new(
-                io::ErrorKind::UnexpectedEof,
-                "a blob is shorter than the index says",
-            ));
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "a blob is shorter than the index says"));
         }
         extent.start += want;
         extent.length -= want;

@@ -1,10 +1,9 @@
 //! Tags of objects and buckets.
 
 use s3s::dto::{
-    DeleteBucketTaggingInput, DeleteBucketTaggingOutput, DeleteObjectTaggingInput,
-    DeleteObjectTaggingOutput, GetBucketTaggingInput, GetBucketTaggingOutput,
-    GetObjectTaggingInput, GetObjectTaggingOutput, PutBucketTaggingInput, PutBucketTaggingOutput,
-    PutObjectTaggingInput, PutObjectTaggingOutput,
+    DeleteBucketTaggingInput, DeleteBucketTaggingOutput, DeleteObjectTaggingInput, DeleteObjectTaggingOutput,
+    GetBucketTaggingInput, GetBucketTaggingOutput, GetObjectTaggingInput, GetObjectTaggingOutput,
+    PutBucketTaggingInput, PutBucketTaggingOutput, PutObjectTaggingInput, PutObjectTaggingOutput,
 };
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 
@@ -19,9 +18,7 @@ impl Store {
         request: S3Request<GetObjectTaggingInput>,
     ) -> S3Result<S3Response<GetObjectTaggingOutput>> {
         let input = request.input;
-        let found = self
-            .find(&input.bucket, &input.key, input.version_id.as_deref())
-            .await?;
+        let found = self.find(&input.bucket, &input.key, input.version_id.as_deref()).await?;
         Ok(S3Response::new(GetObjectTaggingOutput {
             tag_set: Tags::from_column(found.version.tags.as_deref()).to_set(),
             version_id: found.version_id(),
@@ -34,9 +31,7 @@ impl Store {
     ) -> S3Result<S3Response<PutObjectTaggingOutput>> {
         let input = request.input;
         let tags = Tags::of_object(input.tagging.tag_set)?;
-        let version_id = self
-            .tag_object(input.bucket, input.key, input.version_id, tags)
-            .await?;
+        let version_id = self.tag_object(input.bucket, input.key, input.version_id, tags).await?;
         Ok(S3Response::new(PutObjectTaggingOutput { version_id }))
     }
 
@@ -45,9 +40,7 @@ impl Store {
         request: S3Request<DeleteObjectTaggingInput>,
     ) -> S3Result<S3Response<DeleteObjectTaggingOutput>> {
         let input = request.input;
-        let version_id = self
-            .tag_object(input.bucket, input.key, input.version_id, Tags::default())
-            .await?;
+        let version_id = self.tag_object(input.bucket, input.key, input.version_id, Tags::default()).await?;
         Ok(S3Response::new(DeleteObjectTaggingOutput { version_id }))
     }
 
@@ -60,9 +53,7 @@ impl Store {
         if tags.is_empty() {
             return Err(s3_error!(NoSuchTagSet, "The TagSet does not exist"));
         }
-        Ok(S3Response::new(GetBucketTaggingOutput {
-            tag_set: tags.to_set(),
-        }))
+        Ok(S3Response::new(GetBucketTaggingOutput { tag_set: tags.to_set() }))
     }
 
     pub(super) async fn put_bucket_tagging(
@@ -79,8 +70,7 @@ impl Store {
         &self,
         request: S3Request<DeleteBucketTaggingInput>,
     ) -> S3Result<S3Response<DeleteBucketTaggingOutput>> {
-        self.tag_bucket(request.input.bucket, Tags::default())
-            .await?;
+        self.tag_bucket(request.input.bucket, Tags::default()).await?;
         Ok(S3Response::new(DeleteBucketTaggingOutput {}))
     }
 
@@ -94,8 +84,7 @@ impl Store {
         self.index
             .write(move |txn| {
                 Box::pin(async move {
-                    let found =
-                        Found::query(txn.conn(), &bucket, &key, version_id.as_deref()).await?;
+                    let found = Found::query(txn.conn(), &bucket, &key, version_id.as_deref()).await?;
                     sqlx::query("UPDATE versions SET tags = ? WHERE seq = ?")
                         .bind(tags.to_column())
                         .bind(found.version.seq)

@@ -50,11 +50,7 @@ impl Tags {
 
     /// From the index.
     pub fn from_column(column: Option<&str>) -> Self {
-        Self(
-            column
-                .and_then(|json| serde_json::from_str(json).ok())
-                .unwrap_or_default(),
-        )
+        Self(column.and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default())
     }
 
     /// For the index: JSON, none where there are no tags.
@@ -64,13 +60,7 @@ impl Tags {
 
     /// As XML.
     pub fn to_set(&self) -> TagSet {
-        self.0
-            .iter()
-            .map(|(key, value)| Tag {
-                key: Some(key.clone()),
-                value: Some(value.clone()),
-            })
-            .collect()
+        self.0.iter().map(|(key, value)| Tag { key: Some(key.clone()), value: Some(value.clone()) }).collect()
     }
 
     /// How many.
@@ -84,38 +74,22 @@ impl Tags {
     }
 
     fn from_set(set: TagSet) -> Self {
-        Self(
-            set.into_iter()
-                .map(|tag| (tag.key.unwrap_or_default(), tag.value.unwrap_or_default()))
-                .collect(),
-        )
+        Self(set.into_iter().map(|tag| (tag.key.unwrap_or_default(), tag.value.unwrap_or_default())).collect())
     }
 
     fn checked(self, limit: usize) -> S3Result<Self> {
         if self.0.len() > limit {
-            return Err(s3_error!(
-                InvalidTag,
-                "Object tags cannot be greater than {limit}"
-            ));
+            return Err(s3_error!(InvalidTag, "Object tags cannot be greater than {limit}"));
         }
         for (i, (key, value)) in self.0.iter().enumerate() {
             if key.is_empty() || key.chars().count() > MAX_KEY_CHARS {
-                return Err(s3_error!(
-                    InvalidTag,
-                    "The TagKey you have provided is invalid"
-                ));
+                return Err(s3_error!(InvalidTag, "The TagKey you have provided is invalid"));
             }
             if value.chars().count() > MAX_VALUE_CHARS {
-                return Err(s3_error!(
-                    InvalidTag,
-                    "The TagValue you have provided is invalid"
-                ));
+                return Err(s3_error!(InvalidTag, "The TagValue you have provided is invalid"));
             }
             if self.0[..i].iter().any(|(other, _)| other == key) {
-                return Err(s3_error!(
-                    InvalidTag,
-                    "Cannot provide multiple Tags with the same key"
-                ));
+                return Err(s3_error!(InvalidTag, "Cannot provide multiple Tags with the same key"));
             }
         }
         Ok(self)
@@ -129,10 +103,7 @@ mod tests {
     #[test]
     fn header_and_column_agree() {
         let tags = Tags::from_header(Some("a=1&b+c=%C3%A4&d")).expect("valid");
-        assert_eq!(
-            tags.0,
-            [("a", "1"), ("b c", "ä"), ("d", "")].map(|(k, v)| (k.to_owned(), v.to_owned()))
-        );
+        assert_eq!(tags.0, [("a", "1"), ("b c", "ä"), ("d", "")].map(|(k, v)| (k.to_owned(), v.to_owned())));
         assert_eq!(Tags::from_column(tags.to_column().as_deref()), tags);
         assert_eq!(Tags::default().to_column(), None);
     }

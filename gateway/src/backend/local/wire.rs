@@ -59,11 +59,7 @@ impl Taken {
             .collect();
         let mut stored = Vec::new();
         for name in names {
-            let values: Vec<_> = headers
-                .get_all(&name)
-                .into_iter()
-                .map(HeaderValue::as_bytes)
-                .collect();
+            let values: Vec<_> = headers.get_all(&name).into_iter().map(HeaderValue::as_bytes).collect();
             stored.extend_from_slice(name.as_str().as_bytes());
             stored.push(b':');
             stored.extend_from_slice(&values.join(&b','));
@@ -79,11 +75,7 @@ impl Taken {
         if headers.get(header::RANGE).is_some_and(|v| !usable(v)) {
             headers.remove(header::RANGE);
         }
-        Self {
-            stored,
-            source,
-            trailers: Arc::default(),
-        }
+        Self { stored, source, trailers: Arc::default() }
     }
 
     /// Of the request that an operation was given.
@@ -94,10 +86,7 @@ impl Taken {
     /// The headers to be kept, if they are not too many.
     pub fn checked_headers(&self) -> S3Result<Vec<u8>> {
         if self.stored.len() > MAX_STORED_HEADERS {
-            return Err(s3_error!(
-                MetadataTooLarge,
-                "Your metadata headers exceed the maximum allowed metadata size"
-            ));
+            return Err(s3_error!(MetadataTooLarge, "Your metadata headers exceed the maximum allowed metadata size"));
         }
         Ok(self.stored.clone())
     }
@@ -105,10 +94,7 @@ impl Taken {
     /// The source of a copy.
     pub fn source(&self) -> S3Result<Source> {
         self.source.clone().ok_or_else(|| {
-            s3_error!(
-                InvalidArgument,
-                "Copy Source must mention the source bucket and key: sourcebucket/sourcekey"
-            )
+            s3_error!(InvalidArgument, "Copy Source must mention the source bucket and key: sourcebucket/sourcekey")
         })
     }
 
@@ -120,12 +106,7 @@ impl Taken {
     /// Watches the body of the request. `length` bytes are declared.
     pub fn guard(&self, body: Body, length: u64) -> (Guarded, Fault) {
         let fault = Fault::default();
-        let guarded = Guarded {
-            body,
-            left: length,
-            fault: fault.clone(),
-            trailers: Arc::clone(&self.trailers),
-        };
+        let guarded = Guarded { body, left: length, fault: fault.clone(), trailers: Arc::clone(&self.trailers) };
         (guarded, fault)
     }
 }
@@ -160,10 +141,7 @@ pub fn stored_headers(stored: &[u8]) -> HeaderMap {
         .split(|byte| *byte == b'\n')
         .filter_map(|line| {
             let colon = line.iter().position(|byte| *byte == b':')?;
-            Some((
-                HeaderName::from_bytes(&line[..colon]).ok()?,
-                HeaderValue::from_bytes(&line[colon + 1..]).ok()?,
-            ))
+            Some((HeaderName::from_bytes(&line[..colon]).ok()?, HeaderValue::from_bytes(&line[colon + 1..]).ok()?))
         })
         .collect()
 }
@@ -201,10 +179,7 @@ impl http_body::Body for Guarded {
     type Data = Bytes;
     type Error = BoxError;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let frame = match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
             Some(Ok(frame)) => frame,
             Some(Err(cause)) => return self.fail(cause),
@@ -249,17 +224,10 @@ mod tests {
     #[test]
     fn sources_are_decoded() {
         let source = |bucket: &str, key: &str, version_id: Option<&str>| {
-            Some(Source {
-                bucket: bucket.to_owned(),
-                key: key.to_owned(),
-                version_id: version_id.map(str::to_owned),
-            })
+            Some(Source { bucket: bucket.to_owned(), key: key.to_owned(), version_id: version_id.map(str::to_owned) })
         };
         assert_eq!(Source::parse(b"b/k"), source("b", "k", None));
-        assert_eq!(
-            Source::parse(b"/Old_Name/a%20b%3Fc/+?versionId=v1"),
-            source("Old_Name", "a b?c/+", Some("v1"))
-        );
+        assert_eq!(Source::parse(b"/Old_Name/a%20b%3Fc/+?versionId=v1"), source("Old_Name", "a b?c/+", Some("v1")));
         assert_eq!(Source::parse("b/ä".as_bytes()), source("b", "ä", None));
         assert_eq!(Source::parse(b"b"), None);
         assert_eq!(Source::parse(b"b/"), None);

@@ -84,12 +84,7 @@ pub struct Txn {
 impl Txn {
     /// On a connection, with the first seq that is not in use.
     pub fn new(conn: SqliteConnection, next_seq: i64) -> Self {
-        Self {
-            conn,
-            next_seq,
-            freed: Vec::new(),
-            adopted: Vec::new(),
-        }
+        Self { conn, next_seq, freed: Vec::new(), adopted: Vec::new() }
     }
 
     /// The connection.
@@ -107,29 +102,22 @@ impl Txn {
     /// Gives an owner the bytes of a new blob.
     pub async fn adopt(&mut self, owner: i64, blob: Option<NewBlob>, length: i64) -> Result<()> {
         let Some(blob) = blob else { return Ok(()) };
-        let extent = Extent {
-            blob: blob.id(),
-            start: 0,
-            length,
-            part: 0,
-        };
+        let extent = Extent { blob: blob.id(), start: 0, length, part: 0 };
         self.adopted.push(blob);
         self.attach(owner, 0, &extent).await
     }
 
     /// Gives an owner a slice of a blob: one more reference, no byte moved.
     pub async fn attach(&mut self, owner: i64, n: i64, extent: &Extent) -> Result<()> {
-        sqlx::query(
-            "INSERT INTO extents (owner, n, part, blob, start, length) VALUES (?, ?, ?, ?, ?, ?)",
-        )
-        .bind(owner)
-        .bind(n)
-        .bind(extent.part)
-        .bind(extent.blob.0.as_slice())
-        .bind(extent.start)
-        .bind(extent.length)
-        .execute(&mut self.conn)
-        .await?;
+        sqlx::query("INSERT INTO extents (owner, n, part, blob, start, length) VALUES (?, ?, ?, ?, ?, ?)")
+            .bind(owner)
+            .bind(n)
+            .bind(extent.part)
+            .bind(extent.blob.0.as_slice())
+            .bind(extent.start)
+            .bind(extent.length)
+            .execute(&mut self.conn)
+            .await?;
         Ok(())
     }
 
@@ -142,12 +130,8 @@ impl Txn {
         .bind(owner)
         .fetch_all(&mut self.conn)
         .await?;
-        self.freed
-            .extend(freed.iter().filter_map(|blob| BlobId::parse(blob)));
-        sqlx::query("DELETE FROM extents WHERE owner = ?")
-            .bind(owner)
-            .execute(&mut self.conn)
-            .await?;
+        self.freed.extend(freed.iter().filter_map(|blob| BlobId::parse(blob)));
+        sqlx::query("DELETE FROM extents WHERE owner = ?").bind(owner).execute(&mut self.conn).await?;
         Ok(())
     }
 
@@ -207,20 +191,13 @@ impl Txn {
         .bind(draft.storage_class)
         .execute(&mut self.conn)
         .await?;
-        Ok(Written {
-            version_id: (!row.versioning.is_empty()).then_some(version_id),
-            marker,
-            modified_ms,
-        })
+        Ok(Written { version_id: (!row.versioning.is_empty()).then_some(version_id), marker, modified_ms })
     }
 
     /// Removes one version and its references.
     pub async fn remove_version(&mut self, seq: i64) -> Result<()> {
         self.release(seq).await?;
-        sqlx::query("DELETE FROM versions WHERE seq = ?")
-            .bind(seq)
-            .execute(&mut self.conn)
-            .await?;
+        sqlx::query("DELETE FROM versions WHERE seq = ?").bind(seq).execute(&mut self.conn).await?;
         Ok(())
     }
 
@@ -232,11 +209,7 @@ impl Txn {
             // The work is dropped, and with it the way to its caller, which reads that as a failure.
             Err(e) => {
                 tracing::error!(error = %e, "a savepoint of the index failed");
-                return Done {
-                    ok: false,
-                    broken: Some(shared_failure),
-                    answer: Box::new(|_| ()),
-                };
+                return Done { ok: false, broken: Some(shared_failure), answer: Box::new(|_| ()) };
             }
         };
         if done.broken.is_some() {
@@ -247,9 +220,7 @@ impl Txn {
         } else {
             self.freed.truncate(freed);
             self.adopted.truncate(adopted);
-            sqlx::raw_sql("ROLLBACK TO job; RELEASE job")
-                .execute(&mut self.conn)
-                .await
+            sqlx::raw_sql("ROLLBACK TO job; RELEASE job").execute(&mut self.conn).await
         };
         if let Err(e) = end {
             tracing::error!(error = %e, "a savepoint of the index failed");
@@ -271,10 +242,7 @@ impl Txn {
             if let Err(e) = joined(synced.await) {
                 self.roll_back().await;
                 tracing::error!(error = %e, "a folder of blobs could not be made durable");
-                return Err(Uncommitted {
-                    told: shared_failure,
-                    known: true,
-                });
+                return Err(Uncommitted { told: shared_failure, known: true });
             }
         }
         match sqlx::query("COMMIT").execute(&mut self.conn).await {
@@ -285,10 +253,7 @@ impl Txn {
                 tracing::error!(error = %e, "the index could not commit");
                 let known = database_full(&e);
                 self.roll_back().await;
-                Err(Uncommitted {
-                    told: if known { full } else { shared_failure },
-                    known,
-                })
+                Err(Uncommitted { told: if known { full } else { shared_failure }, known })
             }
         }
     }
@@ -315,12 +280,7 @@ pub fn shared_failure() -> S3Error {
 }
 
 /// The writer task.
-pub async fn write_all(
-    mut txn: Txn,
-    mut queue: mpsc::Receiver<Job>,
-    blobs: Arc<Blobs>,
-    lock: File,
-) {
+pub async fn write_all(mut txn: Txn, mut queue: mpsc::Receiver<Job>, blobs: Arc<Blobs>, lock: File) {
     let mut closing = None;
     while let Some(job) = queue.recv().await {
         match job {

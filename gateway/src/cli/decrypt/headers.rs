@@ -36,8 +36,7 @@ fn from_lines(text: &str) -> Vec<(String, String)> {
 }
 
 fn from_json(text: &str) -> Result<Vec<(String, String)>, String> {
-    let map: Map<String, Value> =
-        serde_json::from_str(text).map_err(|e| format!("is not JSON: {e}"))?;
+    let map: Map<String, Value> = serde_json::from_str(text).map_err(|e| format!("is not JSON: {e}"))?;
     let Some(metadata) = map.get("Metadata") else {
         return strings(&map, "");
     };
@@ -49,9 +48,7 @@ fn from_json(text: &str) -> Result<Vec<(String, String)>, String> {
         }
     }
     if map.contains_key("Expires") && !map.contains_key("ExpiresString") {
-        return Err(
-            "has `Expires` but no `ExpiresString`: take the headers with `curl -I` instead".into(),
-        );
+        return Err("has `Expires` but no `ExpiresString`: take the headers with `curl -I` instead".into());
     }
     Ok(headers)
 }
@@ -77,24 +74,15 @@ mod tests {
 
     #[test]
     fn every_form_gives_the_same() {
-        let lines =
-            pairs("HTTP/1.1 200 OK\r\nx-amz-meta-a: 1:2\r\ncontent-type: text/plain\r\n\r\n");
-        assert_eq!(
-            lines,
-            pairs(r#"{"x-amz-meta-a": "1:2", "content-type": "text/plain"}"#)
-        );
+        let lines = pairs("HTTP/1.1 200 OK\r\nx-amz-meta-a: 1:2\r\ncontent-type: text/plain\r\n\r\n");
+        assert_eq!(lines, pairs(r#"{"x-amz-meta-a": "1:2", "content-type": "text/plain"}"#));
         let sdk = r#"{"ContentLength": 5, "ContentType": "text/plain", "Metadata": {"a": "1:2"}}"#;
         assert_eq!(lines, pairs(sdk));
     }
 
     #[test]
     fn what_cannot_be_taken_is_refused() {
-        for text in [
-            "{",
-            r#"{"a": 1}"#,
-            r#"{"Metadata": 1}"#,
-            r#"{"Metadata": {}, "Expires": "2026-01-01"}"#,
-        ] {
+        for text in ["{", r#"{"a": 1}"#, r#"{"Metadata": 1}"#, r#"{"Metadata": {}, "Expires": "2026-01-01"}"#] {
             assert!(parse(text.as_bytes()).is_err(), "{text}");
         }
         assert_eq!(parse(b"x-amz-meta-a: \xe9").unwrap()[0].1, "\u{e9}");

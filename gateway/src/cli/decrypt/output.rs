@@ -24,24 +24,15 @@ impl Output {
         if place == Path::new("-") {
             return Ok(Self::Stdout(io::stdout()));
         }
-        let name = place.file_name().ok_or_else(|| {
-            io::Error::new(io::ErrorKind::InvalidInput, "is not the name of a file")
-        })?;
+        let name = place
+            .file_name()
+            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "is not the name of a file"))?;
         let mut hidden = std::ffi::OsString::from(".");
         hidden.push(name);
         hidden.push(format!(".{}", uuid::Uuid::new_v4()));
         let temporary = place.with_file_name(hidden);
-        let file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&temporary)?;
-        Ok(Self::File(Partial {
-            file,
-            temporary,
-            place: place.to_owned(),
-            committed: false,
-        }))
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
+        Ok(Self::File(Partial { file, temporary, place: place.to_owned(), committed: false }))
     }
 
     pub(super) fn commit(self) -> io::Result<()> {
@@ -78,10 +69,7 @@ impl Drop for Partial {
         if !self.committed
             && let Err(error) = std::fs::remove_file(&self.temporary)
         {
-            eprintln!(
-                "data-vault: {} could not be removed: {error}",
-                self.temporary.display()
-            );
+            eprintln!("data-vault: {} could not be removed: {error}", self.temporary.display());
         }
     }
 }

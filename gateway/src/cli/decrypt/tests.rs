@@ -58,20 +58,10 @@ fn case(parts: usize) -> Case {
     let length = PART * (parts - 1) + SMALL;
     let plaintext: Vec<u8> = (0..length).map(|i| (i * 7 % 253) as u8).collect();
     let root = LocalKeyring::open_or_create(&dir.path().join("keyring")).unwrap();
-    let name = KekName {
-        kek_id: Uuid::new_v4(),
-        bucket_uuid: Uuid::new_v4(),
-        bucket: "data".into(),
-        epoch: 1,
-    };
+    let name = KekName { kek_id: Uuid::new_v4(), bucket_uuid: Uuid::new_v4(), bucket: "data".into(), epoch: 1 };
     let secret = Zeroizing::new([9; 32]);
-    let to_wrap = ToWrap {
-        name: name.clone(),
-        key: secret.clone(),
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .build()
-        .unwrap();
+    let to_wrap = ToWrap { name: name.clone(), key: secret.clone() };
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let wrapped = runtime.block_on(root.wrap(&[to_wrap])).remove(0).unwrap();
     let record = KekRecord::new(name.clone(), wrapped, 0);
     fs::write(dir.path().join("kek"), record.to_json().unwrap()).unwrap();
@@ -94,15 +84,8 @@ fn case(parts: usize) -> Case {
     let md5 = Md5::digest(&plaintext).into();
     let facts = Facts {
         length: length as u64,
-        etag: if parts == 1 {
-            ETag::Md5(md5)
-        } else {
-            ETag::Multipart(md5)
-        },
-        checksum: Some(checksum(
-            keys::object::ChecksumAlgorithm::Crc32c,
-            &plaintext,
-        )),
+        etag: if parts == 1 { ETag::Md5(md5) } else { ETag::Multipart(md5) },
+        checksum: Some(checksum(keys::object::ChecksumAlgorithm::Crc32c, &plaintext)),
         part_count: entries.len() as u16,
         first_number: 1,
         first_prefix: entries[0].prefix,
@@ -112,15 +95,10 @@ fn case(parts: usize) -> Case {
     stored.extend_from_slice(&trailer(&key, &facts).unwrap());
     fs::write(dir.path().join("object"), &stored).unwrap();
 
-    let headers = [
-        ("content-type", b"text/plain".as_slice()),
-        ("x-amz-meta-who", b"me"),
-    ];
+    let headers = [("content-type", b"text/plain".as_slice()), ("x-amz-meta-who", b"me")];
     let mask = metadata::mask(headers.into_iter());
     let digest = metadata::digest(headers.into_iter(), mask);
-    let header = Kek::new(name, secret)
-        .wrap("a/b.txt", &key, mask, digest)
-        .unwrap();
+    let header = Kek::new(name, secret).wrap("a/b.txt", &key, mask, digest).unwrap();
     let text = format!(
         "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nx-amz-meta-who: me\r\nx-amz-meta-dv1: {}\r\n",
         header.encode()
@@ -136,9 +114,7 @@ fn opens_objects_of_one_part_and_of_several() {
         let facts = case.args().run().unwrap();
         assert_eq!(facts.length, case.plaintext.len() as u64);
         assert_eq!(fs::read(case.path("out")).unwrap(), case.plaintext);
-        let mode = std::os::unix::fs::PermissionsExt::mode(
-            &fs::metadata(case.path("out")).unwrap().permissions(),
-        );
+        let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(case.path("out")).unwrap().permissions());
         assert_eq!(mode & 0o777, 0o600);
     }
 }
@@ -161,10 +137,7 @@ fn nothing_is_written_of_what_is_not_authentic() {
     let sealed = |length: usize| keys::cobblestone::sealed_len(length as u64);
     let end = sealed(PART) * 2 + sealed(SMALL);
     padded.change("object", |o| {
-        assert!(
-            o.len() as u64 > end + table_len(3) + TRAILER_LEN,
-            "there is padding"
-        );
+        assert!(o.len() as u64 > end + table_len(3) + TRAILER_LEN, "there is padding");
         o[end as usize] = 1;
     });
     padded.refuse(&padded.args(), "padding");
@@ -193,9 +166,7 @@ fn changed_metadata_is_refused_and_can_be_accepted() {
     let case = case(1);
     case.change("headers", |h| {
         let text = String::from_utf8(std::mem::take(h)).unwrap();
-        *h = text
-            .replace("x-amz-meta-who: me", "x-amz-meta-who: you")
-            .into_bytes();
+        *h = text.replace("x-amz-meta-who: me", "x-amz-meta-who: you").into_bytes();
     });
     case.refuse(&case.args(), "metadata was changed");
     let mut args = case.args();

@@ -22,11 +22,7 @@ impl CopySource {
     /// `KeyTooLongError` or `InvalidURI` as for a path.
     pub fn parse(value: &[u8]) -> Result<Self, Error> {
         let text = std::str::from_utf8(value).map_err(|_| malformed())?;
-        if text
-            .trim_start_matches('/')
-            .get(..4)
-            .is_some_and(|start| start.eq_ignore_ascii_case("arn:"))
-        {
+        if text.trim_start_matches('/').get(..4).is_some_and(|start| start.eq_ignore_ascii_case("arn:")) {
             return Err(Error::client(
                 S3ErrorCode::NotImplemented,
                 "Copying from an access point is not available through this gateway: name the source as bucket/key.",
@@ -52,11 +48,7 @@ impl CopySource {
             return Err(malformed());
         }
         check_key(key)?;
-        Ok(Self {
-            bucket: bucket.to_owned(),
-            key: key.to_owned(),
-            version_id,
-        })
+        Ok(Self { bucket: bucket.to_owned(), key: key.to_owned(), version_id })
     }
 
     /// The header value for the backend.
@@ -89,11 +81,7 @@ mod tests {
     use super::*;
 
     fn source(bucket: &str, key: &str, version_id: Option<&str>) -> CopySource {
-        CopySource {
-            bucket: bucket.to_owned(),
-            key: key.to_owned(),
-            version_id: version_id.map(str::to_owned),
-        }
+        CopySource { bucket: bucket.to_owned(), key: key.to_owned(), version_id: version_id.map(str::to_owned) }
     }
 
     #[test]
@@ -104,42 +92,23 @@ mod tests {
             ("bucket%2Fa%2fb", source("bucket", "a/b", None)),
             ("%2Fbucket%2Fkey", source("bucket", "key", None)),
             ("bucket//key", source("bucket", "/key", None)),
-            (
-                "b/a+b%3F%25?versionId=v%2B1",
-                source("b", "a+b?%", Some("v+1")),
-            ),
+            ("b/a+b%3F%25?versionId=v%2B1", source("b", "a+b?%", Some("v+1"))),
             ("b/k?versionId=null", source("b", "k", Some("null"))),
         ] {
-            assert_eq!(
-                CopySource::parse(value.as_bytes()).unwrap(),
-                expected,
-                "{value}"
-            );
+            assert_eq!(CopySource::parse(value.as_bytes()).unwrap(), expected, "{value}");
         }
     }
 
     #[test]
     fn refused() {
         let code = |value: &[u8]| CopySource::parse(value).unwrap_err().s3().0.into_owned();
-        for value in [
-            "",
-            "/",
-            "bucket",
-            "bucket/",
-            "b/k?versionId=",
-            "b/k?other=1",
-            "b/%zz",
-            "//b/k?",
-        ] {
+        for value in ["", "/", "bucket", "bucket/", "b/k?versionId=", "b/k?other=1", "b/%zz", "//b/k?"] {
             assert_eq!(code(value.as_bytes()), "InvalidArgument", "{value}");
         }
         assert_eq!(code(b"b/\xff"), "InvalidArgument");
         assert_eq!(code(b"//b/k"), "InvalidBucketName");
         assert_eq!(code(b"b/../admin"), "InvalidURI");
-        assert_eq!(
-            code(b"arn:aws:s3:eu-west-1:1:accesspoint/a/object/k"),
-            "NotImplemented"
-        );
+        assert_eq!(code(b"arn:aws:s3:eu-west-1:1:accesspoint/a/object/k"), "NotImplemented");
     }
 
     proptest! {

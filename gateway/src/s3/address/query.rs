@@ -38,20 +38,14 @@ impl Query {
                 Some((name, value)) => (name, Some(decode_query(value)?)),
                 None => (piece, None),
             };
-            params.push(Param {
-                raw: piece.to_owned(),
-                name: decode_query(name)?,
-                value,
-            });
+            params.push(Param { raw: piece.to_owned(), name: decode_query(name)?, value });
         }
         Ok(Self { params })
     }
 
     /// The decoded value of the first parameter of this name; empty where it has none.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.iter()
-            .find(|(other, _)| *other == name)
-            .map(|(_, value)| value.unwrap_or_default())
+        self.iter().find(|(other, _)| *other == name).map(|(_, value)| value.unwrap_or_default())
     }
 
     /// Whether a parameter of this name is there, with or without a value.
@@ -61,19 +55,13 @@ impl Query {
 
     /// Decoded names and values, in order; no value where there was no `=`.
     pub fn iter(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
-        self.params
-            .iter()
-            .map(|param| (param.name.as_str(), param.value.as_deref()))
+        self.params.iter().map(|param| (param.name.as_str(), param.value.as_deref()))
     }
 
     /// The raw query without the parameters whose decoded name is `unwanted`. What stays keeps its encoding and order.
     pub fn without(&self, mut unwanted: impl FnMut(&str) -> bool) -> String {
-        let kept: Vec<&str> = self
-            .params
-            .iter()
-            .filter(|param| !unwanted(&param.name))
-            .map(|param| param.raw.as_str())
-            .collect();
+        let kept: Vec<&str> =
+            self.params.iter().filter(|param| !unwanted(&param.name)).map(|param| param.raw.as_str()).collect();
         kept.join("&")
     }
 
@@ -93,9 +81,7 @@ impl Query {
 /// Names only: values hold signatures and session tokens.
 impl std::fmt::Debug for Query {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list()
-            .entries(self.params.iter().map(|param| &param.name))
-            .finish()
+        f.debug_list().entries(self.params.iter().map(|param| &param.name)).finish()
     }
 }
 
@@ -109,16 +95,7 @@ mod tests {
     fn order_and_encoding_are_kept() {
         let query = Query::parse("b=%7e&&a&c=&%61=2&plus=a+b%2B").unwrap();
         let all: Vec<_> = query.iter().collect();
-        assert_eq!(
-            all,
-            [
-                ("b", Some("~")),
-                ("a", None),
-                ("c", Some("")),
-                ("a", Some("2")),
-                ("plus", Some("a b+"))
-            ]
-        );
+        assert_eq!(all, [("b", Some("~")), ("a", None), ("c", Some("")), ("a", Some("2")), ("plus", Some("a b+"))]);
         assert_eq!(query.get("a"), Some(""));
         assert_eq!(query.get("none"), None);
         assert!(query.has("c"));

@@ -16,10 +16,7 @@ pub struct Reserved {
 impl Reserved {
     /// The bucket that holds our own records, and the backend's reserved names (`minio`, `admin`, `swift`).
     pub fn new(system_bucket: impl Into<String>, names: Vec<String>) -> Self {
-        Self {
-            system_bucket: system_bucket.into(),
-            names,
-        }
+        Self { system_bucket: system_bucket.into(), names }
     }
 
     /// The bucket that holds our own records.
@@ -29,9 +26,7 @@ impl Reserved {
 
     /// Whether a bucket name is one of them, in any case of letters.
     pub fn contains(&self, bucket: &str) -> bool {
-        std::iter::once(&self.system_bucket)
-            .chain(&self.names)
-            .any(|name| name.eq_ignore_ascii_case(bucket))
+        std::iter::once(&self.system_bucket).chain(&self.names).any(|name| name.eq_ignore_ascii_case(bucket))
     }
 
     /// `AccessDenied` for one of them, as for any bucket that one may not see.
@@ -66,14 +61,10 @@ impl Reserved {
 /// `arn:aws:s3:::bucket/prefix` or `bucket` → `bucket`.
 fn bucket_of_target(target: &str) -> &str {
     let name = match target.get(..4) {
-        Some(start) if start.eq_ignore_ascii_case("arn:") => {
-            target.rsplit(':').next().unwrap_or(target)
-        }
+        Some(start) if start.eq_ignore_ascii_case("arn:") => target.rsplit(':').next().unwrap_or(target),
         _ => target,
     };
-    name.split('/')
-        .find(|piece| !piece.is_empty())
-        .unwrap_or(name)
+    name.split('/').find(|piece| !piece.is_empty()).unwrap_or(name)
 }
 
 #[cfg(test)]
@@ -105,9 +96,7 @@ mod tests {
             let error = reserved().check_xml_targets(body.as_bytes()).unwrap_err();
             assert_eq!(error.s3().0, "AccessDenied", "{body}");
         }
-        reserved()
-            .check_xml_targets(b"<R><TargetBucket>logs</TargetBucket><Prefix>minio</Prefix></R>")
-            .unwrap();
+        reserved().check_xml_targets(b"<R><TargetBucket>logs</TargetBucket><Prefix>minio</Prefix></R>").unwrap();
         reserved().check_xml_targets(b"").unwrap();
         let error = reserved().check_xml_targets(b"<R><Bucket>").unwrap_err();
         assert_eq!(error.s3().0, "MalformedXML");

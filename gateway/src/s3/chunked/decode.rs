@@ -115,10 +115,7 @@ enum State {
     /// Before or in the line that begins a chunk.
     Line,
     /// In the data of a chunk.
-    Data {
-        left: u64,
-        signed: Option<Box<Signed>>,
-    },
+    Data { left: u64, signed: Option<Box<Signed>> },
     /// In the CRLF behind the data.
     DataEnd { seen_cr: bool },
     /// Behind the last chunk's line.
@@ -134,15 +131,7 @@ struct Signed {
 impl Decoder {
     /// `declared`: plaintext length, `x-amz-decoded-content-length`.
     pub fn new(framing: Framing, declared: u64) -> Self {
-        Self {
-            framing,
-            left: declared,
-            declared,
-            number: 1,
-            short: false,
-            state: State::Line,
-            line: Vec::new(),
-        }
+        Self { framing, left: declared, declared, number: 1, short: false, state: State::Line, line: Vec::new() }
     }
 
     /// Takes bytes off the front of `input` and gives the next piece of plaintext, a slice of it. `None`: all of `input` is
@@ -156,9 +145,7 @@ impl Decoder {
                     }
                 }
                 State::Data { left, signed } => {
-                    let length = usize::try_from(*left)
-                        .unwrap_or(usize::MAX)
-                        .min(input.len());
+                    let length = usize::try_from(*left).unwrap_or(usize::MAX).min(input.len());
                     let data = input.split_to(length);
                     *left -= length as u64;
                     if let Some(signed) = signed {
@@ -176,9 +163,7 @@ impl Decoder {
                         self.state = State::Line;
                     }
                     _ => {
-                        return Err(ChunkedError::Malformed(
-                            "no line end follows a chunk's data",
-                        ));
+                        return Err(ChunkedError::Malformed("no line end follows a chunk's data"));
                     }
                 },
                 State::Trailer => {
@@ -202,24 +187,16 @@ impl Decoder {
         match &mut self.framing {
             Framing::Unsigned => {
                 if signature.is_some() {
-                    return Err(ChunkedError::Trailer(
-                        "it is signed, and the request is not streaming-signed",
-                    ));
+                    return Err(ChunkedError::Trailer("it is signed, and the request is not streaming-signed"));
                 }
             }
             Framing::Signed { trailer: false, .. } => {
                 if !trailer.is_empty() || signature.is_some() {
-                    return Err(ChunkedError::Trailer(
-                        "none was announced by x-amz-content-sha256",
-                    ));
+                    return Err(ChunkedError::Trailer("none was announced by x-amz-content-sha256"));
                 }
             }
-            Framing::Signed {
-                trailer: true,
-                signer,
-            } => {
-                let signature =
-                    signature.ok_or(ChunkedError::Trailer("x-amz-trailer-signature is missing"))?;
+            Framing::Signed { trailer: true, signer } => {
+                let signature = signature.ok_or(ChunkedError::Trailer("x-amz-trailer-signature is missing"))?;
                 if !signer.verify_trailer(&trailer_hash(&trailer), &signature) {
                     return Err(ChunkedError::Signature(self.number));
                 }
@@ -233,9 +210,7 @@ impl Decoder {
         let end = input.iter().position(|b| *b == b'\n');
         let part = input.split_to(end.map_or(input.len(), |end| end + 1));
         if self.line.len() + part.len() > MAX_LINE {
-            return Err(ChunkedError::Malformed(
-                "a chunk's first line is longer than 1 KiB",
-            ));
+            return Err(ChunkedError::Malformed("a chunk's first line is longer than 1 KiB"));
         }
         self.line.extend_from_slice(&part);
         if end.is_none() {
@@ -243,9 +218,7 @@ impl Decoder {
         }
         let mut line = std::mem::take(&mut self.line);
         if !line.ends_with(b"\r\n") {
-            return Err(ChunkedError::Malformed(
-                "a chunk's first line does not end with CRLF",
-            ));
+            return Err(ChunkedError::Malformed("a chunk's first line does not end with CRLF"));
         }
         line.truncate(line.len() - 2);
         Ok(Some(line))
@@ -253,12 +226,10 @@ impl Decoder {
 
     /// `size [";" extension]*`
     fn begin_chunk(&mut self, line: &[u8]) -> Result<(), ChunkedError> {
-        let line = std::str::from_utf8(line)
-            .map_err(|_| ChunkedError::Malformed("a chunk's first line is not text"))?;
+        let line =
+            std::str::from_utf8(line).map_err(|_| ChunkedError::Malformed("a chunk's first line is not text"))?;
         let (size, extensions) = line.split_once(';').unwrap_or((line, ""));
-        let size = parse_size(size).ok_or(ChunkedError::Malformed(
-            "a chunk's size is not a hexadecimal number",
-        ))?;
+        let size = parse_size(size).ok_or(ChunkedError::Malformed("a chunk's size is not a hexadecimal number"))?;
         let signed = match self.framing {
             Framing::Unsigned => None,
             Framing::Signed { .. } => {
@@ -267,16 +238,10 @@ impl Decoder {
                     .find_map(|e| e.strip_prefix("chunk-signature="))
                     .ok_or(ChunkedError::Malformed("a chunk has no signature"))?
                     .to_owned();
-                Some(Box::new(Signed {
-                    signature,
-                    hash: digest::Context::new(&digest::SHA256),
-                }))
+                Some(Box::new(Signed { signature, hash: digest::Context::new(&digest::SHA256) }))
             }
         };
-        self.left = self
-            .left
-            .checked_sub(size)
-            .ok_or(ChunkedError::Length(self.declared))?;
+        self.left = self.left.checked_sub(size).ok_or(ChunkedError::Length(self.declared))?;
         if size > 0 && self.short {
             return Err(ChunkedError::ChunkSize(self.number - 1));
         }
@@ -295,13 +260,7 @@ impl Decoder {
     /// All data of the chunk has come.
     fn end_chunk(&mut self) -> Result<(), ChunkedError> {
         let state = std::mem::replace(&mut self.state, State::DataEnd { seen_cr: false });
-        if let (
-            State::Data {
-                signed: Some(signed),
-                ..
-            },
-            Framing::Signed { signer, .. },
-        ) = (state, &mut self.framing)
+        if let (State::Data { signed: Some(signed), .. }, Framing::Signed { signer, .. }) = (state, &mut self.framing)
             && !signer.verify_chunk(&signed.hash.finish(), &signed.signature)
         {
             return Err(ChunkedError::Signature(self.number));
@@ -328,13 +287,9 @@ fn parse_trailer(bytes: &[u8]) -> Result<(Trailer, Option<String>), ChunkedError
             continue;
         }
         if signature.is_some() {
-            return Err(ChunkedError::Trailer(
-                "something follows x-amz-trailer-signature",
-            ));
+            return Err(ChunkedError::Trailer("something follows x-amz-trailer-signature"));
         }
-        let (name, value) = line
-            .split_once(':')
-            .ok_or(ChunkedError::Trailer("a line has no \":\""))?;
+        let (name, value) = line.split_once(':').ok_or(ChunkedError::Trailer("a line has no \":\""))?;
         let name = name.to_ascii_lowercase();
         let value = value.trim().to_owned();
         if name.is_empty() || !name.bytes().all(|b| b.is_ascii_graphic()) {

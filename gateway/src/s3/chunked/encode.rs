@@ -101,18 +101,11 @@ impl TrailerEncoder {
                 State::Data { left: 0 } => self.state = State::Line { first: false },
                 State::Data { left } => {
                     if !ready!(self.poll_pending(cx))? {
-                        return Poll::Ready(Err(EncodeError::Short {
-                            missing: left + self.left,
-                        }
-                        .into()));
+                        return Poll::Ready(Err(EncodeError::Short { missing: left + self.left }.into()));
                     }
-                    let length = usize::try_from(left)
-                        .unwrap_or(usize::MAX)
-                        .min(self.pending.len());
+                    let length = usize::try_from(left).unwrap_or(usize::MAX).min(self.pending.len());
                     let data = self.pending.split_to(length);
-                    self.state = State::Data {
-                        left: left - length as u64,
-                    };
+                    self.state = State::Data { left: left - length as u64 };
                     if let Some(hasher) = &mut self.hasher {
                         hasher.update(&data);
                     }
@@ -140,17 +133,9 @@ impl TrailerEncoder {
 
     /// The last chunk's line and the trailer.
     fn end(&mut self, first: bool) -> Bytes {
-        let value = self
-            .hasher
-            .take()
-            .map(|hasher| to_text(&hasher.finish(), 1))
-            .unwrap_or_default();
+        let value = self.hasher.take().map(|hasher| to_text(&hasher.finish(), 1)).unwrap_or_default();
         let line_end = if first { "" } else { "\r\n" };
-        format!(
-            "{line_end}0\r\n{}:{value}\r\n\r\n",
-            header_name(self.algorithm).as_str()
-        )
-        .into()
+        format!("{line_end}0\r\n{}:{value}\r\n\r\n", header_name(self.algorithm).as_str()).into()
     }
 }
 
@@ -158,10 +143,7 @@ impl http_body::Body for TrailerEncoder {
     type Data = Bytes;
     type Error = BoxError;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let result = ready!(self.poll_next(cx));
         match &result {
             Ok(Some(data)) => self.encoded_left -= data.len() as u64,
@@ -210,57 +192,28 @@ mod tests {
     use crate::s3::checksum::{ALGORITHMS, checksum};
 
     fn stream_of(frames: &[Vec<u8>]) -> Body {
-        let frames: Vec<_> = frames
-            .iter()
-            .map(|f| Ok::<_, BoxError>(Frame::data(Bytes::copy_from_slice(f))))
-            .collect();
+        let frames: Vec<_> = frames.iter().map(|f| Ok::<_, BoxError>(Frame::data(Bytes::copy_from_slice(f)))).collect();
         StreamBody::new(stream::iter(frames)).boxed_unsync()
     }
 
     fn collect(body: Body) -> Result<Bytes, BoxError> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .build()
-            .unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async { Ok(body.collect().await?.to_bytes()) })
     }
 
     #[test]
     fn an_object_of_no_bytes() {
-        let encoded = collect(TrailerEncoder::encode(
-            crate::body::empty(),
-            0,
-            ChecksumAlgorithm::Crc32c,
-        ))
-        .unwrap();
+        let encoded = collect(TrailerEncoder::encode(crate::body::empty(), 0, ChecksumAlgorithm::Crc32c)).unwrap();
         assert_eq!(&encoded[..], b"0\r\nx-amz-checksum-crc32c:AAAAAA==\r\n\r\n");
     }
 
     #[test]
     fn a_stream_of_another_length_fails_before_its_end() {
-        for (given, declared) in [
-            (9, 10),
-            (11, 10),
-            (0, 1),
-            (1, 0),
-            (65_536, 65_537),
-            (65_537, 65_536),
-        ] {
-            let body = TrailerEncoder::encode(
-                stream_of(&[vec![7; given]]),
-                declared,
-                ChecksumAlgorithm::Crc32,
-            );
+        for (given, declared) in [(9, 10), (11, 10), (0, 1), (1, 0), (65_536, 65_537), (65_537, 65_536)] {
+            let body = TrailerEncoder::encode(stream_of(&[vec![7; given]]), declared, ChecksumAlgorithm::Crc32);
             let error = collect(body).unwrap_err();
-            let expected = if given as u64 > declared {
-                EncodeError::Long
-            } else {
-                EncodeError::Short { missing: 1 }
-            };
-            assert_eq!(
-                error.downcast_ref::<EncodeError>(),
-                Some(&expected),
-                "{given} of {declared}"
-            );
+            let expected = if given as u64 > declared { EncodeError::Long } else { EncodeError::Short { missing: 1 } };
+            assert_eq!(error.downcast_ref::<EncodeError>(), Some(&expected), "{given} of {declared}");
         }
     }
 

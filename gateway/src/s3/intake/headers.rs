@@ -33,34 +33,22 @@ impl Declared {
     pub fn read(headers: &HeaderMap, auth: &Authentication) -> Result<Self, Error> {
         let (payload, signer) = match auth {
             Authentication::Signed(verified) => (verified.payload, verified.chunks.as_ref()),
-            Authentication::Anonymous => (
-                PayloadHash::from_headers(headers)?.unwrap_or(PayloadHash::Unsigned),
-                None,
-            ),
+            Authentication::Anonymous => (PayloadHash::from_headers(headers)?.unwrap_or(PayloadHash::Unsigned), None),
         };
         let decoded_length = length(headers, DECODED_LENGTH)?;
         let framing = match payload {
             PayloadHash::StreamingSigned { trailer } => {
                 // Chunks are signed by the request's own signature: without one there is nothing to verify them by.
                 let signer = signer.ok_or(SignatureError::InvalidContentSha256)?;
-                Some(Framing::Signed {
-                    signer: Box::new(signer.clone()),
-                    trailer,
-                })
+                Some(Framing::Signed { signer: Box::new(signer.clone()), trailer })
             }
             PayloadHash::StreamingUnsignedTrailer => Some(Framing::Unsigned),
             // Signature Version 2 and presigned URLs have no payload hash to say so.
-            PayloadHash::Unsigned if decoded_length.is_some() && is_aws_chunked(headers) => {
-                Some(Framing::Unsigned)
-            }
+            PayloadHash::Unsigned if decoded_length.is_some() && is_aws_chunked(headers) => Some(Framing::Unsigned),
             PayloadHash::Unsigned | PayloadHash::Sha256(_) => None,
         };
         Ok(match framing {
-            None => Self {
-                length: length(headers, CONTENT_LENGTH.as_str())?,
-                coding: Coding::Plain,
-                payload,
-            },
+            None => Self { length: length(headers, CONTENT_LENGTH.as_str())?, coding: Coding::Plain, payload },
             Some(framing) => {
                 let declared = decoded_length.ok_or(IntakeError::MissingLength)?;
                 Self {
@@ -115,11 +103,7 @@ enum Promise {
 }
 
 impl Integrity {
-    pub fn read(
-        headers: &HeaderMap,
-        payload: PayloadHash,
-        chunked: bool,
-    ) -> Result<Self, IntakeError> {
+    pub fn read(headers: &HeaderMap, payload: PayloadHash, chunked: bool) -> Result<Self, IntakeError> {
         let promise = match (checksum::from_headers(headers)?, announced(headers)?) {
             (None, None) => Promise::None,
             (Some(checksum), None) => Promise::Header(checksum),
@@ -161,14 +145,10 @@ impl Integrity {
         match (&self.promise, trailer.as_slice()) {
             (Promise::None, []) => Ok(None),
             (Promise::Header(checksum), []) => Ok(Some(*checksum)),
-            (Promise::Trailer(algorithm), [(name, value)])
-                if checksum::header_name(*algorithm) == name.as_str() =>
-            {
+            (Promise::Trailer(algorithm), [(name, value)]) if checksum::header_name(*algorithm) == name.as_str() => {
                 Ok(Some(checksum::parse(*algorithm, value)?))
             }
-            (Promise::Trailer(_), []) => {
-                malformed("it lacks the checksum that x-amz-trailer announces")
-            }
+            (Promise::Trailer(_), []) => malformed("it lacks the checksum that x-amz-trailer announces"),
             _ => malformed("it holds what x-amz-trailer does not announce"),
         }
     }

@@ -91,22 +91,10 @@ impl Digests {
 impl Intake {
     /// Reads what the headers say of the body: length, coding, signature, Content-MD5 and checksum. `x-amz-*` parameters of
     /// a presigned query are headers already.
-    pub fn new(
-        headers: &HeaderMap,
-        body: Body,
-        auth: &Authentication,
-        options: IntakeOptions,
-    ) -> Result<Self, Error> {
-        let Declared {
-            length,
-            coding,
-            payload,
-        } = Declared::read(headers, auth)?;
+    pub fn new(headers: &HeaderMap, body: Body, auth: &Authentication, options: IntakeOptions) -> Result<Self, Error> {
+        let Declared { length, coding, payload } = Declared::read(headers, auth)?;
         if length.is_some_and(|length| length > options.max_length) {
-            return Err(IntakeError::TooLarge {
-                max: options.max_length,
-            }
-            .into());
+            return Err(IntakeError::TooLarge { max: options.max_length }.into());
         }
         let integrity = Integrity::read(headers, payload, matches!(coding, Coding::Chunked(_)))?;
         let algorithm = integrity.algorithm().or(options.checksum);
@@ -160,11 +148,7 @@ impl Intake {
 
     async fn read(&mut self) -> Result<Option<Bytes>, Error> {
         loop {
-            if let Some(data) = self
-                .coding
-                .decode(&mut self.pending)
-                .map_err(IntakeError::Chunked)?
-            {
+            if let Some(data) = self.coding.decode(&mut self.pending).map_err(IntakeError::Chunked)? {
                 self.take(&data)?;
                 return Ok(Some(data));
             }
@@ -194,9 +178,7 @@ impl Intake {
             return Err(IntakeError::Length { declared });
         }
         if length > self.options.max_length {
-            return Err(IntakeError::TooLarge {
-                max: self.options.max_length,
-            });
+            return Err(IntakeError::TooLarge { max: self.options.max_length });
         }
         self.received.length = length;
         self.digests.update(data);

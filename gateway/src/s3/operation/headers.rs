@@ -21,9 +21,7 @@ pub(super) fn refused_by_name(name: &str) -> Option<&'static str> {
     if name.starts_with("x-amz-meta-snowball-")
         || name.starts_with("x-amz-meta-minio-snowball")
         || name == "x-amz-replication-status"
-        || ["x-minio-", "x-rgw-", "rgwx-"]
-            .iter()
-            .any(|prefix| name.starts_with(prefix))
+        || ["x-minio-", "x-rgw-", "rgwx-"].iter().any(|prefix| name.starts_with(prefix))
     {
         return Some(EXTENSION);
     }
@@ -52,10 +50,7 @@ pub(super) fn check(operation: &Operation, headers: &HeaderMap) -> Result<(), Er
         && operation.scopes != [Scope::Service]
         && is_form(headers)
     {
-        return Err(invalid_argument(format!(
-            "{} does not take a form.",
-            operation.op.name()
-        )));
+        return Err(invalid_argument(format!("{} does not take a form.", operation.op.name())));
     }
     Ok(())
 }
@@ -136,10 +131,7 @@ pub fn strip_owned_response_headers(headers: &mut HeaderMap) {
     remove_where(headers, |name| {
         name.starts_with("x-amz-checksum-")
             || name == SEALED_HEADER.as_str()
-            || matches!(
-                name,
-                "content-length" | "content-range" | "etag" | "x-amz-mp-parts-count"
-            )
+            || matches!(name, "content-length" | "content-range" | "etag" | "x-amz-mp-parts-count")
     });
     strip_hop_headers(headers);
 }
@@ -156,11 +148,8 @@ fn strip_aws_chunked(headers: &mut HeaderMap) {
     if !codings.iter().any(is_chunked) {
         return;
     }
-    let kept: Vec<&str> = codings
-        .iter()
-        .map(|coding| coding.trim())
-        .filter(|coding| !coding.is_empty() && !is_chunked(coding))
-        .collect();
+    let kept: Vec<&str> =
+        codings.iter().map(|coding| coding.trim()).filter(|coding| !coding.is_empty() && !is_chunked(coding)).collect();
     let kept = HeaderValue::from_str(&kept.join(", ")).ok();
     headers.remove(header::CONTENT_ENCODING);
     if let Some(kept) = kept.filter(|kept| !kept.is_empty()) {
@@ -169,11 +158,7 @@ fn strip_aws_chunked(headers: &mut HeaderMap) {
 }
 
 fn remove_where(headers: &mut HeaderMap, mut unwanted: impl FnMut(&str) -> bool) {
-    let names: Vec<HeaderName> = headers
-        .keys()
-        .filter(|name| unwanted(name.as_str()))
-        .cloned()
-        .collect();
+    let names: Vec<HeaderName> = headers.keys().filter(|name| unwanted(name.as_str())).cloned().collect();
     for name in names {
         headers.remove(name);
     }

@@ -31,14 +31,7 @@ const READ: &[&str] = &[
 ];
 const VERSION: &[&str] = &["versionId"];
 /// `allow-unordered` is Ceph RGW's: the same rows in the order of its shards.
-const LIST: &[&str] = &[
-    "delimiter",
-    "encoding-type",
-    "marker",
-    "max-keys",
-    "prefix",
-    "allow-unordered",
-];
+const LIST: &[&str] = &["delimiter", "encoding-type", "marker", "max-keys", "prefix", "allow-unordered"];
 const LIST_V2: &[&str] = &[
     "continuation-token",
     "delimiter",
@@ -49,23 +42,10 @@ const LIST_V2: &[&str] = &[
     "start-after",
     "allow-unordered",
 ];
-const LIST_VERSIONS: &[&str] = &[
-    "delimiter",
-    "encoding-type",
-    "key-marker",
-    "max-keys",
-    "prefix",
-    "version-id-marker",
-    "allow-unordered",
-];
-const LIST_UPLOADS: &[&str] = &[
-    "delimiter",
-    "encoding-type",
-    "key-marker",
-    "max-uploads",
-    "prefix",
-    "upload-id-marker",
-];
+const LIST_VERSIONS: &[&str] =
+    &["delimiter", "encoding-type", "key-marker", "max-keys", "prefix", "version-id-marker", "allow-unordered"];
+const LIST_UPLOADS: &[&str] =
+    &["delimiter", "encoding-type", "key-marker", "max-uploads", "prefix", "upload-id-marker"];
 const TOKEN: &[&str] = &["continuation-token"];
 
 const FORMS: &str = "browser-based POST uploads come with a later release; use a presigned PUT";
@@ -78,11 +58,9 @@ const MISTAKEN_PUT: &str = "an object store that does not know it takes the requ
 const RENAME: &str = "a sealed object is bound to its key; copy and delete instead";
 const LAMBDA: &str = "object lambda functions answer to Amazon S3 directly, not through a gateway";
 const SELECT: &str = "the query would have to run where the plaintext is, and the object store holds ciphertext only";
-const TORRENT: &str =
-    "a torrent hands out the stored bytes, which are ciphertext, past the gateway";
+const TORRENT: &str = "a torrent hands out the stored bytes, which are ciphertext, past the gateway";
 const ANNOTATION: &str = "annotations would be stored unsealed";
-const ANNOTATION_NONE: &str =
-    "annotations cannot be written through this gateway, since they would be stored unsealed";
+const ANNOTATION_NONE: &str = "annotations cannot be written through this gateway, since they would be stored unsealed";
 
 /// A parameter that must be there, with any value.
 const fn has(name: &'static str) -> Selector {
@@ -91,10 +69,7 @@ const fn has(name: &'static str) -> Selector {
 
 /// A parameter that must have this value.
 const fn is(name: &'static str, value: &'static str) -> Selector {
-    Selector {
-        name,
-        value: Some(value),
-    }
+    Selector { name, value: Some(value) }
 }
 
 /// A row without its name, which [`operations`] puts in.

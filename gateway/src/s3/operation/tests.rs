@@ -7,15 +7,7 @@ use proptest::prelude::*;
 use super::*;
 
 fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
-    pairs
-        .iter()
-        .map(|(name, value)| {
-            (
-                HeaderName::from_static(name),
-                HeaderValue::from_str(value).unwrap(),
-            )
-        })
-        .collect()
+    pairs.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap())).collect()
 }
 
 fn ask(
@@ -38,19 +30,10 @@ fn code(result: Result<&'static Operation, Error>) -> String {
 
 /// A query and headers that a row's selectors ask for.
 fn example(row: &Operation) -> (String, HeaderMap) {
-    let query = Query::build(
-        row.query
-            .iter()
-            .map(|selector| (selector.name, selector.value)),
-    );
+    let query = Query::build(row.query.iter().map(|selector| (selector.name, selector.value)));
     let headers = row
         .header
-        .map(|(name, piece)| {
-            (
-                HeaderName::from_static(name),
-                HeaderValue::from_static(piece),
-            )
-        })
+        .map(|(name, piece)| (HeaderName::from_static(name), HeaderValue::from_static(piece)))
         .into_iter()
         .collect();
     (query, headers)
@@ -65,18 +48,14 @@ fn every_row_is_selected_by_its_example() {
         let with_common = format!("{query}&x-id=Anything&X-Amz-Signature=abc&X-Amz-Expires=60");
         for query in [query.as_str(), &with_params] {
             for scope in row.scopes {
-                let selected =
-                    select(&row.method, *scope, &Query::parse(query).unwrap(), &headers).unwrap();
+                let selected = select(&row.method, *scope, &Query::parse(query).unwrap(), &headers).unwrap();
                 assert_eq!(selected.op, row.op, "{query}");
             }
         }
         if row.op != Op::ListDirectoryBuckets {
             let query = Query::parse(&with_common).unwrap();
             for scope in row.scopes {
-                assert_eq!(
-                    select(&row.method, *scope, &query, &headers).unwrap().op,
-                    row.op
-                );
+                assert_eq!(select(&row.method, *scope, &query, &headers).unwrap().op, row.op);
             }
         }
     }
@@ -89,11 +68,8 @@ fn every_operation_has_one_row_and_no_two_rows_one_request() {
     assert_eq!(Op::ALL.len(), TABLE.len());
     for (index, one) in TABLE.iter().enumerate() {
         for other in &TABLE[index + 1..] {
-            let same_query = one.query.len() == other.query.len()
-                && one
-                    .query
-                    .iter()
-                    .all(|selector| other.query.contains(selector));
+            let same_query =
+                one.query.len() == other.query.len() && one.query.iter().all(|selector| other.query.contains(selector));
             let meet = one.scopes.iter().any(|scope| other.scopes.contains(scope));
             let ambiguous = one.method == other.method && meet && same_query;
             // Two rows may share a query where headers tell them apart.
@@ -114,23 +90,14 @@ fn the_ones_that_are_easily_mistaken() {
     assert_eq!(op(get, Bucket, "versions="), Op::ListObjectVersions);
     assert_eq!(op(get, Bucket, "uploads"), Op::ListMultipartUploads);
     assert_eq!(op(get, Bucket, "%75ploads"), Op::ListMultipartUploads);
-    assert_eq!(
-        op(get, Bucket, "metrics"),
-        Op::ListBucketMetricsConfigurations
-    );
-    assert_eq!(
-        op(get, Bucket, "metrics&id=1"),
-        Op::GetBucketMetricsConfiguration
-    );
+    assert_eq!(op(get, Bucket, "metrics"), Op::ListBucketMetricsConfigurations);
+    assert_eq!(op(get, Bucket, "metrics&id=1"), Op::GetBucketMetricsConfiguration);
     assert_eq!(op(get, Object, "partNumber=1&versionId=v"), Op::GetObject);
     assert_eq!(op(get, Object, "uploadId=u"), Op::ListParts);
     assert_eq!(op(put, Object, "partNumber=1&uploadId=u"), Op::UploadPart);
     assert_eq!(op(post, Object, "uploadId=u"), Op::CompleteMultipartUpload);
     assert_eq!(op(post, Object, "uploads="), Op::CreateMultipartUpload);
-    assert_eq!(
-        op(post, Object, "select&select-type=2"),
-        Op::SelectObjectContent
-    );
+    assert_eq!(op(post, Object, "select&select-type=2"), Op::SelectObjectContent);
     assert_eq!(op(delete, Object, "uploadId=u"), Op::AbortMultipartUpload);
     assert_eq!(op(delete, Object, "versionId=v"), Op::DeleteObject);
     let source = [("x-amz-copy-source", "/b/k")];
@@ -152,12 +119,7 @@ fn a_write_with_anything_unknown_is_refused() {
         (Method::PUT, Object, "uploadId=1", "NotImplemented"),
         (Method::PUT, Object, "torrent", "NotImplemented"),
         (Method::PUT, Object, "rgwx-copy=1", "NotImplemented"),
-        (
-            Method::POST,
-            Object,
-            "uploads&format=json",
-            "NotImplemented",
-        ),
+        (Method::POST, Object, "uploads&format=json", "NotImplemented"),
         (Method::POST, Object, "", "MethodNotAllowed"),
         (Method::POST, Bucket, "", "MethodNotAllowed"),
         (Method::PUT, Bucket, "acl&policy", "NotImplemented"),
@@ -166,18 +128,9 @@ fn a_write_with_anything_unknown_is_refused() {
         (Method::DELETE, Object, "acl", "NotImplemented"),
         (Method::PATCH, Object, "", "MethodNotAllowed"),
         (Method::PUT, Scope::Service, "", "MethodNotAllowed"),
-        (
-            Method::POST,
-            Scope::Service,
-            "Action=AssumeRole",
-            "MethodNotAllowed",
-        ),
+        (Method::POST, Scope::Service, "Action=AssumeRole", "MethodNotAllowed"),
     ] {
-        assert_eq!(
-            code(ask(&method, scope, query, &[])),
-            expected,
-            "{method} {query}"
-        );
+        assert_eq!(code(ask(&method, scope, query, &[])), expected, "{method} {query}");
     }
 }
 
@@ -185,15 +138,8 @@ fn a_write_with_anything_unknown_is_refused() {
 fn a_read_ignores_what_s3_ignores_and_refuses_other_sub_resources() {
     use Scope::{Bucket, Object};
     let get = &Method::GET;
-    let row = ask(
-        get,
-        Object,
-        "versionId=%76&cache-buster=1&marker=x&x-id=GetObject",
-        &[],
-    )
-    .unwrap();
-    let query =
-        Query::parse("versionId=%76&cache-buster=1&marker=x&x-id=GetObject&X-Amz-Date=d").unwrap();
+    let row = ask(get, Object, "versionId=%76&cache-buster=1&marker=x&x-id=GetObject", &[]).unwrap();
+    let query = Query::parse("versionId=%76&cache-buster=1&marker=x&x-id=GetObject&X-Amz-Date=d").unwrap();
     assert_eq!(row.passed_query(&query), "versionId=%76");
     for (method, scope, query) in [
         (get, Object, "metadata-search"),
@@ -206,11 +152,7 @@ fn a_read_ignores_what_s3_ignores_and_refuses_other_sub_resources() {
         (&Method::HEAD, Object, "torrent"),
         (&Method::HEAD, Bucket, "versioning"),
     ] {
-        assert_eq!(
-            code(ask(method, scope, query, &[])),
-            "NotImplemented",
-            "{query}"
-        );
+        assert_eq!(code(ask(method, scope, query, &[])), "NotImplemented", "{query}");
     }
     let torrent = ask(get, Object, "torrent", &[]).unwrap();
     assert_eq!(torrent.refusal().unwrap().s3().0, "NotImplemented");
@@ -235,29 +177,15 @@ fn what_a_backend_may_mistake_for_a_deletion_or_an_overwrite_is_refused() {
         .map(|row| row.op.name())
         .collect();
     // Each of these is known to MinIO, Ceph RGW and Garage. Check all three before adding one.
-    assert_eq!(
-        known,
-        [
-            "PutObjectAcl",
-            "PutObjectLegalHold",
-            "PutObjectRetention",
-            "PutObjectTagging"
-        ]
-    );
+    assert_eq!(known, ["PutObjectAcl", "PutObjectLegalHold", "PutObjectRetention", "PutObjectTagging"]);
 }
 
 #[test]
 fn a_parameter_given_twice_is_refused() {
     let twice = "partNumber=1&uploadId=u&partNumber=2";
-    assert_eq!(
-        code(ask(&Method::PUT, Scope::Object, twice, &[])),
-        "InvalidArgument"
-    );
+    assert_eq!(code(ask(&Method::PUT, Scope::Object, twice, &[])), "InvalidArgument");
     let twice = "versionId=a&version%49d=b";
-    assert_eq!(
-        code(ask(&Method::GET, Scope::Object, twice, &[])),
-        "InvalidArgument"
-    );
+    assert_eq!(code(ask(&Method::GET, Scope::Object, twice, &[])), "InvalidArgument");
 }
 
 #[test]
@@ -275,29 +203,14 @@ fn headers_that_change_what_a_write_means_are_refused() {
     ] {
         for method in [Method::PUT, Method::DELETE, Method::GET] {
             let pairs = [(header, "true")];
-            assert_eq!(
-                code(ask(&method, Scope::Object, "", &pairs)),
-                "NotImplemented",
-                "{header}"
-            );
+            assert_eq!(code(ask(&method, Scope::Object, "", &pairs)), "NotImplemented", "{header}");
             let query = format!("{}=true", header.to_ascii_uppercase());
-            assert_eq!(
-                code(ask(&method, Scope::Object, &query, &[])),
-                "NotImplemented",
-                "{query}"
-            );
+            assert_eq!(code(ask(&method, Scope::Object, &query, &[])), "NotImplemented", "{query}");
         }
     }
     let source = [("x-amz-copy-source", "/b/k")];
-    for (method, query) in [
-        (Method::PUT, "tagging"),
-        (Method::POST, "uploads"),
-        (Method::GET, ""),
-    ] {
-        assert_eq!(
-            code(ask(&method, Scope::Object, query, &source)),
-            "InvalidArgument"
-        );
+    for (method, query) in [(Method::PUT, "tagging"), (Method::POST, "uploads"), (Method::GET, "")] {
+        assert_eq!(code(ask(&method, Scope::Object, query, &source)), "InvalidArgument");
     }
     let mut two = headers(&source);
     two.append("x-amz-copy-source", HeaderValue::from_static("/b/other"));
@@ -305,21 +218,12 @@ fn headers_that_change_what_a_write_means_are_refused() {
     assert_eq!(code(result), "InvalidArgument");
     // MinIO takes any POST of a form to a bucket for an upload.
     let form = [("content-type", "multipart/form-data; boundary=x")];
-    assert_eq!(
-        code(ask(&Method::POST, Scope::Bucket, "delete", &form)),
-        "InvalidArgument"
-    );
+    assert_eq!(code(ask(&Method::POST, Scope::Bucket, "delete", &form)), "InvalidArgument");
 }
 
 #[test]
 fn a_preflight_carries_any_query() {
-    let row = ask(
-        &Method::OPTIONS,
-        Scope::Object,
-        "partNumber=1&uploadId=u&append",
-        &[],
-    )
-    .unwrap();
+    let row = ask(&Method::OPTIONS, Scope::Object, "partNumber=1&uploadId=u&append", &[]).unwrap();
     assert_eq!(row.op, Op::CorsPreflight);
     assert_eq!(row.passed_query(&Query::parse("partNumber=1").unwrap()), "");
     assert_eq!(row.action, None);
@@ -332,11 +236,7 @@ fn a_version_needs_its_own_permission() {
     let query = Query::parse("versionId=v").unwrap();
     assert_eq!(row.action_for(&query), Some("s3:GetObjectVersion"));
     for row in TABLE {
-        assert!(
-            row.version_action.is_none() || row.names("versionId"),
-            "{:?}",
-            row.op
-        );
+        assert!(row.version_action.is_none() || row.names("versionId"), "{:?}", row.op);
     }
 }
 
@@ -417,11 +317,7 @@ fn authentication_and_answers() {
         ("last-modified", "x"),
     ]);
     strip_owned_response_headers(&mut map);
-    let kept = headers(&[
-        ("x-amz-missing-meta", "1"),
-        ("x-amz-tagging-count", "1"),
-        ("last-modified", "x"),
-    ]);
+    let kept = headers(&[("x-amz-missing-meta", "1"), ("x-amz-tagging-count", "1"), ("last-modified", "x")]);
     assert_eq!(map, kept);
 }
 
@@ -472,10 +368,7 @@ fn markdown() -> String {
         Authentication parameters and `x-id` are accepted everywhere.\n\n",
     );
     for treatment in ["sealed", "translated", "forwarded", "ours", "refused"] {
-        let count = TABLE
-            .iter()
-            .filter(|row| row.treatment.name() == treatment)
-            .count();
+        let count = TABLE.iter().filter(|row| row.treatment.name() == treatment).count();
         writeln!(out, "- {treatment}: {count}").unwrap();
     }
     out.push_str("\n| Operation | Request | IAM action | Treatment | Also accepts |\n|---|---|---|---|---|\n");

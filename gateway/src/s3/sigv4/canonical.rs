@@ -77,9 +77,7 @@ impl Canonical<'_> {
 
 /// Trims, and makes one space of each run of white space.
 fn push_words(out: &mut Vec<u8>, value: &[u8]) {
-    let words = value
-        .split(|b| matches!(b, b' ' | b'\t'))
-        .filter(|word| !word.is_empty());
+    let words = value.split(|b| matches!(b, b' ' | b'\t')).filter(|word| !word.is_empty());
     for (i, word) in words.enumerate() {
         if i > 0 {
             out.push(b' ');
@@ -105,11 +103,7 @@ fn recode(out: &mut Vec<u8>, raw: &[u8], place: Place) {
             b'/' if place == Place::Path => out.push(byte),
             _ => {
                 const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
-                out.extend_from_slice(&[
-                    b'%',
-                    DIGITS[usize::from(byte >> 4)],
-                    DIGITS[usize::from(byte & 15)],
-                ]);
+                out.extend_from_slice(&[b'%', DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
             }
         }
     }
@@ -131,10 +125,7 @@ fn decode_byte(raw: &[u8], place: Place) -> Option<(u8, &[u8])> {
 
 /// The parameters of a raw query as they are: name, and value or the empty string.
 pub(in crate::s3) fn pairs(query: &str) -> impl Iterator<Item = (&str, &str)> {
-    query
-        .split('&')
-        .filter(|pair| !pair.is_empty())
-        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+    query.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split_once('=').unwrap_or((pair, "")))
 }
 
 /// Percent-decoded text of a query parameter; bytes that are no UTF-8 become U+FFFD. A `+` stays: base64 is sent unencoded.
@@ -178,11 +169,7 @@ fn push_query(out: &mut Vec<u8>, query: &str) {
 pub fn push_hex(out: &mut String, bytes: &[u8]) {
     for byte in bytes {
         for nibble in [byte >> 4, byte & 15] {
-            out.push(char::from(if nibble < 10 {
-                b'0' + nibble
-            } else {
-                b'a' - 10 + nibble
-            }));
+            out.push(char::from(if nibble < 10 { b'0' + nibble } else { b'a' - 10 + nibble }));
         }
     }
 }

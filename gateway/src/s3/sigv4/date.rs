@@ -10,9 +10,7 @@ pub fn parse_basic(text: &str) -> Option<i64> {
         return None;
     }
     let number = |range: std::ops::Range<usize>| {
-        bytes[range].iter().try_fold(0u16, |n, b| {
-            b.is_ascii_digit().then(|| n * 10 + u16::from(b - b'0'))
-        })
+        bytes[range].iter().try_fold(0u16, |n, b| b.is_ascii_digit().then(|| n * 10 + u16::from(b - b'0')))
     };
     let small = |range| number(range).and_then(|n| u8::try_from(n).ok());
     let month = Month::try_from(small(4..6)?).ok()?;
@@ -39,11 +37,7 @@ pub fn format_basic(seconds: i64) -> Option<String> {
 
 /// Seconds since 1970 of `Fri, 24 May 2013 00:00:00 GMT` (or `+0000`), or of the basic form.
 pub fn parse_any(text: &str) -> Option<i64> {
-    parse_basic(text).or_else(|| {
-        OffsetDateTime::parse(text, &Rfc2822)
-            .ok()
-            .map(OffsetDateTime::unix_timestamp)
-    })
+    parse_basic(text).or_else(|| OffsetDateTime::parse(text, &Rfc2822).ok().map(OffsetDateTime::unix_timestamp))
 }
 
 #[cfg(test)]
@@ -60,10 +54,7 @@ mod tests {
         ] {
             assert_eq!(parse_any(text), Some(1_369_353_600), "{text}");
         }
-        assert_eq!(
-            format_basic(1_369_353_600).as_deref(),
-            Some("20130524T000000Z")
-        );
+        assert_eq!(format_basic(1_369_353_600).as_deref(), Some("20130524T000000Z"));
     }
 
     #[test]

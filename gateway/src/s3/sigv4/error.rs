@@ -70,10 +70,9 @@ impl SignatureError {
     /// S3 code and text for the client.
     pub fn s3(&self) -> (S3ErrorCode, Cow<'_, str>) {
         let (code, message) = match self {
-            Self::UnknownAccessKey => (
-                S3ErrorCode::InvalidAccessKeyId,
-                "The access key ID you provided does not exist in our records.",
-            ),
+            Self::UnknownAccessKey => {
+                (S3ErrorCode::InvalidAccessKeyId, "The access key ID you provided does not exist in our records.")
+            }
             Self::Mismatch => (
                 S3ErrorCode::SignatureDoesNotMatch,
                 "The request signature we calculated does not match the signature you provided. Check your secret key and signing method, \
@@ -101,24 +100,21 @@ impl SignatureError {
                 S3ErrorCode::AccessDenied,
                 "Expires lies more than seven days ahead. Presign the URL for a shorter time.",
             ),
-            Self::AnonymousRefused => (
-                S3ErrorCode::AccessDenied,
-                "Access Denied. Anonymous requests are refused here; sign the request.",
-            ),
-            Self::MissingDate => (
-                S3ErrorCode::AccessDenied,
-                "AWS authentication requires a valid Date or x-amz-date header",
-            ),
+            Self::AnonymousRefused => {
+                (S3ErrorCode::AccessDenied, "Access Denied. Anonymous requests are refused here; sign the request.")
+            }
+            Self::MissingDate => {
+                (S3ErrorCode::AccessDenied, "AWS authentication requires a valid Date or x-amz-date header")
+            }
             Self::MissingHeader(name) => {
                 return (
                     S3ErrorCode::MissingSecurityHeader,
                     format!("Your request is missing a required header: {name}").into(),
                 );
             }
-            Self::MissingContentSha256 => (
-                S3ErrorCode::InvalidRequest,
-                "Missing required header for this request: x-amz-content-sha256",
-            ),
+            Self::MissingContentSha256 => {
+                (S3ErrorCode::InvalidRequest, "Missing required header for this request: x-amz-content-sha256")
+            }
             Self::InvalidContentSha256 => (
                 S3ErrorCode::InvalidArgument,
                 "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, \
@@ -127,10 +123,7 @@ impl SignatureError {
             Self::UnsignedHeader(name) => {
                 return (
                     S3ErrorCode::AccessDenied,
-                    format!(
-                        "There were headers present in the request which were not signed: {name}"
-                    )
-                    .into(),
+                    format!("There were headers present in the request which were not signed: {name}").into(),
                 );
             }
             Self::SeveralMechanisms => (
@@ -138,10 +131,7 @@ impl SignatureError {
                 "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or \
                  the Authorization header should be specified",
             ),
-            Self::UnknownScheme => (
-                S3ErrorCode::InvalidArgument,
-                "Unsupported Authorization Type",
-            ),
+            Self::UnknownScheme => (S3ErrorCode::InvalidArgument, "Unsupported Authorization Type"),
             Self::SigV2Refused => (
                 S3ErrorCode::InvalidRequest,
                 "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.",

@@ -38,25 +38,14 @@ impl<'a> Presigned<'a> {
             if name.eq_ignore_ascii_case("x-amz-security-token") {
                 return Err(SignatureError::SessionToken);
             }
-            let Some(i) = NAMES
-                .iter()
-                .position(|known| name.eq_ignore_ascii_case(known))
-            else {
+            let Some(i) = NAMES.iter().position(|known| name.eq_ignore_ascii_case(known)) else {
                 continue;
             };
             if values[i].replace(decode(value)).is_some() {
                 return Err(SignatureError::QueryMalformed("a parameter is in it twice"));
             }
         }
-        let [
-            algorithm,
-            credential,
-            date,
-            expires,
-            signed_headers,
-            signature,
-            content_sha256,
-        ] = values;
+        let [algorithm, credential, date, expires, signed_headers, signature, content_sha256] = values;
         let required = |value: Option<Cow<'a, str>>| {
             value.ok_or(SignatureError::QueryMalformed(
                 "query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, X-Amz-Signature, X-Amz-Date, \
@@ -116,9 +105,7 @@ pub fn header_time(headers: &HeaderMap) -> Result<i64, SignatureError> {
         Some(value) => Some(value),
         None => single(headers, DATE.as_str(), SignatureError::MissingDate)?,
     };
-    value
-        .and_then(date::parse_any)
-        .ok_or(SignatureError::MissingDate)
+    value.and_then(date::parse_any).ok_or(SignatureError::MissingDate)
 }
 
 /// Names of `SignedHeaders`, sorted.
@@ -128,12 +115,7 @@ pub fn signed_names(list: &str) -> Result<Vec<&str>, &'static str> {
     if names.windows(2).any(|pair| pair[0] == pair[1]) {
         return Err("a header is in SignedHeaders twice");
     }
-    let valid = |name: &&str| {
-        !name.is_empty()
-            && name
-                .bytes()
-                .all(|b| b.is_ascii_graphic() && !b.is_ascii_uppercase())
-    };
+    let valid = |name: &&str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_graphic() && !b.is_ascii_uppercase());
     if !names.iter().all(valid) {
         return Err("SignedHeaders must be lower-case names separated by \";\"");
     }

@@ -44,8 +44,7 @@ impl SigningKey {
 
     /// Compares in constant time. Only lower-case hexadecimal is a signature: the next chunk's covers this text.
     pub fn verifies(&self, message: &[u8], signature: &str) -> bool {
-        constant_time::verify_slices_are_equal(self.sign(message).as_bytes(), signature.as_bytes())
-            .is_ok()
+        constant_time::verify_slices_are_equal(self.sign(message).as_bytes(), signature.as_bytes()).is_ok()
     }
 }
 
@@ -68,12 +67,7 @@ static NO_KEY: LazyLock<SigningKey> = LazyLock::new(|| SigningKey::derive("", ""
 
 impl KeyCache {
     fn new() -> Self {
-        Self(
-            Cache::builder()
-                .max_capacity(1024)
-                .time_to_idle(Duration::from_hours(1))
-                .build(),
-        )
+        Self(Cache::builder().max_capacity(1024).time_to_idle(Duration::from_hours(1)).build())
     }
 
     fn lookup(&self, credential: &str, secret: &str) -> Option<SigningKey> {
@@ -101,13 +95,7 @@ impl KeyCache {
     /// Every refusal costs the same, whether the key was cached or not and whether the access key is known or not: one
     /// verification with a ready key, one derivation, one verification with what it gave. Only keys that verified are kept,
     /// so nobody fills the cache with made-up regions.
-    pub fn verify(
-        &self,
-        scope: &Scope<'_>,
-        secret: &str,
-        message: &[u8],
-        signature: &str,
-    ) -> Option<SigningKey> {
+    pub fn verify(&self, scope: &Scope<'_>, secret: &str, message: &[u8], signature: &str) -> Option<SigningKey> {
         let cached = self.lookup(scope.credential, secret);
         let ready = cached.as_ref().unwrap_or(&NO_KEY);
         if ready.verifies(message, signature)
@@ -145,9 +133,7 @@ impl<'a> Scope<'a> {
         let (Some(terminator), Some(service), Some(region), Some(date), Some(access_key)) =
             (part(), part(), part(), part(), part())
         else {
-            return Err(
-                "the Credential must have the form \"<access-key>/YYYYMMDD/REGION/s3/aws4_request\"",
-            );
+            return Err("the Credential must have the form \"<access-key>/YYYYMMDD/REGION/s3/aws4_request\"");
         };
         if terminator != "aws4_request" {
             return Err("the Credential must end with \"aws4_request\"");
@@ -158,12 +144,7 @@ impl<'a> Scope<'a> {
         if date.len() != 8 || !date.bytes().all(|b| b.is_ascii_digit()) {
             return Err("the date of the Credential must have the form \"YYYYMMDD\"");
         }
-        Ok(Self {
-            credential,
-            access_key,
-            date,
-            region,
-        })
+        Ok(Self { credential, access_key, date, region })
     }
 
     /// `date/region/s3/aws4_request`
@@ -202,30 +183,18 @@ impl ChunkSigner {
     #[cfg(test)]
     pub fn sign_chunk(&mut self, hash: &digest::Digest) -> String {
         let prefix = format!("{}\n", super::EMPTY_SHA256);
-        let signature = self.key.sign(
-            self.message("AWS4-HMAC-SHA256-PAYLOAD", &prefix, hash)
-                .as_bytes(),
-        );
+        let signature = self.key.sign(self.message("AWS4-HMAC-SHA256-PAYLOAD", &prefix, hash).as_bytes());
         self.previous.clone_from(&signature);
         signature
     }
 
     fn message(&self, algorithm: &str, prefix: &str, hash: &digest::Digest) -> String {
-        let mut message = format!(
-            "{algorithm}\n{}\n{}\n{}\n{prefix}",
-            self.time, self.scope, self.previous
-        );
+        let mut message = format!("{algorithm}\n{}\n{}\n{}\n{prefix}", self.time, self.scope, self.previous);
         push_hex(&mut message, hash.as_ref());
         message
     }
 
-    fn verify(
-        &mut self,
-        algorithm: &str,
-        prefix: &str,
-        hash: &digest::Digest,
-        signature: &str,
-    ) -> bool {
+    fn verify(&mut self, algorithm: &str, prefix: &str, hash: &digest::Digest, signature: &str) -> bool {
         let message = self.message(algorithm, prefix, hash);
         let matches = self.key.verifies(message.as_bytes(), signature);
         if matches {
@@ -244,10 +213,7 @@ mod tests {
     #[test]
     fn scope_is_taken_apart_from_the_right() {
         let scope = Scope::parse(CREDENTIAL).unwrap();
-        assert_eq!(
-            (scope.access_key, scope.date, scope.region),
-            ("AK/ID", "20130524", "us-east-1")
-        );
+        assert_eq!((scope.access_key, scope.date, scope.region), ("AK/ID", "20130524", "us-east-1"));
         assert_eq!(scope.text(), "20130524/us-east-1/s3/aws4_request");
         for wrong in [
             "",
@@ -268,17 +234,9 @@ mod tests {
         let scope = Scope::parse(CREDENTIAL).unwrap();
         let signature = SigningKey::derive("old", scope.date, scope.region).sign(b"message");
         for _ in 0..2 {
-            assert!(
-                cache
-                    .verify(&scope, "old", b"message", &signature)
-                    .is_some()
-            );
+            assert!(cache.verify(&scope, "old", b"message", &signature).is_some());
         }
-        assert!(
-            cache
-                .verify(&scope, "new", b"message", &signature)
-                .is_none()
-        );
+        assert!(cache.verify(&scope, "new", b"message", &signature).is_none());
         assert!(cache.verify(&scope, "old", b"other", &signature).is_none());
     }
 
@@ -286,11 +244,7 @@ mod tests {
     fn only_verified_keys_are_kept() {
         let cache = KeyCache::new();
         let scope = Scope::parse(CREDENTIAL).unwrap();
-        assert!(
-            cache
-                .verify(&scope, "secret", b"message", &"0".repeat(64))
-                .is_none()
-        );
+        assert!(cache.verify(&scope, "secret", b"message", &"0".repeat(64)).is_none());
         assert!(cache.lookup(CREDENTIAL, "secret").is_none());
     }
 }

@@ -38,16 +38,9 @@ impl Request {
     pub fn new(method: &str, uri: &str, headers: &[(&str, &str)]) -> Self {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
-            map.append(
-                HeaderName::from_bytes(name.as_bytes()).unwrap(),
-                HeaderValue::from_str(value).unwrap(),
-            );
+            map.append(HeaderName::from_bytes(name.as_bytes()).unwrap(), HeaderValue::from_str(value).unwrap());
         }
-        Self {
-            method: method.parse().unwrap(),
-            uri: uri.parse().unwrap(),
-            headers: map,
-        }
+        Self { method: method.parse().unwrap(), uri: uri.parse().unwrap(), headers: map }
     }
 
     pub fn verify_at(&self, now: SystemTime) -> Result<Verified, SignatureError> {

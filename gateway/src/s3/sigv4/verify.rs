@@ -9,13 +9,11 @@ use http::{HeaderMap, Method, Uri};
 use super::canonical::{Canonical, decode, pairs};
 use super::error::SignatureError;
 use super::fields::{
-    Presigned, header_time, query_mechanisms, refuse_session_token, require_signed, scheme,
-    signed_names, single,
+    Presigned, header_time, query_mechanisms, refuse_session_token, require_signed, scheme, signed_names, single,
 };
 use super::key::{CLIENT_KEYS, ChunkSigner, Scope, SigningKey};
 use super::{
-    ALGORITHM, STREAMING_SIGNED, STREAMING_SIGNED_TRAILER, STREAMING_UNSIGNED_PAYLOAD_TRAILER,
-    UNSIGNED_PAYLOAD, date,
+    ALGORITHM, STREAMING_SIGNED, STREAMING_SIGNED_TRAILER, STREAMING_UNSIGNED_PAYLOAD_TRAILER, UNSIGNED_PAYLOAD, date,
 };
 use crate::s3::sigv2;
 
@@ -105,8 +103,7 @@ impl PayloadHash {
             STREAMING_SIGNED_TRAILER => Self::StreamingSigned { trailer: true },
             _ => {
                 let mut hash = [0; 32];
-                hex::decode_to_slice(value, &mut hash)
-                    .map_err(|_| SignatureError::InvalidContentSha256)?;
+                hex::decode_to_slice(value, &mut hash).map_err(|_| SignatureError::InvalidContentSha256)?;
                 Self::Sha256(hash)
             }
         })
@@ -114,13 +111,7 @@ impl PayloadHash {
 
     /// Reads `x-amz-content-sha256`, if it is there.
     pub fn from_headers(headers: &HeaderMap) -> Result<Option<Self>, SignatureError> {
-        single(
-            headers,
-            "x-amz-content-sha256",
-            SignatureError::InvalidContentSha256,
-        )?
-        .map(Self::parse)
-        .transpose()
+        single(headers, "x-amz-content-sha256", SignatureError::InvalidContentSha256)?.map(Self::parse).transpose()
     }
 }
 
@@ -150,28 +141,13 @@ pub enum Form<'a> {
 impl<'a> Verifier<'a> {
     /// A verifier with the defaults: presigned Signature Version 2, 15 minutes of skew, path style.
     pub fn new(secrets: &'a dyn Secrets, now: SystemTime) -> Self {
-        Self {
-            secrets,
-            now,
-            sigv2: SigV2Mode::default(),
-            max_skew: Duration::from_mins(15),
-            virtual_host_domain: None,
-        }
+        Self { secrets, now, sigv2: SigV2Mode::default(), max_skew: Duration::from_mins(15), virtual_host_domain: None }
     }
 
     /// Verifies a request. `uri` is as received: nothing decoded, nothing normalised.
-    pub fn verify(
-        &self,
-        method: &Method,
-        uri: &Uri,
-        headers: &HeaderMap,
-    ) -> Result<Authentication, SignatureError> {
+    pub fn verify(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<Authentication, SignatureError> {
         let query = uri.query().unwrap_or_default();
-        let header = single(
-            headers,
-            AUTHORIZATION.as_str(),
-            SignatureError::SeveralMechanisms,
-        )?;
+        let header = single(headers, AUTHORIZATION.as_str(), SignatureError::SeveralMechanisms)?;
         let (v4, v2) = query_mechanisms(query);
         let verified = match (header, v4, v2) {
             (None, false, false) => return Ok(Authentication::Anonymous),
@@ -195,16 +171,9 @@ impl<'a> Verifier<'a> {
     /// whether it allows the form, is for whoever reads the policy.
     pub fn verify_form(&self, policy: &str, form: Form<'_>) -> Result<Verified, SignatureError> {
         let access_key = match form {
-            Form::V4 {
-                algorithm,
-                credential,
-                date: time,
-                signature,
-            } => {
+            Form::V4 { algorithm, credential, date: time, signature } => {
                 if algorithm != ALGORITHM {
-                    return Err(SignatureError::QueryMalformed(
-                        "x-amz-algorithm must be \"AWS4-HMAC-SHA256\"",
-                    ));
+                    return Err(SignatureError::QueryMalformed("x-amz-algorithm must be \"AWS4-HMAC-SHA256\""));
                 }
                 let scope = Scope::parse(credential).map_err(SignatureError::QueryMalformed)?;
                 if date::parse_basic(time).is_none() || time.get(..8) != Some(scope.date) {
@@ -215,10 +184,7 @@ impl<'a> Verifier<'a> {
                 self.check_v4(&scope, policy.as_bytes(), signature)?;
                 scope.access_key
             }
-            Form::V2 {
-                access_key,
-                signature,
-            } => {
+            Form::V2 { access_key, signature } => {
                 if self.sigv2 == SigV2Mode::Off {
                     return Err(SignatureError::SigV2Refused);
                 }
@@ -245,18 +211,13 @@ impl<'a> Verifier<'a> {
         let malformed = SignatureError::HeaderMalformed;
         let [mut credential, mut names, mut signature] = [None; 3];
         for field in fields.split(',') {
-            let (name, value) = field
-                .trim()
-                .split_once('=')
-                .ok_or(malformed("a field has no \"=\""))?;
+            let (name, value) = field.trim().split_once('=').ok_or(malformed("a field has no \"=\""))?;
             let place = match name {
                 "Credential" => &mut credential,
                 "SignedHeaders" => &mut names,
                 "Signature" => &mut signature,
                 _ => {
-                    return Err(malformed(
-                        "only Credential, SignedHeaders and Signature may be in it",
-                    ));
+                    return Err(malformed("only Credential, SignedHeaders and Signature may be in it"));
                 }
             };
             if place.replace(value).is_some() {
@@ -273,61 +234,34 @@ impl<'a> Verifier<'a> {
         let seconds = header_time(headers)?;
         let time = date::format_basic(seconds).ok_or(SignatureError::MissingDate)?;
         if time[..8] != *scope.date {
-            return Err(malformed(
-                "the date of the Credential is not the date of the request",
-            ));
+            return Err(malformed("the date of the Credential is not the date of the request"));
         }
         self.check_skew(seconds)?;
-        let payload = single(
-            headers,
-            "x-amz-content-sha256",
-            SignatureError::InvalidContentSha256,
-        )?
-        .ok_or(SignatureError::MissingContentSha256)?;
+        let payload = single(headers, "x-amz-content-sha256", SignatureError::InvalidContentSha256)?
+            .ok_or(SignatureError::MissingContentSha256)?;
         self.finish(
-            &Request {
-                method,
-                uri,
-                headers,
-                names: &names,
-                time,
-                payload,
-                presigned: false,
-            },
+            &Request { method, uri, headers, names: &names, time, payload, presigned: false },
             &scope,
             signature,
         )
     }
 
     /// `X-Amz-Algorithm`, `-Credential`, `-Date`, `-Expires`, `-SignedHeaders` and `-Signature` in the query.
-    fn presigned(
-        &self,
-        method: &Method,
-        uri: &Uri,
-        headers: &HeaderMap,
-    ) -> Result<Verified, SignatureError> {
+    fn presigned(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<Verified, SignatureError> {
         let malformed = SignatureError::QueryMalformed;
         let query = Presigned::parse(uri.query().unwrap_or_default())?;
         if query.algorithm != ALGORITHM {
-            return Err(malformed(
-                "X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256\"",
-            ));
+            return Err(malformed("X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256\""));
         }
         let scope = Scope::parse(&query.credential).map_err(malformed)?;
         let names = signed_names(&query.signed_headers).map_err(malformed)?;
         refuse_session_token(headers)?;
-        let seconds = date::parse_basic(&query.date).ok_or(malformed(
-            "X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"",
-        ))?;
+        let seconds = date::parse_basic(&query.date)
+            .ok_or(malformed("X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\""))?;
         if query.date[..8] != *scope.date {
-            return Err(malformed(
-                "the date of the Credential is not the date of X-Amz-Date",
-            ));
+            return Err(malformed("the date of the Credential is not the date of X-Amz-Date"));
         }
-        let expires: i64 = query
-            .expires
-            .parse()
-            .map_err(|_| malformed("X-Amz-Expires should be a number"))?;
+        let expires: i64 = query.expires.parse().map_err(|_| malformed("X-Amz-Expires should be a number"))?;
         if expires < 1 {
             return Err(malformed("X-Amz-Expires must be positive"));
         }
@@ -343,11 +277,7 @@ impl<'a> Verifier<'a> {
         if now > seconds + expires {
             return Err(SignatureError::Expired);
         }
-        let header = single(
-            headers,
-            "x-amz-content-sha256",
-            SignatureError::InvalidContentSha256,
-        )?;
+        let header = single(headers, "x-amz-content-sha256", SignatureError::InvalidContentSha256)?;
         let payload = match (header, query.content_sha256.as_deref()) {
             (Some(header), Some(query)) if header != query => {
                 return Err(SignatureError::InvalidContentSha256);
@@ -356,27 +286,14 @@ impl<'a> Verifier<'a> {
         };
         let time = query.date.clone().into_owned();
         self.finish(
-            &Request {
-                method,
-                uri,
-                headers,
-                names: &names,
-                time,
-                payload,
-                presigned: true,
-            },
+            &Request { method, uri, headers, names: &names, time, payload, presigned: true },
             &scope,
             &query.signature,
         )
     }
 
     /// The end of every Signature Version 4: what must be signed is, and the signature holds.
-    fn finish(
-        &self,
-        request: &Request<'_>,
-        scope: &Scope<'_>,
-        signature: &str,
-    ) -> Result<Verified, SignatureError> {
+    fn finish(&self, request: &Request<'_>, scope: &Scope<'_>, signature: &str) -> Result<Verified, SignatureError> {
         let authority = request.uri.authority().map(http::uri::Authority::as_str);
         if authority.is_none() && !request.headers.contains_key(HOST) {
             return Err(SignatureError::MissingHeader("Host"));
@@ -400,20 +317,10 @@ impl<'a> Verifier<'a> {
             scope: scope.text().to_owned(),
             previous: signature.to_owned(),
         });
-        Ok(Verified {
-            access_key: scope.access_key.to_owned(),
-            payload,
-            presigned: request.presigned,
-            chunks,
-        })
+        Ok(Verified { access_key: scope.access_key.to_owned(), payload, presigned: request.presigned, chunks })
     }
 
-    fn check_v4(
-        &self,
-        scope: &Scope<'_>,
-        message: &[u8],
-        signature: &str,
-    ) -> Result<SigningKey, SignatureError> {
+    fn check_v4(&self, scope: &Scope<'_>, message: &[u8], signature: &str) -> Result<SigningKey, SignatureError> {
         let secret = self.secrets.secret(scope.access_key);
         let key = CLIENT_KEYS.verify(scope, secret.unwrap_or(NO_SECRET), message, signature);
         match (secret, key) {
@@ -434,31 +341,21 @@ impl<'a> Verifier<'a> {
         if self.sigv2 != SigV2Mode::All {
             return Err(SignatureError::SigV2Refused);
         }
-        let (access_key, signature) =
-            field
-                .rsplit_once(':')
-                .ok_or(SignatureError::HeaderMalformed(
-                    "it must have the form \"AWS <access-key>:<signature>\"",
-                ))?;
+        let (access_key, signature) = field
+            .rsplit_once(':')
+            .ok_or(SignatureError::HeaderMalformed("it must have the form \"AWS <access-key>:<signature>\""))?;
         self.check_skew(header_time(headers)?)?;
         // Signed as one of the x-amz headers where the time is there.
         let date = if headers.contains_key("x-amz-date") {
             Cow::Borrowed("")
         } else {
-            headers
-                .get(DATE)
-                .map_or(Cow::Borrowed(""), |v| String::from_utf8_lossy(v.as_bytes()))
+            headers.get(DATE).map_or(Cow::Borrowed(""), |v| String::from_utf8_lossy(v.as_bytes()))
         };
         self.finish_v2(method, uri, headers, access_key, signature, &date, false)
     }
 
     /// `AWSAccessKeyId`, `Expires` and `Signature` in the query.
-    fn presigned_v2(
-        &self,
-        method: &Method,
-        uri: &Uri,
-        headers: &HeaderMap,
-    ) -> Result<Verified, SignatureError> {
+    fn presigned_v2(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<Verified, SignatureError> {
         if self.sigv2 == SigV2Mode::Off {
             return Err(SignatureError::SigV2Refused);
         }
@@ -475,41 +372,21 @@ impl<'a> Verifier<'a> {
                 return Err(malformed("a parameter is in it twice"));
             }
         }
-        let (Some(access_key), Some(expires), Some(signature)) = (access_key, expires, signature)
-        else {
-            return Err(malformed(
-                "AWSAccessKeyId, Expires and Signature must all be there",
-            ));
+        let (Some(access_key), Some(expires), Some(signature)) = (access_key, expires, signature) else {
+            return Err(malformed("AWSAccessKeyId, Expires and Signature must all be there"));
         };
-        let until: i64 = expires
-            .parse()
-            .map_err(|_| malformed("Expires must be a number of seconds since 1970"))?;
+        let until: i64 = expires.parse().map_err(|_| malformed("Expires must be a number of seconds since 1970"))?;
         let now = self.seconds();
         if now > until {
             return Err(SignatureError::Expired);
         }
-        if until
-            > now
-                .saturating_add(i64::from(MAX_EXPIRES))
-                .saturating_add(self.skew())
-        {
+        if until > now.saturating_add(i64::from(MAX_EXPIRES)).saturating_add(self.skew()) {
             return Err(SignatureError::ExpiresTooLate);
         }
-        self.finish_v2(
-            method,
-            uri,
-            headers,
-            &access_key,
-            &signature,
-            &expires,
-            true,
-        )
+        self.finish_v2(method, uri, headers, &access_key, &signature, &expires, true)
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "a request taken apart, and its three authentication fields"
-    )]
+    #[expect(clippy::too_many_arguments, reason = "a request taken apart, and its three authentication fields")]
     fn finish_v2(
         &self,
         method: &Method,
@@ -522,28 +399,17 @@ impl<'a> Verifier<'a> {
     ) -> Result<Verified, SignatureError> {
         refuse_session_token(headers)?;
         let bucket = sigv2::host_bucket(uri, headers, self.virtual_host_domain);
-        let message =
-            sigv2::string_to_sign(method, uri, headers, date, bucket.as_deref(), presigned);
+        let message = sigv2::string_to_sign(method, uri, headers, date, bucket.as_deref(), presigned);
         self.check_v2(access_key, &message, signature)?;
         let payload = PayloadHash::from_headers(headers)?.unwrap_or(PayloadHash::Unsigned);
         if matches!(payload, PayloadHash::StreamingSigned { .. }) {
             // There is no Signature Version 2 of a chunk.
             return Err(SignatureError::InvalidContentSha256);
         }
-        Ok(Verified {
-            access_key: access_key.to_owned(),
-            payload,
-            presigned,
-            chunks: None,
-        })
+        Ok(Verified { access_key: access_key.to_owned(), payload, presigned, chunks: None })
     }
 
-    fn check_v2(
-        &self,
-        access_key: &str,
-        message: &[u8],
-        signature: &str,
-    ) -> Result<(), SignatureError> {
+    fn check_v2(&self, access_key: &str, message: &[u8], signature: &str) -> Result<(), SignatureError> {
         let secret = self.secrets.secret(access_key);
         let matches = sigv2::verifies(secret.unwrap_or(NO_SECRET), message, signature);
         match (secret, matches) {
@@ -562,10 +428,7 @@ impl<'a> Verifier<'a> {
 
     /// Now, in seconds since 1970.
     fn seconds(&self) -> i64 {
-        let seconds = self
-            .now
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |d| d.as_secs());
+        let seconds = self.now.duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
         i64::try_from(seconds).unwrap_or(i64::MAX)
     }
 

@@ -14,10 +14,7 @@ pub struct Edits<'d> {
 
 impl<'d> Edits<'d> {
     pub(super) fn new(document: &'d Document<'d>) -> Self {
-        Self {
-            document,
-            replacements: Vec::new(),
-        }
+        Self { document, replacements: Vec::new() }
     }
 
     /// Gives an element another text, escaped here, in place of all that it holds.
@@ -54,17 +51,14 @@ impl<'d> Edits<'d> {
 
     /// Takes an element out.
     pub fn remove(&mut self, element: Element<'d>) {
-        self.replacements
-            .push((element.node().span.clone(), String::new()));
+        self.replacements.push((element.node().span.clone(), String::new()));
     }
 
     /// The edited document.
     pub fn finish(mut self) -> Vec<u8> {
         // Stable, so that insertions at one place keep their order. At one place, insertions belong to what ends there and so come
         // before an edit of what begins there, and an outer edit before an inner one.
-        self.replacements.sort_by_key(|(range, _)| {
-            (range.start, !range.is_empty(), std::cmp::Reverse(range.end))
-        });
+        self.replacements.sort_by_key(|(range, _)| (range.start, !range.is_empty(), std::cmp::Reverse(range.end)));
         let source = self.document.source;
         let added: usize = self.replacements.iter().map(|(_, xml)| xml.len()).sum();
         let mut out = Vec::with_capacity(source.len() + added);
@@ -88,8 +82,7 @@ impl<'d> Edits<'d> {
         let tag = &source[node.span.clone()];
         let tag = tag.strip_suffix("/>").unwrap_or(tag).trim_end();
         let qualified = &source[node.span.start + 1..node.name.end];
-        self.replacements
-            .push((node.span.clone(), format!("{tag}>{xml}</{qualified}>")));
+        self.replacements.push((node.span.clone(), format!("{tag}>{xml}</{qualified}>")));
     }
 }
 
@@ -137,10 +130,7 @@ mod tests {
         edits.append(root.child("d").unwrap(), "<k/>");
         edits.set_text(root.child("e").unwrap(), "<");
         edits.append(root, "<l/>");
-        assert_eq!(
-            String::from_utf8(edits.finish()).unwrap(),
-            "<a><i/><j/><d x='1'><k/></d><n:e>&lt;</n:e><l/></a>"
-        );
+        assert_eq!(String::from_utf8(edits.finish()).unwrap(), "<a><i/><j/><d x='1'><k/></d><n:e>&lt;</n:e><l/></a>");
     }
 
     proptest! {

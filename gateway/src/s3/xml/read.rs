@@ -58,12 +58,8 @@ pub fn read_complete(body: &[u8]) -> Result<Vec<CompletedPart>, Error> {
 
 fn completed_part(element: Element<'_>) -> Result<CompletedPart, Error> {
     let number = required(element, "PartNumber")?;
-    let number = number
-        .trim()
-        .parse()
-        .ok()
-        .filter(|number| (1..=MAX_PART_NUMBER).contains(number))
-        .ok_or_else(|| {
+    let number =
+        number.trim().parse().ok().filter(|number| (1..=MAX_PART_NUMBER).contains(number)).ok_or_else(|| {
             Error::client(
                 S3ErrorCode::InvalidArgument,
                 "Part number must be an integer between 1 and 10000, inclusive.",
@@ -75,11 +71,7 @@ fn completed_part(element: Element<'_>) -> Result<CompletedPart, Error> {
             checksums.push((algorithm, value.trim().to_owned()));
         }
     }
-    Ok(CompletedPart {
-        number,
-        etag: unquoted(&required(element, "ETag")?),
-        checksums,
-    })
+    Ok(CompletedPart { number, etag: unquoted(&required(element, "ETag")?), checksums })
 }
 
 /// A `Delete` document.
@@ -150,16 +142,13 @@ fn delete_target(element: Element<'_>) -> Result<DeleteTarget, Error> {
 fn client_document<'a>(body: &'a [u8], root: &str) -> Result<Document<'a>, Error> {
     let document = Document::parse(body).map_err(|error| error.of_client())?;
     if document.root().name() != root {
-        return Err(malformed(format!(
-            "The XML you provided is not a {root} document."
-        )));
+        return Err(malformed(format!("The XML you provided is not a {root} document.")));
     }
     Ok(document)
 }
 
 fn required(element: Element<'_>, name: &'static str) -> Result<String, Error> {
-    optional(element, name)?
-        .ok_or_else(|| malformed(format!("{} without {name}.", element.name().to_owned())))
+    optional(element, name)?.ok_or_else(|| malformed(format!("{} without {name}.", element.name().to_owned())))
 }
 
 fn optional(element: Element<'_>, name: &str) -> Result<Option<String>, Error> {
@@ -176,10 +165,7 @@ fn optional(element: Element<'_>, name: &str) -> Result<Option<String>, Error> {
 
 fn unquoted(etag: &str) -> String {
     let etag = etag.trim();
-    etag.strip_prefix('"')
-        .and_then(|etag| etag.strip_suffix('"'))
-        .unwrap_or(etag)
-        .to_owned()
+    etag.strip_prefix('"').and_then(|etag| etag.strip_suffix('"')).unwrap_or(etag).to_owned()
 }
 
 #[cfg(test)]
@@ -199,43 +185,23 @@ mod tests {
             <Part><PartNumber>9</PartNumber><ETag>"bb"</ETag><ChecksumCRC32>AAAAAA==</ChecksumCRC32><ChecksumSHA256>x</ChecksumSHA256></Part>
             <Part><PartNumber> 10000 </PartNumber><ETag>cc</ETag></Part></CompleteMultipartUpload>"#;
         let parts = read_complete(body).unwrap();
-        assert_eq!(
-            parts.iter().map(|part| part.number).collect::<Vec<_>>(),
-            [1, 9, 10_000]
-        );
-        assert_eq!(
-            parts
-                .iter()
-                .map(|part| part.etag.as_str())
-                .collect::<Vec<_>>(),
-            ["aa", "bb", "cc"]
-        );
+        assert_eq!(parts.iter().map(|part| part.number).collect::<Vec<_>>(), [1, 9, 10_000]);
+        assert_eq!(parts.iter().map(|part| part.etag.as_str()).collect::<Vec<_>>(), ["aa", "bb", "cc"]);
         assert_eq!(
             parts[1].checksums,
-            [
-                (ChecksumAlgorithm::Crc32, "AAAAAA==".to_owned()),
-                (ChecksumAlgorithm::Sha256, "x".to_owned())
-            ]
+            [(ChecksumAlgorithm::Crc32, "AAAAAA==".to_owned()), (ChecksumAlgorithm::Sha256, "x".to_owned())]
         );
     }
 
     #[test]
     fn complete_refused() {
-        let part =
-            |number: &str| format!("<Part><PartNumber>{number}</PartNumber><ETag>e</ETag></Part>");
-        let body =
-            |inner: &str| format!("<CompleteMultipartUpload>{inner}</CompleteMultipartUpload>");
+        let part = |number: &str| format!("<Part><PartNumber>{number}</PartNumber><ETag>e</ETag></Part>");
+        let body = |inner: &str| format!("<CompleteMultipartUpload>{inner}</CompleteMultipartUpload>");
         let read = |inner: &str| code(read_complete(body(inner).as_bytes()));
         assert_eq!(read(""), "MalformedXML");
-        assert_eq!(
-            read("<Part><PartNumber>1</PartNumber></Part>"),
-            "MalformedXML"
-        );
+        assert_eq!(read("<Part><PartNumber>1</PartNumber></Part>"), "MalformedXML");
         assert_eq!(read("<Part><ETag>e</ETag></Part>"), "MalformedXML");
-        assert_eq!(
-            read("<Part><PartNumber>1</PartNumber><ETag>a</ETag><ETag>b</ETag></Part>"),
-            "MalformedXML"
-        );
+        assert_eq!(read("<Part><PartNumber>1</PartNumber><ETag>a</ETag><ETag>b</ETag></Part>"), "MalformedXML");
         for number in ["0", "10001", "-1", "x", "1.0", "99999999999"] {
             assert_eq!(read(&part(number)), "InvalidArgument", "{number}");
         }
@@ -243,9 +209,7 @@ mod tests {
         assert_eq!(read(&(part("2") + &part("2"))), "InvalidPartOrder");
         assert_eq!(code(read_complete(b"<Other/>")), "MalformedXML");
         assert_eq!(code(read_complete(b"")), "MalformedXML");
-        let all: String = (1..=10_000)
-            .map(|number| part(&number.to_string()))
-            .collect();
+        let all: String = (1..=10_000).map(|number| part(&number.to_string())).collect();
         assert_eq!(read_complete(body(&all).as_bytes()).unwrap().len(), 10_000);
     }
 
@@ -267,13 +231,7 @@ mod tests {
             size: Some(7),
             last_modified: Some("t".into()),
         };
-        assert_eq!(
-            read_delete(body).unwrap(),
-            DeleteRequest {
-                objects: vec![target, conditional],
-                quiet: true
-            }
-        );
+        assert_eq!(read_delete(body).unwrap(), DeleteRequest { objects: vec![target, conditional], quiet: true });
         let object = "<Object><Key>k</Key></Object>";
         let of = |inner: &str| read_delete(format!("<Delete>{inner}</Delete>").as_bytes());
         assert!(!of(object).unwrap().quiet);

@@ -125,9 +125,7 @@ impl CopyResult<'_> {
 
     fn write(&self, root: &'static str, with_kind: bool) -> String {
         let mut xml = Xml::root(root);
-        xml.leaf("LastModified", self.last_modified)
-            .etag(self.etag)
-            .checksum(self.checksum, with_kind);
+        xml.leaf("LastModified", self.last_modified).etag(self.etag).checksum(self.checksum, with_kind);
         xml.end()
     }
 }
@@ -181,16 +179,10 @@ impl ListPartsResult<'_> {
         if let Some(next) = self.next_part_number_marker {
             xml.number("NextPartNumberMarker", next.into());
         }
-        xml.number("MaxParts", self.max_parts.into())
-            .flag("IsTruncated", self.next_part_number_marker.is_some());
+        xml.number("MaxParts", self.max_parts.into()).flag("IsTruncated", self.next_part_number_marker.is_some());
         if let Some((algorithm, kind)) = self.checksum {
-            let shown = ShownChecksum {
-                algorithm,
-                kind,
-                value: String::new(),
-            };
-            xml.leaf("ChecksumAlgorithm", shown.algorithm_name())
-                .leaf("ChecksumType", shown.kind_name());
+            let shown = ShownChecksum { algorithm, kind, value: String::new() };
+            xml.leaf("ChecksumAlgorithm", shown.algorithm_name()).leaf("ChecksumType", shown.kind_name());
         }
         for part in &self.parts {
             xml.open("Part")
@@ -264,8 +256,7 @@ impl ObjectAttributes<'_> {
             if let Some(next) = parts.next_part_number_marker {
                 xml.number("NextPartNumberMarker", next.into());
             }
-            xml.number("MaxParts", parts.max_parts.into())
-                .flag("IsTruncated", parts.next_part_number_marker.is_some());
+            xml.number("MaxParts", parts.max_parts.into()).flag("IsTruncated", parts.next_part_number_marker.is_some());
             for part in &parts.parts {
                 xml.open("Part")
                     .number("PartNumber", part.number.into())
@@ -293,10 +284,7 @@ struct Xml {
 
 impl Xml {
     fn root(name: &'static str) -> Self {
-        Self {
-            out: format!("<{name} xmlns=\"{NAMESPACE}\">"),
-            open: vec![name],
-        }
+        Self { out: format!("<{name} xmlns=\"{NAMESPACE}\">"), open: vec![name] }
     }
 
     fn open(&mut self, name: &'static str) -> &mut Self {
@@ -357,11 +345,7 @@ mod tests {
     use crate::s3::xml::Document;
 
     fn crc32() -> ShownChecksum {
-        ShownChecksum {
-            algorithm: ChecksumAlgorithm::Crc32,
-            kind: ChecksumKind::Composite,
-            value: "AAAAAA==-2".into(),
-        }
+        ShownChecksum { algorithm: ChecksumAlgorithm::Crc32, kind: ChecksumKind::Composite, value: "AAAAAA==-2".into() }
     }
 
     /// `a/b=text` of every leaf, in order.
@@ -393,9 +377,7 @@ mod tests {
             checksum: Some(&checksum),
         }
         .element();
-        assert!(xml.starts_with(
-            "<CompleteMultipartUploadResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">"
-        ));
+        assert!(xml.starts_with("<CompleteMultipartUploadResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">"));
         assert_eq!(
             leaves(&with_declaration(&xml)),
             [
@@ -412,24 +394,12 @@ mod tests {
     #[test]
     fn copy() {
         let checksum = crc32();
-        let result = CopyResult {
-            etag: "e",
-            last_modified: "2026-01-01T00:00:00.000Z",
-            checksum: Some(&checksum),
-        };
+        let result = CopyResult { etag: "e", last_modified: "2026-01-01T00:00:00.000Z", checksum: Some(&checksum) };
         assert_eq!(
             leaves(&result.part_element()),
-            [
-                "LastModified=2026-01-01T00:00:00.000Z",
-                "ETag=\"e\"",
-                "ChecksumCRC32=AAAAAA==-2"
-            ]
+            ["LastModified=2026-01-01T00:00:00.000Z", "ETag=\"e\"", "ChecksumCRC32=AAAAAA==-2"]
         );
-        assert!(
-            result
-                .object_element()
-                .contains("<ChecksumType>COMPOSITE</ChecksumType>")
-        );
+        assert!(result.object_element().contains("<ChecksumType>COMPOSITE</ChecksumType>"));
     }
 
     #[test]
@@ -483,11 +453,7 @@ mod tests {
             parts: Some(ObjectParts {
                 total: 2,
                 max_parts: 1000,
-                parts: vec![PartAttributes {
-                    number: 1,
-                    size: 5,
-                    checksum: None,
-                }],
+                parts: vec![PartAttributes { number: 1, size: 5, checksum: None }],
                 ..ObjectParts::default()
             }),
             storage_class: Some("STANDARD"),
@@ -510,9 +476,6 @@ mod tests {
                 "ObjectSize=9"
             ]
         );
-        assert!(
-            leaves(&ObjectAttributes::default().element())[0]
-                .starts_with("GetObjectAttributesResponse")
-        );
+        assert!(leaves(&ObjectAttributes::default().element())[0].starts_with("GetObjectAttributesResponse"));
     }
 }

@@ -5,9 +5,7 @@ use keys::Oid;
 use sqlx::SqliteConnection;
 
 use super::row;
-use crate::sidecar::{
-    Intent, IntentId, LineageEdge, ObjectAt, ObjectRecord, PartAttempt, UploadRecord,
-};
+use crate::sidecar::{Intent, IntentId, LineageEdge, ObjectAt, ObjectRecord, PartAttempt, UploadRecord};
 
 /// Most rows that one [`Change::Sweep`] removes, so that it never holds up the writes behind it.
 const SWEEP_ROWS: u32 = 10_000;
@@ -45,11 +43,7 @@ impl Change {
         match self {
             Self::Nothing => Ok(0),
             Self::Begin(intent) => begin(db, intent).await,
-            Self::Record {
-                intent,
-                record,
-                lineage,
-            } => {
+            Self::Record { intent, record, lineage } => {
                 if let Some(intent) = intent {
                     abandon(db, *intent).await?;
                 }
@@ -69,11 +63,7 @@ impl Change {
             Self::UploadStarted(upload) => insert_upload(db, upload).await,
             Self::PartAttempt(attempt) => insert_attempt(db, attempt).await,
             Self::UploadEnded(oid) => end_upload(db, *oid).await,
-            Self::KeepKek {
-                bucket,
-                kek_id,
-                document,
-            } => keep_kek(db, bucket, kek_id, document).await,
+            Self::KeepKek { bucket, kek_id, document } => keep_kek(db, bucket, kek_id, document).await,
             Self::Sweep { before_ms } => sweep(db, *before_ms).await,
         }
     }
@@ -97,17 +87,11 @@ async fn begin(db: &mut SqliteConnection, intent: &Intent) -> Result<i64, sqlx::
 }
 
 async fn abandon(db: &mut SqliteConnection, intent: IntentId) -> Result<i64, sqlx::Error> {
-    sqlx::query("DELETE FROM intents WHERE id = ?")
-        .bind(intent.0)
-        .execute(db)
-        .await?;
+    sqlx::query("DELETE FROM intents WHERE id = ?").bind(intent.0).execute(db).await?;
     Ok(0)
 }
 
-async fn insert_object(
-    db: &mut SqliteConnection,
-    record: &ObjectRecord,
-) -> Result<i64, sqlx::Error> {
+async fn insert_object(db: &mut SqliteConnection, record: &ObjectRecord) -> Result<i64, sqlx::Error> {
     let facts = &record.facts;
     let (etag_kind, etag) = row::etag_columns(&facts.etag);
     // A u64 beyond i64 turns negative, which the table refuses.
@@ -174,10 +158,7 @@ async fn forget(db: &mut SqliteConnection, at: &ObjectAt) -> Result<i64, sqlx::E
     Ok(0)
 }
 
-async fn insert_upload(
-    db: &mut SqliteConnection,
-    upload: &UploadRecord,
-) -> Result<i64, sqlx::Error> {
+async fn insert_upload(db: &mut SqliteConnection, upload: &UploadRecord) -> Result<i64, sqlx::Error> {
     let done = sqlx::query(
         "INSERT OR REPLACE INTO uploads (oid, bucket, key, backend_upload_id, upload_id, principal, started_at_ms) \
          VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -194,10 +175,7 @@ async fn insert_upload(
     Ok(done.last_insert_rowid())
 }
 
-async fn insert_attempt(
-    db: &mut SqliteConnection,
-    attempt: &PartAttempt,
-) -> Result<i64, sqlx::Error> {
+async fn insert_attempt(db: &mut SqliteConnection, attempt: &PartAttempt) -> Result<i64, sqlx::Error> {
     let done = sqlx::query(
         "INSERT OR REPLACE INTO part_attempts (oid, number, backend_etag, stash, entry, at_ms) VALUES (?, ?, ?, ?, ?, ?)",
     )
@@ -213,14 +191,8 @@ async fn insert_attempt(
 }
 
 async fn end_upload(db: &mut SqliteConnection, oid: Oid) -> Result<i64, sqlx::Error> {
-    sqlx::query("DELETE FROM part_attempts WHERE oid = ?")
-        .bind(oid.0.as_slice())
-        .execute(&mut *db)
-        .await?;
-    sqlx::query("DELETE FROM uploads WHERE oid = ?")
-        .bind(oid.0.as_slice())
-        .execute(db)
-        .await?;
+    sqlx::query("DELETE FROM part_attempts WHERE oid = ?").bind(oid.0.as_slice()).execute(&mut *db).await?;
+    sqlx::query("DELETE FROM uploads WHERE oid = ?").bind(oid.0.as_slice()).execute(db).await?;
     Ok(0)
 }
 

@@ -19,9 +19,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use keys::{Oid, object::Facts};
 use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
-};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -29,8 +27,7 @@ use tokio_util::sync::CancellationToken;
 use self::change::Change;
 use self::writer::{Write, Writer};
 use super::{
-    Intent, IntentId, LineageEdge, Listed, ObjectAt, ObjectRecord, PartAttempt, Sidecar,
-    SidecarError, UploadRecord,
+    Intent, IntentId, LineageEdge, Listed, ObjectAt, ObjectRecord, PartAttempt, Sidecar, SidecarError, UploadRecord,
 };
 
 static MIGRATIONS: Migrator = sqlx::migrate!("src/sidecar/migrations");
@@ -56,21 +53,14 @@ pub struct SqliteOptions {
 impl SqliteOptions {
     /// 256 writes a transaction, 1,024 queued, 4 readers.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self {
-            path: path.into(),
-            max_batch: 256,
-            queue: 1024,
-            readers: 4,
-        }
+        Self { path: path.into(), max_batch: 256, queue: 1024, readers: 4 }
     }
 
     /// `sqlite://data/sidecar.db` is relative to the working directory, `sqlite:///var/lib/sidecar.db` absolute. Fails with
     /// [`SidecarError::Url`] on anything else.
     pub fn from_url(url: &str) -> Result<Self, SidecarError> {
         match url.strip_prefix("sqlite://") {
-            Some(path) if !path.is_empty() && !path.contains(['?', '#', '\0']) => {
-                Ok(Self::new(path))
-            }
+            Some(path) if !path.is_empty() && !path.contains(['?', '#', '\0']) => Ok(Self::new(path)),
             _ => Err(SidecarError::Url(url.to_owned())),
         }
     }
@@ -96,10 +86,7 @@ impl SqliteSidecar {
         let (path, identity) = tokio::task::spawn_blocking(move || make_file(&wanted))
             .await
             .unwrap_or_else(|e| Err(io::Error::other(e)))
-            .map_err(|source| SidecarError::File {
-                path: options.path.clone(),
-                source,
-            })?;
+            .map_err(|source| SidecarError::File { path: options.path.clone(), source })?;
 
         let connect = SqliteConnectOptions::new()
             .filename(&path)
@@ -109,9 +96,7 @@ impl SqliteSidecar {
             .busy_timeout(BUSY_TIMEOUT)
             .pragma("journal_size_limit", LOG_LIMIT)
             .disable_statement_logging();
-        let db = connect_and_migrate(&connect)
-            .await
-            .map_err(|e| e.of(&path))?;
+        let db = connect_and_migrate(&connect).await.map_err(|e| e.of(&path))?;
         let readers = open_readers(connect, options.readers.max(1)).await?;
 
         let (writes, queue) = mpsc::channel(options.queue.max(1));
@@ -127,15 +112,7 @@ impl SqliteSidecar {
             closed: closed.clone(),
         };
         tokio::spawn(task.run());
-        Ok(Self {
-            path,
-            identity,
-            writes,
-            readers,
-            commits,
-            closing,
-            closed,
-        })
+        Ok(Self { path, identity, writes, readers, commits, closing, closed })
     }
 
     /// Transactions committed since it was opened.
@@ -153,10 +130,7 @@ impl SqliteSidecar {
     /// Queues a change and waits until it is durable.
     async fn write(&self, change: Change) -> Result<i64, SidecarError> {
         let (caller, outcome) = oneshot::channel();
-        self.writes
-            .send((change, caller))
-            .await
-            .map_err(|_| SidecarError::Closed)?;
+        self.writes.send((change, caller)).await.map_err(|_| SidecarError::Closed)?;
         outcome.await.map_err(|_| SidecarError::Closed)?
     }
 }
@@ -175,17 +149,9 @@ impl From<std::fs::Metadata> for FileIdentity {
 fn make_file(path: &Path) -> io::Result<(PathBuf, FileIdentity)> {
     let path = std::path::absolute(path)?;
     let folder = path.parent().unwrap_or(Path::new("/"));
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)?;
-    let file = std::fs::OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(&path)?;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    let file =
+        std::fs::OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path)?;
     // The name must outlive a power cut as the commits do.
     std::fs::File::open(folder)?.sync_all()?;
     let identity = file.metadata()?.into();
@@ -205,17 +171,11 @@ impl OpenError {
     fn of(self, path: &Path) -> SidecarError {
         let path = path.to_owned();
         match self {
-            Self::Migrate(MigrateError::VersionMissing(version)) => {
-                SidecarError::NewerSchema { path, version }
-            }
-            Self::Connect(e)
-            | Self::Migrate(MigrateError::Execute(e) | MigrateError::ExecuteMigration(e, _))
+            Self::Migrate(MigrateError::VersionMissing(version)) => SidecarError::NewerSchema { path, version },
+            Self::Connect(e) | Self::Migrate(MigrateError::Execute(e) | MigrateError::ExecuteMigration(e, _))
                 if not_a_database(&e) =>
             {
-                SidecarError::NotADatabase {
-                    path,
-                    source: Arc::new(e),
-                }
+                SidecarError::NotADatabase { path, source: Arc::new(e) }
             }
             Self::Connect(e) => e.into(),
             Self::Migrate(e) => e.into(),
@@ -231,19 +191,14 @@ fn not_a_database(e: &sqlx::Error) -> bool {
         .is_some_and(|code| matches!(code & 0xff, 11 | 26))
 }
 
-async fn connect_and_migrate(
-    connect: &SqliteConnectOptions,
-) -> Result<SqliteConnection, OpenError> {
+async fn connect_and_migrate(connect: &SqliteConnectOptions) -> Result<SqliteConnection, OpenError> {
     let mut db = connect.connect().await?;
     MIGRATIONS.run(&mut db).await?;
     Ok(db)
 }
 
 /// All connections are made now and kept: one made later would look for the file by name, and that may be gone.
-async fn open_readers(
-    connect: SqliteConnectOptions,
-    readers: u32,
-) -> Result<SqlitePool, sqlx::Error> {
+async fn open_readers(connect: SqliteConnectOptions, readers: u32) -> Result<SqlitePool, sqlx::Error> {
     let pool = SqlitePoolOptions::new()
         .min_connections(readers)
         .max_connections(readers)
@@ -275,12 +230,7 @@ impl Sidecar for SqliteSidecar {
         lineage: Vec<LineageEdge>,
     ) -> Result<(), SidecarError> {
         let record = Box::new(record);
-        self.write(Change::Record {
-            intent,
-            record,
-            lineage,
-        })
-        .await?;
+        self.write(Change::Record { intent, record, lineage }).await?;
         Ok(())
     }
 
@@ -289,21 +239,15 @@ impl Sidecar for SqliteSidecar {
         Ok(())
     }
 
-    async fn stale_intents(
-        &self,
-        before_ms: i64,
-        limit: u32,
-    ) -> Result<Vec<(IntentId, Intent)>, SidecarError> {
-        sqlx::query(
-            "SELECT * FROM intents WHERE started_at_ms < ? ORDER BY started_at_ms, id LIMIT ?",
-        )
-        .bind(before_ms)
-        .bind(limit)
-        .fetch_all(&self.readers)
-        .await?
-        .iter()
-        .map(|found| Ok((IntentId(row::column(found, "id")?), row::intent(found)?)))
-        .collect()
+    async fn stale_intents(&self, before_ms: i64, limit: u32) -> Result<Vec<(IntentId, Intent)>, SidecarError> {
+        sqlx::query("SELECT * FROM intents WHERE started_at_ms < ? ORDER BY started_at_ms, id LIMIT ?")
+            .bind(before_ms)
+            .bind(limit)
+            .fetch_all(&self.readers)
+            .await?
+            .iter()
+            .map(|found| Ok((IntentId(row::column(found, "id")?), row::intent(found)?)))
+            .collect()
     }
 
     async fn object(&self, at: &ObjectAt) -> Result<Option<ObjectRecord>, SidecarError> {
@@ -322,19 +266,12 @@ impl Sidecar for SqliteSidecar {
         .transpose()
     }
 
-    async fn listed(
-        &self,
-        bucket: &str,
-        rows: &[Listed],
-    ) -> Result<Vec<Option<Facts>>, SidecarError> {
+    async fn listed(&self, bucket: &str, rows: &[Listed]) -> Result<Vec<Option<Facts>>, SidecarError> {
         let mut answers = vec![None; rows.len()];
         if rows.is_empty() {
             return Ok(answers);
         }
-        let asked = json(
-            rows.iter()
-                .map(|row| (&row.key, &row.version_id, &row.backend_etag)),
-        )?;
+        let asked = json(rows.iter().map(|row| (&row.key, &row.version_id, &row.backend_etag)))?;
         let found = sqlx::query(
             "SELECT asked.key AS position, length, etag_kind, etag, checksum_algorithm, checksum_kind, checksum, \
              part_count, first_number, first_prefix \
@@ -368,11 +305,7 @@ impl Sidecar for SqliteSidecar {
         Ok(())
     }
 
-    async fn lineage(
-        &self,
-        target: &ObjectAt,
-        limit: u32,
-    ) -> Result<Vec<LineageEdge>, SidecarError> {
+    async fn lineage(&self, target: &ObjectAt, limit: u32) -> Result<Vec<LineageEdge>, SidecarError> {
         sqlx::query(
             "SELECT * FROM lineage WHERE target_bucket = ?1 AND target_key = ?2 \
              AND (?3 = '' OR target_version = ?3 OR (?3 = 'null' AND target_version = '')) \
@@ -417,21 +350,15 @@ impl Sidecar for SqliteSidecar {
         Ok(answers)
     }
 
-    async fn stale_uploads(
-        &self,
-        before_ms: i64,
-        limit: u32,
-    ) -> Result<Vec<UploadRecord>, SidecarError> {
-        sqlx::query(
-            "SELECT * FROM uploads WHERE started_at_ms < ? ORDER BY started_at_ms, oid LIMIT ?",
-        )
-        .bind(before_ms)
-        .bind(limit)
-        .fetch_all(&self.readers)
-        .await?
-        .iter()
-        .map(row::upload)
-        .collect()
+    async fn stale_uploads(&self, before_ms: i64, limit: u32) -> Result<Vec<UploadRecord>, SidecarError> {
+        sqlx::query("SELECT * FROM uploads WHERE started_at_ms < ? ORDER BY started_at_ms, oid LIMIT ?")
+            .bind(before_ms)
+            .bind(limit)
+            .fetch_all(&self.readers)
+            .await?
+            .iter()
+            .map(row::upload)
+            .collect()
     }
 
     async fn part_attempt(&self, attempt: PartAttempt) -> Result<(), SidecarError> {
@@ -454,19 +381,9 @@ impl Sidecar for SqliteSidecar {
         Ok(())
     }
 
-    async fn keep_kek(
-        &self,
-        bucket: &str,
-        kek_id: uuid::Uuid,
-        document: Bytes,
-    ) -> Result<(), SidecarError> {
+    async fn keep_kek(&self, bucket: &str, kek_id: uuid::Uuid, document: Bytes) -> Result<(), SidecarError> {
         let bucket = bucket.to_owned();
-        self.write(Change::KeepKek {
-            bucket,
-            kek_id,
-            document,
-        })
-        .await?;
+        self.write(Change::KeepKek { bucket, kek_id, document }).await?;
         Ok(())
     }
 
@@ -498,9 +415,7 @@ impl Sidecar for SqliteSidecar {
     async fn ping(&self) -> Result<(), SidecarError> {
         let there = tokio::fs::metadata(&self.path).await;
         if there.map_or(true, |file| FileIdentity::from(file) != self.identity) {
-            return Err(SidecarError::Replaced {
-                path: self.path.clone(),
-            });
+            return Err(SidecarError::Replaced { path: self.path.clone() });
         }
         sqlx::query("SELECT 1").execute(&self.readers).await?;
         self.write(Change::Nothing).await?;
@@ -514,15 +429,10 @@ fn json<T: serde::Serialize>(asked: impl IntoIterator<Item = T>) -> Result<Strin
     serde_json::to_string(&asked).map_err(|e| sqlx::Error::Encode(e.into()).into())
 }
 
-fn place<T>(
-    answers: &mut [Option<T>],
-    found: &sqlx::sqlite::SqliteRow,
-    answer: T,
-) -> Result<(), SidecarError> {
+fn place<T>(answers: &mut [Option<T>], found: &sqlx::sqlite::SqliteRow, answer: T) -> Result<(), SidecarError> {
     let position: u32 = row::column(found, "position")?;
-    let slot = answers
-        .get_mut(position as usize)
-        .ok_or_else(|| SidecarError::Damaged(format!("position: {position}")))?;
+    let slot =
+        answers.get_mut(position as usize).ok_or_else(|| SidecarError::Damaged(format!("position: {position}")))?;
     *slot = Some(answer);
     Ok(())
 }

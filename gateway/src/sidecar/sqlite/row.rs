@@ -5,9 +5,7 @@ use keys::object::{Checksum, ChecksumAlgorithm, ChecksumKind, ETag, Facts, PartE
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Decode, Row, Sqlite, Type};
 
-use crate::sidecar::{
-    Intent, LineageEdge, ObjectAt, ObjectRecord, PartAttempt, SidecarError, UploadRecord,
-};
+use crate::sidecar::{Intent, LineageEdge, ObjectAt, ObjectRecord, PartAttempt, SidecarError, UploadRecord};
 
 /// Length of one stored [`PartEntry`].
 pub(super) const ENTRY_LEN: usize = 128;
@@ -17,16 +15,13 @@ pub(super) fn column<'r, T>(row: &'r SqliteRow, name: &str) -> Result<T, Sidecar
 where
     T: Decode<'r, Sqlite> + Type<Sqlite>,
 {
-    row.try_get(name)
-        .map_err(|e| SidecarError::Damaged(format!("{name}: {e}")))
+    row.try_get(name).map_err(|e| SidecarError::Damaged(format!("{name}: {e}")))
 }
 
 /// A column of exactly `N` bytes.
 pub(super) fn bytes<const N: usize>(row: &SqliteRow, name: &str) -> Result<[u8; N], SidecarError> {
     let value: &[u8] = column(row, name)?;
-    value
-        .try_into()
-        .map_err(|_| SidecarError::Damaged(format!("{name}: {} bytes instead of {N}", value.len())))
+    value.try_into().map_err(|_| SidecarError::Damaged(format!("{name}: {} bytes instead of {N}", value.len())))
 }
 
 /// What stands in a `version` column.
@@ -72,11 +67,7 @@ pub(super) fn facts_without_parts(row: &SqliteRow) -> Result<Facts, SidecarError
         },
         checksum: match column(row, "checksum_algorithm")? {
             None => None,
-            Some(algorithm) => Some(checksum(
-                algorithm,
-                column(row, "checksum_kind")?,
-                column(row, "checksum")?,
-            )?),
+            Some(algorithm) => Some(checksum(algorithm, column(row, "checksum_kind")?, column(row, "checksum")?)?),
         },
         part_count: column(row, "part_count")?,
         first_number: column(row, "first_number")?,
@@ -103,9 +94,7 @@ fn checksum(algorithm: u8, kind: u8, value: &[u8]) -> Result<Checksum, SidecarEr
         4 => ChecksumAlgorithm::Sha1,
         5 => ChecksumAlgorithm::Sha256,
         _ => {
-            return Err(SidecarError::Damaged(format!(
-                "checksum algorithm: {algorithm}"
-            )));
+            return Err(SidecarError::Damaged(format!("checksum algorithm: {algorithm}")));
         }
     };
     let kind = match kind {
@@ -115,14 +104,12 @@ fn checksum(algorithm: u8, kind: u8, value: &[u8]) -> Result<Checksum, SidecarEr
     };
     let len = algorithm.len();
     let mut whole = [0; 32];
-    whole[..len].copy_from_slice(value.get(..len).ok_or_else(|| {
-        SidecarError::Damaged(format!("checksum: {} bytes instead of {len}", value.len()))
-    })?);
-    Ok(Checksum {
-        algorithm,
-        kind,
-        value: whole,
-    })
+    whole[..len].copy_from_slice(
+        value
+            .get(..len)
+            .ok_or_else(|| SidecarError::Damaged(format!("checksum: {} bytes instead of {len}", value.len())))?,
+    );
+    Ok(Checksum { algorithm, kind, value: whole })
 }
 
 /// `number u16 ‖ length u64 ‖ prefix 56 ‖ md5 16 ‖ checksum algorithm u8, 0 for none ‖ kind u8 ‖ value 32 ‖ zero 12`,
@@ -169,10 +156,7 @@ pub(super) fn encode_parts(parts: &[PartEntry]) -> Vec<u8> {
 fn decode_parts(table: &[u8]) -> Result<Vec<PartEntry>, SidecarError> {
     let (rows, rest) = table.as_chunks();
     if !rest.is_empty() {
-        return Err(SidecarError::Damaged(format!(
-            "parts: {} bytes",
-            table.len()
-        )));
+        return Err(SidecarError::Damaged(format!("parts: {} bytes", table.len())));
     }
     rows.iter().map(decode_entry).collect()
 }

@@ -24,18 +24,12 @@ fn file(folder: &TempDir) -> PathBuf {
 }
 
 async fn open(folder: &TempDir) -> SqliteSidecar {
-    SqliteSidecar::open(SqliteOptions::new(file(folder)))
-        .await
-        .unwrap()
+    SqliteSidecar::open(SqliteOptions::new(file(folder))).await.unwrap()
 }
 
 /// Past the writer, as another program would.
 async fn connect(folder: &TempDir) -> SqliteConnection {
-    SqliteConnectOptions::new()
-        .filename(file(folder))
-        .connect()
-        .await
-        .unwrap()
+    SqliteConnectOptions::new().filename(file(folder)).connect().await.unwrap()
 }
 
 fn key(i: usize) -> ObjectAt {
@@ -47,27 +41,19 @@ async fn concurrent_writes_share_commits() {
     let folder = tempfile::tempdir().unwrap();
     let sidecar = open(&folder).await;
     let before = sidecar.commits();
-    let outcomes =
-        join_all((0..500).map(|i| sidecar.record(None, record(key(i), "etag"), vec![]))).await;
+    let outcomes = join_all((0..500).map(|i| sidecar.record(None, record(key(i), "etag"), vec![]))).await;
     assert!(outcomes.iter().all(Result::is_ok));
     let commits = sidecar.commits() - before;
     assert!(commits <= 25, "{commits} commits for 500 writes");
     for i in 0..500 {
-        assert!(
-            sidecar.object(&key(i)).await.unwrap().is_some(),
-            "object {i}"
-        );
+        assert!(sidecar.object(&key(i)).await.unwrap().is_some(), "object {i}");
     }
 }
 
 #[tokio::test]
 async fn a_transaction_is_bounded_and_so_is_the_queue() {
     let folder = tempfile::tempdir().unwrap();
-    let options = SqliteOptions {
-        max_batch: 10,
-        queue: 3,
-        ..SqliteOptions::new(file(&folder))
-    };
+    let options = SqliteOptions { max_batch: 10, queue: 3, ..SqliteOptions::new(file(&folder)) };
     let sidecar = SqliteSidecar::open(options).await.unwrap();
     let before = sidecar.commits();
     let outcomes = join_all((0..100).map(|i| sidecar.begin(intent("k", i)))).await;
@@ -80,27 +66,15 @@ async fn what_was_answered_is_there_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let first = open(&folder).await;
     let id = first.begin(intent("k", 1)).await.unwrap();
-    first
-        .record(None, record(key(0), "etag"), vec![])
-        .await
-        .unwrap();
+    first.record(None, record(key(0), "etag"), vec![]).await.unwrap();
     first.close().await;
     first.close().await;
-    assert!(matches!(
-        first.begin(intent("k", 2)).await,
-        Err(SidecarError::Closed)
-    ));
+    assert!(matches!(first.begin(intent("k", 2)).await, Err(SidecarError::Closed)));
     assert!(first.ping().await.is_err());
 
     let second = open(&folder).await;
-    assert_eq!(
-        second.object(&key(0)).await.unwrap(),
-        Some(record(key(0), "etag"))
-    );
-    assert_eq!(
-        second.stale_intents(2, 9).await.unwrap(),
-        [(id, intent("k", 1))]
-    );
+    assert_eq!(second.object(&key(0)).await.unwrap(), Some(record(key(0), "etag")));
+    assert_eq!(second.stale_intents(2, 9).await.unwrap(), [(id, intent("k", 1))]);
 }
 
 #[tokio::test]
@@ -109,10 +83,7 @@ async fn closing_commits_what_is_queued() {
     let sidecar = open(&folder).await;
     let writes = join_all((0..100).map(|i| sidecar.record(None, record(key(i), "etag"), vec![])));
     let (outcomes, ()) = tokio::join!(writes, sidecar.close());
-    assert!(
-        outcomes.iter().all(Result::is_ok),
-        "queued before the close"
-    );
+    assert!(outcomes.iter().all(Result::is_ok), "queued before the close");
     let again = open(&folder).await;
     for i in 0..100 {
         assert!(again.object(&key(i)).await.unwrap().is_some(), "object {i}");
@@ -135,10 +106,7 @@ fn an_interrupted_writer_leaves_a_consistent_file() {
                     for i in 0.. {
                         let name = at(&format!("{round}/{task}/{i}"), None);
                         let id = sidecar.begin(intent(&name.key, 1)).await.unwrap();
-                        sidecar
-                            .record(Some(id), record(name.clone(), "etag"), vec![])
-                            .await
-                            .unwrap();
+                        sidecar.record(Some(id), record(name.clone(), "etag"), vec![]).await.unwrap();
                         if tell.send(name).is_err() {
                             break;
                         }
@@ -158,10 +126,7 @@ fn an_interrupted_writer_leaves_a_consistent_file() {
                 found += 1;
             }
             let mut db = connect(&folder).await;
-            let check = sqlx::query("PRAGMA integrity_check")
-                .fetch_one(&mut db)
-                .await
-                .unwrap();
+            let check = sqlx::query("PRAGMA integrity_check").fetch_one(&mut db).await.unwrap();
             assert_eq!(check.get::<String, _>(0), "ok");
             for (_, stale) in sidecar.stale_intents(2, 1000).await.unwrap() {
                 let record = sidecar.object(&at(&stale.key, None)).await.unwrap();
@@ -178,9 +143,7 @@ fn an_interrupted_writer_leaves_a_consistent_file() {
 async fn a_full_disk_fails_the_writes_and_not_the_writer() {
     let folder = tempfile::tempdir().unwrap();
     open(&folder).await.close().await;
-    let full = SqliteConnectOptions::new()
-        .filename(file(&folder))
-        .pragma("max_page_count", "60");
+    let full = SqliteConnectOptions::new().filename(file(&folder)).pragma("max_page_count", "60");
     let (sidecar, queue) = mpsc::channel(1024);
     let writer = Writer {
         db: full.connect().await.unwrap(),
@@ -196,19 +159,14 @@ async fn a_full_disk_fails_the_writes_and_not_the_writer() {
         sidecar.send((change, caller)).await.unwrap();
         outcome.await.unwrap()
     };
-    let outcomes = join_all((0..1000).map(|i| {
-        write(Change::Record {
-            intent: None,
-            record: Box::new(record(key(i), "etag")),
-            lineage: vec![],
-        })
-    }))
-    .await;
+    let outcomes =
+        join_all((0..1000).map(|i| {
+            write(Change::Record { intent: None, record: Box::new(record(key(i), "etag")), lineage: vec![] })
+        }))
+        .await;
     let failed = outcomes.iter().filter(|outcome| outcome.is_err()).count();
     assert!((1..1000).contains(&failed), "{failed} of 1000 failed");
-    write(Change::Forget((0..1000).map(key).collect()))
-        .await
-        .unwrap();
+    write(Change::Forget((0..1000).map(key).collect())).await.unwrap();
     write(Change::Begin(intent("k", 1))).await.unwrap();
     drop(sidecar);
     writer.await.unwrap();
@@ -225,31 +183,15 @@ async fn a_full_disk_fails_the_writes_and_not_the_writer() {
 async fn a_deleted_file_fails_the_ping_and_nothing_else() {
     let folder = tempfile::tempdir().unwrap();
     let sidecar = open(&folder).await;
-    sidecar
-        .record(None, record(key(0), "etag"), vec![])
-        .await
-        .unwrap();
+    sidecar.record(None, record(key(0), "etag"), vec![]).await.unwrap();
     std::fs::remove_dir_all(folder.path().join("data")).unwrap();
-    assert!(matches!(
-        sidecar.ping().await,
-        Err(SidecarError::Replaced { .. })
-    ));
+    assert!(matches!(sidecar.ping().await, Err(SidecarError::Replaced { .. })));
     // All readers at once, so that a connection made only now would show.
     let reads = join_all((0..16).map(async |_| sidecar.object(&key(0)).await)).await;
-    assert!(
-        reads.iter().all(|read| matches!(read, Ok(Some(_)))),
-        "{reads:?}"
-    );
-    sidecar
-        .record(None, record(key(1), "etag"), vec![])
-        .await
-        .unwrap();
+    assert!(reads.iter().all(|read| matches!(read, Ok(Some(_)))), "{reads:?}");
+    sidecar.record(None, record(key(1), "etag"), vec![]).await.unwrap();
     sidecar.close().await;
-    assert_eq!(
-        open(&folder).await.object(&key(0)).await.unwrap(),
-        None,
-        "made anew"
-    );
+    assert_eq!(open(&folder).await.object(&key(0)).await.unwrap(), None, "made anew");
 }
 
 /// `rm sidecar.db` after a crash leaves the log beside it. It must not be played into the new file.
@@ -257,10 +199,7 @@ async fn a_deleted_file_fails_the_ping_and_nothing_else() {
 async fn a_log_without_its_file_is_dropped() {
     let [crashed, folder] = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
     let sidecar = open(&crashed).await;
-    sidecar
-        .record(None, record(key(0), "etag"), vec![])
-        .await
-        .unwrap();
+    sidecar.record(None, record(key(0), "etag"), vec![]).await.unwrap();
     std::fs::create_dir(folder.path().join("data")).unwrap();
     let log = |folder: &TempDir| folder.path().join("data/sidecar.db-wal");
     std::fs::copy(log(&crashed), log(&folder)).unwrap();
@@ -268,9 +207,7 @@ async fn a_log_without_its_file_is_dropped() {
 
     let anew = open(&folder).await;
     assert_eq!(anew.object(&key(0)).await.unwrap(), None);
-    anew.record(None, record(key(1), "etag"), vec![])
-        .await
-        .unwrap();
+    anew.record(None, record(key(1), "etag"), vec![]).await.unwrap();
     assert!(anew.object(&key(1)).await.unwrap().is_some());
 }
 
@@ -280,18 +217,9 @@ async fn a_file_that_is_something_else_is_named_and_left_alone() {
     std::fs::create_dir(folder.path().join("data")).unwrap();
     let text = b"This is a text file that happens to have the name of the database. ".repeat(20);
     std::fs::write(file(&folder), &text).unwrap();
-    let error = SqliteSidecar::open(SqliteOptions::new(file(&folder)))
-        .await
-        .err()
-        .unwrap();
-    assert!(
-        matches!(error, SidecarError::NotADatabase { .. }),
-        "{error:?}"
-    );
-    assert!(
-        error.to_string().contains(file(&folder).to_str().unwrap()),
-        "{error}"
-    );
+    let error = SqliteSidecar::open(SqliteOptions::new(file(&folder))).await.err().unwrap();
+    assert!(matches!(error, SidecarError::NotADatabase { .. }), "{error:?}");
+    assert!(error.to_string().contains(file(&folder).to_str().unwrap()), "{error}");
     assert_eq!(std::fs::read(file(&folder)).unwrap(), text);
 }
 
@@ -303,14 +231,8 @@ async fn a_damaged_file_is_named() {
     let mut damaged = std::fs::read(file(&folder)).unwrap();
     damaged[100..4096].fill(0xa5);
     std::fs::write(file(&folder), damaged).unwrap();
-    let error = SqliteSidecar::open(SqliteOptions::new(file(&folder)))
-        .await
-        .err()
-        .unwrap();
-    assert!(
-        matches!(error, SidecarError::NotADatabase { .. }),
-        "{error:?}"
-    );
+    let error = SqliteSidecar::open(SqliteOptions::new(file(&folder))).await.err().unwrap();
+    assert!(matches!(error, SidecarError::NotADatabase { .. }), "{error:?}");
 }
 
 #[tokio::test]
@@ -326,24 +248,15 @@ async fn a_newer_schema_is_refused() {
     .await
     .unwrap();
     db.close().await.unwrap();
-    let error = SqliteSidecar::open(SqliteOptions::new(file(&folder)))
-        .await
-        .err()
-        .unwrap();
-    assert!(
-        matches!(error, SidecarError::NewerSchema { version: 99, .. }),
-        "{error:?}"
-    );
+    let error = SqliteSidecar::open(SqliteOptions::new(file(&folder))).await.err().unwrap();
+    assert!(matches!(error, SidecarError::NewerSchema { version: 99, .. }), "{error:?}");
 }
 
 #[tokio::test]
 async fn a_row_of_another_shape_is_damage_and_not_a_panic() {
     let folder = tempfile::tempdir().unwrap();
     let sidecar = open(&folder).await;
-    sidecar
-        .record(None, record(key(1), "etag"), vec![])
-        .await
-        .unwrap();
+    sidecar.record(None, record(key(1), "etag"), vec![]).await.unwrap();
     let mut db = connect(&folder).await;
     for damage in [
         "UPDATE objects SET parts = x'00' WHERE key = 'k0'",
@@ -354,17 +267,11 @@ async fn a_row_of_another_shape_is_damage_and_not_a_panic() {
         "UPDATE objects SET checksum_algorithm = 1 WHERE key = 'k0'",
         "UPDATE objects SET parts = unhex(hex(zeroblob(82)) || '09' || hex(zeroblob(45))) WHERE key = 'k0'",
     ] {
-        sidecar
-            .record(None, record(key(0), "etag"), vec![])
-            .await
-            .unwrap();
+        sidecar.record(None, record(key(0), "etag"), vec![]).await.unwrap();
         assert!(sidecar.object(&key(0)).await.is_ok());
         sqlx::query(damage).execute(&mut db).await.unwrap();
         let read = sidecar.object(&key(0)).await;
-        assert!(
-            matches!(read, Err(SidecarError::Damaged(_))),
-            "{damage}: {read:?}"
-        );
+        assert!(matches!(read, Err(SidecarError::Damaged(_))), "{damage}: {read:?}");
         let rows = [("k0", "etag"), ("k1", "etag")].map(|(key, etag)| Listed {
             key: key.into(),
             version_id: None,
@@ -372,10 +279,7 @@ async fn a_row_of_another_shape_is_damage_and_not_a_panic() {
         });
         let page = sidecar.listed("corpus", &rows).await.unwrap();
         assert!(page[1].is_some(), "{damage}: fails its neighbour");
-        assert!(
-            damage.contains("SET parts") || page[0].is_none(),
-            "{damage}"
-        );
+        assert!(damage.contains("SET parts") || page[0].is_none(), "{damage}");
     }
 }
 
@@ -383,18 +287,11 @@ async fn a_row_of_another_shape_is_damage_and_not_a_panic() {
 async fn only_the_owner_can_read_the_files() {
     let folder = tempfile::tempdir().unwrap();
     let sidecar = open(&folder).await;
-    sidecar
-        .record(None, record(key(0), "etag"), vec![])
-        .await
-        .unwrap();
+    sidecar.record(None, record(key(0), "etag"), vec![]).await.unwrap();
     let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&folder.path().join("data")), 0o700);
     for name in ["sidecar.db", "sidecar.db-wal", "sidecar.db-shm"] {
-        assert_eq!(
-            mode(&folder.path().join("data").join(name)),
-            0o600,
-            "{name}"
-        );
+        assert_eq!(mode(&folder.path().join("data").join(name)), 0o600, "{name}");
     }
 }
 
@@ -403,18 +300,11 @@ async fn commits_are_as_durable_as_promised() {
     let folder = tempfile::tempdir().unwrap();
     let sidecar = open(&folder).await;
     for (pragma, expected) in [("PRAGMA synchronous", "2"), ("PRAGMA journal_mode", "wal")] {
-        let row = sqlx::query(sqlx::AssertSqlSafe(pragma))
-            .fetch_one(&sidecar.readers)
-            .await
-            .unwrap();
-        let value = row
-            .try_get::<String, _>(0)
-            .or_else(|_| row.try_get::<i64, _>(0).map(|n| n.to_string()));
+        let row = sqlx::query(sqlx::AssertSqlSafe(pragma)).fetch_one(&sidecar.readers).await.unwrap();
+        let value = row.try_get::<String, _>(0).or_else(|_| row.try_get::<i64, _>(0).map(|n| n.to_string()));
         assert_eq!(value.unwrap(), expected, "{pragma}");
     }
-    let write = sqlx::query("DELETE FROM objects")
-        .execute(&sidecar.readers)
-        .await;
+    let write = sqlx::query("DELETE FROM objects").execute(&sidecar.readers).await;
     assert!(write.is_err(), "a reader cannot write");
 }
 
@@ -436,14 +326,8 @@ async fn attempts_that_nobody_will_end_go_after_a_month() {
             .await
             .unwrap();
     }
-    sidecar
-        .write(Change::Sweep { before_ms: now_ms })
-        .await
-        .unwrap();
-    let left = sqlx::query("SELECT oid FROM part_attempts ORDER BY oid")
-        .fetch_all(&mut db)
-        .await
-        .unwrap();
+    sidecar.write(Change::Sweep { before_ms: now_ms }).await.unwrap();
+    let left = sqlx::query("SELECT oid FROM part_attempts ORDER BY oid").fetch_all(&mut db).await.unwrap();
     let left: Vec<Vec<u8>> = left.iter().map(|row| row.get(0)).collect();
     assert_eq!(left, [[1], [3]], "its upload is known; it is young");
 }
@@ -451,22 +335,9 @@ async fn attempts_that_nobody_will_end_go_after_a_month() {
 #[test]
 fn urls_name_files() {
     let path = |url| SqliteOptions::from_url(url).map(|options| options.path);
-    assert_eq!(
-        path("sqlite://data/sidecar.db").unwrap(),
-        Path::new("data/sidecar.db")
-    );
-    assert_eq!(
-        path("sqlite:///var/lib/sidecar.db").unwrap(),
-        Path::new("/var/lib/sidecar.db")
-    );
-    for url in [
-        "sqlite://",
-        "sqlite:data.db",
-        "postgres://h/d",
-        "sqlite://a.db?mode=ro",
-        "a.db",
-        "",
-    ] {
+    assert_eq!(path("sqlite://data/sidecar.db").unwrap(), Path::new("data/sidecar.db"));
+    assert_eq!(path("sqlite:///var/lib/sidecar.db").unwrap(), Path::new("/var/lib/sidecar.db"));
+    for url in ["sqlite://", "sqlite:data.db", "postgres://h/d", "sqlite://a.db?mode=ro", "a.db", ""] {
         assert!(matches!(path(url), Err(SidecarError::Url(_))), "{url}");
     }
 }
@@ -475,16 +346,10 @@ fn urls_name_files() {
 async fn a_page_of_a_listing_takes_milliseconds() {
     let folder = tempfile::tempdir().unwrap();
     let sidecar = open(&folder).await;
-    let outcomes =
-        join_all((0..20_000).map(|i| sidecar.record(None, record(key(i), "etag"), vec![]))).await;
+    let outcomes = join_all((0..20_000).map(|i| sidecar.record(None, record(key(i), "etag"), vec![]))).await;
     assert!(outcomes.iter().all(Result::is_ok));
-    let rows: Vec<_> = (0..1000)
-        .map(|i| Listed {
-            key: key(i * 20).key,
-            version_id: None,
-            backend_etag: "etag".into(),
-        })
-        .collect();
+    let rows: Vec<_> =
+        (0..1000).map(|i| Listed { key: key(i * 20).key, version_id: None, backend_etag: "etag".into() }).collect();
     let mut best = Duration::MAX;
     for _ in 0..30 {
         let start = Instant::now();

@@ -63,9 +63,7 @@ impl Writer {
 
     async fn sweep(&mut self) {
         let before = SystemTime::now() - ORPHAN_AGE;
-        let before_ms = before
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .map_or(0, |d| d.as_millis() as i64);
+        let before_ms = before.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_millis() as i64);
         if let Err(e) = self.commit(&[Change::Sweep { before_ms }]).await {
             tracing::warn!(error = %e, "orphaned part attempts could not be removed from the sidecar");
         }
@@ -129,10 +127,7 @@ impl Writer {
 }
 
 /// A caller that has gone away hears nothing; its write stands.
-fn answer(
-    callers: Vec<oneshot::Sender<Outcome>>,
-    outcomes: Result<Vec<Outcome>, Arc<sqlx::Error>>,
-) {
+fn answer(callers: Vec<oneshot::Sender<Outcome>>, outcomes: Result<Vec<Outcome>, Arc<sqlx::Error>>) {
     match outcomes {
         Ok(outcomes) => {
             for (caller, outcome) in callers.into_iter().zip(outcomes) {

@@ -63,17 +63,11 @@ pub(crate) async fn a_record_is_read_back_replaced_and_forgotten(sidecar: Arc<dy
     let first = record(name.clone(), "etag-1");
     sidecar.record(None, first.clone(), vec![]).await.unwrap();
     assert_eq!(sidecar.object(&name).await.unwrap(), Some(first));
-    let second = ObjectRecord {
-        principal: None,
-        ..record(name.clone(), "etag-2")
-    };
+    let second = ObjectRecord { principal: None, ..record(name.clone(), "etag-2") };
     sidecar.record(None, second.clone(), vec![]).await.unwrap();
     assert_eq!(sidecar.object(&name).await.unwrap(), Some(second));
 
-    let elsewhere = ObjectAt {
-        bucket: "other".into(),
-        ..name.clone()
-    };
+    let elsewhere = ObjectAt { bucket: "other".into(), ..name.clone() };
     assert_eq!(sidecar.object(&elsewhere).await.unwrap(), None);
     sidecar.forget(&elsewhere).await.unwrap();
     assert!(sidecar.object(&name).await.unwrap().is_some());
@@ -86,11 +80,7 @@ pub(crate) async fn several_are_forgotten_at_once(sidecar: Arc<dyn Sidecar>) {
         let record = record(at(key, Some("v1")), key);
         sidecar.record(None, record, vec![]).await.unwrap();
     }
-    let gone = vec![
-        at("a", Some("v1")),
-        at("b", Some("v2")),
-        at("c", Some("v1")),
-    ];
+    let gone = vec![at("a", Some("v1")), at("b", Some("v2")), at("c", Some("v1"))];
     sidecar.forget_all(gone).await.unwrap();
     let mut left = Vec::new();
     for key in ["a", "b", "c"] {
@@ -117,16 +107,10 @@ pub(crate) async fn without_a_version_the_last_one_recorded_answers(sidecar: Arc
 /// What was written while a bucket was unversioned is its `null` version afterwards.
 pub(crate) async fn the_null_version_answers_under_both_its_names(sidecar: Arc<dyn Sidecar>) {
     let unversioned = record(at("k", None), "etag");
-    sidecar
-        .record(None, unversioned.clone(), vec![])
-        .await
-        .unwrap();
+    sidecar.record(None, unversioned.clone(), vec![]).await.unwrap();
     let null = at("k", Some("null"));
     assert_eq!(sidecar.object(&null).await.unwrap(), Some(unversioned));
-    let rows = [
-        listed("k", Some("null"), "etag"),
-        listed("k", Some("null"), "older"),
-    ];
+    let rows = [listed("k", Some("null"), "etag"), listed("k", Some("null"), "older")];
     let answers = sidecar.listed("corpus", &rows).await.unwrap();
     assert_eq!(answers, [Some(facts(42)), None]);
     sidecar.forget(&null).await.unwrap();
@@ -138,20 +122,11 @@ pub(crate) async fn intents_are_listed_oldest_first_until_settled(sidecar: Arc<d
     let early = sidecar.begin(intent("early", 100)).await.unwrap();
     let middle = sidecar.begin(intent("middle", 200)).await.unwrap();
     let stale = sidecar.stale_intents(300, 10).await.unwrap();
-    assert_eq!(
-        stale,
-        [
-            (early, intent("early", 100)),
-            (middle, intent("middle", 200))
-        ]
-    );
+    assert_eq!(stale, [(early, intent("early", 100)), (middle, intent("middle", 200))]);
     assert_eq!(sidecar.stale_intents(1000, 1).await.unwrap(), stale[..1]);
 
     sidecar.abandon(early).await.unwrap();
-    sidecar
-        .record(Some(middle), record(at("middle", None), "etag"), vec![])
-        .await
-        .unwrap();
+    sidecar.record(Some(middle), record(at("middle", None), "etag"), vec![]).await.unwrap();
     let left = sidecar.stale_intents(i64::MAX, 10).await.unwrap();
     assert_eq!(left, [(late, intent("late", 300))]);
     // Two settle one intent: a request that outlived the settler's patience, and the settler.
@@ -169,16 +144,8 @@ pub(crate) async fn a_refused_record_changes_nothing(sidecar: Arc<dyn Sidecar>) 
     let name = at("k", None);
     let id = sidecar.begin(intent("k", 1)).await.unwrap();
     let lineage = vec![edge(name.clone(), "source", 1)];
-    assert!(
-        sidecar
-            .record(Some(id), bad_record(name.clone()), lineage)
-            .await
-            .is_err()
-    );
-    assert_eq!(
-        sidecar.stale_intents(2, 10).await.unwrap(),
-        [(id, intent("k", 1))]
-    );
+    assert!(sidecar.record(Some(id), bad_record(name.clone()), lineage).await.is_err());
+    assert_eq!(sidecar.stale_intents(2, 10).await.unwrap(), [(id, intent("k", 1))]);
     assert_eq!(sidecar.object(&name).await.unwrap(), None);
     assert_eq!(sidecar.lineage(&name, 10).await.unwrap(), []);
 }
@@ -186,11 +153,7 @@ pub(crate) async fn a_refused_record_changes_nothing(sidecar: Arc<dyn Sidecar>) 
 pub(crate) async fn a_refused_write_does_not_fail_its_neighbours(sidecar: Arc<dyn Sidecar>) {
     let outcomes = join_all((0..200).map(|i| {
         let name = at(&format!("k{i}"), None);
-        let record = if i % 7 == 0 {
-            bad_record(name)
-        } else {
-            record(name, "etag")
-        };
+        let record = if i % 7 == 0 { bad_record(name) } else { record(name, "etag") };
         sidecar.record(None, record, vec![])
     }))
     .await;
@@ -202,14 +165,11 @@ pub(crate) async fn a_refused_write_does_not_fail_its_neighbours(sidecar: Arc<dy
 }
 
 pub(crate) async fn racing_records_of_one_key_leave_one(sidecar: Arc<dyn Sidecar>) {
-    let writes =
-        (0..50).map(|i| sidecar.record(None, record(at("k", None), &format!("etag-{i}")), vec![]));
+    let writes = (0..50).map(|i| sidecar.record(None, record(at("k", None), &format!("etag-{i}")), vec![]));
     for outcome in join_all(writes).await {
         outcome.unwrap();
     }
-    let rows: Vec<_> = (0..50)
-        .map(|i| listed("k", None, &format!("etag-{i}")))
-        .collect();
+    let rows: Vec<_> = (0..50).map(|i| listed("k", None, &format!("etag-{i}"))).collect();
     let answers = sidecar.listed("corpus", &rows).await.unwrap();
     assert_eq!(answers.iter().flatten().count(), 1);
 }
@@ -229,41 +189,20 @@ pub(crate) async fn a_listing_is_answered_in_order(sidecar: Arc<dyn Sidecar>) {
         };
         records.push(record);
     }
-    for outcome in join_all(
-        records
-            .into_iter()
-            .map(|record| sidecar.record(None, record, vec![])),
-    )
-    .await
-    {
+    for outcome in join_all(records.into_iter().map(|record| sidecar.record(None, record, vec![]))).await {
         outcome.unwrap();
     }
     let rows: Vec<_> = (0..1000)
         .rev()
-        .map(|i| {
-            listed(
-                &format!("k{i:04}"),
-                None,
-                &format!("etag-{}", if i % 5 == 0 { 0 } else { i }),
-            )
-        })
+        .map(|i| listed(&format!("k{i:04}"), None, &format!("etag-{}", if i % 5 == 0 { 0 } else { i })))
         .collect();
     let answers = sidecar.listed("corpus", &rows).await.unwrap();
     assert_eq!(answers.len(), 1000);
     for (answer, i) in answers.iter().zip((0..1000).rev()) {
-        let expected = (i % 3 != 0 && i % 5 != 0).then(|| Facts {
-            part_count: 2,
-            ..facts(i)
-        });
-        assert_eq!(
-            *answer, expected,
-            "row {i}: stale, missing or without its table"
-        );
+        let expected = (i % 3 != 0 && i % 5 != 0).then(|| Facts { part_count: 2, ..facts(i) });
+        assert_eq!(*answer, expected, "row {i}: stale, missing or without its table");
     }
-    assert_eq!(
-        sidecar.listed("other", &rows).await.unwrap(),
-        vec![None; 1000]
-    );
+    assert_eq!(sidecar.listed("other", &rows).await.unwrap(), vec![None; 1000]);
 }
 
 pub(crate) async fn a_listing_without_versions_matches_on_etag(sidecar: Arc<dyn Sidecar>) {
@@ -281,10 +220,7 @@ pub(crate) async fn a_listing_without_versions_matches_on_etag(sidecar: Arc<dyn 
         listed("k", None, ""),
     ];
     let answers = sidecar.listed("corpus", &rows).await.unwrap();
-    let lengths: Vec<_> = answers
-        .iter()
-        .map(|a| a.as_ref().map(|f| f.length))
-        .collect();
+    let lengths: Vec<_> = answers.iter().map(|a| a.as_ref().map(|f| f.length)).collect();
     assert_eq!(lengths, [Some(2), Some(3), None, None, Some(2), None]);
 }
 
@@ -323,30 +259,17 @@ pub(crate) async fn lineage_is_newest_first(sidecar: Arc<dyn Sidecar>) {
     let v1 = at("copy", Some("v1"));
     let v2 = at("copy", Some("v2"));
     let first = vec![edge(v1.clone(), "a", 10), edge(v1.clone(), "b", 10)];
-    sidecar
-        .record(None, record(v1.clone(), "1"), first.clone())
-        .await
-        .unwrap();
+    sidecar.record(None, record(v1.clone(), "1"), first.clone()).await.unwrap();
     let second = edge(v2.clone(), "c", 20);
-    sidecar
-        .record(None, record(v2.clone(), "2"), vec![second.clone()])
-        .await
-        .unwrap();
+    sidecar.record(None, record(v2.clone(), "2"), vec![second.clone()]).await.unwrap();
 
     let [a, b] = <[_; 2]>::try_from(first).unwrap();
     let all = [second.clone(), b.clone(), a.clone()];
     assert_eq!(sidecar.lineage(&at("copy", None), 10).await.unwrap(), all);
-    assert_eq!(
-        sidecar.lineage(&at("copy", None), 2).await.unwrap(),
-        all[..2]
-    );
+    assert_eq!(sidecar.lineage(&at("copy", None), 2).await.unwrap(), all[..2]);
     assert_eq!(sidecar.lineage(&v1, 10).await.unwrap(), [b, a]);
     sidecar.forget(&v2).await.unwrap();
-    assert_eq!(
-        sidecar.lineage(&v2, 10).await.unwrap(),
-        [second],
-        "lineage outlives its object"
-    );
+    assert_eq!(sidecar.lineage(&v2, 10).await.unwrap(), [second], "lineage outlives its object");
     assert_eq!(sidecar.lineage(&at("a", None), 10).await.unwrap(), []);
 }
 
@@ -355,31 +278,17 @@ pub(crate) async fn uploads_are_found_by_backend_id(sidecar: Arc<dyn Sidecar>) {
     sidecar.upload_started(upload(2, "id-2", 2)).await.unwrap();
     let ids = ["id-2", "unknown", "id-1", "id-2"].map(String::from);
     let found = sidecar.uploads("corpus", &ids).await.unwrap();
-    assert_eq!(
-        found,
-        [
-            Some(upload(2, "id-2", 2)),
-            None,
-            Some(upload(1, "id-1", 1)),
-            Some(upload(2, "id-2", 2))
-        ]
-    );
+    assert_eq!(found, [Some(upload(2, "id-2", 2)), None, Some(upload(1, "id-1", 1)), Some(upload(2, "id-2", 2))]);
     assert_eq!(sidecar.uploads("other", &ids).await.unwrap(), vec![None; 4]);
 }
 
 pub(crate) async fn stale_uploads_are_oldest_first(sidecar: Arc<dyn Sidecar>) {
     for (oid, started) in [(1, 30), (2, 10), (3, 20)] {
-        sidecar
-            .upload_started(upload(oid, &format!("id-{oid}"), started))
-            .await
-            .unwrap();
+        sidecar.upload_started(upload(oid, &format!("id-{oid}"), started)).await.unwrap();
     }
     let stale = sidecar.stale_uploads(30, 10).await.unwrap();
     assert_eq!(stale, [upload(2, "id-2", 10), upload(3, "id-3", 20)]);
-    assert_eq!(
-        sidecar.stale_uploads(i64::MAX, 1).await.unwrap(),
-        stale[..1]
-    );
+    assert_eq!(sidecar.stale_uploads(i64::MAX, 1).await.unwrap(), stale[..1]);
 }
 
 /// A client that retries part 7 while its first try still runs leaves two.
@@ -392,77 +301,39 @@ pub(crate) async fn every_attempt_at_a_part_is_kept(sidecar: Arc<dyn Sidecar>) {
     for part in [&part_10000, &retried, &hedged, &same_time, &part_1] {
         sidecar.part_attempt(part.clone()).await.unwrap();
     }
-    sidecar
-        .part_attempt(attempt(2, 1, "another upload", 1))
-        .await
-        .unwrap();
+    sidecar.part_attempt(attempt(2, 1, "another upload", 1)).await.unwrap();
     let all = [part_1, hedged, retried, same_time, part_10000];
     assert_eq!(sidecar.parts(Oid([1; 16])).await.unwrap(), all);
     // Recorded again, as after an answer that was lost: still one attempt.
     sidecar.part_attempt(all[0].clone()).await.unwrap();
     assert_eq!(sidecar.parts(Oid([1; 16])).await.unwrap(), all);
-    assert!(
-        sidecar
-            .part_attempt(attempt(1, 0, "no such part", 1))
-            .await
-            .is_err()
-    );
+    assert!(sidecar.part_attempt(attempt(1, 0, "no such part", 1)).await.is_err());
 }
 
 pub(crate) async fn an_ended_upload_leaves_nothing(sidecar: Arc<dyn Sidecar>) {
     for oid in [1, 2] {
-        sidecar
-            .upload_started(upload(oid, &format!("id-{oid}"), 1))
-            .await
-            .unwrap();
-        sidecar
-            .part_attempt(attempt(oid, 1, "one", 1))
-            .await
-            .unwrap();
+        sidecar.upload_started(upload(oid, &format!("id-{oid}"), 1)).await.unwrap();
+        sidecar.part_attempt(attempt(oid, 1, "one", 1)).await.unwrap();
     }
     sidecar.upload_ended(Oid([1; 16])).await.unwrap();
     assert_eq!(sidecar.parts(Oid([1; 16])).await.unwrap(), []);
-    assert_eq!(
-        sidecar.parts(Oid([2; 16])).await.unwrap(),
-        [attempt(2, 1, "one", 1)]
-    );
-    assert_eq!(
-        sidecar.stale_uploads(9, 9).await.unwrap(),
-        [upload(2, "id-2", 1)]
-    );
+    assert_eq!(sidecar.parts(Oid([2; 16])).await.unwrap(), [attempt(2, 1, "one", 1)]);
+    assert_eq!(sidecar.stale_uploads(9, 9).await.unwrap(), [upload(2, "id-2", 1)]);
     sidecar.upload_ended(Oid([1; 16])).await.unwrap();
 }
 
 pub(crate) async fn keks_are_kept_by_bucket(sidecar: Arc<dyn Sidecar>) {
     let [one, two] = [1, 2].map(|i| uuid::Uuid::from_bytes([i; 16]));
     let document = |text: &'static str| Bytes::from_static(text.as_bytes());
-    sidecar
-        .keep_kek("corpus", two, document("two"))
-        .await
-        .unwrap();
-    sidecar
-        .keep_kek("corpus", one, document("one"))
-        .await
-        .unwrap();
-    sidecar
-        .keep_kek("other", one, document("else"))
-        .await
-        .unwrap();
+    sidecar.keep_kek("corpus", two, document("two")).await.unwrap();
+    sidecar.keep_kek("corpus", one, document("one")).await.unwrap();
+    sidecar.keep_kek("other", one, document("else")).await.unwrap();
     // Rotating the root key wraps it anew.
-    sidecar
-        .keep_kek("corpus", two, document("two, wrapped anew"))
-        .await
-        .unwrap();
-    assert_eq!(
-        sidecar.kek("corpus", one).await.unwrap(),
-        Some(document("one"))
-    );
+    sidecar.keep_kek("corpus", two, document("two, wrapped anew")).await.unwrap();
+    assert_eq!(sidecar.kek("corpus", one).await.unwrap(), Some(document("one")));
     assert_eq!(sidecar.kek("other", two).await.unwrap(), None);
     let all = sidecar.keks("corpus").await.unwrap();
-    assert_eq!(
-        all,
-        [(one, document("one")), (two, document("two, wrapped anew"))]
-    );
+    assert_eq!(all, [(one, document("one")), (two, document("two, wrapped anew"))]);
     assert_eq!(sidecar.keks("nowhere").await.unwrap(), []);
 }
 
@@ -471,27 +342,21 @@ pub(crate) async fn it_answers_a_ping(sidecar: Arc<dyn Sidecar>) {
 }
 
 pub(crate) fn records_round_trip(runtime: &tokio::runtime::Runtime, sidecar: &dyn Sidecar) {
-    TestRunner::new(ProptestConfig {
-        failure_persistence: None,
-        ..ProptestConfig::with_cases(64)
-    })
-    .run(&any_record(), |record| {
-        runtime.block_on(async {
-            sidecar.record(None, record.clone(), vec![]).await.unwrap();
-            let row = Listed {
-                key: record.at.key.clone(),
-                version_id: record.at.version_id.clone(),
-                backend_etag: record.backend_etag.clone(),
-            };
-            let answers = sidecar.listed(&record.at.bucket, &[row]).await.unwrap();
-            let without_parts = Facts {
-                parts: vec![],
-                ..record.facts.clone()
-            };
-            prop_assert_eq!(answers, vec![Some(without_parts)]);
-            prop_assert_eq!(sidecar.object(&record.at).await.unwrap(), Some(record));
-            Ok(())
+    TestRunner::new(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(64) })
+        .run(&any_record(), |record| {
+            runtime.block_on(async {
+                sidecar.record(None, record.clone(), vec![]).await.unwrap();
+                let row = Listed {
+                    key: record.at.key.clone(),
+                    version_id: record.at.version_id.clone(),
+                    backend_etag: record.backend_etag.clone(),
+                };
+                let answers = sidecar.listed(&record.at.bucket, &[row]).await.unwrap();
+                let without_parts = Facts { parts: vec![], ..record.facts.clone() };
+                prop_assert_eq!(answers, vec![Some(without_parts)]);
+                prop_assert_eq!(sidecar.object(&record.at).await.unwrap(), Some(record));
+                Ok(())
+            })
         })
-    })
-    .unwrap();
+        .unwrap();
 }

@@ -4,16 +4,10 @@ use keys::Oid;
 use keys::object::{Checksum, ChecksumAlgorithm, ChecksumKind, ETag, Facts, PartEntry};
 use proptest::prelude::*;
 
-use crate::sidecar::{
-    Intent, LineageEdge, Listed, ObjectAt, ObjectRecord, PartAttempt, UploadRecord,
-};
+use crate::sidecar::{Intent, LineageEdge, Listed, ObjectAt, ObjectRecord, PartAttempt, UploadRecord};
 
 pub(crate) fn at(key: &str, version_id: Option<&str>) -> ObjectAt {
-    ObjectAt {
-        bucket: "corpus".into(),
-        key: key.into(),
-        version_id: version_id.map(Into::into),
-    }
+    ObjectAt { bucket: "corpus".into(), key: key.into(), version_id: version_id.map(Into::into) }
 }
 
 pub(crate) fn facts(length: u64) -> Facts {
@@ -44,10 +38,7 @@ pub(crate) fn record(at: ObjectAt, etag: &str) -> ObjectRecord {
 
 /// One that no database can hold: longer than 2⁶³ − 1 bytes.
 pub(super) fn bad_record(at: ObjectAt) -> ObjectRecord {
-    ObjectRecord {
-        facts: facts(u64::MAX),
-        ..record(at, "bad")
-    }
+    ObjectRecord { facts: facts(u64::MAX), ..record(at, "bad") }
 }
 
 pub(crate) fn intent(key: &str, started_at_ms: i64) -> Intent {
@@ -90,54 +81,29 @@ pub(super) fn attempt(oid: u8, number: u16, etag: &str, at_ms: i64) -> PartAttem
         number,
         backend_etag: etag.into(),
         stash: (number == 10_000).then(|| format!("stash/{etag}")),
-        entry: PartEntry {
-            number,
-            length: 5 << 20,
-            prefix: [4; 56],
-            md5: [5; 16],
-            checksum: None,
-        },
+        entry: PartEntry { number, length: 5 << 20, prefix: [4; 56], md5: [5; 16], checksum: None },
         at_ms,
     }
 }
 
 pub(super) fn listed(key: &str, version_id: Option<&str>, etag: &str) -> Listed {
-    Listed {
-        key: key.into(),
-        version_id: version_id.map(Into::into),
-        backend_etag: etag.into(),
-    }
+    Listed { key: key.into(), version_id: version_id.map(Into::into), backend_etag: etag.into() }
 }
 
 pub(super) fn any_record() -> impl Strategy<Value = ObjectRecord> {
-    let name = (
-        "[a-z0-9.-]{3,63}",
-        any::<String>(),
-        proptest::option::of("[A-Za-z0-9._-]{1,40}"),
-    );
-    let rest = (
-        any::<[u8; 16]>(),
-        any::<[u8; 16]>(),
-        proptest::option::of(any::<String>()),
-        any::<i64>(),
-        "[a-z]{1,8}",
-    );
+    let name = ("[a-z0-9.-]{3,63}", any::<String>(), proptest::option::of("[A-Za-z0-9._-]{1,40}"));
+    let rest =
+        (any::<[u8; 16]>(), any::<[u8; 16]>(), proptest::option::of(any::<String>()), any::<i64>(), "[a-z]{1,8}");
     (name, "[0-9a-f]{32}(-[0-9]{1,5})?", any_facts(), rest).prop_map(
-        |((bucket, key, version_id), backend_etag, facts, (oid, kek_id, principal, at, scrub))| {
-            ObjectRecord {
-                at: ObjectAt {
-                    bucket,
-                    key,
-                    version_id,
-                },
-                backend_etag,
-                oid: Oid(oid),
-                kek_id: uuid::Uuid::from_bytes(kek_id),
-                facts,
-                principal,
-                recorded_at_ms: at,
-                scrub,
-            }
+        |((bucket, key, version_id), backend_etag, facts, (oid, kek_id, principal, at, scrub))| ObjectRecord {
+            at: ObjectAt { bucket, key, version_id },
+            backend_etag,
+            oid: Oid(oid),
+            kek_id: uuid::Uuid::from_bytes(kek_id),
+            facts,
+            principal,
+            recorded_at_ms: at,
+            scrub,
         },
     )
 }
@@ -156,34 +122,20 @@ fn any_facts() -> impl Strategy<Value = Facts> {
         any::<[u8; 56]>(),
         proptest::collection::vec(any_entry(), 0..20),
     )
-        .prop_map(
-            |(length, etag, checksum, part_count, first_prefix, parts)| Facts {
-                length,
-                etag,
-                checksum,
-                part_count,
-                first_number: parts.first().map_or(1, |p: &PartEntry| p.number),
-                first_prefix,
-                parts,
-            },
-        )
+        .prop_map(|(length, etag, checksum, part_count, first_prefix, parts)| Facts {
+            length,
+            etag,
+            checksum,
+            part_count,
+            first_number: parts.first().map_or(1, |p: &PartEntry| p.number),
+            first_prefix,
+            parts,
+        })
 }
 
 fn any_entry() -> impl Strategy<Value = PartEntry> {
-    (
-        1..=10_000_u16,
-        any::<u64>(),
-        any::<[u8; 56]>(),
-        any::<[u8; 16]>(),
-        any_checksum(),
-    )
-        .prop_map(|(number, length, prefix, md5, checksum)| PartEntry {
-            number,
-            length,
-            prefix,
-            md5,
-            checksum,
-        })
+    (1..=10_000_u16, any::<u64>(), any::<[u8; 56]>(), any::<[u8; 16]>(), any_checksum())
+        .prop_map(|(number, length, prefix, md5, checksum)| PartEntry { number, length, prefix, md5, checksum })
 }
 
 fn any_checksum() -> impl Strategy<Value = Option<Checksum>> {
@@ -194,18 +146,9 @@ fn any_checksum() -> impl Strategy<Value = Option<Checksum>> {
         Just(ChecksumAlgorithm::Sha1),
         Just(ChecksumAlgorithm::Sha256),
     ];
-    let kind = prop_oneof![
-        Just(ChecksumKind::FullObject),
-        Just(ChecksumKind::Composite)
-    ];
-    proptest::option::of((algorithm, kind, any::<[u8; 32]>()).prop_map(
-        |(algorithm, kind, mut value)| {
-            value[algorithm.len()..].fill(0);
-            Checksum {
-                algorithm,
-                kind,
-                value,
-            }
-        },
-    ))
+    let kind = prop_oneof![Just(ChecksumKind::FullObject), Just(ChecksumKind::Composite)];
+    proptest::option::of((algorithm, kind, any::<[u8; 32]>()).prop_map(|(algorithm, kind, mut value)| {
+        value[algorithm.len()..].fill(0);
+        Checksum { algorithm, kind, value }
+    }))
 }

@@ -26,20 +26,11 @@ impl KekStore for Memory {
     }
     async fn get(&self, bucket: &str, kek_id: Uuid) -> Result<Option<KekRecord>, Error> {
         self.reads.fetch_add(1, Ordering::Relaxed);
-        Ok(self
-            .records
-            .lock()
-            .unwrap()
-            .get(&(bucket.to_owned(), kek_id))
-            .cloned())
+        Ok(self.records.lock().unwrap().get(&(bucket.to_owned(), kek_id)).cloned())
     }
     async fn list(&self, bucket: &str) -> Result<Vec<KekRecord>, Error> {
         let records = self.records.lock().unwrap();
-        Ok(records
-            .iter()
-            .filter(|((of, _), _)| of == bucket)
-            .map(|(_, record)| record.clone())
-            .collect())
+        Ok(records.iter().filter(|((of, _), _)| of == bucket).map(|(_, record)| record.clone()).collect())
     }
 }
 
@@ -80,24 +71,11 @@ impl Fixture {
     fn new(store: Memory) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let ring = LocalKeyring::open_or_create(&folder.path().join("keyring.json")).unwrap();
-        let root = Counted {
-            ring,
-            calls: 0.into(),
-            items: 0.into(),
-            away: false.into(),
-        };
-        Self {
-            _folder: folder,
-            root: Arc::new(root),
-            store: Arc::new(store),
-        }
+        let root = Counted { ring, calls: 0.into(), items: 0.into(), away: false.into() };
+        Self { _folder: folder, root: Arc::new(root), store: Arc::new(store) }
     }
     fn manager(&self, bounds: CacheBounds) -> Arc<KeyManager> {
-        Arc::new(KeyManager::new(
-            self.root.clone(),
-            self.store.clone(),
-            bounds,
-        ))
+        Arc::new(KeyManager::new(self.root.clone(), self.store.clone(), bounds))
     }
     fn calls(&self) -> usize {
         self.root.calls.load(Ordering::Relaxed)
@@ -110,15 +88,9 @@ impl Fixture {
             bucket: bucket.into(),
             epoch,
         };
-        let item = ToWrap {
-            name: name.clone(),
-            key: Zeroizing::new([kek_id; 32]),
-        };
+        let item = ToWrap { name: name.clone(), key: Zeroizing::new([kek_id; 32]) };
         let wrapped = self.root.wrap(&[item]).await.remove(0).unwrap();
-        let record = KekRecord {
-            retired,
-            ..KekRecord::new(name, wrapped, 0)
-        };
+        let record = KekRecord { retired, ..KekRecord::new(name, wrapped, 0) };
         self.store.put(&record).await.unwrap();
         record.name.kek_id
     }
@@ -158,16 +130,10 @@ async fn the_newest_kek_that_is_not_retired_is_current() {
     let manager = fixture.manager(CacheBounds::default());
     assert_eq!(manager.current("data").await.unwrap().id(), smallest);
     for kek_id in [3, 8, 1] {
-        manager
-            .retire("data", Uuid::from_bytes([kek_id; 16]))
-            .await
-            .unwrap();
+        manager.retire("data", Uuid::from_bytes([kek_id; 16])).await.unwrap();
     }
     let made = manager.current("data").await.unwrap();
-    assert_eq!(
-        (made.epoch(), made.bucket_uuid()),
-        (4, Uuid::from_bytes([9; 16]))
-    );
+    assert_eq!((made.epoch(), made.bucket_uuid()), (4, Uuid::from_bytes([9; 16])));
     // What is retired still opens.
     assert!(manager.by_id("data", smallest).await.is_ok());
 }
@@ -177,16 +143,10 @@ async fn a_kek_opens_only_in_its_bucket() {
     let fixture = Fixture::new(Memory::default());
     let kek_id = fixture.add("data", 1, 1, false).await;
     let manager = fixture.manager(CacheBounds::default());
-    assert!(matches!(
-        manager.by_id("other", kek_id).await,
-        Err(Error::MissingKek { .. })
-    ));
+    assert!(matches!(manager.by_id("other", kek_id).await, Err(Error::MissingKek { .. })));
     assert!(manager.by_id("data", kek_id).await.is_ok());
     // From the cache too.
-    assert!(matches!(
-        manager.by_id("other", kek_id).await,
-        Err(Error::KekOfAnotherBucket { .. })
-    ));
+    assert!(matches!(manager.by_id("other", kek_id).await, Err(Error::KekOfAnotherBucket { .. })));
     // A record moved in the backend to another bucket's place, and one under another id.
     let record = fixture.store.get("data", kek_id).await.unwrap().unwrap();
     let wrong_id = Uuid::from_bytes([7; 16]);
@@ -198,29 +158,14 @@ async fn a_kek_opens_only_in_its_bucket() {
         records.insert(("data".into(), wrong_id), record);
         records.insert(
             ("third".into(), kek_id),
-            KekRecord {
-                name: KekName {
-                    bucket: "third".into(),
-                    ..renamed.name.clone()
-                },
-                ..renamed
-            },
+            KekRecord { name: KekName { bucket: "third".into(), ..renamed.name.clone() }, ..renamed },
         );
     }
     let manager = fixture.manager(CacheBounds::default());
-    assert!(matches!(
-        manager.by_id("other", kek_id).await,
-        Err(Error::KekOfAnotherBucket { .. })
-    ));
-    assert!(matches!(
-        manager.by_id("data", wrong_id).await,
-        Err(Error::BadKekRecord(_))
-    ));
+    assert!(matches!(manager.by_id("other", kek_id).await, Err(Error::KekOfAnotherBucket { .. })));
+    assert!(matches!(manager.by_id("data", wrong_id).await, Err(Error::BadKekRecord(_))));
     // And one whose text was edited to fit: the wrapping knows better.
-    assert!(matches!(
-        manager.by_id("third", kek_id).await,
-        Err(Error::NotAuthentic(_))
-    ));
+    assert!(matches!(manager.by_id("third", kek_id).await, Err(Error::NotAuthentic(_))));
 }
 
 #[tokio::test]
@@ -234,13 +179,7 @@ async fn misses_of_many_keks_are_one_batch() {
         .flat_map(|kek_id| [kek_id, kek_id])
         .map(|kek_id| {
             let manager = Arc::clone(&manager);
-            tokio::spawn(async move {
-                manager
-                    .by_id("data", Uuid::from_bytes([kek_id; 16]))
-                    .await
-                    .unwrap()
-                    .epoch()
-            })
+            tokio::spawn(async move { manager.by_id("data", Uuid::from_bytes([kek_id; 16])).await.unwrap().epoch() })
         })
         .collect();
     let mut sum = 0;
@@ -274,10 +213,7 @@ async fn a_caller_that_goes_away_does_not_stop_the_others() {
 async fn entries_end_by_use_by_age_and_on_demand() {
     let fixture = Fixture::new(Memory::default());
     let kek_id = fixture.add("data", 1, 1, false).await;
-    let bounds = CacheBounds {
-        max_uses: 10,
-        ..CacheBounds::default()
-    };
+    let bounds = CacheBounds { max_uses: 10, ..CacheBounds::default() };
     let manager = fixture.manager(bounds);
     for _ in 0..30 {
         manager.by_id("data", kek_id).await.unwrap();
@@ -285,19 +221,12 @@ async fn entries_end_by_use_by_age_and_on_demand() {
     assert_eq!(fixture.calls(), 3);
     manager.forget_bucket("another");
     manager.by_id("data", kek_id).await.unwrap();
-    assert_eq!(
-        fixture.calls(),
-        4,
-        "the tenth use after the third unwrap was the last"
-    );
+    assert_eq!(fixture.calls(), 4, "the tenth use after the third unwrap was the last");
     manager.by_id("data", kek_id).await.unwrap();
     manager.forget_bucket("data");
     manager.by_id("data", kek_id).await.unwrap();
     assert_eq!(fixture.calls(), 5);
-    let manager = fixture.manager(CacheBounds {
-        max_age: Duration::from_millis(30),
-        ..bounds
-    });
+    let manager = fixture.manager(CacheBounds { max_age: Duration::from_millis(30), ..bounds });
     manager.by_id("data", kek_id).await.unwrap();
     tokio::time::sleep(Duration::from_millis(60)).await;
     manager.by_id("data", kek_id).await.unwrap();
@@ -319,15 +248,9 @@ async fn an_error_is_told_and_not_cached() {
 
 #[tokio::test]
 async fn a_record_that_does_not_read_back_is_not_used() {
-    let fixture = Fixture::new(Memory {
-        lies: true,
-        ..Memory::default()
-    });
+    let fixture = Fixture::new(Memory { lies: true, ..Memory::default() });
     let manager = fixture.manager(CacheBounds::default());
-    assert!(matches!(
-        manager.current("data").await,
-        Err(Error::BadKekRecord(_))
-    ));
+    assert!(matches!(manager.current("data").await, Err(Error::BadKekRecord(_))));
 }
 
 #[tokio::test]
@@ -335,11 +258,8 @@ async fn rotating_the_root_key_rewraps_records_only() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("keyring.json");
     let store = Arc::new(Memory::default());
-    let before = KeyManager::new(
-        Arc::new(LocalKeyring::open_or_create(&path).unwrap()),
-        store.clone(),
-        CacheBounds::default(),
-    );
+    let before =
+        KeyManager::new(Arc::new(LocalKeyring::open_or_create(&path).unwrap()), store.clone(), CacheBounds::default());
     let kek = before.current("data").await.unwrap();
     let object = crate::object::ObjectKey::generate().unwrap();
     let header = kek.wrap("key", &object, 0, [0; 32]).unwrap();
@@ -350,8 +270,5 @@ async fn rotating_the_root_key_rewraps_records_only() {
     let record = store.get("data", kek.id()).await.unwrap().unwrap();
     assert_eq!(record.root_key_id, ring.id());
     let again = after.by_id("data", header.kek_id).await.unwrap();
-    assert_eq!(
-        again.unwrap("key", &header, [0; 32]).unwrap().expose(),
-        object.expose()
-    );
+    assert_eq!(again.unwrap("key", &header, [0; 32]).unwrap().expose(), object.expose());
 }

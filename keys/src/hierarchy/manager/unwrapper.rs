@@ -31,10 +31,7 @@ struct Queue {
 
 impl Unwrapper {
     pub(super) fn new(root: Arc<dyn RootKey>) -> Self {
-        Self {
-            root,
-            queue: Arc::default(),
-        }
+        Self { root, queue: Arc::default() }
     }
 
     pub(super) async fn unwrap(&self, item: ToUnwrap) -> Answer {
@@ -48,9 +45,7 @@ impl Unwrapper {
             // A task of its own: the caller may be cancelled, the others must not be.
             tokio::spawn(serve(Arc::clone(&self.root), Arc::clone(&self.queue)));
         }
-        receiver
-            .await
-            .unwrap_or(Err(Error::Provider("the root key provider gave no answer")))
+        receiver.await.unwrap_or(Err(Error::Provider("the root key provider gave no answer")))
     }
 }
 

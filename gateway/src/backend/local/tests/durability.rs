@@ -8,20 +8,13 @@ async fn a_body_that_fails_leaves_nothing() {
     #[error("checksum mismatch")]
     struct Ours;
     let vault = Vault::with_bucket(LocalOptions::default()).await;
-    let id = vault
-        .send("POST", "/Old_Bucket/k?uploads", &[], "")
-        .await
-        .ok()
-        .one("UploadId");
+    let id = vault.send("POST", "/Old_Bucket/k?uploads", &[], "").await.ok().one("UploadId");
     let part = format!("/Old_Bucket/k?partNumber=1&uploadId={id}");
     for path in ["/Old_Bucket/k", part.as_str()] {
         // Before the first byte, in the first batch, and after several.
         for good in [0, 1000, 2 * MIB] {
             let frames = vec![Ok(Frame::data(pattern(good))), Err(Ours.into())];
-            let payload = Payload::Stream {
-                body: framed(frames),
-                length: good as u64 + 1,
-            };
+            let payload = Payload::Stream { body: framed(frames), length: good as u64 + 1 };
             let failed = vault.try_send("PUT", path, &[], payload).await;
             let Err(BackendError::Body(cause)) = failed else {
                 panic!("the body failed");
@@ -30,23 +23,13 @@ async fn a_body_that_fails_leaves_nothing() {
         }
         // Shorter and longer than declared.
         for length in [999, 1001] {
-            let payload = Payload::Stream {
-                body: framed(vec![Ok(Frame::data(pattern(1000)))]),
-                length,
-            };
+            let payload = Payload::Stream { body: framed(vec![Ok(Frame::data(pattern(1000)))]), length };
             let failed = vault.try_send("PUT", path, &[], payload).await;
             assert!(matches!(failed, Err(BackendError::Body(_))));
         }
     }
     vault.get("/Old_Bucket/k").await.fails(404, "NoSuchKey");
-    assert!(
-        vault
-            .get(&format!("/Old_Bucket/k?uploadId={id}"))
-            .await
-            .ok()
-            .all("Part")
-            .is_empty()
-    );
+    assert!(vault.get(&format!("/Old_Bucket/k?uploadId={id}")).await.ok().all("Part").is_empty());
     assert_eq!(vault.files(0).await, 0);
 }
 
@@ -55,16 +38,9 @@ async fn a_caller_that_goes_away_leaves_nothing() {
     let vault = Vault::with_bucket(LocalOptions::default()).await;
     let first = stream::iter([Ok::<_, BoxError>(Frame::data(pattern(MIB)))]);
     let body = StreamBody::new(futures_util::StreamExt::chain(first, stream::pending()));
-    let payload = Payload::Stream {
-        body: body.boxed_unsync(),
-        length: 2 * MIB as u64,
-    };
+    let payload = Payload::Stream { body: body.boxed_unsync(), length: 2 * MIB as u64 };
     let put = vault.try_send("PUT", "/Old_Bucket/k", &[], payload);
-    assert!(
-        tokio::time::timeout(Duration::from_millis(300), put)
-            .await
-            .is_err()
-    );
+    assert!(tokio::time::timeout(Duration::from_millis(300), put).await.is_err());
     assert_eq!(vault.files(0).await, 0);
     vault.get("/Old_Bucket/k").await.fails(404, "NoSuchKey");
 }
@@ -76,14 +52,7 @@ async fn one_of_many_creators_wins() {
         .map(|i| {
             let vault = Arc::clone(&vault);
             tokio::spawn(async move {
-                let reply = vault
-                    .send(
-                        "PUT",
-                        "/Old_Bucket/k",
-                        &[("if-none-match", "*")],
-                        format!("writer {i}"),
-                    )
-                    .await;
+                let reply = vault.send("PUT", "/Old_Bucket/k", &[("if-none-match", "*")], format!("writer {i}")).await;
                 (i, reply.status)
             })
         })
@@ -108,16 +77,9 @@ async fn one_of_many_creators_wins() {
 async fn blobs_live_as_long_as_their_references() {
     let vault = Vault::with_bucket(LocalOptions::default()).await;
     let bytes = pattern(2 * MIB);
-    let etag = vault
-        .send("PUT", "/Old_Bucket/k", &[], bytes.clone())
-        .await
-        .ok()
-        .etag();
+    let etag = vault.send("PUT", "/Old_Bucket/k", &[], bytes.clone()).await.ok().etag();
     let source = ("x-amz-copy-source", "Old_Bucket/k");
-    let copied = vault
-        .send("PUT", "/Old_Bucket/copy", &[source], "")
-        .await
-        .ok();
+    let copied = vault.send("PUT", "/Old_Bucket/copy", &[source], "").await.ok();
     assert_eq!(copied.one("ETag").trim_matches('"'), etag);
     assert_eq!(vault.files(1).await, 1);
     vault.send("DELETE", "/Old_Bucket/k", &[], "").await.ok();
@@ -135,9 +97,7 @@ async fn blobs_live_as_long_as_their_references() {
     let reading = vault.backend.call(request).await.expect("an answer");
     vault.send("DELETE", "/Old_Bucket/copy", &[], "").await.ok();
     tokio::time::sleep(Duration::from_millis(50)).await;
-    let read = body::collect(reading.into_body(), 3 * MIB)
-        .await
-        .expect("whole");
+    let read = body::collect(reading.into_body(), 3 * MIB).await.expect("whole");
     assert!(read == bytes);
     assert_eq!(vault.files(0).await, 0);
 }
@@ -145,27 +105,14 @@ async fn blobs_live_as_long_as_their_references() {
 #[tokio::test]
 async fn a_restart_keeps_all_and_sweeps_the_rest() {
     let vault = Vault::with_bucket(LocalOptions::default()).await;
-    vault
-        .send("PUT", "/Old_Bucket/k", &[("x-amz-meta-a", "b")], "kept")
-        .await
-        .ok();
-    let id = vault
-        .send("POST", "/Old_Bucket/m?uploads", &[], "")
-        .await
-        .ok()
-        .one("UploadId");
+    vault.send("PUT", "/Old_Bucket/k", &[("x-amz-meta-a", "b")], "kept").await.ok();
+    let id = vault.send("POST", "/Old_Bucket/m?uploads", &[], "").await.ok().one("UploadId");
     let part = format!("/Old_Bucket/m?partNumber=1&uploadId={id}");
     let etag = vault.send("PUT", &part, &[], "part").await.ok().etag();
     let again = LocalBackend::open(&vault.data(), LocalOptions::default()).await;
-    assert!(
-        matches!(again, Err(LocalError::InUse(_))),
-        "one process at a time"
-    );
+    assert!(matches!(again, Err(LocalError::InUse(_))), "one process at a time");
     vault.backend.close().await;
-    vault
-        .send("PUT", "/Old_Bucket/late", &[], "x")
-        .await
-        .fails(500, "InternalError");
+    vault.send("PUT", "/Old_Bucket/late", &[], "x").await.fails(500, "InternalError");
 
     // What a crash leaves: an unfinished write, and a blob whose commit did not happen.
     let shelf = vault.data().join("blobs/00/01");
@@ -173,24 +120,14 @@ async fn a_restart_keeps_all_and_sweeps_the_rest() {
     fs::write(shelf.join(format!("0001{}", "5".repeat(28))), "orphan").expect("a file");
     fs::write(vault.data().join("tmp/half"), "half").expect("a file");
 
-    let backend = LocalBackend::open(&vault.data(), LocalOptions::default())
-        .await
-        .expect("the directory is free");
-    let vault = Vault {
-        backend: Arc::new(backend),
-        dir: vault.dir,
-    };
+    let backend = LocalBackend::open(&vault.data(), LocalOptions::default()).await.expect("the directory is free");
+    let vault = Vault { backend: Arc::new(backend), dir: vault.dir };
     let got = vault.get("/Old_Bucket/k").await.ok();
     assert_eq!((got.text(), got.header("x-amz-meta-a")), ("kept", "b"));
     assert_eq!(vault.files(2).await, 2, "the object and the part");
-    vault
-        .complete("/Old_Bucket/m", &id, &[(1, etag)], &[])
-        .await
-        .ok();
+    vault.complete("/Old_Bucket/m", &id, &[(1, etag)], &[]).await.ok();
     assert_eq!(vault.get("/Old_Bucket/m").await.ok().text(), "part");
-    let mode = std::os::unix::fs::PermissionsExt::mode(
-        &fs::metadata(vault.data()).expect("metadata").permissions(),
-    );
+    let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(vault.data()).expect("metadata").permissions());
     assert_eq!(mode & 0o777, 0o700);
 }
 
@@ -198,15 +135,9 @@ async fn a_restart_keeps_all_and_sweeps_the_rest() {
 async fn limit_pages(vault: &Vault, spare: Option<i64>) {
     let set = vault.backend.store.index.write(move |txn| {
         Box::pin(async move {
-            let pages: i64 = sqlx::query_scalar("PRAGMA page_count")
-                .fetch_one(txn.conn())
-                .await?;
+            let pages: i64 = sqlx::query_scalar("PRAGMA page_count").fetch_one(txn.conn()).await?;
             let most = spare.map_or(i64::from(u32::MAX) - 1, |spare| pages + spare);
-            sqlx::query(sqlx::AssertSqlSafe(format!(
-                "PRAGMA max_page_count = {most}"
-            )))
-            .execute(txn.conn())
-            .await?;
+            sqlx::query(sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {most}"))).execute(txn.conn()).await?;
             Ok(())
         })
     });
@@ -221,9 +152,7 @@ async fn a_full_index_is_507_and_stores_nothing() {
     let mut stored = Vec::new();
     let failed = loop {
         let path = format!("/Old_Bucket/{}", stored.len());
-        let put = vault
-            .send("PUT", &path, &[("x-amz-meta-long", &long)], path.clone())
-            .await;
+        let put = vault.send("PUT", &path, &[("x-amz-meta-long", &long)], path.clone()).await;
         if !put.status.is_success() {
             break put;
         }
@@ -238,8 +167,5 @@ async fn a_full_index_is_507_and_stores_nothing() {
     for path in &stored {
         assert_eq!(vault.get(path).await.ok().text(), path);
     }
-    vault
-        .send("PUT", &path, &[("x-amz-meta-long", &long)], "room again")
-        .await
-        .ok();
+    vault.send("PUT", &path, &[("x-amz-meta-long", &long)], "room again").await.ok();
 }

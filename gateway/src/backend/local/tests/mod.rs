@@ -45,9 +45,7 @@ impl Reply {
             .skip(1)
             .map(|rest| {
                 let text = rest.split(&close).next().expect("a closing tag");
-                quick_xml::escape::unescape(text)
-                    .expect("escaped")
-                    .into_owned()
+                quick_xml::escape::unescape(text).expect("escaped").into_owned()
             })
             .collect()
     }
@@ -59,11 +57,7 @@ impl Reply {
     }
 
     fn header(&self, name: &str) -> &str {
-        self.headers
-            .get(name)
-            .unwrap_or_else(|| panic!("no {name} in {:?}", self.headers))
-            .to_str()
-            .expect("ASCII")
+        self.headers.get(name).unwrap_or_else(|| panic!("no {name} in {:?}", self.headers)).to_str().expect("ASCII")
     }
 
     fn etag(&self) -> String {
@@ -92,13 +86,8 @@ struct Vault {
 impl Vault {
     async fn new(options: LocalOptions) -> Self {
         let dir = TempDir::new().expect("a directory");
-        let backend = LocalBackend::open(&dir.path().join("data"), options)
-            .await
-            .expect("a new directory opens");
-        Self {
-            backend: Arc::new(backend),
-            dir,
-        }
+        let backend = LocalBackend::open(&dir.path().join("data"), options).await.expect("a new directory opens");
+        Self { backend: Arc::new(backend), dir }
     }
 
     /// With a bucket of the old naming rules.
@@ -122,16 +111,8 @@ impl Vault {
         send(&self.backend, method, path, headers, payload).await
     }
 
-    async fn send(
-        &self,
-        method: &str,
-        path: &str,
-        headers: &[(&str, &str)],
-        body: impl Into<Bytes>,
-    ) -> Reply {
-        self.try_send(method, path, headers, Payload::Bytes(body.into()))
-            .await
-            .expect("an answer")
+    async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Reply {
+        self.try_send(method, path, headers, Payload::Bytes(body.into())).await.expect("an answer")
     }
 
     async fn get(&self, path: &str) -> Reply {
@@ -142,52 +123,27 @@ impl Vault {
         let xml = format!(
             "<VersioningConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Status>{status}</Status></VersioningConfiguration>"
         );
-        self.send("PUT", "/Old_Bucket?versioning", &[], xml)
-            .await
-            .ok();
+        self.send("PUT", "/Old_Bucket?versioning", &[], xml).await.ok();
     }
 
     async fn upload(&self, key: &str, parts: &[Bytes]) -> Reply {
         let path = format!("/Old_Bucket/{key}");
-        let id = self
-            .send("POST", &format!("{path}?uploads"), &[], "")
-            .await
-            .ok()
-            .one("UploadId");
+        let id = self.send("POST", &format!("{path}?uploads"), &[], "").await.ok().one("UploadId");
         let mut listed = Vec::new();
         for (number, part) in (1..).zip(parts) {
             let query = format!("{path}?partNumber={number}&uploadId={id}");
-            listed.push((
-                number,
-                self.send("PUT", &query, &[], part.clone())
-                    .await
-                    .ok()
-                    .etag(),
-            ));
+            listed.push((number, self.send("PUT", &query, &[], part.clone()).await.ok().etag()));
         }
         self.complete(&path, &id, &listed, &[]).await
     }
 
-    async fn complete(
-        &self,
-        path: &str,
-        id: &str,
-        parts: &[(i32, String)],
-        headers: &[(&str, &str)],
-    ) -> Reply {
-        let parts: Vec<_> = parts
-            .iter()
-            .map(|(n, etag)| format!("<PartNumber>{n}</PartNumber><ETag>\"{etag}\"</ETag>"))
-            .collect();
+    async fn complete(&self, path: &str, id: &str, parts: &[(i32, String)], headers: &[(&str, &str)]) -> Reply {
+        let parts: Vec<_> =
+            parts.iter().map(|(n, etag)| format!("<PartNumber>{n}</PartNumber><ETag>\"{etag}\"</ETag>")).collect();
         let parts = parts.join("</Part><Part>");
-        let parts = if parts.is_empty() {
-            parts
-        } else {
-            format!("<Part>{parts}</Part>")
-        };
+        let parts = if parts.is_empty() { parts } else { format!("<Part>{parts}</Part>") };
         let xml = format!("<CompleteMultipartUpload>{parts}</CompleteMultipartUpload>");
-        self.send("POST", &format!("{path}?uploadId={id}"), headers, xml)
-            .await
+        self.send("POST", &format!("{path}?uploadId={id}"), headers, xml).await
     }
 
     /// Blobs and temporary files on disk, once they are `expected` or after a while: an unlink follows its answer.
@@ -247,10 +203,7 @@ fn files(data: &Path) -> usize {
 
 /// Bytes that tell where they are from.
 fn pattern(length: usize) -> Bytes {
-    (0..length)
-        .map(|i| (i * 31 + i / 251) as u8)
-        .collect::<Vec<_>>()
-        .into()
+    (0..length).map(|i| (i * 31 + i / 251) as u8).collect::<Vec<_>>().into()
 }
 
 fn framed(frames: Vec<Result<Frame<Bytes>, BoxError>>) -> Body {

@@ -10,10 +10,7 @@ async fn versions_and_delete_markers() {
     let unversioned = vault.send("PUT", "/Old_Bucket/k", &[], "null").await.ok();
     assert!(!unversioned.headers.contains_key("x-amz-version-id"));
     vault.enable_versioning("Enabled").await;
-    assert_eq!(
-        vault.get("/Old_Bucket?versioning").await.one("Status"),
-        "Enabled"
-    );
+    assert_eq!(vault.get("/Old_Bucket?versioning").await.one("Status"), "Enabled");
     let put = |body: &'static str| vault.send("PUT", "/Old_Bucket/k", &[], body);
     let one = put("one").await.ok().header("x-amz-version-id").to_owned();
     let two = put("two").await.ok().header("x-amz-version-id").to_owned();
@@ -28,29 +25,13 @@ async fn versions_and_delete_markers() {
     let gone = vault.get("/Old_Bucket/k").await;
     gone.fails(404, "NoSuchKey");
     assert_eq!(gone.header("x-amz-delete-marker"), "true");
-    vault
-        .get(&version(&marker))
-        .await
-        .fails(405, "MethodNotAllowed");
-    assert!(
-        vault
-            .get("/Old_Bucket?list-type=2")
-            .await
-            .all("Key")
-            .is_empty()
-    );
+    vault.get(&version(&marker)).await.fails(405, "MethodNotAllowed");
+    assert!(vault.get("/Old_Bucket?list-type=2").await.all("Key").is_empty());
 
     let listed = vault.get("/Old_Bucket?versions").await.ok();
     assert_eq!(listed.all("Version").len(), 3);
     assert_eq!(listed.all("DeleteMarker").len(), 1);
-    assert_eq!(
-        listed
-            .all("IsLatest")
-            .iter()
-            .filter(|l| *l == "true")
-            .count(),
-        1
-    );
+    assert_eq!(listed.all("IsLatest").iter().filter(|l| *l == "true").count(), 1);
     // Page by page: newest first.
     let (mut seen, mut query) = (Vec::new(), "versions&max-keys=1".to_owned());
     loop {
@@ -65,10 +46,7 @@ async fn versions_and_delete_markers() {
             page.one("NextVersionIdMarker")
         );
     }
-    assert_eq!(
-        seen,
-        [marker.clone(), two.clone(), one.clone(), "null".to_owned()]
-    );
+    assert_eq!(seen, [marker.clone(), two.clone(), one.clone(), "null".to_owned()]);
 
     vault.send("DELETE", &version(&marker), &[], "").await.ok();
     assert_eq!(vault.get("/Old_Bucket/k").await.text(), "two");
@@ -82,10 +60,7 @@ async fn versions_and_delete_markers() {
     let listed = vault.get("/Old_Bucket?versions").await.ok();
     assert_eq!(listed.all("VersionId"), ["null".to_owned(), one.clone()]);
     assert_eq!(vault.files(2).await, 2);
-    vault
-        .send("DELETE", "/Old_Bucket", &[], "")
-        .await
-        .fails(409, "BucketNotEmpty");
+    vault.send("DELETE", "/Old_Bucket", &[], "").await.fails(409, "BucketNotEmpty");
     vault.send("DELETE", &version("null"), &[], "").await.ok();
     vault.send("DELETE", &version(&one), &[], "").await.ok();
     vault.send("DELETE", "/Old_Bucket", &[], "").await.ok();
@@ -96,64 +71,24 @@ async fn versions_and_delete_markers() {
 #[tokio::test]
 async fn tags() {
     let vault = Vault::with_bucket(LocalOptions::default()).await;
-    vault
-        .get("/Old_Bucket?tagging")
-        .await
-        .fails(404, "NoSuchTagSet");
+    vault.get("/Old_Bucket?tagging").await.fails(404, "NoSuchTagSet");
     let tagged = ("x-amz-tagging", "a=1&b=x%20y");
-    vault
-        .send("PUT", "/Old_Bucket/k", &[tagged], "x")
-        .await
-        .ok();
-    assert_eq!(
-        vault
-            .get("/Old_Bucket/k")
-            .await
-            .header("x-amz-tagging-count"),
-        "2"
-    );
+    vault.send("PUT", "/Old_Bucket/k", &[tagged], "x").await.ok();
+    assert_eq!(vault.get("/Old_Bucket/k").await.header("x-amz-tagging-count"), "2");
     let source = ("x-amz-copy-source", "Old_Bucket/k");
-    vault
-        .send("PUT", "/Old_Bucket/copy", &[source], "")
-        .await
-        .ok();
-    let replace = [
-        source,
-        ("x-amz-tagging-directive", "REPLACE"),
-        ("x-amz-tagging", "c=3"),
-    ];
-    vault
-        .send("PUT", "/Old_Bucket/other", &replace, "")
-        .await
-        .ok();
-    let keys = async |key: &str| {
-        vault
-            .get(&format!("/Old_Bucket/{key}?tagging"))
-            .await
-            .ok()
-            .all("Key")
-    };
+    vault.send("PUT", "/Old_Bucket/copy", &[source], "").await.ok();
+    let replace = [source, ("x-amz-tagging-directive", "REPLACE"), ("x-amz-tagging", "c=3")];
+    vault.send("PUT", "/Old_Bucket/other", &replace, "").await.ok();
+    let keys = async |key: &str| vault.get(&format!("/Old_Bucket/{key}?tagging")).await.ok().all("Key");
     assert_eq!(keys("copy").await, ["a", "b"]);
     assert_eq!(keys("other").await, ["c"]);
     let xml = "<Tagging><TagSet><Tag><Key>z</Key><Value>9</Value></Tag></TagSet></Tagging>";
-    vault
-        .send("PUT", "/Old_Bucket/k?tagging", &[], xml)
-        .await
-        .ok();
+    vault.send("PUT", "/Old_Bucket/k?tagging", &[], xml).await.ok();
     assert_eq!(keys("k").await, ["z"]);
-    vault
-        .send("DELETE", "/Old_Bucket/k?tagging", &[], "")
-        .await
-        .ok();
+    vault.send("DELETE", "/Old_Bucket/k?tagging", &[], "").await.ok();
     assert!(keys("k").await.is_empty());
-    vault
-        .send("PUT", "/Old_Bucket?tagging", &[], xml)
-        .await
-        .ok();
-    assert_eq!(
-        vault.get("/Old_Bucket?tagging").await.ok().one("Value"),
-        "9"
-    );
+    vault.send("PUT", "/Old_Bucket?tagging", &[], xml).await.ok();
+    assert_eq!(vault.get("/Old_Bucket?tagging").await.ok().one("Value"), "9");
 }
 
 #[tokio::test]
@@ -199,48 +134,23 @@ async fn listings_go_through_odd_keys_page_by_page() {
             }
             token = format!("&continuation-token={}", page.one("NextContinuationToken"));
         }
-        assert_eq!(
-            seen,
-            Vec::from_iter(expected.clone()),
-            "in the order of UTF-8 bytes"
-        );
+        assert_eq!(seen, Vec::from_iter(expected.clone()), "in the order of UTF-8 bytes");
     }
-    let rolled = vault
-        .get("/Old_Bucket?delimiter=/&max-keys=3&encoding-type=url")
-        .await
-        .ok();
+    let rolled = vault.get("/Old_Bucket?delimiter=/&max-keys=3&encoding-type=url").await.ok();
     assert_eq!(rolled.one("NextMarker"), "/");
-    let rolled = vault
-        .get("/Old_Bucket?delimiter=/&prefix=a/&encoding-type=url")
-        .await
-        .ok();
+    let rolled = vault.get("/Old_Bucket?delimiter=/&prefix=a/&encoding-type=url").await.ok();
     assert_eq!(rolled.all("Key"), ["a/", "a/b"]);
-    assert_eq!(
-        rolled.all("CommonPrefixes"),
-        ["<Prefix>a//</Prefix>", "<Prefix>a/b/</Prefix>"]
-    );
-    let encoded = vault
-        .get("/Old_Bucket?list-type=2&encoding-type=url&start-after=~")
-        .await
-        .ok();
-    assert_eq!(
-        encoded.all("Key"),
-        ["%C3%A9", "%E6%97%A5%E6%9C%AC", "%F4%8F%BF%BF"]
-    );
-    vault
-        .get("/Old_Bucket?list-type=2&continuation-token=%21")
-        .await
-        .fails(400, "InvalidArgument");
+    assert_eq!(rolled.all("CommonPrefixes"), ["<Prefix>a//</Prefix>", "<Prefix>a/b/</Prefix>"]);
+    let encoded = vault.get("/Old_Bucket?list-type=2&encoding-type=url&start-after=~").await.ok();
+    assert_eq!(encoded.all("Key"), ["%C3%A9", "%E6%97%A5%E6%9C%AC", "%F4%8F%BF%BF"]);
+    vault.get("/Old_Bucket?list-type=2&continuation-token=%21").await.fails(400, "InvalidArgument");
 
     let mut delete = "<Delete>".to_owned();
     for key in keys {
         let key = quick_xml::escape::escape(key);
         delete = delete + "<Object><Key>" + &key + "</Key></Object>";
     }
-    let deleted = vault
-        .send("POST", "/Old_Bucket?delete", &[], delete + "</Delete>")
-        .await
-        .ok();
+    let deleted = vault.send("POST", "/Old_Bucket?delete", &[], delete + "</Delete>").await.ok();
     assert_eq!(deleted.all("Deleted").len(), keys.len());
     assert!(vault.get("/Old_Bucket").await.ok().all("Key").is_empty());
     assert_eq!(vault.files(0).await, 0);
@@ -250,45 +160,24 @@ async fn listings_go_through_odd_keys_page_by_page() {
 async fn buckets() {
     let vault = Vault::new(LocalOptions::default()).await;
     for path in ["/ab", "/a%20bucket", "/a%2f"] {
-        vault
-            .send("PUT", path, &[], "")
-            .await
-            .fails(400, "InvalidBucketName");
+        vault.send("PUT", path, &[], "").await.fails(400, "InvalidBucketName");
     }
     vault.get("/none/k").await.fails(404, "NoSuchBucket");
-    vault
-        .send("PUT", "/none/k", &[], "x")
-        .await
-        .fails(404, "NoSuchBucket");
+    vault.send("PUT", "/none/k", &[], "x").await.fails(404, "NoSuchBucket");
     for name in ["three", "one", "two"] {
         vault.send("PUT", &format!("/{name}"), &[], "").await.ok();
     }
-    vault
-        .send("PUT", "/one", &[], "")
-        .await
-        .fails(409, "BucketAlreadyOwnedByYou");
-    assert_eq!(
-        vault.get("/").await.ok().all("Name"),
-        ["one", "three", "two"]
-    );
+    vault.send("PUT", "/one", &[], "").await.fails(409, "BucketAlreadyOwnedByYou");
+    assert_eq!(vault.get("/").await.ok().all("Name"), ["one", "three", "two"]);
     let page = vault.get("/?max-buckets=1&prefix=t").await.ok();
     assert_eq!(page.all("Name"), ["three"]);
-    let rest = format!(
-        "/?prefix=t&continuation-token={}",
-        page.one("ContinuationToken")
-    );
+    let rest = format!("/?prefix=t&continuation-token={}", page.one("ContinuationToken"));
     assert_eq!(vault.get(&rest).await.ok().all("Name"), ["two"]);
     vault.send("HEAD", "/one", &[], "").await.ok();
     vault.get("/one?location").await.ok();
-    assert_eq!(
-        vault.get("/one?acl").await.ok().one("Permission"),
-        "FULL_CONTROL"
-    );
+    assert_eq!(vault.get("/one?acl").await.ok().one("Permission"), "FULL_CONTROL");
     vault.send("DELETE", "/one", &[], "").await.ok();
-    vault
-        .send("DELETE", "/one", &[], "")
-        .await
-        .fails(404, "NoSuchBucket");
+    vault.send("DELETE", "/one", &[], "").await.fails(404, "NoSuchBucket");
     let anonymous = BackendRequest {
         method: Method::GET,
         path: "/two".to_owned(),

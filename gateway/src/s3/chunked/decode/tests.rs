@@ -48,42 +48,21 @@ fn example(trailer: bool) -> Framing {
     let now = std::time::UNIX_EPOCH + std::time::Duration::from_hours(380_376);
     let uri = "/examplebucket/chunkObject.txt".parse().unwrap();
     match Verifier::new(&ExampleSecrets, now).verify(&http::Method::PUT, &uri, &headers) {
-        Ok(Authentication::Signed(verified)) => Framing::Signed {
-            signer: Box::new(verified.chunks.unwrap()),
-            trailer,
-        },
+        Ok(Authentication::Signed(verified)) => Framing::Signed { signer: Box::new(verified.chunks.unwrap()), trailer },
         other => panic!("{other:?}"),
     }
 }
 
 const CHUNKS: [(usize, &str); 3] = [
-    (
-        65_536,
-        "ad80c730a21e5b8d04586a2213dd63b9a0e99e0e2307b0ade35a65485a288648",
-    ),
-    (
-        1024,
-        "0055627c9e194cb4542bae2aa5492e3c1575bbb81b612b7d234b86a503ef5497",
-    ),
-    (
-        0,
-        "b6c6ea8a5354eaf15b3cb7646744f4275b71ea724fed81ceb9323e279d449df9",
-    ),
+    (65_536, "ad80c730a21e5b8d04586a2213dd63b9a0e99e0e2307b0ade35a65485a288648"),
+    (1024, "0055627c9e194cb4542bae2aa5492e3c1575bbb81b612b7d234b86a503ef5497"),
+    (0, "b6c6ea8a5354eaf15b3cb7646744f4275b71ea724fed81ceb9323e279d449df9"),
 ];
 
 const TRAILER_CHUNKS: [(usize, &str); 3] = [
-    (
-        65_536,
-        "b474d8862b1487a5145d686f57f013e54db672cee1c953b3010fb58501ef5aa2",
-    ),
-    (
-        1024,
-        "1c1344b170168f8e65b41376b44b20fe354e373826ccbbe2c1d40a8cae51e5c7",
-    ),
-    (
-        0,
-        "2ca2aba2005185cf7159c6277faf83795951dd77a3a99e6e65d5c9f85863f992",
-    ),
+    (65_536, "b474d8862b1487a5145d686f57f013e54db672cee1c953b3010fb58501ef5aa2"),
+    (1024, "1c1344b170168f8e65b41376b44b20fe354e373826ccbbe2c1d40a8cae51e5c7"),
+    (0, "2ca2aba2005185cf7159c6277faf83795951dd77a3a99e6e65d5c9f85863f992"),
 ];
 
 fn body(chunks: &[(usize, &str)], trailer: &str) -> Vec<u8> {
@@ -100,12 +79,7 @@ fn body(chunks: &[(usize, &str)], trailer: &str) -> Vec<u8> {
 }
 
 /// Decodes a body that comes in frames of `frame` bytes.
-fn decode(
-    framing: Framing,
-    declared: u64,
-    body: &[u8],
-    frame: usize,
-) -> Result<(Vec<u8>, Trailer), ChunkedError> {
+fn decode(framing: Framing, declared: u64, body: &[u8], frame: usize) -> Result<(Vec<u8>, Trailer), ChunkedError> {
     let mut decoder = Decoder::new(framing, declared);
     let mut out = Vec::new();
     for frame in body.chunks(frame) {
@@ -136,18 +110,12 @@ fn example_of_a_chunked_upload() {
 #[test]
 fn example_of_a_chunked_upload_with_trailer() {
     // As SDKs send it, and as the documentation prints it.
-    for trailer in [
-        SIGNED_TRAILER.to_owned(),
-        SIGNED_TRAILER.replace("==\r\n", "==\n\r\n"),
-    ] {
+    for trailer in [SIGNED_TRAILER.to_owned(), SIGNED_TRAILER.replace("==\r\n", "==\n\r\n")] {
         let body = body(&TRAILER_CHUNKS, &trailer);
         for frame in [1, 100, 100_000] {
             let (data, trailer) = decode(example(true), 66_560, &body, frame).unwrap();
             assert_eq!(data.len(), 66_560);
-            assert_eq!(
-                trailer,
-                [("x-amz-checksum-crc32c".to_owned(), "sOO8/Q==".to_owned())]
-            );
+            assert_eq!(trailer, [("x-amz-checksum-crc32c".to_owned(), "sOO8/Q==".to_owned())]);
         }
     }
 }
@@ -161,11 +129,7 @@ fn no_changed_byte_passes() {
         let mut bad = good.clone();
         bad[i] ^= 1;
         let result = decode(example(true), 66_560, &bad, 4096);
-        assert!(
-            result.is_err() || i >= good.len() - 4 || good[i] == b'\r',
-            "byte {i}: {:?}",
-            result.unwrap().1
-        );
+        assert!(result.is_err() || i >= good.len() - 4 || good[i] == b'\r', "byte {i}: {:?}", result.unwrap().1);
         i += step(i);
     }
 }
@@ -182,13 +146,7 @@ fn a_body_cut_anywhere_is_incomplete() {
 #[test]
 fn chunks_swapped_repeated_or_left_out() {
     let [a, b, end] = CHUNKS;
-    for chunks in [
-        vec![b, a, end],
-        vec![a, a, b, end],
-        vec![a, end],
-        vec![a, b, b, end],
-        vec![end],
-    ] {
+    for chunks in [vec![b, a, end], vec![a, a, b, end], vec![a, end], vec![a, b, b, end], vec![end]] {
         assert!(decode(example(false), 66_560, &body(&chunks, "\r\n"), 4096).is_err());
     }
 }
@@ -196,25 +154,17 @@ fn chunks_swapped_repeated_or_left_out() {
 #[test]
 fn a_small_signed_chunk_must_be_the_last() {
     let framing = example(false);
-    let Framing::Signed { mut signer, .. } = framing.clone() else {
-        unreachable!()
-    };
+    let Framing::Signed { mut signer, .. } = framing.clone() else { unreachable!() };
     let mut sign = |size: usize| {
         let hash = digest::digest(&digest::SHA256, &vec![b'a'; size]);
         signer.sign_chunk(&hash)
     };
     let signatures: Vec<_> = [8192, 8191, 1, 0].map(|size| (size, sign(size))).into();
-    let chunks: Vec<_> = signatures
-        .iter()
-        .map(|(size, signature)| (*size, signature.as_str()))
-        .collect();
+    let chunks: Vec<_> = signatures.iter().map(|(size, signature)| (*size, signature.as_str())).collect();
     let result = decode(framing.clone(), 16_384, &body(&chunks, "\r\n"), 4096);
     assert_eq!(result.unwrap_err(), ChunkedError::ChunkSize(2));
     let (code, status, _) = ChunkedError::ChunkSize(2).s3();
-    assert_eq!(
-        (code.as_str(), status.as_u16()),
-        ("InvalidChunkSizeError", 403)
-    );
+    assert_eq!((code.as_str(), status.as_u16()), ("InvalidChunkSizeError", 403));
 }
 
 #[test]
@@ -225,21 +175,14 @@ fn unsigned() {
         assert_eq!(data, b"hello world");
         assert_eq!(trailer.len(), 1);
     }
-    assert_eq!(
-        decode(Framing::Unsigned, 0, b"0\r\n\r\n", 9).unwrap().0,
-        b""
-    );
+    assert_eq!(decode(Framing::Unsigned, 0, b"0\r\n\r\n", 9).unwrap().0, b"");
 }
 
 #[test]
 fn malformed() {
     let malformed = |body: &[u8]| {
         let error = decode(Framing::Unsigned, 5, body, 3).unwrap_err();
-        assert!(
-            matches!(error, ChunkedError::Malformed(_)),
-            "{}: {error}",
-            body.escape_ascii()
-        );
+        assert!(matches!(error, ChunkedError::Malformed(_)), "{}: {error}", body.escape_ascii());
     };
     malformed(b"hello\r\n");
     malformed(&[b'0'; 2000]);
@@ -253,10 +196,7 @@ fn malformed() {
     malformed(b"00000000000000005\r\nhello\r\n0\r\n\r\n");
     malformed(b"\xff\r\n");
     let length = |body: &[u8]| {
-        assert_eq!(
-            decode(Framing::Unsigned, 5, body, 3).unwrap_err(),
-            ChunkedError::Length(5)
-        );
+        assert_eq!(decode(Framing::Unsigned, 5, body, 3).unwrap_err(), ChunkedError::Length(5));
     };
     length(b"6\r\nhello!\r\n0\r\n\r\n");
     length(b"ffffffffffffffff\r\n");
@@ -276,26 +216,14 @@ fn malformed_trailers() {
     ] {
         let body = format!("0\r\n{trailer}");
         let error = decode(Framing::Unsigned, 0, body.as_bytes(), 100).unwrap_err();
-        assert!(
-            matches!(error, ChunkedError::Trailer(_)),
-            "{trailer}: {error}"
-        );
+        assert!(matches!(error, ChunkedError::Trailer(_)), "{trailer}: {error}");
     }
     let unannounced = body(&CHUNKS, "x-amz-checksum-crc32c:sOO8/Q==\r\n\r\n");
-    assert!(matches!(
-        decode(example(false), 66_560, &unannounced, 4096),
-        Err(ChunkedError::Trailer(_))
-    ));
+    assert!(matches!(decode(example(false), 66_560, &unannounced, 4096), Err(ChunkedError::Trailer(_))));
     let unsigned = body(&TRAILER_CHUNKS, "x-amz-checksum-crc32c:sOO8/Q==\r\n\r\n");
-    assert!(matches!(
-        decode(example(true), 66_560, &unsigned, 4096),
-        Err(ChunkedError::Trailer(_))
-    ));
+    assert!(matches!(decode(example(true), 66_560, &unsigned, 4096), Err(ChunkedError::Trailer(_))));
     let (code, status, _) = ChunkedError::Trailer("").s3();
-    assert_eq!(
-        (code.as_str(), status.as_u16()),
-        ("MalformedTrailerError", 400)
-    );
+    assert_eq!((code.as_str(), status.as_u16()), ("MalformedTrailerError", 400));
 }
 
 proptest! {

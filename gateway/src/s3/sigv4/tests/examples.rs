@@ -14,13 +14,7 @@ fn authorization(names: &str, signature: &str) -> String {
     )
 }
 
-fn accept(
-    method: &str,
-    uri: &str,
-    headers: &[(&str, &str)],
-    names: &str,
-    signature: &str,
-) -> PayloadHash {
+fn accept(method: &str, uri: &str, headers: &[(&str, &str)], names: &str, signature: &str) -> PayloadHash {
     let authorization = authorization(names, signature);
     let mut headers = headers.to_vec();
     headers.push(("authorization", &authorization));
@@ -54,10 +48,7 @@ fn put_object() {
                 ("date", "Fri, 24 May 2013 00:00:00 GMT"),
                 DATE,
                 ("x-amz-storage-class", "REDUCED_REDUNDANCY"),
-                (
-                    "x-amz-content-sha256",
-                    "44ce7dd67c959e0d3524ffac1771dfbba87d2b6b4b4e99e42034a8b803f8b072",
-                ),
+                ("x-amz-content-sha256", "44ce7dd67c959e0d3524ffac1771dfbba87d2b6b4b4e99e42034a8b803f8b072"),
             ],
             "date;host;x-amz-content-sha256;x-amz-date;x-amz-storage-class",
             "98ad721746da40c64f1a55b78f14c238d841ea1380cd77a1b5971af0ece108bd",
@@ -118,10 +109,7 @@ fn chunked_upload_with_trailer_seed() {
             ("host", "s3.amazonaws.com"),
             DATE,
             ("x-amz-storage-class", "REDUCED_REDUNDANCY"),
-            (
-                "x-amz-content-sha256",
-                "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER",
-            ),
+            ("x-amz-content-sha256", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"),
             ("content-encoding", "aws-chunked"),
             ("x-amz-decoded-content-length", "66560"),
             ("x-amz-trailer", "x-amz-checksum-crc32c"),
@@ -149,10 +137,7 @@ fn presigned_get() {
     assert!(at(86_400).is_ok());
     assert_eq!(at(86_401).unwrap_err(), SignatureError::Expired);
     let before = may_2013() - std::time::Duration::from_secs(901);
-    assert_eq!(
-        request.verify_at(before).unwrap_err(),
-        SignatureError::NotYetValid
-    );
+    assert_eq!(request.verify_at(before).unwrap_err(), SignatureError::NotYetValid);
 }
 
 /// "Example: Browser-Based Upload using HTTP POST (Using AWS Signature Version 4)", whose time is 2015-12-29.
@@ -167,8 +152,5 @@ fn post_form() {
     };
     let verifier = Verifier::new(&ExampleSecrets, may_2013());
     assert!(verifier.verify_form(POLICY, form).is_ok());
-    assert_eq!(
-        verifier.verify_form(&POLICY[4..], form).unwrap_err(),
-        SignatureError::Mismatch
-    );
+    assert_eq!(verifier.verify_form(&POLICY[4..], form).unwrap_err(), SignatureError::Mismatch);
 }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{
-    PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SignatureLocation,
-    SigningSettings, UriPathNormalizationMode, sign as aws_sign,
+    PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SignatureLocation, SigningSettings,
+    UriPathNormalizationMode, sign as aws_sign,
 };
 use aws_sigv4::sign::v4;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -38,32 +38,18 @@ fn sign_as_sdk(request: &Request, body: SignableBody<'_>, presigned: bool) -> Re
         .unwrap()
         .into();
     let uri = format!("http://{HOST}{}", request.uri);
-    let headers: Vec<_> = request
-        .headers
-        .iter()
-        .map(|(name, value)| (name.as_str(), value.to_str().unwrap()))
-        .collect();
-    let signable =
-        SignableRequest::new(request.method.as_str(), &uri, headers.into_iter(), body).unwrap();
+    let headers: Vec<_> =
+        request.headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect();
+    let signable = SignableRequest::new(request.method.as_str(), &uri, headers.into_iter(), body).unwrap();
     let (instructions, _) = aws_sign(signable, &params).unwrap().into_parts();
-    let mut built = http::Request::builder()
-        .method(&request.method)
-        .uri(uri)
-        .body(())
-        .unwrap();
+    let mut built = http::Request::builder().method(&request.method).uri(uri).body(()).unwrap();
     *built.headers_mut() = request.headers.clone();
     instructions.apply_to_request_http1x(&mut built);
     let (parts, ()) = built.into_parts();
     let mut signed = Request {
         method: parts.method,
         // As it arrives: without the authority.
-        uri: parts
-            .uri
-            .path_and_query()
-            .unwrap()
-            .as_str()
-            .parse()
-            .unwrap(),
+        uri: parts.uri.path_and_query().unwrap().as_str().parse().unwrap(),
         headers: parts.headers,
     };
     signed.headers.insert("host", HOST.parse().unwrap());
@@ -73,10 +59,7 @@ fn sign_as_sdk(request: &Request, body: SignableBody<'_>, presigned: bool) -> Re
 fn sign_as_gateway(request: &Request, payload: &str) -> Request {
     let mut signed = request.clone();
     signed.headers.insert("host", HOST.parse().unwrap());
-    let credential = BackendCredential {
-        access_key: ACCESS_KEY.to_owned(),
-        secret_key: SECRET_KEY.to_owned().into(),
-    };
+    let credential = BackendCredential { access_key: ACCESS_KEY.to_owned(), secret_key: SECRET_KEY.to_owned().into() };
     let query = signed.uri.query().unwrap_or_default().to_owned();
     sign(
         &signed.method,
@@ -94,11 +77,7 @@ fn sign_as_gateway(request: &Request, payload: &str) -> Request {
 
 /// As S3 clients encode a name or a value, and a path but for its `/`: all but the unreserved characters of RFC 3986.
 fn encoded(text: &str) -> String {
-    const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
-        .remove(b'-')
-        .remove(b'.')
-        .remove(b'_')
-        .remove(b'~');
+    const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
     utf8_percent_encode(text, RESERVED).to_string()
 }
 
@@ -190,11 +169,7 @@ fn same_request(a: &Request, b: &Request) -> bool {
             .map(|(n, v)| {
                 let name = decode(n);
                 // Names of the signature's own parameter have no case.
-                let name = if name.eq_ignore_ascii_case(b"x-amz-signature") {
-                    name.to_ascii_lowercase()
-                } else {
-                    name
-                };
+                let name = if name.eq_ignore_ascii_case(b"x-amz-signature") { name.to_ascii_lowercase() } else { name };
                 (name, decode(v))
             })
             .collect();
@@ -207,36 +182,20 @@ fn same_request(a: &Request, b: &Request) -> bool {
             .iter()
             .map(|(name, value)| {
                 let words = value.as_bytes().split(|b| matches!(b, b' ' | b'\t'));
-                (
-                    name.to_string(),
-                    words
-                        .filter(|w| !w.is_empty())
-                        .map(<[u8]>::to_vec)
-                        .collect(),
-                )
+                (name.to_string(), words.filter(|w| !w.is_empty()).map(<[u8]>::to_vec).collect())
             })
             .collect();
         all.sort();
         all
     };
-    a.method == b.method
-        && decode(a.uri.path()) == decode(b.uri.path())
-        && query(a) == query(b)
-        && words(a) == words(b)
+    a.method == b.method && decode(a.uri.path()) == decode(b.uri.path()) && query(a) == query(b) && words(a) == words(b)
 }
 
 #[test]
 fn a_host_in_the_target_stands_for_an_absent_header() {
-    let mut signed = sign_as_sdk(
-        &Request::new("GET", "/b/k", &[]),
-        SignableBody::Bytes(b""),
-        false,
-    );
+    let mut signed = sign_as_sdk(&Request::new("GET", "/b/k", &[]), SignableBody::Bytes(b""), false);
     signed.headers.remove("host");
-    assert_eq!(
-        signed.verify().unwrap_err(),
-        SignatureError::MissingHeader("Host")
-    );
+    assert_eq!(signed.verify().unwrap_err(), SignatureError::MissingHeader("Host"));
     signed.uri = format!("http://{HOST}/b/k").parse().unwrap();
     assert!(signed.verify().is_ok());
 }

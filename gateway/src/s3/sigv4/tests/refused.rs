@@ -13,45 +13,18 @@ fn signed(method: &str, uri: &str, headers: &[(&str, &str)], payload: &str) -> R
     signed_as(ACCESS_KEY, SECRET_KEY, method, uri, headers, payload)
 }
 
-fn signed_as(
-    access: &str,
-    secret: &str,
-    method: &str,
-    uri: &str,
-    headers: &[(&str, &str)],
-    payload: &str,
-) -> Request {
+fn signed_as(access: &str, secret: &str, method: &str, uri: &str, headers: &[(&str, &str)], payload: &str) -> Request {
     let mut request = Request::new(method, uri, headers);
-    request
-        .headers
-        .insert("host", "vault:9900".parse().unwrap());
-    let credential = BackendCredential {
-        access_key: access.to_owned(),
-        secret_key: secret.to_owned().into(),
-    };
+    request.headers.insert("host", "vault:9900".parse().unwrap());
+    let credential = BackendCredential { access_key: access.to_owned(), secret_key: secret.to_owned().into() };
     let query = request.uri.query().unwrap_or_default().to_owned();
     let path = request.uri.path().to_owned();
-    sign(
-        &request.method,
-        &path,
-        &query,
-        &mut request.headers,
-        &credential,
-        "garage",
-        payload,
-        may_2013(),
-    )
-    .unwrap();
+    sign(&request.method, &path, &query, &mut request.headers, &credential, "garage", payload, may_2013()).unwrap();
     request
 }
 
 fn get() -> Request {
-    signed(
-        "GET",
-        "/bucket/key?versionId=1",
-        &[("range", "bytes=0-1")],
-        EMPTY_SHA256,
-    )
+    signed("GET", "/bucket/key?versionId=1", &[("range", "bytes=0-1")], EMPTY_SHA256)
 }
 
 /// Edits the Authorization header.
@@ -59,9 +32,7 @@ fn edit(request: &mut Request, from: &str, to: &str) {
     let value = request.headers["authorization"].to_str().unwrap();
     assert!(value.contains(from), "{value} has no {from}");
     let value = value.replace(from, to);
-    request
-        .headers
-        .insert("authorization", value.parse().unwrap());
+    request.headers.insert("authorization", value.parse().unwrap());
 }
 
 #[test]
@@ -72,10 +43,7 @@ fn the_untouched_request_is_accepted() {
 #[test]
 fn keys() {
     let unknown = signed_as("AKIANOBODY", SECRET_KEY, "GET", "/", &[], EMPTY_SHA256);
-    assert_eq!(
-        unknown.verify().unwrap_err(),
-        SignatureError::UnknownAccessKey
-    );
+    assert_eq!(unknown.verify().unwrap_err(), SignatureError::UnknownAccessKey);
     let wrong = signed_as(ACCESS_KEY, "wrong", "GET", "/", &[], EMPTY_SHA256);
     assert_eq!(wrong.verify().unwrap_err(), SignatureError::Mismatch);
 }
@@ -95,23 +63,13 @@ fn skew() {
 #[test]
 fn an_unsigned_amz_header() {
     let mut request = get();
-    request
-        .headers
-        .insert("x-amz-acl", "public-read".parse().unwrap());
-    assert_eq!(
-        request.verify().unwrap_err(),
-        SignatureError::UnsignedHeader("x-amz-acl".to_owned())
-    );
+    request.headers.insert("x-amz-acl", "public-read".parse().unwrap());
+    assert_eq!(request.verify().unwrap_err(), SignatureError::UnsignedHeader("x-amz-acl".to_owned()));
     let mut request = get();
     edit(&mut request, "host;", "");
-    assert_eq!(
-        request.verify().unwrap_err(),
-        SignatureError::UnsignedHeader("host".to_owned())
-    );
+    assert_eq!(request.verify().unwrap_err(), SignatureError::UnsignedHeader("host".to_owned()));
     let mut request = get();
-    request
-        .headers
-        .insert("x-custom", "not of S3".parse().unwrap());
+    request.headers.insert("x-custom", "not of S3".parse().unwrap());
     assert!(request.verify().is_ok());
 }
 
@@ -120,25 +78,14 @@ fn a_second_value_of_a_signed_header() {
     for (name, value) in [("range", "bytes=5-"), ("host", "other")] {
         let mut request = get();
         request.headers.append(name, value.parse().unwrap());
-        assert_eq!(
-            request.verify().unwrap_err(),
-            SignatureError::Mismatch,
-            "{name}"
-        );
+        assert_eq!(request.verify().unwrap_err(), SignatureError::Mismatch, "{name}");
     }
     let mut request = get();
-    request
-        .headers
-        .append("x-amz-date", "20130524T000000Z".parse().unwrap());
+    request.headers.append("x-amz-date", "20130524T000000Z".parse().unwrap());
     assert_eq!(request.verify().unwrap_err(), SignatureError::MissingDate);
     let mut request = get();
-    request
-        .headers
-        .append("x-amz-content-sha256", EMPTY_SHA256.parse().unwrap());
-    assert_eq!(
-        request.verify().unwrap_err(),
-        SignatureError::InvalidContentSha256
-    );
+    request.headers.append("x-amz-content-sha256", EMPTY_SHA256.parse().unwrap());
+    assert_eq!(request.verify().unwrap_err(), SignatureError::InvalidContentSha256);
 }
 
 #[test]
@@ -174,27 +121,12 @@ fn malformed_authorization() {
         let mut request = get();
         edit(&mut request, from, to);
         let error = request.verify().unwrap_err();
-        assert!(
-            matches!(error, SignatureError::HeaderMalformed(_)),
-            "{from} to {to}: {error}"
-        );
+        assert!(matches!(error, SignatureError::HeaderMalformed(_)), "{from} to {to}: {error}");
     }
-    for value in [
-        "Bearer x",
-        "AWS4-ECDSA-P256-SHA256 x",
-        "AWS4-HMAC-SHA256",
-        "",
-        "AWSx y:z",
-    ] {
+    for value in ["Bearer x", "AWS4-ECDSA-P256-SHA256 x", "AWS4-HMAC-SHA256", "", "AWSx y:z"] {
         let mut request = get();
-        request
-            .headers
-            .insert("authorization", value.parse().unwrap());
-        assert_eq!(
-            request.verify().unwrap_err(),
-            SignatureError::UnknownScheme,
-            "{value}"
-        );
+        request.headers.insert("authorization", value.parse().unwrap());
+        assert_eq!(request.verify().unwrap_err(), SignatureError::UnknownScheme, "{value}");
     }
 }
 
@@ -204,44 +136,22 @@ fn a_signature_in_other_digits() {
     let value = request.headers["authorization"].to_str().unwrap();
     let (head, signature) = value.rsplit_once('=').unwrap();
     let value = format!("{head}={}", signature.to_ascii_uppercase());
-    request
-        .headers
-        .insert("authorization", value.parse().unwrap());
+    request.headers.insert("authorization", value.parse().unwrap());
     assert_eq!(request.verify().unwrap_err(), SignatureError::Mismatch);
 }
 
 #[test]
 fn several_mechanisms() {
-    for query in [
-        "X-Amz-Signature=0",
-        "x-amz-algorithm=x",
-        "AWSAccessKeyId=a",
-        "Signature=s",
-        "Sign%61ture=s",
-    ] {
+    for query in ["X-Amz-Signature=0", "x-amz-algorithm=x", "AWSAccessKeyId=a", "Signature=s", "Sign%61ture=s"] {
         let request = signed("GET", &format!("/bucket/key?{query}"), &[], EMPTY_SHA256);
-        assert_eq!(
-            request.verify().unwrap_err(),
-            SignatureError::SeveralMechanisms,
-            "{query}"
-        );
+        assert_eq!(request.verify().unwrap_err(), SignatureError::SeveralMechanisms, "{query}");
     }
     let mut request = get();
     let again = request.headers["authorization"].clone();
     request.headers.append("authorization", again);
-    assert_eq!(
-        request.verify().unwrap_err(),
-        SignatureError::SeveralMechanisms
-    );
-    let request = Request::new(
-        "GET",
-        "/?X-Amz-Signature=0&Signature=s",
-        &[("host", "vault")],
-    );
-    assert_eq!(
-        request.verify().unwrap_err(),
-        SignatureError::SeveralMechanisms
-    );
+    assert_eq!(request.verify().unwrap_err(), SignatureError::SeveralMechanisms);
+    let request = Request::new("GET", "/?X-Amz-Signature=0&Signature=s", &[("host", "vault")]);
+    assert_eq!(request.verify().unwrap_err(), SignatureError::SeveralMechanisms);
 }
 
 #[test]
@@ -254,14 +164,8 @@ fn a_session_token() {
 fn payload_hashes() {
     for (value, expected) in [
         ("UNSIGNED-PAYLOAD", Some(PayloadHash::Unsigned)),
-        (
-            "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
-            Some(PayloadHash::StreamingUnsignedTrailer),
-        ),
-        (
-            "STREAMING-AWS4-HMAC-SHA256-PAYLOAD",
-            Some(PayloadHash::StreamingSigned { trailer: false }),
-        ),
+        ("STREAMING-UNSIGNED-PAYLOAD-TRAILER", Some(PayloadHash::StreamingUnsignedTrailer)),
+        ("STREAMING-AWS4-HMAC-SHA256-PAYLOAD", Some(PayloadHash::StreamingSigned { trailer: false })),
         ("STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD", None),
         ("", None),
         ("e3b0", None),
@@ -270,11 +174,7 @@ fn payload_hashes() {
         let result = signed("PUT", "/bucket/key", &[], value).verify();
         match expected {
             Some(expected) => assert_eq!(result.unwrap().payload, expected),
-            None => assert_eq!(
-                result.unwrap_err(),
-                SignatureError::InvalidContentSha256,
-                "{value}"
-            ),
+            None => assert_eq!(result.unwrap_err(), SignatureError::InvalidContentSha256, "{value}"),
         }
     }
 }
@@ -307,23 +207,14 @@ fn malformed_presigned() {
         ("SignedHeaders=host", "SignedHeaders="),
     ] {
         let error = presigned(from, to).unwrap_err();
-        assert!(
-            matches!(error, SignatureError::QueryMalformed(_)),
-            "{to}: {error}"
-        );
+        assert!(matches!(error, SignatureError::QueryMalformed(_)), "{to}: {error}");
     }
     assert_eq!(
         presigned("SignedHeaders=host", "SignedHeaders=range").unwrap_err(),
         SignatureError::UnsignedHeader("host".into())
     );
-    assert_eq!(
-        presigned("X-Amz-Expires=86400", "X-Amz-Expires=86401").unwrap_err(),
-        SignatureError::Mismatch
-    );
-    assert_eq!(
-        presigned("&X-Amz-Date", "&versionId=2&X-Amz-Date").unwrap_err(),
-        SignatureError::Mismatch
-    );
+    assert_eq!(presigned("X-Amz-Expires=86400", "X-Amz-Expires=86401").unwrap_err(), SignatureError::Mismatch);
+    assert_eq!(presigned("&X-Amz-Date", "&versionId=2&X-Amz-Date").unwrap_err(), SignatureError::Mismatch);
     assert_eq!(
         presigned("&X-Amz-Date", "&X-Amz-Security-Token=t&X-Amz-Date").unwrap_err(),
         SignatureError::SessionToken
@@ -334,21 +225,12 @@ fn malformed_presigned() {
 #[test]
 fn codes_are_those_of_s3() {
     let code = |error: SignatureError| error.s3().0;
-    assert_eq!(
-        code(SignatureError::UnknownAccessKey),
-        S3ErrorCode::InvalidAccessKeyId
-    );
+    assert_eq!(code(SignatureError::UnknownAccessKey), S3ErrorCode::InvalidAccessKeyId);
     assert_eq!(code(SignatureError::Expired), S3ErrorCode::AccessDenied);
-    assert_eq!(
-        code(SignatureError::Skewed),
-        S3ErrorCode::RequestTimeTooSkewed
-    );
+    assert_eq!(code(SignatureError::Skewed), S3ErrorCode::RequestTimeTooSkewed);
     let error = crate::s3::Error::from(SignatureError::ContentSha256Mismatch);
     let (code, status, ..) = error.s3();
-    assert_eq!(
-        (&*code, status.as_u16()),
-        ("XAmzContentSHA256Mismatch", 400)
-    );
+    assert_eq!((&*code, status.as_u16()), ("XAmzContentSHA256Mismatch", 400));
 }
 
 #[test]
@@ -368,26 +250,11 @@ fn version_2_by_mode() {
         &[("host", "vault")],
     );
     for (mode, header_error, query_error) in [
-        (
-            SigV2Mode::Off,
-            SignatureError::SigV2Refused,
-            SignatureError::SigV2Refused,
-        ),
-        (
-            SigV2Mode::Presigned,
-            SignatureError::SigV2Refused,
-            SignatureError::Mismatch,
-        ),
-        (
-            SigV2Mode::All,
-            SignatureError::Mismatch,
-            SignatureError::Mismatch,
-        ),
+        (SigV2Mode::Off, SignatureError::SigV2Refused, SignatureError::SigV2Refused),
+        (SigV2Mode::Presigned, SignatureError::SigV2Refused, SignatureError::Mismatch),
+        (SigV2Mode::All, SignatureError::Mismatch, SignatureError::Mismatch),
     ] {
-        let verifier = Verifier {
-            sigv2: mode,
-            ..Verifier::new(&ExampleSecrets, may_2013())
-        };
+        let verifier = Verifier { sigv2: mode, ..Verifier::new(&ExampleSecrets, may_2013()) };
         let verify = |r: &Request| verifier.verify(&r.method, &r.uri, &r.headers).unwrap_err();
         assert_eq!(verify(&header), header_error, "{mode:?}");
         assert_eq!(verify(&query), query_error, "{mode:?}");
