@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use crate::admin::{self, Admin};
 use crate::backend::http::HttpBackend;
 use crate::backend::local::{LocalBackend, LocalError, LocalOptions};
-use crate::backend::{Backend, BackendRequest, Signer};
+use crate::backend::{Backend, BackendRequest, Measured, Signer};
 use crate::config::{BackendKind, Config};
 use crate::identity::{self, Credential, Credentials, CredentialsError, FreshCredentialError};
 use crate::keks::{SystemBucketKeks, make_bucket};
@@ -72,7 +72,7 @@ pub async fn serve(config: Config) -> Result<(), AppError> {
     // Both first: a port that is taken must not leave a half-made data directory behind.
     let s3 = listen(config.server.listen).await?;
     let admin_listener = listen(config.admin.listen).await?;
-    let (vault, sidecar, fresh) = build(config).await?;
+    let (vault, stores, fresh) = build(config).await?;
     if let Some(credential) = fresh {
         announce(&vault.config, &credential);
     }
@@ -90,15 +90,15 @@ pub async fn serve(config: Config) -> Result<(), AppError> {
     if let Err(e) = admin.await {
         tracing::warn!(error = %e, "the admin listener ended badly");
     }
-    sidecar.close().await;
+    stores.close().await;
     Ok(())
 }
 
 /// Makes the sidecar again from the backend.
 pub async fn rebuild_sidecar(config: Config) -> Result<(), AppError> {
-    let (vault, sidecar, _) = build(config).await?;
+    let (vault, stores, _) = build(config).await?;
     let done = rebuild::rebuild(&vault).await;
-    sidecar.close().await;
+    stores.close().await;
     let Rebuilt { objects, plain, failed } = done?;
     tracing::info!(objects, plain, failed, "the sidecar was rebuilt");
     if failed > 0 { Err(AppError::Incomplete(failed)) } else { Ok(()) }
@@ -108,21 +108,41 @@ async fn listen(at: SocketAddr) -> Result<TcpListener, AppError> {
     TcpListener::bind(at).await.map_err(|e| AppError::Listen(at, e))
 }
 
+/// What must be closed in order at the end, so that nothing waits unwritten.
+struct Stores {
+    sidecar: Arc<SqliteSidecar>,
+    local: Option<Arc<LocalBackend>>,
+}
+
+impl Stores {
+    async fn close(&self) {
+        self.sidecar.close().await;
+        if let Some(local) = &self.local {
+            local.close().await;
+        }
+    }
+}
+
 /// Everything but the listeners. The credential is there where it was made just now.
-async fn build(config: Config) -> Result<(Arc<Vault>, Arc<SqliteSidecar>, Option<Credential>), AppError> {
+async fn build(config: Config) -> Result<(Arc<Vault>, Stores, Option<Credential>), AppError> {
     make_data_dir(&config.data_dir).map_err(AppError::DataDir)?;
     let metrics = Metrics::new(Op::ALL.iter().map(|op| op.name()));
 
+    let mut local = None;
     let backend: Arc<dyn Backend> = match &config.backend.kind {
         BackendKind::Local => {
-            Arc::new(LocalBackend::open(&config.data_dir.join("objects"), LocalOptions { cheap_etag: true }).await?)
+            let opened =
+                LocalBackend::open(&config.data_dir.join("objects"), LocalOptions { cheap_etag: true }).await?;
+            let opened = Arc::new(opened);
+            local = Some(opened.clone());
+            Arc::new(Measured::new(opened, metrics.clone()))
         }
         BackendKind::S3(s3) => {
-            let http = HttpBackend::new(s3, metrics.clone())?;
-            let http = Arc::new(http);
+            let http = Arc::new(HttpBackend::new(s3, metrics.clone())?);
             make_bucket(&*http, &config.backend.system_bucket).await?;
-            http.probe(&config.backend.system_bucket).await?;
-            http
+            let checksums = http.probe(&config.backend.system_bucket).await?;
+            tracing::info!(?checksums, "the backend verifies checksums of the ciphertext");
+            Arc::new(Measured::new(http, metrics.clone()))
         }
     };
 
@@ -148,7 +168,8 @@ async fn build(config: Config) -> Result<(Arc<Vault>, Arc<SqliteSidecar>, Option
 
     let (credentials, fresh) = credentials(&config)?;
     let reserved = Reserved::new(config.backend.system_bucket.clone(), config.backend.reserved_names.clone());
-    Ok((Arc::new(Vault::new(config, backend, keys, sidecar, credentials, reserved, metrics)), sqlite, fresh))
+    let stores = Stores { sidecar: sqlite, local };
+    Ok((Arc::new(Vault::new(config, backend, keys, sidecar, credentials, reserved, metrics)), stores, fresh))
 }
 
 fn make_data_dir(dir: &std::path::Path) -> io::Result<()> {

@@ -99,14 +99,18 @@ impl Service {
         let principal = self.principal(&authentication)?;
         headers_from_query(&query, &mut parts.headers)?;
 
+        // Names that lend our credential to the backend's own administration, and the header that is ours: before anything else
+        // is made of the request.
+        if let Some(bucket) = &address.bucket {
+            vault.reserved.check(bucket)?;
+        }
+        ops::refuse_our_header(&query, &parts.headers)?;
+
         // What is asked for, and whether it may be.
         let operation = operation::select(&parts.method, address.scope(), &query, &parts.headers)?;
         *name = operation.op.name();
         if let Some(refusal) = operation.refusal() {
             return Err(refusal);
-        }
-        if let Some(bucket) = &address.bucket {
-            vault.reserved.check(bucket)?;
         }
         let copy_source = match parts.headers.get("x-amz-copy-source") {
             Some(value) => {

@@ -6,11 +6,13 @@ pub mod http;
 pub mod local;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use ::http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
 use bytes::Bytes;
 
 use crate::body::Body;
+use crate::telemetry::{BackendOutcome, Metrics};
 
 /// A request to the backend: the client's own request, edited. It is signed, if at all, by the backend that sends it.
 #[derive(Debug)]
@@ -179,4 +181,36 @@ pub trait Backend: Send + Sync + 'static {
     /// Sends one request and returns its answer as soon as the headers are there. Dropping the future, or the body of the
     /// response, aborts the request.
     async fn call(&self, request: BackendRequest) -> Result<Response<Body>, BackendError>;
+}
+
+/// A backend whose calls are counted and timed.
+pub struct Measured<B> {
+    inner: Arc<B>,
+    metrics: Arc<Metrics>,
+}
+
+impl<B: Backend> Measured<B> {
+    /// Around a backend.
+    pub fn new(inner: Arc<B>, metrics: Arc<Metrics>) -> Self {
+        Self { inner, metrics }
+    }
+}
+
+#[async_trait::async_trait]
+impl<B: Backend> Backend for Measured<B> {
+    async fn call(&self, request: BackendRequest) -> Result<Response<Body>, BackendError> {
+        let method = request.method.clone();
+        let begun = Instant::now();
+        let result = self.inner.call(request).await;
+        let outcome = match &result {
+            Ok(response) => BackendOutcome::Status(response.status()),
+            Err(BackendError::Connect(_)) => BackendOutcome::Connect,
+            Err(BackendError::Timeout) => BackendOutcome::Timeout,
+            Err(BackendError::Broken(_)) => BackendOutcome::Broken,
+            Err(BackendError::Body(_)) => BackendOutcome::Body,
+            Err(BackendError::Invalid(_)) => BackendOutcome::Invalid,
+        };
+        self.metrics.backend_done(&method, outcome, begun.elapsed());
+        result
+    }
 }

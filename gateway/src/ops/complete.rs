@@ -12,7 +12,7 @@ use keys::object::{Checksum, ChecksumKind, ETag, Facts, PartEntry};
 use md5::{Digest, Md5};
 use s3s::S3ErrorCode;
 
-use super::multipart::{backend_parts, end, upload_token};
+use super::multipart::{backend_parts, end, held, upload_token};
 use super::put::{Sealing, abandon, commit, tail};
 use super::source::{Source, content_length, succeeded};
 use super::spool::{completed, for_parts};
@@ -123,15 +123,13 @@ async fn choose(
     listed: &[CompletedPart],
     attempts: Vec<PartAttempt>,
 ) -> Result<Vec<PartAttempt>, Error> {
-    let mut by_number: HashMap<u16, Vec<PartAttempt>> = HashMap::new();
-    for attempt in attempts {
-        by_number.entry(attempt.number).or_default().push(attempt);
-    }
     // Two attempts at one part: the backend holds one of them, and only it knows which.
-    let contested = listed
-        .iter()
-        .any(|p| by_number.get(&p.number).is_some_and(|a| a.iter().filter(|a| a.stash.is_none()).count() > 1));
-    let held = if contested {
+    let mut tries: HashMap<u16, usize> = HashMap::new();
+    for attempt in attempts.iter().filter(|a| a.stash.is_none()) {
+        *tries.entry(attempt.number).or_default() += 1;
+    }
+    let contested = listed.iter().any(|part| tries.get(&part.number).is_some_and(|tries| *tries > 1));
+    let backend = if contested {
         let base = Template {
             path: call.address.raw_path.clone(),
             headers: for_parts(&call.forward_sealed().headers),
@@ -141,19 +139,13 @@ async fn choose(
     } else {
         None
     };
+    let mut held: HashMap<u16, PartAttempt> =
+        held(attempts, backend.as_ref()).into_iter().map(|p| (p.attempt.number, p.attempt)).collect();
     let mut chosen: Vec<PartAttempt> = Vec::with_capacity(listed.len());
     for part in listed {
-        let attempt = by_number
+        let attempt = held
             .remove(&part.number)
-            .and_then(|attempts| {
-                attempts.into_iter().rev().find(|a| {
-                    let there = a.stash.is_some()
-                        || held
-                            .as_ref()
-                            .is_none_or(|h| h.get(&a.number).is_some_and(|(etag, _)| *etag == a.backend_etag));
-                    there && hex::encode(a.entry.md5) == part.etag
-                })
-            })
+            .filter(|attempt| hex::encode(attempt.entry.md5) == part.etag)
             .ok_or_else(invalid_part)?;
         for (algorithm, value) in &part.checksums {
             let claimed = checksum::parse(*algorithm, value)?;

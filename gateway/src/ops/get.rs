@@ -6,6 +6,7 @@
 
 use std::ops::Range;
 
+use bytes::BytesMut;
 use http::{HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use keys::object::{Facts, RangeOpener};
 use s3s::S3ErrorCode;
@@ -85,7 +86,7 @@ impl Wanted {
         }
     }
 
-    /// Whether the TABLE is needed to say where it is.
+    /// Whether the TABLE is needed to say where it is, for a HEAD.
     pub fn needs_table(self) -> bool {
         matches!(self, Self::Part(_))
     }
@@ -95,7 +96,6 @@ impl Wanted {
         match self {
             Self::Whole => Ok(Resolved::Whole),
             Self::Range(spec) => match spec.of(facts.length) {
-                Asked::Whole => Ok(Resolved::Whole),
                 Asked::Part(bytes) => Ok(Resolved::Partial { bytes, parts: None }),
                 Asked::Unsatisfiable => Err(Error::Range { length: facts.length }),
             },
@@ -181,52 +181,53 @@ async fn whole(call: &Call, source: &Source) -> Result<Result<Response<Body>, Ch
 async fn partial(call: &Call, source: &Source, wanted: Wanted) -> Result<Result<Response<Body>, Changed>, Error> {
     let vault = source.vault();
     // Known: one call, which fails its condition if what is known is stale.
-    if let Some(record) = known(source, wanted.needs_table()).await {
-        if let Ok(Resolved::Partial { bytes, parts }) = wanted.of(&record.facts) {
-            match source.open(&record.backend_etag, &record.facts, bytes.clone()).await? {
-                Ok(opened) => {
-                    return ranged(call, &opened.stored, &record.facts, bytes, parts, opened.plaintext).map(Ok);
-                }
-                Err(Changed) => vault.known.forget(&source.at),
+    if !call.headers.contains_key(header::IF_RANGE)
+        && let Some(record) = known(source).await
+        && let Ok(Resolved::Partial { bytes, parts }) = wanted.of(&record.facts)
+    {
+        match source.open(&record.backend_etag, &record.facts, bytes.clone()).await? {
+            Ok(opened) => {
+                return ranged(call, &opened.stored, &record.facts, bytes, parts, opened.plaintext).map(Ok);
             }
+            Err(Changed) => vault.known.forget(&source.at),
         }
     }
-    let sealed = match source.look(RANGE_SUFFIX, wanted.needs_table()).await? {
+    let sealed = match source.look(RANGE_SUFFIX, true).await? {
         Look::Sealed(sealed) => sealed,
         Look::Plain(_) => return plain(call, source).await,
     };
-    let facts = with_table(source, &sealed.facts, &sealed.stored, wanted).await?;
-    if let Some(response) = unless_go(call, &sealed.stored, &facts)? {
+    let (stored, facts) = (&sealed.stored, &sealed.facts);
+    if let Some(response) = unless_go(call, stored, facts)? {
         return Ok(Ok(response));
     }
-    let (bytes, parts) = match wanted.of(&facts)? {
+    if !conditions::if_range_allows(&call.headers, &facts.etag_string(), stored.last_modified()) {
+        return whole(call, source).await;
+    }
+    let (bytes, parts) = match wanted.of(facts)? {
         Resolved::Partial { bytes, parts } => (bytes, parts),
         Resolved::Whole => return whole(call, source).await,
     };
-    if facts.part_count > 1 && facts.parts.is_empty() {
-        return Ok(Err(Changed));
+    // What was read to look may hold the covering chunks already.
+    let covering = keys::object::covering(facts, &bytes)?;
+    let read_from = stored.total - sealed.suffix.len() as u64;
+    if covering.start >= read_from {
+        let at = |offset: u64| usize::try_from(offset - read_from).unwrap_or(usize::MAX);
+        let chunks = sealed.suffix.get(at(covering.start)..at(covering.end)).ok_or(keys::Error::Truncated)?;
+        let mut opener = RangeOpener::new(&stored.object, facts, bytes.clone())?;
+        let mut plaintext = BytesMut::new();
+        opener.update(chunks, &mut plaintext)?;
+        opener.finish()?;
+        vault.metrics.opened(plaintext.len() as u64);
+        return ranged(call, stored, facts, bytes, parts, body::full(plaintext.freeze())).map(Ok);
     }
-    let opened = match source.open(&sealed.stored.backend_etag, &facts, bytes.clone()).await? {
-        Ok(opened) => opened,
-        Err(changed) => return Ok(Err(changed)),
-    };
-    ranged(call, &opened.stored, &facts, bytes, parts, opened.plaintext).map(Ok)
-}
-
-/// A range of a multipart object needs its TABLE, which a short suffix may not have reached.
-async fn with_table(source: &Source, facts: &Facts, stored: &Stored, wanted: Wanted) -> Result<Facts, Error> {
-    if facts.part_count == 1 || !facts.parts.is_empty() || matches!(wanted, Wanted::Whole) {
-        return Ok(facts.clone());
-    }
-    match source.look(keys::object::table_len(facts.part_count) + keys::object::TRAILER_LEN, true).await? {
-        Look::Sealed(sealed) if sealed.stored.backend_etag == stored.backend_etag => Ok(sealed.facts),
-        // Replaced meanwhile: the caller sees facts without a table, and begins again.
-        Look::Sealed(_) | Look::Plain(_) => Ok(facts.clone()),
+    match source.open(&stored.backend_etag, facts, bytes.clone()).await? {
+        Ok(opened) => ranged(call, &opened.stored, facts, bytes, parts, opened.plaintext).map(Ok),
+        Err(changed) => Ok(Err(changed)),
     }
 }
 
 /// What memory or the sidecar hold under the name, good enough to ask the backend for a range under `If-Match`.
-async fn known(source: &Source, _table: bool) -> Option<std::sync::Arc<crate::sidecar::ObjectRecord>> {
+async fn known(source: &Source) -> Option<std::sync::Arc<crate::sidecar::ObjectRecord>> {
     let vault = source.vault();
     let usable = |r: &crate::sidecar::ObjectRecord| r.facts.part_count == 1 || !r.facts.parts.is_empty();
     if let Some(record) = vault.known.latest(&source.at).filter(|r| usable(r)) {

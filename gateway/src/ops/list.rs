@@ -129,11 +129,8 @@ async fn row(
         return Ok(Shown::AsItIs);
     }
     match Source::at(vault, at, signer.clone()).look(super::head::SUFFIX, true).await {
-        Ok(Look::Sealed(sealed)) if sealed.stored.backend_etag == listed.backend_etag => {
-            Ok(Shown::Sealed { length: sealed.facts.length, etag: sealed.facts.etag_string() })
-        }
-        // Replaced since the page was made: its size is still right, and its next LIST or GET has the new ETag.
-        Ok(Look::Sealed(_)) => Ok(Shown::Sealed { length, etag: listed.backend_etag }),
+        // Replaced since the page was made, perhaps: then this is what is there now.
+        Ok(Look::Sealed(sealed)) => Ok(Shown::Sealed { length: sealed.facts.length, etag: sealed.facts.etag_string() }),
         Ok(Look::Plain(_)) => Ok(Shown::AsItIs),
         Err(e @ (Error::Backend(_) | Error::Internal(_))) => Err(e),
         // One object that cannot be opened must not hide the others; a GET of it says what is wrong.

@@ -118,7 +118,6 @@ impl Call {
 
 /// Does what was asked. One arm a row of the operation table that is not simply forwarded.
 pub async fn run(call: Call, body: Body) -> Result<Response<Body>, Error> {
-    refuse_our_header(&call)?;
     match call.operation.op {
         Op::PutObject => put::put_object(call, body).await,
         Op::GetObject => get::get_object(call).await,
@@ -147,9 +146,9 @@ pub async fn run(call: Call, body: Body) -> Result<Response<Body>, Error> {
 }
 
 /// The sealed header is ours alone: a client that could send it could choose the key that opens an object.
-fn refuse_our_header(call: &Call) -> Result<(), Error> {
+pub fn refuse_our_header(query: &Query, headers: &HeaderMap) -> Result<(), Error> {
     let name = keys::object::HEADER_NAME;
-    if call.headers.contains_key(name) || call.query.iter().any(|(k, _)| k.eq_ignore_ascii_case(name)) {
+    if headers.contains_key(name) || query.iter().any(|(k, _)| k.eq_ignore_ascii_case(name)) {
         return Err(Error::client(
             S3ErrorCode::InvalidArgument,
             "The metadata name dv1 belongs to the gateway; choose another",

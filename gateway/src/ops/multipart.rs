@@ -189,14 +189,17 @@ pub async fn backend_parts(
     }
 }
 
-/// Of every attempt at a part, the one that counts now: the one that the backend holds, or a stashed one that came later.
-pub fn held(attempts: Vec<PartAttempt>, backend: &HashMap<u16, (String, String)>) -> Vec<HeldPart> {
+/// Of every attempt at a part, the one that counts now: the one that the backend holds, or a stashed one that came later. Without
+/// the backend's list there must be one attempt at most that the backend can hold, of each part.
+pub fn held(attempts: Vec<PartAttempt>, backend: Option<&HashMap<u16, (String, String)>>) -> Vec<HeldPart> {
     let mut held: Vec<HeldPart> = Vec::new();
     for attempt in attempts {
-        let last_modified = match (&attempt.stash, backend.get(&attempt.number)) {
-            (Some(_), _) => documents::timestamp(attempt.at_ms),
-            (None, Some((etag, when))) if *etag == attempt.backend_etag => when.clone(),
-            (None, _) => continue,
+        let last_modified = match (&attempt.stash, backend) {
+            (Some(_), _) | (None, None) => documents::timestamp(attempt.at_ms),
+            (None, Some(backend)) => match backend.get(&attempt.number) {
+                Some((etag, when)) if *etag == attempt.backend_etag => when.clone(),
+                _ => continue,
+            },
         };
         // Attempts come by number, then oldest first: a later one replaces what stands.
         match held.last_mut() {
@@ -215,7 +218,7 @@ pub async fn list_parts(call: Call) -> Result<Response<Body>, Error> {
     let max: u16 = number(&call, "max-parts")?.unwrap_or(1000).min(1000);
     let (backend, first_page) = backend_parts(&call.vault, &call.forward().template(), &upload.backend_id).await?;
     let attempts = call.vault.sidecar.parts(upload.object.oid()).await?;
-    let mut parts = held(attempts, &backend);
+    let mut parts = held(attempts, Some(&backend));
     parts.retain(|p| p.attempt.number > marker);
     let truncated = parts.len() > usize::from(max);
     parts.truncate(usize::from(max));

@@ -32,6 +32,7 @@ const OUR_METADATA: usize = 3 + 228;
 
 /// `PutObject`.
 pub async fn put_object(call: Call, body: Body) -> Result<Response<Body>, Error> {
+    require_length(&call)?;
     let vault = call.vault.clone();
     let at = ObjectAt { version_id: None, ..call.at()? };
     let intake = Intake::new(&call.headers, body, &call.authentication, intake_options(&vault, &at.bucket, None))?;
@@ -42,6 +43,14 @@ pub async fn put_object(call: Call, body: Body) -> Result<Response<Body>, Error>
     let sealing = Sealing::begin(&call, at, &kek, &mut request.headers)?;
     let written = write(&vault, request, intake, sealing).await?;
     written.answer()
+}
+
+/// A PUT says how long its body is, or that it comes in chunks: one that says neither may have lost its body on the way.
+pub fn require_length(call: &Call) -> Result<(), Error> {
+    if call.headers.contains_key(header::CONTENT_LENGTH) || call.headers.contains_key(header::TRANSFER_ENCODING) {
+        return Ok(());
+    }
+    Err(Error::client(S3ErrorCode::MissingContentLength, "You must provide the Content-Length HTTP header."))
 }
 
 /// What the client's body is checked for, and how much of it there may be.

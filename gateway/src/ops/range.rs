@@ -5,8 +5,6 @@ use std::ops::Range;
 /// What a `Range` header asks of a body of known length.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Asked {
-    /// The whole body: no header, or one that S3 ignores (malformed, another unit, several ranges).
-    Whole,
     /// These bytes, never empty.
     Part(Range<u64>),
     /// Bytes that do not exist: 416.

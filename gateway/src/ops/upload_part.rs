@@ -10,7 +10,7 @@ use s3s::S3ErrorCode;
 use super::conditions::{self, Outcome};
 use super::get::Resolved;
 use super::multipart::upload_token;
-use super::put::intake_options;
+use super::put::{intake_options, require_length};
 use super::source::{Changed, Source, succeeded};
 use super::stored::Look;
 use super::upload_id::Upload;
@@ -43,6 +43,7 @@ pub async fn upload_part(call: Call, body: Body) -> Result<Response<Body>, Error
         max_length: MAX_PART,
         ..intake_options(&vault, call.bucket()?, upload.checksum.map(|(a, _)| a))
     };
+    require_length(&call)?;
     let intake = Intake::new(&call.headers, body, &call.authentication, options)?;
     let attempt = write_part(&vault, call.forward_sealed(), &upload, number, intake).await?;
 
@@ -101,6 +102,11 @@ async fn write_part(
     vault.metrics.sealed(length);
     let stash = (length < MIN_PART || number == LAST_NUMBER)
         .then(|| format!("stash/{}/{number:05}-{}", upload.object.oid(), uuid::Uuid::new_v4()));
+    if stash.is_some() {
+        // The backend is not asked for a stashed part, so it is asked whether there still is such an upload.
+        let query = format!("max-parts=1&uploadId={}", query_value(&upload.backend_id));
+        succeeded(vault.backend.call(request.template().request(http::Method::GET, query)).await?).await?;
+    }
     let request = match &stash {
         Some(key) => BackendRequest::new(http::Method::PUT, path(vault.reserved.system_bucket(), key), Signer::Gateway),
         None => request.query(format!("partNumber={number}&uploadId={}", query_value(&upload.backend_id))),

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use s3s::S3ErrorCode;
 
+use super::xml;
 use crate::backend::BackendError;
 use crate::body::{self, Body};
 use crate::sidecar::SidecarError;
@@ -198,7 +199,8 @@ impl Error {
             quick_xml::escape::escape(request_id),
         );
         if let Self::Answered { status, response, .. } = self {
-            let mut out = Response::new(if head { body::empty() } else { body::full(response.body) });
+            let body = if head { body::empty() } else { body::full(with_request_id(response.body, request_id)) };
+            let mut out = Response::new(body);
             *out.status_mut() = status;
             *out.headers_mut() = response.headers;
             return out;
@@ -219,4 +221,22 @@ impl Error {
         }
         out
     }
+}
+
+/// The backend's error document under our request id, by which our log is searched. Whatever is no such document passes.
+fn with_request_id(document: bytes::Bytes, request_id: &str) -> bytes::Bytes {
+    let Ok(parsed) = xml::Document::parse(&document) else { return document };
+    let root = parsed.root();
+    if root.name() != "Error" {
+        return document;
+    }
+    let mut edits = parsed.edit();
+    match root.child("RequestId") {
+        Some(element) => edits.set_text(element, request_id),
+        None => edits.append(root, &format!("<RequestId>{}</RequestId>", xml::escape(request_id))),
+    }
+    if let Some(element) = root.child("HostId") {
+        edits.remove(element);
+    }
+    edits.finish().into()
 }

@@ -18,7 +18,9 @@ pub struct LogError(String);
 
 /// Sends every event of this process to standard error, as text or as one JSON object a line. Once in a process.
 pub fn start_log(config: &LogConfig) -> Result<(), LogError> {
-    let filter: EnvFilter = config.level.parse().map_err(|e| LogError(format!("`{}`: {e}", config.level)))?;
+    // The S3 framework of the embedded backend logs every error answer as an error of its own, and whole requests at `debug`.
+    let level = format!("s3s=off,{}", config.level);
+    let filter: EnvFilter = level.parse().map_err(|e| LogError(format!("`{}`: {e}", config.level)))?;
     let base = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match config.format {
         LogFormat::Text => base.with_ansi(std::io::stderr().is_terminal()).try_init(),

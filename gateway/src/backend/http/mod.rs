@@ -17,13 +17,12 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
-use tokio::time::Instant;
 use tower_service::Service;
 
 use super::{Backend, BackendCredential, BackendError, BackendRequest, Signer};
 use crate::body::{Body, BoxError};
 use crate::config::S3Config;
-use crate::telemetry::{BackendOutcome, Metrics};
+use crate::telemetry::Metrics;
 use connection::{Download, Failure, Live, Patience, Pool};
 pub use prepare::{Checksums, CiphertextChecksum};
 use prepare::{Identity, Prepared};
@@ -236,19 +235,7 @@ impl HttpBackend {
 #[async_trait]
 impl Backend for HttpBackend {
     async fn call(&self, request: BackendRequest) -> Result<Response<Body>, BackendError> {
-        let method = request.method.clone();
-        let start = Instant::now();
-        let result = self.run(request).await;
-        let outcome = match &result {
-            Ok(response) => BackendOutcome::Status(response.status()),
-            Err(BackendError::Connect(_)) => BackendOutcome::Connect,
-            Err(BackendError::Timeout) => BackendOutcome::Timeout,
-            Err(BackendError::Broken(_)) => BackendOutcome::Broken,
-            Err(BackendError::Body(_)) => BackendOutcome::Body,
-            Err(BackendError::Invalid(_)) => BackendOutcome::Invalid,
-        };
-        self.metrics.backend_done(&method, outcome, start.elapsed());
-        result
+        self.run(request).await
     }
 }
 

@@ -73,6 +73,9 @@ impl Store {
             .map(|region| region.as_str().to_owned())
             .unwrap_or_default();
         let name = input.bucket;
+        if !s3s::path::check_bucket_name(&name) {
+            return Err(s3_error!(InvalidBucketName, "The specified bucket is not valid."));
+        }
         let location = format!("/{name}");
         self.index
             .write(move |txn| {
