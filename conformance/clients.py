@@ -311,7 +311,7 @@ def send_on_socket(endpoint: Endpoint, pieces: Iterator[bytes], timeout: float) 
                 connection.sendall(piece)
             while data := connection.recv(64 * KIB):
                 got += data
-        except (BrokenPipeError, ConnectionResetError):
+        except (BrokenPipeError, ConnectionResetError, TimeoutError):
             pass
         return bytes(got)
 

@@ -152,19 +152,25 @@ def opaque_bucket(target: Target) -> str:
 @pytest.fixture
 def make_gateway(target: Target, tmp_path: Path) -> Iterator[Callable[..., Gateway]]:
     """Makes a started gateway of one test alone, to be stopped, killed or measured; over the run's object store, where there
-    is one, with a system bucket of its own. Takes configuration as `{"section.key": "value"}`."""
-    made: list[Gateway] = []
+    is one, with a system bucket of its own. Takes configuration as `{"section.key": "value"}`; `alone`: over another, empty
+    object store of that kind."""
+    made: list[Server] = []
 
-    def make(overrides: dict[str, str] | None = None) -> Gateway:
+    def make(overrides: dict[str, str] | None = None, alone: bool = False) -> Gateway:
         store = target.store
+        if store is not None and alone:
+            store = STORES[target.backend](tmp_path / f"store-{len(made)}")
+            made.append(store)
+            store.start()
         root = tmp_path / f"gateway-{len(made)}"
-        made.append(Gateway(root, store.endpoint if store else None, fresh("own-system") if store else None, overrides))
-        made[-1].start()
-        return made[-1]
+        gateway = Gateway(root, store.endpoint if store else None, fresh("own-system") if store else None, overrides)
+        made.append(gateway)
+        gateway.start()
+        return gateway
 
     yield make
-    for gateway in made:
-        gateway.kill()
+    for server in reversed(made):
+        server.kill()
     shutil.rmtree(tmp_path, ignore_errors=True)
 
 

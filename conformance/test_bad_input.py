@@ -78,15 +78,23 @@ def test_no_length(target, bucket):
     assert b"MissingContentLength" in answer
 
 
-def test_too_long(target, bucket):
-    """More than 5 GiB in one PUT is refused from its length alone."""
-    endpoint, path = target.endpoint, object_path(bucket, "k")
-    signed = sign(endpoint, "PUT", path)
-    head = f"PUT {path} HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in signed.headers.items())
+@pytest.mark.parametrize("what", ["object", "part"])
+def test_too_long(target, bucket, what):
+    """More than 5 GiB in one PUT or one part is refused from its length alone."""
+    from urllib.parse import quote
+
+    endpoint, path, query = target.endpoint, object_path(bucket, "k"), ""
+    if what == "part":
+        upload = target.s3.create_multipart_upload(Bucket=bucket, Key="k")["UploadId"]
+        query = f"partNumber=1&uploadId={quote(upload, safe='')}"
+    signed = sign(endpoint, "PUT", path, query)
+    head = f"PUT {path}?{query} HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in signed.headers.items())
     started = time.monotonic()
     answer = send_on_socket(endpoint, iter([f"{head}content-length: {6 * 1024**4}\r\nconnection: close\r\n\r\n".encode()]), 20)
     assert b"EntityTooLarge" in answer, answer[:500]
     assert time.monotonic() - started < 15
+    if what == "part":
+        target.s3.abort_multipart_upload(Bucket=bucket, Key="k", UploadId=upload)
 
 
 def test_oversized_metadata(target, bucket):

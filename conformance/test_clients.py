@@ -32,6 +32,7 @@ def same(one: Path, other: Path) -> None:
         assert (one / name).read_bytes() == (other / name).read_bytes(), name
 
 
+@pytest.mark.timeout(300)
 def test_aws_cli(endpoint, s3, bucket, tree, tmp_path):
     """cp, ls, sync up, sync down; a second sync transfers nothing."""
     aws(endpoint, "s3", "cp", "deep/er/large", f"s3://{bucket}/one/large", cwd=tree)
@@ -50,6 +51,7 @@ def test_aws_cli(endpoint, s3, bucket, tree, tmp_path):
     assert "Contents" not in s3.list_objects_v2(Bucket=bucket)
 
 
+@pytest.mark.timeout(300)
 def test_rclone(endpoint, bucket, tree, tmp_path):
     """copy, check by download, a second sync that transfers nothing, and back."""
     options = ("--s3-chunk-size", "5Mi", "--s3-upload-cutoff", "8Mi", "--s3-no-check-bucket", "-v")

@@ -38,7 +38,8 @@ def pages(call, **arguments):
         if "NextContinuationToken" in page:
             arguments["ContinuationToken"] = page["NextContinuationToken"]
         elif "NextKeyMarker" in page:
-            arguments |= {"KeyMarker": page["NextKeyMarker"], "VersionIdMarker": page["NextVersionIdMarker"]}
+            # A page that ends on a common prefix has no version to go on from.
+            arguments |= {"KeyMarker": page["NextKeyMarker"], "VersionIdMarker": page.get("NextVersionIdMarker", "")}
         else:
             arguments["Marker"] = page.get("NextMarker") or page["Contents"][-1]["Key"]
     raise AssertionError("the listing does not end")
@@ -124,6 +125,8 @@ def test_multipart_objects_in_a_listing(s3, bucket):
 @pytest.mark.gateway
 def test_a_page_of_1000_costs_one_backend_call(target, bucket):
     """And one sidecar query, whether or not the bytes are known to the cache."""
+    if target.store is None:
+        pytest.skip("backend local is called in the process")
     s3 = target.s3
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda index: s3.put_object(Bucket=bucket, Key=f"k{index:04}", Body=noise(index, index)), range(1000)))

@@ -9,6 +9,10 @@ import pytest
 from clients import MIB, boto, error_code, fresh, noise, object_path, raw
 
 
+# What a name or a parameter that must not pass is answered with. An answer of the backend's admin API has none of these codes.
+REFUSED = {"AccessDenied", "InvalidBucketName", "InvalidURI", "NoSuchBucket", "InvalidRequest", "InvalidArgument", "NotImplemented", "SignatureDoesNotMatch"}
+
+
 @pytest.mark.vault
 def test_admin_calls_as_s3_paths(target, bucket):
     """`DELETE /minio/admin/…` parses as DeleteObject. Signed again with the backend's root credential it would be obeyed."""
@@ -35,7 +39,7 @@ def test_admin_calls_as_s3_paths(target, bucket):
         ("PUT", "/swift", ""),
     ]:
         answer = target.raw(method, path, query=query)
-        if answer.status < 400 or answer.status >= 500 or answer.code not in ("AccessDenied", "InvalidBucketName", "InvalidURI", "NoSuchBucket", "InvalidRequest", "InvalidArgument"):
+        if answer.status < 400 or answer.code not in REFUSED:
             reached.append((method, path, answer))
     assert not reached
     for source in ("minio/admin/v3/info", "/minio/admin/v3/info", "%2Fminio%2Fadmin"):
@@ -90,7 +94,8 @@ def test_our_header_from_a_client(target, bucket):
         ("PUT", "", ours | {"x-amz-copy-source": object_path(bucket, "good"), "x-amz-metadata-directive": "REPLACE"}),
     ]:
         answer = target.raw(method, path, query=query, headers=headers, body=b"" if "x-amz-copy-source" in headers else b"body")
-        assert 400 <= answer.status < 500, (method, query, answer)
+        assert answer.status >= 400, (method, query, answer)
+        assert answer.code in REFUSED, (method, query, answer)
     url = boto(target.endpoint, signature_version="s3v4").generate_presigned_url("put_object", Params={"Bucket": bucket, "Key": "k", "Metadata": {"dv1": "AAAA"}})
     from test_presigned import fetch
 
