@@ -141,7 +141,11 @@ impl Source {
         let response =
             self.vault.backend.call(self.request(Method::GET, Some(&format!("bytes=-{length}")), if_match)?).await?;
         let total = match response.status() {
-            StatusCode::PARTIAL_CONTENT => content_range(response.headers())?.1,
+            // MinIO answers a suffix of no bytes with a range of none.
+            StatusCode::PARTIAL_CONTENT => match content_range(response.headers()) {
+                Ok((_, total)) => total,
+                Err(_) => return self.headers_alone().await,
+            },
             // A backend may answer a suffix that covers the object with all of it.
             StatusCode::OK => content_length(response.headers())?,
             StatusCode::RANGE_NOT_SATISFIABLE => return self.headers_alone().await,
