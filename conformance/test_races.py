@@ -65,7 +65,9 @@ def test_whole_reads_and_heads_while_overwriting(endpoint, s3, bucket):
             head = s3.head_object(Bucket=bucket, Key="k")
             assert head["ContentLength"] == len(known[head["ETag"]])
             row = s3.list_objects_v2(Bucket=bucket)["Contents"][0]
-            assert row["Size"] == len(known[row["ETag"]])
+            assert row["Size"] in [len(body) for body in BODIES]
+            # The version listed may be gone before its plaintext ETag could be read; then it is not another one's.
+            assert row["ETag"] not in known or row["Size"] == len(known[row["ETag"]])
     finally:
         stop.set()
         writer.join()
