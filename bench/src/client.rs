@@ -51,20 +51,12 @@ pub enum Failure {
 impl Client {
     /// A client of one endpoint.
     pub fn new(endpoint: SocketAddr) -> Self {
-        Self {
-            endpoint,
-            sender: None,
-        }
+        Self { endpoint, sender: None }
     }
 
     /// Sends a request and reads the whole answer; its length in bytes.
-    pub async fn send(
-        &mut self,
-        request: Result<Request<Noise>, http::Error>,
-    ) -> Result<u64, Failure> {
-        tokio::time::timeout(TIMEOUT, self.exchange(request?))
-            .await
-            .map_err(|_| Failure::Timeout)?
+    pub async fn send(&mut self, request: Result<Request<Noise>, http::Error>) -> Result<u64, Failure> {
+        tokio::time::timeout(TIMEOUT, self.exchange(request?)).await.map_err(|_| Failure::Timeout)?
     }
 
     async fn exchange(&mut self, request: Request<Noise>) -> Result<u64, Failure> {
@@ -92,9 +84,7 @@ impl Client {
     }
 
     async fn connect(&self) -> Result<SendRequest<Noise>, Failure> {
-        let stream = TcpStream::connect(self.endpoint)
-            .await
-            .map_err(Failure::Connect)?;
+        let stream = TcpStream::connect(self.endpoint).await.map_err(Failure::Connect)?;
         stream.set_nodelay(true).map_err(Failure::Connect)?;
         let (sender, connection) = handshake(TokioIo::new(stream)).await?;
         // Its error reaches the request that was under way.

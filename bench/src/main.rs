@@ -136,20 +136,12 @@ async fn run(options: Options) -> Result<serde_json::Value, Error> {
     } else {
         Payload::Unsigned
     };
-    let signer = Signer::new(
-        &options.access_key,
-        &options.secret_key,
-        &options.region,
-        options.endpoint,
-        payload,
-    );
+    let signer = Signer::new(&options.access_key, &options.secret_key, &options.region, options.endpoint, payload);
     let options = Arc::new(options);
     let signer = Arc::new(signer);
     // Not measured: opens what is cached by the first request, and shows at once what is configured wrongly.
     let mut first = Client::new(options.endpoint);
-    once(&mut first, &options, &signer, 0)
-        .await
-        .map_err(Error::First)?;
+    once(&mut first, &options, &signer, 0).await.map_err(Error::First)?;
 
     let before = usage(&options.pid)?;
     let started = Instant::now();
@@ -208,38 +200,22 @@ async fn run(options: Options) -> Result<serde_json::Value, Error> {
 }
 
 /// One request and its whole answer; the bytes of object or listing that passed.
-async fn once(
-    client: &mut Client,
-    options: &Options,
-    signer: &Signer,
-    number: u64,
-) -> Result<u64, Failure> {
+async fn once(client: &mut Client, options: &Options, signer: &Signer, number: u64) -> Result<u64, Failure> {
     let key = number % options.keys;
     match options.operation {
         Operation::Get => {
             let path = format!("/{}/k{key}", options.bucket);
             let read = client.send(signer.request("GET", &path, "", 0)).await?;
-            if read == options.size {
-                Ok(read)
-            } else {
-                Err(Failure::Length {
-                    read,
-                    expected: options.size,
-                })
-            }
+            if read == options.size { Ok(read) } else { Err(Failure::Length { read, expected: options.size }) }
         }
         Operation::Put => {
             let path = format!("/{}/k{key}", options.bucket);
-            client
-                .send(signer.request("PUT", &path, "", options.size))
-                .await?;
+            client.send(signer.request("PUT", &path, "", options.size)).await?;
             Ok(options.size)
         }
         Operation::List => {
             let path = format!("/{}", options.bucket);
-            client
-                .send(signer.request("GET", &path, "list-type=2&max-keys=1000", 0))
-                .await
+            client.send(signer.request("GET", &path, "list-type=2&max-keys=1000", 0)).await
         }
     }
 }

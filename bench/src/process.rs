@@ -38,10 +38,7 @@ fn parse(stat: &str, status: &str) -> Option<Usage> {
     let ticks = times.next()?.ok()?.checked_add(times.next()?.ok()?)?;
     let peak = status.lines().find_map(|l| l.strip_prefix("VmHWM:"))?;
     let kib: u64 = peak.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(Usage {
-        cpu_seconds: f64::from(ticks) / TICKS,
-        peak_rss_bytes: kib * 1024,
-    })
+    Some(Usage { cpu_seconds: f64::from(ticks) / TICKS, peak_rss_bytes: kib * 1024 })
 }
 
 #[cfg(test)]

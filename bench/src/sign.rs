@@ -30,13 +30,7 @@ pub struct Signer {
 
 impl Signer {
     /// A signer of one credential.
-    pub fn new(
-        access_key: &str,
-        secret_key: &str,
-        region: &str,
-        endpoint: SocketAddr,
-        payload: Payload,
-    ) -> Self {
+    pub fn new(access_key: &str, secret_key: &str, region: &str, endpoint: SocketAddr, payload: Payload) -> Self {
         Self {
             access_key: access_key.to_owned(),
             secret_key: secret_key.to_owned(),
@@ -47,13 +41,7 @@ impl Signer {
     }
 
     /// A request with a body of `length` bytes. `path` and `query` are in canonical form already.
-    pub fn request(
-        &self,
-        method: &str,
-        path: &str,
-        query: &str,
-        length: u64,
-    ) -> Result<Request<Noise>, http::Error> {
+    pub fn request(&self, method: &str, path: &str, query: &str, length: u64) -> Result<Request<Noise>, http::Error> {
         self.request_at(OffsetDateTime::now_utc(), method, path, query, length)
     }
 
@@ -93,11 +81,7 @@ impl Signer {
             self.access_key,
             hex::encode(key)
         );
-        let target = if query.is_empty() {
-            path.to_owned()
-        } else {
-            format!("{path}?{query}")
-        };
+        let target = if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
         Request::builder()
             .method(method)
             .uri(target)
@@ -130,9 +114,7 @@ mod tests {
             Payload::Unsigned,
         );
         let at = datetime!(2026-01-02 03:04:05 UTC);
-        let request = signer
-            .request_at(at, "GET", "/b", "list-type=2&max-keys=1000", 0)
-            .unwrap();
+        let request = signer.request_at(at, "GET", "/b", "list-type=2&max-keys=1000", 0).unwrap();
         assert_eq!(
             request.headers()["authorization"],
             "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20260102/us-east-1/s3/aws4_request, \
