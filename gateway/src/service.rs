@@ -35,7 +35,7 @@ impl Service {
     async fn answer(&self, request: Request<Body>) -> Response<Body> {
         let begun = Instant::now();
         let _in_flight = self.vault.metrics.in_flight();
-        let request_id = request.extensions().get::<RequestId>().cloned().unwrap_or_else(RequestId::random);
+        let request_id = request.extensions().get::<RequestId>().copied().unwrap_or_else(RequestId::random);
         let resource = request.uri().path().to_owned();
         let head = request.method() == http::Method::HEAD;
         let mut operation = "Unknown";

@@ -54,7 +54,7 @@ impl Vault {
         metrics: Arc<Metrics>,
     ) -> Self {
         let known = KnownObjects::new(config.limits.facts_cache_entries);
-        let known_buckets = Cache::builder().max_capacity(10_000).time_to_live(Duration::from_secs(300)).build();
+        let known_buckets = Cache::builder().max_capacity(10_000).time_to_live(Duration::from_mins(5)).build();
         Self {
             config,
             backend,

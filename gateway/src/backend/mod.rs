@@ -95,7 +95,7 @@ impl Template {
     }
 }
 
-/// The path-style path of a bucket (`key` empty) or an object, percent-encoded as SigV4's canonical URI.
+/// The path-style path of a bucket (`key` empty) or an object, percent-encoded as in the canonical URI of `SigV4`.
 pub fn path(bucket: &str, key: &str) -> String {
     if key.is_empty() {
         format!("/{bucket}")

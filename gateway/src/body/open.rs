@@ -59,9 +59,9 @@ impl State {
                 return Err(self.refuse(e));
             }
             if !self.out.is_empty() {
-                let opened = self.out.split().freeze();
-                self.metrics.opened(opened.len() as u64);
-                return Ok(Some(opened));
+                let plaintext = self.out.split().freeze();
+                self.metrics.opened(plaintext.len() as u64);
+                return Ok(Some(plaintext));
             }
         }
     }

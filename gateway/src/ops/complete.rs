@@ -219,13 +219,13 @@ fn whole_checksum(call: &Call, upload: &Upload, entries: &[PartEntry]) -> Result
     };
     let whole = whole.ok_or_else(invalid_part)?;
     // A value that the client sends for the whole object must be the one that the parts give.
-    if let Some(claimed) = call.header(checksum::header_name(algorithm).as_str()) {
-        if checksum::parse_object(algorithm, claimed)?.0.bytes() != whole.bytes() {
-            return Err(Error::client(
-                S3ErrorCode::BadDigest,
-                "The checksum that you specified did not match the one calculated from the parts",
-            ));
-        }
+    if let Some(claimed) = call.header(checksum::header_name(algorithm).as_str())
+        && checksum::parse_object(algorithm, claimed)?.0.bytes() != whole.bytes()
+    {
+        return Err(Error::client(
+            S3ErrorCode::BadDigest,
+            "The checksum that you specified did not match the one calculated from the parts",
+        ));
     }
     Ok(Some(whole))
 }

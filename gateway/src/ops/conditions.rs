@@ -54,15 +54,13 @@ pub fn weigh(names: &Names, headers: &HeaderMap, etag: &str, last_modified: Opti
     };
     match text(names.if_match) {
         Some(list) if !matches(list, etag) => return Outcome::Failed,
-        Some(_) => {}
         None if modified_after(names.if_unmodified_since) == Some(true) => return Outcome::Failed,
-        None => {}
+        Some(_) | None => {}
     }
     match text(names.if_none_match) {
         Some(list) if matches(list, etag) => unchanged,
-        Some(_) => Outcome::Go,
         None if modified_after(names.if_modified_since) == Some(false) => unchanged,
-        None => Outcome::Go,
+        Some(_) | None => Outcome::Go,
     }
 }
 

@@ -212,7 +212,7 @@ async fn metadata_only(call: &Call, named: &CopySource, sealed: &Sealed) -> Resu
     let last_modified = documents::text(&answer, "LastModified");
     let record = sealing.record(sealed.facts.clone(), &parts.headers);
     let record = commit(vault, Some(intent), record, sealing.lineage).await;
-    finished(parts.headers, &record.facts, last_modified).map(Some)
+    Ok(Some(finished(parts.headers, &record.facts, last_modified)))
 }
 
 /// Names of the conditions on the source, which were weighed on its plaintext `ETag` already.
@@ -320,7 +320,7 @@ async fn stream_through(
     if let Some(version) = from.version_id.or_else(|| named.version_id.clone()) {
         set(&mut headers, HeaderName::from_static("x-amz-copy-source-version-id"), &version)?;
     }
-    finished(headers, &record.facts, None).map(Some)
+    Ok(Some(finished(headers, &record.facts, None)))
 }
 
 fn edge(call: &Call, from: &ObjectAt, from_etag: &str, target: ObjectAt) -> LineageEdge {
@@ -334,7 +334,7 @@ fn edge(call: &Call, from: &ObjectAt, from_etag: &str, target: ObjectAt) -> Line
 }
 
 /// The answer: the backend's headers, our document.
-fn finished(headers: HeaderMap, facts: &Facts, last_modified: Option<String>) -> Result<Response<Body>, Error> {
+fn finished(headers: HeaderMap, facts: &Facts, last_modified: Option<String>) -> Response<Body> {
     let last_modified = last_modified.unwrap_or_else(|| documents::timestamp(now_ms()));
     let mut response = Response::new(body::empty());
     *response.headers_mut() = headers;
@@ -342,5 +342,5 @@ fn finished(headers: HeaderMap, facts: &Facts, last_modified: Option<String>) ->
     crate::s3::operation::strip_owned_response_headers(response.headers_mut());
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/xml"));
     *response.body_mut() = body::full(documents::copy_object_result(facts, &last_modified));
-    Ok(response)
+    response
 }

@@ -8,13 +8,9 @@ use time::macros::format_description;
 use super::multipart::HeldPart;
 use crate::s3::xml::{
     CompleteMultipartUploadResult, CopyResult, Document, Element, ListPartsResult, ListedPart, ObjectAttributes,
-    ObjectParts, PartAttributes, ShownChecksum, XmlError, checksum_element, escape, with_declaration,
+    ObjectParts, PartAttributes, ShownChecksum, checksum_element, escape, with_declaration,
 };
 use crate::s3::{Error, checksum};
-
-fn of_backend(e: XmlError) -> Error {
-    e.of_backend()
-}
 
 /// The text of the first element of that name, wherever it stands in an answer of the backend.
 pub fn text(answer: &[u8], name: &str) -> Option<String> {
@@ -32,7 +28,7 @@ pub fn error_code(answer: &[u8]) -> Option<String> {
 
 /// Gives the first child of the root of each name another text.
 pub fn replace_texts(answer: &[u8], texts: &[(&str, &str)]) -> Result<Vec<u8>, Error> {
-    let document = Document::parse(answer).map_err(of_backend)?;
+    let document = Document::parse(answer).map_err(|e| e.of_backend())?;
     let mut edits = document.edit();
     for (name, text) in texts {
         if let Some(element) = document.root().child(name) {
@@ -105,7 +101,7 @@ pub struct BackendParts {
 
 /// Reads a page of the backend's `ListParts`.
 pub fn read_parts(page: &[u8]) -> Result<BackendParts, Error> {
-    let document = Document::parse(page).map_err(of_backend)?;
+    let document = Document::parse(page).map_err(|e| e.of_backend())?;
     let root = document.root();
     let mut parts = Vec::new();
     for part in root.elements("Part") {
@@ -114,15 +110,15 @@ pub fn read_parts(page: &[u8]) -> Result<BackendParts, Error> {
             .parse()
             .map_err(|_| Error::Protocol("a part number that is none".into()))?;
         let etag = required(part, "ETag")?.trim_matches('"').to_owned();
-        let when = part.child_text("LastModified").map_err(of_backend)?.unwrap_or_default().into_owned();
+        let when = part.child_text("LastModified").map_err(|e| e.of_backend())?.unwrap_or_default().into_owned();
         parts.push((number, etag, when));
     }
-    let truncated = root.child_text("IsTruncated").map_err(of_backend)?.as_deref() == Some("true");
+    let truncated = root.child_text("IsTruncated").map_err(|e| e.of_backend())?.as_deref() == Some("true");
     Ok(BackendParts { parts, truncated })
 }
 
 fn required(element: Element<'_>, name: &str) -> Result<String, Error> {
-    let text = element.child_text(name).map_err(of_backend)?;
+    let text = element.child_text(name).map_err(|e| e.of_backend())?;
     text.map(std::borrow::Cow::into_owned)
         .ok_or_else(|| Error::Protocol(format!("{} without {name} in the backend's answer", element.name()).into()))
 }
@@ -149,7 +145,7 @@ pub struct PartsPage<'a> {
 
 /// The answer to `ListParts`: owner, initiator and storage class from the backend's first page, the parts ours.
 pub fn write_parts(first_page: &[u8], page: &PartsPage<'_>) -> Result<String, Error> {
-    let document = Document::parse(first_page).map_err(of_backend)?;
+    let document = Document::parse(first_page).map_err(|e| e.of_backend())?;
     let passed: String = ["Initiator", "Owner", "StorageClass"]
         .iter()
         .filter_map(|name| document.root().child(name))
@@ -182,7 +178,7 @@ pub fn write_parts(first_page: &[u8], page: &PartsPage<'_>) -> Result<String, Er
 
 /// The backend's ids of the uploads that a listing shows.
 pub fn upload_ids(listing: &[u8]) -> Result<Vec<String>, Error> {
-    let document = Document::parse(listing).map_err(of_backend)?;
+    let document = Document::parse(listing).map_err(|e| e.of_backend())?;
     document.root().elements("Upload").map(|u| required(u, "UploadId")).collect()
 }
 
@@ -198,7 +194,7 @@ pub enum ShownUpload {
 
 /// Renames the uploads of a listing, and its next marker.
 pub fn rename_uploads(listing: &[u8], rename: impl Fn(&str) -> ShownUpload) -> Result<Vec<u8>, Error> {
-    let document = Document::parse(listing).map_err(of_backend)?;
+    let document = Document::parse(listing).map_err(|e| e.of_backend())?;
     let mut edits = document.edit();
     let root = document.root();
     for upload in root.elements("Upload") {
@@ -208,7 +204,7 @@ pub fn rename_uploads(listing: &[u8], rename: impl Fn(&str) -> ShownUpload) -> R
             }
         }
         let Some(id) = upload.child("UploadId") else { continue };
-        match rename(&id.text().map_err(of_backend)?) {
+        match rename(&id.text().map_err(|e| e.of_backend())?) {
             ShownUpload::Named(token) => edits.set_text(id, &token),
             ShownUpload::Hidden => edits.remove(upload),
             ShownUpload::AsItIs => {}
@@ -216,7 +212,7 @@ pub fn rename_uploads(listing: &[u8], rename: impl Fn(&str) -> ShownUpload) -> R
     }
     for name in ["NextUploadIdMarker", "UploadIdMarker"] {
         if let Some(marker) = root.child(name)
-            && let ShownUpload::Named(token) = rename(&marker.text().map_err(of_backend)?)
+            && let ShownUpload::Named(token) = rename(&marker.text().map_err(|e| e.of_backend())?)
         {
             edits.set_text(marker, &token);
         }
@@ -226,10 +222,10 @@ pub fn rename_uploads(listing: &[u8], rename: impl Fn(&str) -> ShownUpload) -> R
 
 /// Takes a bucket out of `ListBuckets`.
 pub fn without_bucket(listing: &[u8], hidden: &str) -> Result<Vec<u8>, Error> {
-    let document = Document::parse(listing).map_err(of_backend)?;
+    let document = Document::parse(listing).map_err(|e| e.of_backend())?;
     let mut edits = document.edit();
     for bucket in document.iter().filter(|e| e.name() == "Bucket") {
-        if bucket.child_text("Name").map_err(of_backend)?.as_deref() == Some(hidden) {
+        if bucket.child_text("Name").map_err(|e| e.of_backend())?.as_deref() == Some(hidden) {
             edits.remove(bucket);
         }
     }
@@ -238,12 +234,12 @@ pub fn without_bucket(listing: &[u8], hidden: &str) -> Result<Vec<u8>, Error> {
 
 /// Key and version of what `DeleteObjects` could not delete.
 pub fn failed_deletes(answer: &[u8]) -> Result<Vec<(String, Option<String>)>, Error> {
-    let document = Document::parse(answer).map_err(of_backend)?;
+    let document = Document::parse(answer).map_err(|e| e.of_backend())?;
     let mut failed = Vec::new();
     for error in document.root().elements("Error") {
         let version = error
             .child_text("VersionId")
-            .map_err(of_backend)?
+            .map_err(|e| e.of_backend())?
             .map(std::borrow::Cow::into_owned)
             .filter(|v| !v.is_empty());
         failed.push((required(error, "Key")?, version));
@@ -253,7 +249,7 @@ pub fn failed_deletes(answer: &[u8]) -> Result<Vec<(String, Option<String>)>, Er
 
 /// Keys and times, milliseconds since the Unix epoch, of a listing of our own.
 pub fn listed_keys(listing: &[u8]) -> Result<Vec<(String, i64)>, Error> {
-    let document = Document::parse(listing).map_err(of_backend)?;
+    let document = Document::parse(listing).map_err(|e| e.of_backend())?;
     let mut keys = Vec::new();
     for entry in document.root().elements("Contents") {
         let when = milliseconds(required(entry, "LastModified")?.trim())
@@ -316,7 +312,7 @@ pub fn plain_attributes(asked: &[String], etag: &str, length: u64, class: &str) 
 
 /// The backend's answer to Complete with what is ours in it.
 pub fn edit_complete_result(answer: &[u8], facts: &Facts, location: &str) -> Result<Vec<u8>, Error> {
-    let document = Document::parse(answer).map_err(of_backend)?;
+    let document = Document::parse(answer).map_err(|e| e.of_backend())?;
     let root = document.root();
     let mut edits = document.edit();
     if let Some(e) = root.child("Location") {

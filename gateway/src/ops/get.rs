@@ -159,7 +159,7 @@ async fn whole(call: &Call, source: &Source) -> Result<Result<Response<Body>, Ch
         if let Some(response) = unless_go(call, &stored, &facts)? {
             return Ok(Ok(response));
         }
-        return answer(call, &stored, &facts, Resolved::Whole, body::full(plaintext)).map(Ok);
+        return answer(call, &stored, &facts, &Resolved::Whole, body::full(plaintext)).map(Ok);
     }
 
     // Large: the stream waits, unread, while its SUMMARY is fetched if nobody knows it yet.
@@ -175,7 +175,7 @@ async fn whole(call: &Call, source: &Source) -> Result<Result<Response<Body>, Ch
     }
     let opener = RangeOpener::new(&stored.object, &facts, 0..facts.length)?;
     let plaintext = body::open::open(sealed, opener, vault.metrics.clone());
-    answer(call, &stored, &facts, Resolved::Whole, plaintext).map(Ok)
+    answer(call, &stored, &facts, &Resolved::Whole, plaintext).map(Ok)
 }
 
 async fn partial(call: &Call, source: &Source, wanted: Wanted) -> Result<Result<Response<Body>, Changed>, Error> {
@@ -303,7 +303,7 @@ fn ranged(
     if let Some(response) = unless_go(call, stored, facts)? {
         return Ok(response);
     }
-    answer(call, stored, facts, Resolved::Partial { bytes, parts }, plaintext)
+    answer(call, stored, facts, &Resolved::Partial { bytes, parts }, plaintext)
 }
 
 /// The answer to a GET or HEAD of a sealed object.
@@ -311,11 +311,11 @@ pub fn answer(
     call: &Call,
     stored: &Stored,
     facts: &Facts,
-    resolved: Resolved,
+    resolved: &Resolved,
     plaintext: Body,
 ) -> Result<Response<Body>, Error> {
     let mut headers = answer_headers(&stored.headers, facts)?;
-    let length = match &resolved {
+    let length = match resolved {
         Resolved::Whole => facts.length,
         Resolved::Partial { bytes, parts } => {
             let last = bytes.end.saturating_sub(1);

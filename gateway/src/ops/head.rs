@@ -3,7 +3,7 @@
 use http::{Response, StatusCode};
 use keys::object::TRAILER_LEN;
 
-use super::get::{Resolved, Wanted, answer, unless_go};
+use super::get::{Wanted, answer, unless_go};
 use super::source::Source;
 use super::stored::{Look, answered};
 use super::{Call, etag_of};
@@ -22,8 +22,8 @@ pub async fn head_object(call: Call) -> Result<Response<Body>, Error> {
             if let Some(response) = unless_go(&call, &sealed.stored, &sealed.facts)? {
                 return Ok(response);
             }
-            let resolved: Resolved = wanted.of(&sealed.facts)?;
-            answer(&call, &sealed.stored, &sealed.facts, resolved, body::empty())
+            let resolved = wanted.of(&sealed.facts)?;
+            answer(&call, &sealed.stored, &sealed.facts, &resolved, body::empty())
         }
         Look::Plain(plain) => {
             let response = source.vault().backend.call(call.forward()).await?;

@@ -13,10 +13,8 @@ use http_body_util::{BodyExt, StreamBody};
 use crate::body::{Body, BoxError, collect};
 use crate::s3::Error;
 
-/// How long the client waits for a first byte.
+/// How long the client waits for a first byte, and how often it gets another one.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How often it gets another one.
-const BEAT: Duration = Duration::from_secs(5);
 /// No answer of these operations is longer.
 const ANSWER: usize = 1 << 20;
 
@@ -26,19 +24,28 @@ pub async fn answer(
     request_id: String,
     work: impl Future<Output = Result<Response<Body>, Error>> + Send + 'static,
 ) -> Result<Response<Body>, Error> {
+    answer_within(PATIENCE, resource, request_id, work).await
+}
+
+async fn answer_within(
+    patience: Duration,
+    resource: String,
+    request_id: String,
+    work: impl Future<Output = Result<Response<Body>, Error>> + Send + 'static,
+) -> Result<Response<Body>, Error> {
     let mut work = tokio::spawn(work);
-    match tokio::time::timeout(PATIENCE, &mut work).await {
+    match tokio::time::timeout(patience, &mut work).await {
         Ok(done) => return done.map_err(|_| Error::Internal("the operation panicked".into()))?,
         Err(_elapsed) => {}
     }
     let state = (Some(work), resource, request_id, true);
-    let body = StreamBody::new(stream::unfold(state, |(work, resource, request_id, first)| async move {
+    let body = StreamBody::new(stream::unfold(state, move |(work, resource, request_id, first)| async move {
         let mut work = work?;
         if first {
             let declaration = Bytes::from_static(b"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
             return Some((Ok::<_, BoxError>(Frame::data(declaration)), (Some(work), resource, request_id, false)));
         }
-        match tokio::time::timeout(BEAT, &mut work).await {
+        match tokio::time::timeout(patience, &mut work).await {
             Err(_elapsed) => {
                 Some((Ok(Frame::data(Bytes::from_static(b" "))), (Some(work), resource, request_id, false)))
             }
@@ -75,27 +82,35 @@ fn without_declaration(xml: Bytes) -> Bytes {
 mod tests {
     use super::*;
 
-    #[tokio::test(start_paused = true)]
+    const PATIENCE: Duration = Duration::from_millis(20);
+
+    #[tokio::test]
     async fn a_long_answer_is_one_xml_document() {
-        let response = answer("/b/k".into(), "ID".into(), async {
-            tokio::time::sleep(Duration::from_secs(17)).await;
+        let (go, wait) = tokio::sync::oneshot::channel::<()>();
+        let work = async move {
+            wait.await.unwrap();
             Ok(Response::new(crate::body::full("<?xml version=\"1.0\"?>\n<Done/>")))
-        })
-        .await
-        .unwrap();
+        };
+        let response = answer_within(PATIENCE, "/b/k".into(), "ID".into(), work).await.unwrap();
         assert_eq!(response.status(), 200);
-        let xml = collect(response.into_body(), 1000).await.unwrap();
-        assert_eq!(xml.as_ref(), b"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n  \n<Done/>");
+        let mut body = response.into_body();
+        let mut xml = Vec::new();
+        for _ in 0..3 {
+            xml.extend_from_slice(&body.frame().await.unwrap().unwrap().into_data().unwrap());
+        }
+        assert_eq!(xml, b"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n  ");
+        go.send(()).unwrap();
+        let rest = collect(body, 1000).await.unwrap();
+        assert_eq!(rest.trim_ascii(), b"<Done/>");
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_late_error_is_inside_the_200() {
-        let response = answer("/b/k".into(), "ID".into(), async {
-            tokio::time::sleep(Duration::from_secs(6)).await;
+        let work = async {
+            tokio::time::sleep(2 * PATIENCE).await;
             Err(Error::client(s3s::S3ErrorCode::InvalidPart, "no such part"))
-        })
-        .await
-        .unwrap();
+        };
+        let response = answer_within(PATIENCE, "/b/k".into(), "ID".into(), work).await.unwrap();
         assert_eq!(response.status(), 200);
         let xml = collect(response.into_body(), 1000).await.unwrap();
         let xml = std::str::from_utf8(&xml).unwrap();

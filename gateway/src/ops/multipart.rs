@@ -66,6 +66,8 @@ pub async fn create_multipart_upload(call: Call) -> Result<Response<Body>, Error
 
 /// `x-amz-checksum-algorithm` and `-type`, and which go together.
 fn asked_checksum(call: &Call) -> Result<Option<(ChecksumAlgorithm, ChecksumKind)>, Error> {
+    use ChecksumAlgorithm::{Crc32, Crc32c, Crc64Nvme, Sha1, Sha256};
+    use ChecksumKind::{Composite, FullObject};
     let invalid = |message: String| Error::client(S3ErrorCode::InvalidRequest, message);
     let kind = match call.header("x-amz-checksum-type") {
         None => None,
@@ -83,8 +85,6 @@ fn asked_checksum(call: &Call) -> Result<Option<(ChecksumAlgorithm, ChecksumKind
         };
     };
     let algorithm = checksum::parse_algorithm(name)?;
-    use ChecksumAlgorithm::{Crc32, Crc32c, Crc64Nvme, Sha1, Sha256};
-    use ChecksumKind::{Composite, FullObject};
     let kind = match (algorithm, kind) {
         (Crc64Nvme, None) => FullObject,
         (Crc32 | Crc32c | Sha1 | Sha256, None) => Composite,
@@ -257,12 +257,12 @@ fn number(call: &Call, name: &str) -> Result<Option<u16>, Error> {
 pub async fn list_multipart_uploads(call: Call) -> Result<Response<Body>, Error> {
     let bucket = call.bucket()?.to_owned();
     let mut request = call.forward();
-    if let (Some(marker), Some(key)) = (call.query.get("upload-id-marker"), call.query.get("key-marker")) {
-        if let Ok(upload) = Upload::open(&call.vault, &bucket, key, marker).await {
-            let rest = call.query.without(|name| name == "upload-id-marker");
-            let and = if rest.is_empty() { "" } else { "&" };
-            request.query = format!("{rest}{and}upload-id-marker={}", query_value(&upload.backend_id));
-        }
+    if let (Some(marker), Some(key)) = (call.query.get("upload-id-marker"), call.query.get("key-marker"))
+        && let Ok(upload) = Upload::open(&call.vault, &bucket, key, marker).await
+    {
+        let rest = call.query.without(|name| name == "upload-id-marker");
+        let and = if rest.is_empty() { "" } else { "&" };
+        request.query = format!("{rest}{and}upload-id-marker={}", query_value(&upload.backend_id));
     }
     let response = succeeded(call.vault.backend.call(request).await?).await?;
     let (parts, listing) = response.into_parts();

@@ -188,19 +188,19 @@ pub async fn write(
     let settled = Settled::default();
     let sealer = PartSealer::new(&sealing.object, 1)?;
     let finish = finish(vault, &sealing, policy, sealer.prefix(), settled.clone());
-    let sealed = seal(intake, sealer, finish);
+    let ciphertext = seal(intake, sealer, finish);
 
     let outcome = match declared {
         Some((length, sealed_length)) if length <= vault.config.limits.small_object => {
-            let bytes = collect(sealed, usize::try_from(sealed_length).unwrap_or(usize::MAX)).await?;
+            let bytes = collect(ciphertext, usize::try_from(sealed_length).unwrap_or(usize::MAX)).await?;
             vault.metrics.sealed(length);
             vault.backend.call(request.payload(Payload::Bytes(bytes))).await
         }
         Some((length, sealed_length)) if sealed_length <= vault.config.backend.single_put_limit => {
             vault.metrics.sealed(length);
-            vault.backend.call(request.payload(Payload::Stream { body: sealed, length: sealed_length })).await
+            vault.backend.call(request.payload(Payload::Stream { body: ciphertext, length: sealed_length })).await
         }
-        _ => spool::put(vault, request, sealed, &sealing).await,
+        _ => spool::put(vault, request, ciphertext, &sealing).await,
     };
     conclude(vault, outcome, sealing, &settled).await
 }

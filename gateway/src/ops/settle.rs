@@ -17,7 +17,7 @@ use crate::sidecar::{Intent, IntentId, ObjectAt, UploadRecord};
 use crate::vault::{Vault, now_ms};
 
 /// How often the settler looks.
-const EVERY: Duration = Duration::from_secs(60);
+const EVERY: Duration = Duration::from_mins(1);
 /// How many rows it takes at a time.
 const BATCH: u32 = 500;
 

@@ -163,7 +163,7 @@ impl<'a> OwnUpload<'a> {
         match self.vault.backend.call(abort).await {
             Ok(response) if response.status().is_success() || response.status().as_u16() == 404 => self.forget().await,
             Ok(response) => {
-                tracing::warn!(status = %response.status(), "an upload of ours could not be dropped; the collector will")
+                tracing::warn!(status = %response.status(), "an upload of ours could not be dropped; the collector will");
             }
             Err(e) => tracing::warn!(error = %e, "an upload of ours could not be dropped; the collector will"),
         }

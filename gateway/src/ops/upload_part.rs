@@ -11,7 +11,7 @@ use super::conditions::{self, Outcome};
 use super::get::Resolved;
 use super::multipart::upload_token;
 use super::put::{intake_options, require_length};
-use super::source::{Changed, Source, succeeded};
+use super::source::{Source, succeeded};
 use super::stored::Look;
 use super::upload_id::Upload;
 use super::{Call, documents, etag_of, keepalive, range, set};
@@ -80,14 +80,14 @@ async fn write_part(
     let sealer = PartSealer::new(&upload.object, number)?;
     let prefix = sealer.prefix();
     let entry: Arc<Mutex<Option<PartEntry>>> = Arc::default();
-    let sealed = seal(intake, sealer, finish(upload, number, prefix, entry.clone()));
+    let ciphertext = seal(intake, sealer, finish(upload, number, prefix, entry.clone()));
     let (payload, length) = match declared {
         Some(length) if length > vault.config.limits.small_object => {
-            (Payload::Stream { body: sealed, length: keys::cobblestone::sealed_len(length) }, length)
+            (Payload::Stream { body: ciphertext, length: keys::cobblestone::sealed_len(length) }, length)
         }
         _ => {
             let limit = vault.config.limits.body_in_memory;
-            let bytes = collect(sealed, limit).await.map_err(|e| match e {
+            let bytes = collect(ciphertext, limit).await.map_err(|e| match e {
                 body::CollectError::TooLong { .. } => Error::client(
                     S3ErrorCode::MissingContentLength,
                     "A part of this size needs a Content-Length header",
@@ -201,9 +201,8 @@ async fn read_source(call: &Call, source: &Source) -> Result<(Body, u64, Option<
                     return Err(Error::Internal("a part copy resolves to a range".into()));
                 };
                 let length = bytes.end - bytes.start;
-                match source.open(&sealed.stored.backend_etag, &sealed.facts, bytes).await? {
-                    Ok(opened) => return Ok((opened.plaintext, length, opened.stored.at.version_id)),
-                    Err(Changed) => {}
+                if let Ok(opened) = source.open(&sealed.stored.backend_etag, &sealed.facts, bytes).await? {
+                    return Ok((opened.plaintext, length, opened.stored.at.version_id));
                 }
             }
             Look::Plain(plain) => {

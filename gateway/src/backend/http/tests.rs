@@ -10,6 +10,8 @@ use keys::object::ChecksumAlgorithm;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
+use tokio::time::Instant;
+
 use super::*;
 use crate::backend::Payload;
 use crate::body;
