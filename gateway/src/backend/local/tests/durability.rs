@@ -8,9 +8,9 @@ async fn a_body_that_fails_leaves_nothing() {
     #[error("checksum mismatch")]
     struct Ours;
     let vault = Vault::with_bucket(LocalOptions::default()).await;
-    let id = vault.send("POST", "/Old_Bucket/k?uploads", &[], "").await.ok().one("UploadId");
-    let part = format!("/Old_Bucket/k?partNumber=1&uploadId={id}");
-    for path in ["/Old_Bucket/k", part.as_str()] {
+    let id = vault.send("POST", "/some-bucket/k?uploads", &[], "").await.ok().one("UploadId");
+    let part = format!("/some-bucket/k?partNumber=1&uploadId={id}");
+    for path in ["/some-bucket/k", part.as_str()] {
         // Before the first byte, in the first batch, and after several.
         for good in [0, 1000, 2 * MIB] {
             let frames = vec![Ok(Frame::data(pattern(good))), Err(Ours.into())];
@@ -28,8 +28,8 @@ async fn a_body_that_fails_leaves_nothing() {
             assert!(matches!(failed, Err(BackendError::Body(_))));
         }
     }
-    vault.get("/Old_Bucket/k").await.fails(404, "NoSuchKey");
-    assert!(vault.get(&format!("/Old_Bucket/k?uploadId={id}")).await.ok().all("Part").is_empty());
+    vault.get("/some-bucket/k").await.fails(404, "NoSuchKey");
+    assert!(vault.get(&format!("/some-bucket/k?uploadId={id}")).await.ok().all("Part").is_empty());
     assert_eq!(vault.files(0).await, 0);
 }
 
@@ -39,10 +39,10 @@ async fn a_caller_that_goes_away_leaves_nothing() {
     let first = stream::iter([Ok::<_, BoxError>(Frame::data(pattern(MIB)))]);
     let body = StreamBody::new(futures_util::StreamExt::chain(first, stream::pending()));
     let payload = Payload::Stream { body: body.boxed_unsync(), length: 2 * MIB as u64 };
-    let put = vault.try_send("PUT", "/Old_Bucket/k", &[], payload);
+    let put = vault.try_send("PUT", "/some-bucket/k", &[], payload);
     assert!(tokio::time::timeout(Duration::from_millis(300), put).await.is_err());
     assert_eq!(vault.files(0).await, 0);
-    vault.get("/Old_Bucket/k").await.fails(404, "NoSuchKey");
+    vault.get("/some-bucket/k").await.fails(404, "NoSuchKey");
 }
 
 #[tokio::test]
@@ -52,7 +52,7 @@ async fn one_of_many_creators_wins() {
         .map(|i| {
             let vault = Arc::clone(&vault);
             tokio::spawn(async move {
-                let reply = vault.send("PUT", "/Old_Bucket/k", &[("if-none-match", "*")], format!("writer {i}")).await;
+                let reply = vault.send("PUT", "/some-bucket/k", &[("if-none-match", "*")], format!("writer {i}")).await;
                 (i, reply.status)
             })
         })
@@ -68,7 +68,7 @@ async fn one_of_many_creators_wins() {
     let [winner] = winners[..] else {
         panic!("winners: {winners:?}");
     };
-    let got = vault.get("/Old_Bucket/k").await.ok();
+    let got = vault.get("/some-bucket/k").await.ok();
     assert_eq!(got.text(), format!("writer {winner}"));
     assert_eq!(vault.files(1).await, 1, "the losers' blobs are gone");
 }
@@ -77,25 +77,25 @@ async fn one_of_many_creators_wins() {
 async fn blobs_live_as_long_as_their_references() {
     let vault = Vault::with_bucket(LocalOptions::default()).await;
     let bytes = pattern(2 * MIB);
-    let etag = vault.send("PUT", "/Old_Bucket/k", &[], bytes.clone()).await.ok().etag();
-    let source = ("x-amz-copy-source", "Old_Bucket/k");
-    let copied = vault.send("PUT", "/Old_Bucket/copy", &[source], "").await.ok();
+    let etag = vault.send("PUT", "/some-bucket/k", &[], bytes.clone()).await.ok().etag();
+    let source = ("x-amz-copy-source", "some-bucket/k");
+    let copied = vault.send("PUT", "/some-bucket/copy", &[source], "").await.ok();
     assert_eq!(copied.one("ETag").trim_matches('"'), etag);
     assert_eq!(vault.files(1).await, 1);
-    vault.send("DELETE", "/Old_Bucket/k", &[], "").await.ok();
-    assert!(vault.get("/Old_Bucket/copy").await.ok().body == bytes);
+    vault.send("DELETE", "/some-bucket/k", &[], "").await.ok();
+    assert!(vault.get("/some-bucket/copy").await.ok().body == bytes);
 
     // A reader that began before the delete goes on to the end.
     let request = BackendRequest {
         method: Method::GET,
-        path: "/Old_Bucket/copy".to_owned(),
+        path: "/some-bucket/copy".to_owned(),
         query: String::new(),
         headers: HeaderMap::new(),
         payload: Payload::Empty,
         signer: Signer::Gateway,
     };
     let reading = vault.backend.call(request).await.expect("an answer");
-    vault.send("DELETE", "/Old_Bucket/copy", &[], "").await.ok();
+    vault.send("DELETE", "/some-bucket/copy", &[], "").await.ok();
     tokio::time::sleep(Duration::from_millis(50)).await;
     let read = body::collect(reading.into_body(), 3 * MIB).await.expect("whole");
     assert!(read == bytes);
@@ -105,14 +105,14 @@ async fn blobs_live_as_long_as_their_references() {
 #[tokio::test]
 async fn a_restart_keeps_all_and_sweeps_the_rest() {
     let vault = Vault::with_bucket(LocalOptions::default()).await;
-    vault.send("PUT", "/Old_Bucket/k", &[("x-amz-meta-a", "b")], "kept").await.ok();
-    let id = vault.send("POST", "/Old_Bucket/m?uploads", &[], "").await.ok().one("UploadId");
-    let part = format!("/Old_Bucket/m?partNumber=1&uploadId={id}");
+    vault.send("PUT", "/some-bucket/k", &[("x-amz-meta-a", "b")], "kept").await.ok();
+    let id = vault.send("POST", "/some-bucket/m?uploads", &[], "").await.ok().one("UploadId");
+    let part = format!("/some-bucket/m?partNumber=1&uploadId={id}");
     let etag = vault.send("PUT", &part, &[], "part").await.ok().etag();
     let again = LocalBackend::open(&vault.data(), LocalOptions::default()).await;
     assert!(matches!(again, Err(LocalError::InUse(_))), "one process at a time");
     vault.backend.close().await;
-    vault.send("PUT", "/Old_Bucket/late", &[], "x").await.fails(500, "InternalError");
+    vault.send("PUT", "/some-bucket/late", &[], "x").await.fails(500, "InternalError");
 
     // What a crash leaves: an unfinished write, and a blob whose commit did not happen.
     let shelf = vault.data().join("blobs/00/01");
@@ -122,11 +122,11 @@ async fn a_restart_keeps_all_and_sweeps_the_rest() {
 
     let backend = LocalBackend::open(&vault.data(), LocalOptions::default()).await.expect("the directory is free");
     let vault = Vault { backend: Arc::new(backend), dir: vault.dir };
-    let got = vault.get("/Old_Bucket/k").await.ok();
+    let got = vault.get("/some-bucket/k").await.ok();
     assert_eq!((got.text(), got.header("x-amz-meta-a")), ("kept", "b"));
     assert_eq!(vault.files(2).await, 2, "the object and the part");
-    vault.complete("/Old_Bucket/m", &id, &[(1, etag)], &[]).await.ok();
-    assert_eq!(vault.get("/Old_Bucket/m").await.ok().text(), "part");
+    vault.complete("/some-bucket/m", &id, &[(1, etag)], &[]).await.ok();
+    assert_eq!(vault.get("/some-bucket/m").await.ok().text(), "part");
     let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(vault.data()).expect("metadata").permissions());
     assert_eq!(mode & 0o777, 0o700);
 }
@@ -151,7 +151,7 @@ async fn a_full_index_is_507_and_stores_nothing() {
     let long = "x".repeat(8000);
     let mut stored = Vec::new();
     let failed = loop {
-        let path = format!("/Old_Bucket/{}", stored.len());
+        let path = format!("/some-bucket/{}", stored.len());
         let put = vault.send("PUT", &path, &[("x-amz-meta-long", &long)], path.clone()).await;
         if !put.status.is_success() {
             break put;
@@ -162,7 +162,7 @@ async fn a_full_index_is_507_and_stores_nothing() {
     failed.fails(507, "InsufficientStorage");
     assert_eq!(vault.files(stored.len()).await, stored.len());
     limit_pages(&vault, None).await;
-    let path = format!("/Old_Bucket/{}", stored.len());
+    let path = format!("/some-bucket/{}", stored.len());
     vault.get(&path).await.fails(404, "NoSuchKey");
     for path in &stored {
         assert_eq!(vault.get(path).await.ok().text(), path);

@@ -90,10 +90,10 @@ impl Vault {
         Self { backend: Arc::new(backend), dir }
     }
 
-    /// With a bucket of the old naming rules.
+    /// With a bucket.
     async fn with_bucket(options: LocalOptions) -> Self {
         let vault = Self::new(options).await;
-        vault.send("PUT", "/Old_Bucket", &[], "").await.ok();
+        vault.send("PUT", "/some-bucket", &[], "").await.ok();
         vault
     }
 
@@ -123,11 +123,11 @@ impl Vault {
         let xml = format!(
             "<VersioningConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Status>{status}</Status></VersioningConfiguration>"
         );
-        self.send("PUT", "/Old_Bucket?versioning", &[], xml).await.ok();
+        self.send("PUT", "/some-bucket?versioning", &[], xml).await.ok();
     }
 
     async fn upload(&self, key: &str, parts: &[Bytes]) -> Reply {
-        let path = format!("/Old_Bucket/{key}");
+        let path = format!("/some-bucket/{key}");
         let id = self.send("POST", &format!("{path}?uploads"), &[], "").await.ok().one("UploadId");
         let mut listed = Vec::new();
         for (number, part) in (1..).zip(parts) {

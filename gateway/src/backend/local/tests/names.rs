@@ -7,35 +7,35 @@ use super::*;
 #[tokio::test]
 async fn versions_and_delete_markers() {
     let vault = Vault::with_bucket(LocalOptions::default()).await;
-    let unversioned = vault.send("PUT", "/Old_Bucket/k", &[], "null").await.ok();
+    let unversioned = vault.send("PUT", "/some-bucket/k", &[], "null").await.ok();
     assert!(!unversioned.headers.contains_key("x-amz-version-id"));
     vault.enable_versioning("Enabled").await;
-    assert_eq!(vault.get("/Old_Bucket?versioning").await.one("Status"), "Enabled");
-    let put = |body: &'static str| vault.send("PUT", "/Old_Bucket/k", &[], body);
+    assert_eq!(vault.get("/some-bucket?versioning").await.one("Status"), "Enabled");
+    let put = |body: &'static str| vault.send("PUT", "/some-bucket/k", &[], body);
     let one = put("one").await.ok().header("x-amz-version-id").to_owned();
     let two = put("two").await.ok().header("x-amz-version-id").to_owned();
-    assert_eq!(vault.get("/Old_Bucket/k").await.text(), "two");
-    let version = |id: &str| format!("/Old_Bucket/k?versionId={id}");
+    assert_eq!(vault.get("/some-bucket/k").await.text(), "two");
+    let version = |id: &str| format!("/some-bucket/k?versionId={id}");
     assert_eq!(vault.get(&version(&one)).await.text(), "one");
     assert_eq!(vault.get(&version("null")).await.text(), "null");
 
-    let deleted = vault.send("DELETE", "/Old_Bucket/k", &[], "").await.ok();
+    let deleted = vault.send("DELETE", "/some-bucket/k", &[], "").await.ok();
     assert_eq!(deleted.header("x-amz-delete-marker"), "true");
     let marker = deleted.header("x-amz-version-id").to_owned();
-    let gone = vault.get("/Old_Bucket/k").await;
+    let gone = vault.get("/some-bucket/k").await;
     gone.fails(404, "NoSuchKey");
     assert_eq!(gone.header("x-amz-delete-marker"), "true");
     vault.get(&version(&marker)).await.fails(405, "MethodNotAllowed");
-    assert!(vault.get("/Old_Bucket?list-type=2").await.all("Key").is_empty());
+    assert!(vault.get("/some-bucket?list-type=2").await.all("Key").is_empty());
 
-    let listed = vault.get("/Old_Bucket?versions").await.ok();
+    let listed = vault.get("/some-bucket?versions").await.ok();
     assert_eq!(listed.all("Version").len(), 3);
     assert_eq!(listed.all("DeleteMarker").len(), 1);
     assert_eq!(listed.all("IsLatest").iter().filter(|l| *l == "true").count(), 1);
     // Page by page: newest first.
     let (mut seen, mut query) = (Vec::new(), "versions&max-keys=1".to_owned());
     loop {
-        let page = vault.get(&format!("/Old_Bucket?{query}")).await.ok();
+        let page = vault.get(&format!("/some-bucket?{query}")).await.ok();
         seen.extend(page.all("VersionId"));
         if page.one("IsTruncated") == "false" {
             break;
@@ -49,46 +49,46 @@ async fn versions_and_delete_markers() {
     assert_eq!(seen, [marker.clone(), two.clone(), one.clone(), "null".to_owned()]);
 
     vault.send("DELETE", &version(&marker), &[], "").await.ok();
-    assert_eq!(vault.get("/Old_Bucket/k").await.text(), "two");
+    assert_eq!(vault.get("/some-bucket/k").await.text(), "two");
     vault.send("DELETE", &version(&two), &[], "").await.ok();
-    assert_eq!(vault.get("/Old_Bucket/k").await.text(), "one");
+    assert_eq!(vault.get("/some-bucket/k").await.text(), "one");
 
     vault.enable_versioning("Suspended").await;
     let suspended = put("null again").await.ok();
     assert_eq!(suspended.header("x-amz-version-id"), "null");
     assert_eq!(vault.get(&version("null")).await.text(), "null again");
-    let listed = vault.get("/Old_Bucket?versions").await.ok();
+    let listed = vault.get("/some-bucket?versions").await.ok();
     assert_eq!(listed.all("VersionId"), ["null".to_owned(), one.clone()]);
     assert_eq!(vault.files(2).await, 2);
-    vault.send("DELETE", "/Old_Bucket", &[], "").await.fails(409, "BucketNotEmpty");
+    vault.send("DELETE", "/some-bucket", &[], "").await.fails(409, "BucketNotEmpty");
     vault.send("DELETE", &version("null"), &[], "").await.ok();
     vault.send("DELETE", &version(&one), &[], "").await.ok();
-    vault.send("DELETE", "/Old_Bucket", &[], "").await.ok();
-    vault.send("HEAD", "/Old_Bucket", &[], "").await;
+    vault.send("DELETE", "/some-bucket", &[], "").await.ok();
+    vault.send("HEAD", "/some-bucket", &[], "").await;
     assert_eq!(vault.files(0).await, 0);
 }
 
 #[tokio::test]
 async fn tags() {
     let vault = Vault::with_bucket(LocalOptions::default()).await;
-    vault.get("/Old_Bucket?tagging").await.fails(404, "NoSuchTagSet");
+    vault.get("/some-bucket?tagging").await.fails(404, "NoSuchTagSet");
     let tagged = ("x-amz-tagging", "a=1&b=x%20y");
-    vault.send("PUT", "/Old_Bucket/k", &[tagged], "x").await.ok();
-    assert_eq!(vault.get("/Old_Bucket/k").await.header("x-amz-tagging-count"), "2");
-    let source = ("x-amz-copy-source", "Old_Bucket/k");
-    vault.send("PUT", "/Old_Bucket/copy", &[source], "").await.ok();
+    vault.send("PUT", "/some-bucket/k", &[tagged], "x").await.ok();
+    assert_eq!(vault.get("/some-bucket/k").await.header("x-amz-tagging-count"), "2");
+    let source = ("x-amz-copy-source", "some-bucket/k");
+    vault.send("PUT", "/some-bucket/copy", &[source], "").await.ok();
     let replace = [source, ("x-amz-tagging-directive", "REPLACE"), ("x-amz-tagging", "c=3")];
-    vault.send("PUT", "/Old_Bucket/other", &replace, "").await.ok();
-    let keys = async |key: &str| vault.get(&format!("/Old_Bucket/{key}?tagging")).await.ok().all("Key");
+    vault.send("PUT", "/some-bucket/other", &replace, "").await.ok();
+    let keys = async |key: &str| vault.get(&format!("/some-bucket/{key}?tagging")).await.ok().all("Key");
     assert_eq!(keys("copy").await, ["a", "b"]);
     assert_eq!(keys("other").await, ["c"]);
     let xml = "<Tagging><TagSet><Tag><Key>z</Key><Value>9</Value></Tag></TagSet></Tagging>";
-    vault.send("PUT", "/Old_Bucket/k?tagging", &[], xml).await.ok();
+    vault.send("PUT", "/some-bucket/k?tagging", &[], xml).await.ok();
     assert_eq!(keys("k").await, ["z"]);
-    vault.send("DELETE", "/Old_Bucket/k?tagging", &[], "").await.ok();
+    vault.send("DELETE", "/some-bucket/k?tagging", &[], "").await.ok();
     assert!(keys("k").await.is_empty());
-    vault.send("PUT", "/Old_Bucket?tagging", &[], xml).await.ok();
-    assert_eq!(vault.get("/Old_Bucket?tagging").await.ok().one("Value"), "9");
+    vault.send("PUT", "/some-bucket?tagging", &[], xml).await.ok();
+    assert_eq!(vault.get("/some-bucket?tagging").await.ok().one("Value"), "9");
 }
 
 #[tokio::test]
@@ -117,7 +117,7 @@ async fn listings_go_through_odd_keys_page_by_page() {
         "Z/2",
     ];
     for key in keys {
-        let path = format!("/Old_Bucket/{}", utf8_percent_encode(key, NON_ALPHANUMERIC));
+        let path = format!("/some-bucket/{}", utf8_percent_encode(key, NON_ALPHANUMERIC));
         vault.send("PUT", &path, &[], key.to_owned()).await.ok();
         assert_eq!(vault.get(&path).await.ok().text(), key);
     }
@@ -125,7 +125,7 @@ async fn listings_go_through_odd_keys_page_by_page() {
     for size in [1, 3, 1000] {
         let (mut seen, mut token) = (Vec::new(), String::new());
         loop {
-            let query = format!("/Old_Bucket?list-type=2&max-keys={size}{token}");
+            let query = format!("/some-bucket?list-type=2&max-keys={size}{token}");
             let page = vault.get(&query).await.ok();
             assert_eq!(page.one("KeyCount"), page.all("Contents").len().to_string());
             seen.extend(page.all("Key"));
@@ -136,23 +136,23 @@ async fn listings_go_through_odd_keys_page_by_page() {
         }
         assert_eq!(seen, Vec::from_iter(expected.clone()), "in the order of UTF-8 bytes");
     }
-    let rolled = vault.get("/Old_Bucket?delimiter=/&max-keys=3&encoding-type=url").await.ok();
+    let rolled = vault.get("/some-bucket?delimiter=/&max-keys=3&encoding-type=url").await.ok();
     assert_eq!(rolled.one("NextMarker"), "/");
-    let rolled = vault.get("/Old_Bucket?delimiter=/&prefix=a/&encoding-type=url").await.ok();
+    let rolled = vault.get("/some-bucket?delimiter=/&prefix=a/&encoding-type=url").await.ok();
     assert_eq!(rolled.all("Key"), ["a/", "a/b"]);
     assert_eq!(rolled.all("CommonPrefixes"), ["<Prefix>a//</Prefix>", "<Prefix>a/b/</Prefix>"]);
-    let encoded = vault.get("/Old_Bucket?list-type=2&encoding-type=url&start-after=~").await.ok();
+    let encoded = vault.get("/some-bucket?list-type=2&encoding-type=url&start-after=~").await.ok();
     assert_eq!(encoded.all("Key"), ["%C3%A9", "%E6%97%A5%E6%9C%AC", "%F4%8F%BF%BF"]);
-    vault.get("/Old_Bucket?list-type=2&continuation-token=%21").await.fails(400, "InvalidArgument");
+    vault.get("/some-bucket?list-type=2&continuation-token=%21").await.fails(400, "InvalidArgument");
 
     let mut delete = "<Delete>".to_owned();
     for key in keys {
         let key = quick_xml::escape::escape(key);
         delete = delete + "<Object><Key>" + &key + "</Key></Object>";
     }
-    let deleted = vault.send("POST", "/Old_Bucket?delete", &[], delete + "</Delete>").await.ok();
+    let deleted = vault.send("POST", "/some-bucket?delete", &[], delete + "</Delete>").await.ok();
     assert_eq!(deleted.all("Deleted").len(), keys.len());
-    assert!(vault.get("/Old_Bucket").await.ok().all("Key").is_empty());
+    assert!(vault.get("/some-bucket").await.ok().all("Key").is_empty());
     assert_eq!(vault.files(0).await, 0);
 }
 
