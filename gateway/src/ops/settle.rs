@@ -26,8 +26,18 @@ const BATCH: u32 = 500;
 pub async fn run(vault: Arc<Vault>) {
     let limit = i64::try_from(vault.config.server.request_timeout.as_millis()).unwrap_or(i64::MAX);
     let mut before = now_ms();
+    let mut clients_uploads_checked = false;
     loop {
-        if let Err(e) = pass(&vault, before).await {
+        let done = async {
+            pass(&vault, before).await?;
+            // Only a crash can leave one that its Complete has ended, so this is for the start.
+            if !clients_uploads_checked {
+                drop_ended_uploads(&vault, before).await?;
+                clients_uploads_checked = true;
+            }
+            drop_stashes(&vault, before).await
+        };
+        if let Err(e) = done.await {
             tracing::warn!(error = %e, "settling was cut short; it goes on in a minute");
         }
         tokio::time::sleep(EVERY).await;
@@ -52,7 +62,19 @@ pub async fn pass(vault: &Arc<Vault>, before_ms: i64) -> Result<(), Error> {
             drop_own_upload(vault, &upload).await?;
         }
     }
-    drop_stashes(vault, before_ms).await
+    Ok(())
+}
+
+/// Uploads of clients that the backend no longer has: their Complete or Abort was done, and a crash came before that was noted.
+async fn drop_ended_uploads(vault: &Arc<Vault>, before_ms: i64) -> Result<(), Error> {
+    for upload in vault.sidecar.stale_uploads(before_ms, u32::MAX).await? {
+        let request = BackendRequest::new(Method::GET, path(&upload.bucket, &upload.key), Signer::Gateway)
+            .query(format!("max-parts=1&uploadId={}", query_value(&upload.backend_upload_id)));
+        if vault.backend.call(request).await?.status() == StatusCode::NOT_FOUND {
+            end(vault, upload.oid).await;
+        }
+    }
+    Ok(())
 }
 
 /// The key says whether the write happened: it carries the intent's oid, or it does not.

@@ -10,7 +10,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Method, Request, Response};
+use http::{HeaderValue, Method, Request, Response, header};
+use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -203,6 +204,8 @@ impl<H: Handler> Connections<H> {
         let id = RequestId::random();
         let head = request.method() == Method::HEAD;
         let path = request.uri().path().to_owned();
+        let expects = request.headers().contains_key(header::EXPECT);
+        let empty = request.body().is_end_stream();
         // hyper answers `Expect: 100-continue` when the body is first polled, so a request that is refused by its headers
         // costs the client no body.
         let mut request =
@@ -210,7 +213,7 @@ impl<H: Handler> Connections<H> {
         request.extensions_mut().insert(id);
         request.extensions_mut().insert(PeerAddr(peer));
         let answer = tokio::time::timeout(self.config.request_timeout, self.handler.handle(request)).await;
-        let response = answer.unwrap_or_else(|_| {
+        let mut response = answer.unwrap_or_else(|_| {
             let error = Error::client(
                 S3ErrorCode::RequestTimeout,
                 "The request was not finished within the time that the gateway gives one.",
@@ -219,6 +222,11 @@ impl<H: Handler> Connections<H> {
             response.headers_mut().insert("x-amz-request-id", id.header());
             response
         });
+        // No 100 goes out for a body of no bytes, or for one that nobody asked for. botocore takes a final answer in its place,
+        // and reads the next answer on that connection wrongly: so there is no next one.
+        if expects && (empty || exchange.left_unread()) {
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
         Ok(response.map(|body| Tracked::new(body, open)))
     }
 }

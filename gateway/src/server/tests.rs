@@ -259,6 +259,14 @@ async fn continue_is_said_only_when_the_body_is_wanted() {
 }
 
 #[tokio::test]
+async fn an_expected_body_of_no_bytes_ends_the_connection() {
+    let server = start(|_| {}).await;
+    let answer = server.talk(b"PUT /a HTTP/1.1\r\nhost: h\r\nexpect: 100-continue\r\ncontent-length: 0\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(answer.contains("connection: close\r\n"), "{answer}");
+}
+
+#[tokio::test]
 async fn connections_beyond_the_bound_wait() {
     let server = start(|c| c.max_connections = 1).await;
     let first = server.connect().await;

@@ -82,7 +82,12 @@ async fn conditions_decide() {
         .await
         .fails(412, "PreconditionFailed");
     vault
-        .send("PUT", "/some-bucket/k", &[source, ("if-match", "\"other\""), ("x-amz-metadata-directive", "REPLACE")], "")
+        .send(
+            "PUT",
+            "/some-bucket/k",
+            &[source, ("if-match", "\"other\""), ("x-amz-metadata-directive", "REPLACE")],
+            "",
+        )
         .await
         .fails(412, "PreconditionFailed");
     vault.send("PUT", "/some-bucket/k", &[("if-match", &quoted)], "two").await.ok();
