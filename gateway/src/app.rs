@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use crate::admin::{self, Admin};
 use crate::backend::http::HttpBackend;
 use crate::backend::local::{LocalBackend, LocalError, LocalOptions};
-use crate::backend::{Backend, BackendRequest, Measured, Signer};
+use crate::backend::{Backend, BackendRequest, Measured, Signer, has_conditional_writes};
 use crate::config::{BackendKind, Config};
 use crate::identity::{self, Credential, Credentials, CredentialsError, FreshCredentialError};
 use crate::keks::{SystemBucketKeks, make_bucket};
@@ -168,8 +168,21 @@ async fn build(config: Config) -> Result<(Arc<Vault>, Stores, Option<Credential>
 
     let (credentials, fresh) = credentials(&config)?;
     let reserved = Reserved::new(config.backend.system_bucket.clone(), config.backend.reserved_names.clone());
+    let conditional_writes = match config.backend.kind {
+        BackendKind::Local => true,
+        BackendKind::S3(_) => has_conditional_writes(&*backend, &config.backend.system_bucket).await?,
+    };
+    if !conditional_writes {
+        tracing::warn!(
+            "the backend has no conditional writes; they are refused unless backend.conditions = \"backend\""
+        );
+    }
     let stores = Stores { sidecar: sqlite, local };
-    Ok((Arc::new(Vault::new(config, backend, keys, sidecar, credentials, reserved, metrics)), stores, fresh))
+    Ok((
+        Arc::new(Vault::new(config, backend, keys, sidecar, credentials, reserved, metrics, conditional_writes)),
+        stores,
+        fresh,
+    ))
 }
 
 fn make_data_dir(dir: &std::path::Path) -> io::Result<()> {

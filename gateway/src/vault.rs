@@ -9,7 +9,7 @@ use s3s::S3ErrorCode;
 use tokio::sync::Semaphore;
 
 use crate::backend::{Backend, BackendRequest, Signer};
-use crate::config::Config;
+use crate::config::{Conditions, Config};
 use crate::identity::Credentials;
 use crate::s3::Error;
 use crate::s3::address::Reserved;
@@ -35,6 +35,8 @@ pub struct Vault {
     pub reserved: Reserved,
     /// Figures.
     pub metrics: Arc<Metrics>,
+    /// Whether the backend honours conditions on writes.
+    pub conditional_writes: bool,
     /// What is known of objects.
     pub known: KnownObjects,
     /// Buckets that were seen to exist, so that a write need not ask before it makes a first key for one.
@@ -44,6 +46,7 @@ pub struct Vault {
 
 impl Vault {
     /// Puts the parts together.
+    #[expect(clippy::too_many_arguments, reason = "called once, by app, with every part named")]
     pub fn new(
         config: Config,
         backend: Arc<dyn Backend>,
@@ -52,6 +55,7 @@ impl Vault {
         credentials: Credentials,
         reserved: Reserved,
         metrics: Arc<Metrics>,
+        conditional_writes: bool,
     ) -> Self {
         let known = KnownObjects::new(config.limits.facts_cache_entries);
         let known_buckets = Cache::builder().max_capacity(10_000).time_to_live(Duration::from_mins(5)).build();
@@ -63,10 +67,24 @@ impl Vault {
             credentials,
             reserved,
             metrics,
+            conditional_writes,
             known,
             known_buckets,
             learning: Arc::new(Semaphore::new(LEARNING)),
         }
+    }
+
+    /// A condition that the backend would ignore must not be sent to it: the client would take an overwrite for a success.
+    pub fn check_condition(&self, headers: &http::HeaderMap) -> Result<(), Error> {
+        let asked = headers.contains_key(http::header::IF_MATCH) || headers.contains_key(http::header::IF_NONE_MATCH);
+        if !asked || self.conditional_writes || self.config.backend.conditions == Conditions::Backend {
+            return Ok(());
+        }
+        Err(Error::client(
+            S3ErrorCode::NotImplemented,
+            "The object store behind the gateway has no conditional writes, so If-Match and If-None-Match are refused here \
+             rather than ignored",
+        ))
     }
 
     /// The key that seals new objects of a bucket. A bucket that does not exist gets the backend's `NoSuchBucket`, and no key:

@@ -41,6 +41,7 @@ const SYSTEM_METADATA: [HeaderName; 6] = [
 /// `CopyObject`.
 pub async fn copy_object(call: Call) -> Result<Response<Body>, Error> {
     let named = source_of(&call)?;
+    call.vault.check_condition(&call.headers)?;
     let (resource, request_id) = (call.address.raw_path.clone(), call.request_id.clone());
     keepalive::answer(resource, request_id, async move {
         for _ in 0..TRIES {

@@ -18,6 +18,7 @@ use crate::sidecar::ObjectAt;
 pub async fn delete_object(call: Call) -> Result<Response<Body>, Error> {
     let at = call.at()?;
     let mut request = call.forward();
+    call.vault.check_condition(&call.headers)?;
     if let Some(wanted) = call.header("if-match").filter(|list| list.trim() != "*") {
         let (etag, backend_etag) = match Source::of(&call)?.look(super::head::SUFFIX, false).await? {
             Look::Sealed(sealed) => (sealed.facts.etag_string(), sealed.stored.backend_etag),

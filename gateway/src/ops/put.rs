@@ -135,6 +135,7 @@ pub fn wrap_into(kek: &Kek, key: &str, object: &ObjectKey, headers: &mut HeaderM
 
 /// `If-Match` on a plaintext `ETag` becomes the backend's own condition on the object that has it.
 pub async fn resolve_if_match(call: &Call, headers: &mut HeaderMap) -> Result<(), Error> {
+    call.vault.check_condition(&call.headers)?;
     let Some(wanted) = call.header("if-match") else { return Ok(()) };
     let source = Source::of(call)?;
     let failed = || {
