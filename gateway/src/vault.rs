@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use http::StatusCode;
 use keys::hierarchy::{Kek, KeyManager};
 use moka::sync::Cache;
 use s3s::S3ErrorCode;
@@ -13,7 +14,7 @@ use crate::config::{Conditions, Config};
 use crate::identity::Credentials;
 use crate::s3::Error;
 use crate::s3::address::Reserved;
-use crate::sidecar::{ObjectAt, ObjectRecord, Sidecar};
+use crate::sidecar::{ObjectAt, ObjectRecord, Sidecar, SidecarError};
 use crate::telemetry::Metrics;
 
 /// How many records that a read found may wait for the sidecar at once.
@@ -91,13 +92,22 @@ impl Vault {
     /// else every misspelt name would leave a record behind.
     pub async fn kek_for_write(&self, bucket: &str, signer: &Signer) -> Result<Arc<Kek>, Error> {
         if !self.known_buckets.contains_key(bucket) {
-            let answer = self.backend.call(BackendRequest::head_bucket(bucket, signer.clone())).await?;
-            match answer.status().as_u16() {
-                // 403: it exists, and whether the write itself is allowed is for the backend to say.
-                200..=299 | 403 => self.known_buckets.insert(bucket.to_owned(), ()),
-                404 => return Err(Error::client(S3ErrorCode::NoSuchBucket, "The specified bucket does not exist")),
-                status => return Err(Error::Protocol(format!("HeadBucket answered {status}").into())),
+            let mut status = self.backend.call(BackendRequest::head_bucket(bucket, signer.clone())).await?.status();
+            if status == StatusCode::FORBIDDEN && !matches!(signer, Signer::Anonymous) {
+                // Whether this client may write is for the backend to say; whether the bucket exists is asked as ourselves.
+                status = self.backend.call(BackendRequest::head_bucket(bucket, Signer::Gateway)).await?.status();
             }
+            let refused = match status.as_u16() {
+                200..=299 => None,
+                400 => Some((S3ErrorCode::InvalidBucketName, "The specified bucket is not valid.")),
+                403 => Some((S3ErrorCode::AccessDenied, "Access Denied")),
+                404 => Some((S3ErrorCode::NoSuchBucket, "The specified bucket does not exist")),
+                _ => return Err(Error::Protocol(format!("HeadBucket answered {status}").into())),
+            };
+            if let Some((code, message)) = refused {
+                return Err(Error::client(code, message));
+            }
+            self.known_buckets.insert(bucket.to_owned(), ());
         }
         Ok(self.keys.current(bucket).await?)
     }
@@ -113,11 +123,29 @@ impl Vault {
         let Ok(slot) = self.learning.clone().try_acquire_owned() else { return };
         let vault = self.clone();
         tokio::spawn(async move {
-            if let Err(e) = vault.sidecar.record(None, ObjectRecord::clone(&record), Vec::new()).await {
+            if let Err(e) = vault.heal(ObjectRecord::clone(&record)).await {
                 tracing::warn!(error = %e, "what was read of an object could not be kept");
             }
             drop(slot);
         });
+    }
+
+    /// Records what was read of an object, unless a record says so already. Who wrote it, and when, stays as it was recorded; a
+    /// record made in the last minute is never replaced, since what was read may be older than it.
+    async fn heal(&self, mut record: ObjectRecord) -> Result<(), SidecarError> {
+        const RECENT_MS: i64 = 60_000;
+        match self.sidecar.object(&record.at).await {
+            Ok(Some(known)) if known.backend_etag == record.backend_etag && known.facts == record.facts => return Ok(()),
+            Ok(Some(known)) if known.oid == record.oid => {
+                record.principal = known.principal;
+                record.recorded_at_ms = known.recorded_at_ms;
+                record.scrub = known.scrub;
+            }
+            Ok(Some(known)) if known.recorded_at_ms > record.recorded_at_ms - RECENT_MS => return Ok(()),
+            Ok(_) | Err(SidecarError::Damaged(_)) => {}
+            Err(e) => return Err(e),
+        }
+        self.sidecar.record(None, record, Vec::new()).await
     }
 
     /// A bucket was deleted: its name may come back with another life.

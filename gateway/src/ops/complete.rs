@@ -20,7 +20,7 @@ use super::stored::{Look, answered};
 use super::upload_id::{Upload, no_such_upload};
 use super::upload_part::{LAST_NUMBER, MIN_PART};
 use super::{Call, documents, etag_of, forward, keepalive, set};
-use crate::backend::{BackendRequest, Payload, Signer, Template, path, query_value};
+use crate::backend::{BackendError, BackendRequest, Payload, Signer, Template, path, query_value};
 use crate::body::{self, Body};
 use crate::config::EtagPolicy;
 use crate::s3::xml::{self, CompletedPart};
@@ -58,7 +58,12 @@ async fn complete(call: &Call, upload: &Upload, listed: &[CompletedPart]) -> Res
         .query(format!("partNumber={number}&uploadId={}", query_value(&upload.backend_id)))
         .headers(headers.clone());
     let payload = last_part(vault, stashed, tail(&upload.object, &facts)?).await?;
-    let response = vault.backend.call(request.payload(payload)).await?;
+    let response = match vault.backend.call(request.payload(payload)).await {
+        Ok(response) => response,
+        // What failed is the stash that was being read, not the client's body.
+        Err(BackendError::Body(e)) => return Err(Error::Backend(BackendError::Broken(e))),
+        Err(e) => return Err(e.into()),
+    };
     if response.status() == http::StatusCode::NOT_FOUND {
         let error = answered(response).await;
         return repeated(call, upload).await?.ok_or(error);
@@ -237,7 +242,11 @@ async fn last_part(vault: &Arc<Vault>, stashed: Option<&PartAttempt>, tail: Byte
     };
     let mut request = BackendRequest::new(Method::GET, path(vault.reserved.system_bucket(), stash), Signer::Gateway);
     set(&mut request.headers, header::IF_MATCH, &format!("\"{}\"", attempt.backend_etag))?;
-    let response = succeeded(vault.backend.call(request).await?).await?;
+    let response = vault.backend.call(request).await?;
+    if !response.status().is_success() {
+        // The system bucket is none of the client's business.
+        return Err(Error::Protocol(format!("the system bucket answered {} for a stashed part", response.status()).into()));
+    }
     let length = content_length(response.headers())?;
     if length != keys::cobblestone::sealed_len(attempt.entry.length) {
         return Err(keys::Error::Inconsistent("a stashed part has another length than was sealed").into());

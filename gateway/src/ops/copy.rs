@@ -14,7 +14,7 @@ use super::spool::{OwnUpload, completed};
 use super::stored::{Look, Plain, Sealed, answered};
 use super::upload_part::weigh;
 use super::{Call, documents, etag_of, forward, keepalive, range, set};
-use crate::backend::BackendRequest;
+use crate::backend::{BackendRequest, query_value};
 use crate::body::{self, Body, collect};
 use crate::s3::address::CopySource;
 use crate::s3::intake::Intake;
@@ -164,6 +164,7 @@ async fn metadata_only(call: &Call, named: &CopySource, sealed: &Sealed) -> Resu
     let vault = &call.vault;
     let at = ObjectAt { version_id: None, ..call.at()? };
     let mut request = target(call, &sealed.stored.headers);
+    super::put::resolve_if_match(call, &mut request.headers).await?;
     let kek = vault.kek_for_write(&at.bucket, &request.signer).await?;
     let object = Arc::new(sealed.stored.object.clone());
     wrap_into(&kek, &at.key, &object, &mut request.headers)?;
@@ -309,6 +310,8 @@ async fn stream_through(
     let at = ObjectAt { version_id: None, ..call.at()? };
     let mut request = target(call, stored);
     strip_copy_headers(&mut request.headers);
+    super::put::resolve_if_match(call, &mut request.headers).await?;
+    carry_tags(call, named, &mut request.headers).await?;
     let algorithm = call.header("x-amz-checksum-algorithm").and_then(|name| checksum::parse_algorithm(name).ok());
     let mut declared = HeaderMap::new();
     declared.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
@@ -322,6 +325,26 @@ async fn stream_through(
         set(&mut headers, HeaderName::from_static("x-amz-copy-source-version-id"), &version)?;
     }
     Ok(Some(finished(headers, &record.facts, None)))
+}
+
+/// A copy keeps its source's tags unless it is told to replace them; where the bytes pass through us, we carry them.
+async fn carry_tags(call: &Call, named: &CopySource, headers: &mut HeaderMap) -> Result<(), Error> {
+    if call.header("x-amz-tagging-directive").is_some_and(|d| d.eq_ignore_ascii_case("replace")) {
+        return Ok(());
+    }
+    let version = named.version_id.as_deref().map(|v| format!("&versionId={}", query_value(v))).unwrap_or_default();
+    let request = BackendRequest::new(Method::GET, named.raw_path(), call.signer()).query(format!("tagging{version}"));
+    let response = call.vault.backend.call(request).await?;
+    // No tags, or a backend that has none.
+    if matches!(response.status(), StatusCode::NOT_FOUND | StatusCode::NOT_IMPLEMENTED) {
+        return Ok(());
+    }
+    let tags = collect(succeeded(response).await?.into_body(), call.vault.config.limits.xml_body).await?;
+    let tags = documents::tags(&tags)?;
+    if !tags.is_empty() {
+        set(headers, HeaderName::from_static("x-amz-tagging"), &tags)?;
+    }
+    Ok(())
 }
 
 fn edge(call: &Call, from: &ObjectAt, from_etag: &str, target: ObjectAt) -> LineageEdge {

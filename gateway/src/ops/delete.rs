@@ -51,6 +51,13 @@ pub async fn delete_objects(call: Call, body: Body) -> Result<Response<Body>, Er
     let mut request = call.forward();
     let document = small_body(&call, body, &mut request.headers).await?.unwrap_or_default();
     let asked = xml::read_delete(&document)?;
+    if asked.objects.iter().any(|o| o.etag.is_some() || o.size.is_some() || o.last_modified.is_some()) {
+        // They would be weighed against the ciphertext.
+        return Err(Error::client(
+            S3ErrorCode::NotImplemented,
+            "Conditions inside DeleteObjects are not available through this gateway; use DeleteObject with If-Match",
+        ));
+    }
     request.payload = Payload::Bytes(document);
     let response = call.vault.backend.call(request).await?;
     if response.status() != StatusCode::OK {
@@ -70,7 +77,9 @@ pub async fn delete_objects(call: Call, body: Body) -> Result<Response<Body>, Er
         call.vault.known.forget(at);
         call.vault.known.forget(&ObjectAt { version_id: None, ..at.clone() });
     }
-    forget(&call, gone).await;
+    // Without a version id a versioned bucket only gains a delete marker, and its versions keep their records.
+    let marked = super::documents::marked_deletes(&answer)?;
+    forget(&call, gone.into_iter().filter(|at| at.version_id.is_some() || !marked.contains(&at.key)).collect()).await;
     let mut response = edited(Response::from_parts(parts, body::empty()));
     response.headers_mut().remove(header::CONTENT_LENGTH);
     *response.body_mut() = body::full(answer);

@@ -6,6 +6,7 @@ use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 
 use super::multipart::HeldPart;
+use crate::backend::query_value;
 use crate::s3::xml::{
     CompleteMultipartUploadResult, CopyResult, Document, Element, ListPartsResult, ListedPart, ObjectAttributes,
     ObjectParts, PartAttributes, ShownChecksum, checksum_element, escape, with_declaration,
@@ -245,6 +246,28 @@ pub fn failed_deletes(answer: &[u8]) -> Result<Vec<(String, Option<String>)>, Er
         failed.push((required(error, "Key")?, version));
     }
     Ok(failed)
+}
+
+/// Keys for which `DeleteObjects` made a delete marker.
+pub fn marked_deletes(answer: &[u8]) -> Result<Vec<String>, Error> {
+    let document = Document::parse(answer).map_err(|e| e.of_backend())?;
+    let mut marked = Vec::new();
+    for deleted in document.root().elements("Deleted") {
+        if deleted.child_text("DeleteMarker").map_err(|e| e.of_backend())?.as_deref() == Some("true") {
+            marked.push(required(deleted, "Key")?);
+        }
+    }
+    Ok(marked)
+}
+
+/// The tags of a `Tagging` document, as `x-amz-tagging` holds them.
+pub fn tags(answer: &[u8]) -> Result<String, Error> {
+    let document = Document::parse(answer).map_err(|e| e.of_backend())?;
+    let mut pairs = Vec::new();
+    for tag in document.iter().filter(|e| e.name() == "Tag") {
+        pairs.push(format!("{}={}", query_value(&required(tag, "Key")?), query_value(&required(tag, "Value")?)));
+    }
+    Ok(pairs.join("&"))
 }
 
 /// Keys and times, milliseconds since the Unix epoch, of a listing of our own.

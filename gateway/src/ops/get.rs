@@ -184,6 +184,7 @@ async fn partial(call: &Call, source: &Source, wanted: Wanted) -> Result<Result<
     if !call.headers.contains_key(header::IF_RANGE)
         && let Some(record) = known(source).await
         && let Ok(Resolved::Partial { bytes, parts }) = wanted.of(&record.facts)
+        && !bytes.is_empty()
     {
         match source.open(&record.backend_etag, &record.facts, bytes.clone()).await? {
             Ok(opened) => {
@@ -207,6 +208,9 @@ async fn partial(call: &Call, source: &Source, wanted: Wanted) -> Result<Result<
         Resolved::Partial { bytes, parts } => (bytes, parts),
         Resolved::Whole => return whole(call, source).await,
     };
+    if bytes.is_empty() {
+        return ranged(call, stored, facts, bytes, parts, body::empty()).map(Ok);
+    }
     // What was read to look may hold the covering chunks already.
     let covering = keys::object::covering(facts, &bytes)?;
     let read_from = stored.total - sealed.suffix.len() as u64;
@@ -319,7 +323,10 @@ pub fn answer(
         Resolved::Whole => facts.length,
         Resolved::Partial { bytes, parts } => {
             let last = bytes.end.saturating_sub(1);
-            set(&mut headers, header::CONTENT_RANGE, &format!("bytes {}-{last}/{}", bytes.start, facts.length))?;
+            // An empty part has no range that could be written.
+            if !bytes.is_empty() {
+                set(&mut headers, header::CONTENT_RANGE, &format!("bytes {}-{last}/{}", bytes.start, facts.length))?;
+            }
             if let Some(parts) = parts {
                 headers.insert(HeaderName::from_static("x-amz-mp-parts-count"), HeaderValue::from(*parts));
             }

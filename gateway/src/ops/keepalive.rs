@@ -9,6 +9,8 @@ use futures_util::stream;
 use http::{HeaderValue, Response, header};
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
+use s3s::S3ErrorCode;
+use tokio::sync::Semaphore;
 
 use crate::body::{Body, BoxError, collect};
 use crate::s3::Error;
@@ -17,6 +19,10 @@ use crate::s3::Error;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// No answer of these operations is longer.
 const ANSWER: usize = 1 << 20;
+
+/// How many such operations run at a time; further ones are told to come back.
+const AT_ONCE: usize = 256;
+static PLACES: Semaphore = Semaphore::const_new(AT_ONCE);
 
 /// Runs `work` to its end, even when the client goes away in the middle: what was begun at the backend is concluded and recorded.
 pub async fn answer(
@@ -33,7 +39,14 @@ async fn answer_within(
     request_id: String,
     work: impl Future<Output = Result<Response<Body>, Error>> + Send + 'static,
 ) -> Result<Response<Body>, Error> {
-    let mut work = tokio::spawn(work);
+    let Ok(place) = PLACES.try_acquire() else {
+        return Err(Error::client(S3ErrorCode::SlowDown, "Too many copies and completions are under way; try again"));
+    };
+    let mut work = tokio::spawn(async move {
+        let done = work.await;
+        drop(place);
+        done
+    });
     match tokio::time::timeout(patience, &mut work).await {
         Ok(done) => return done.map_err(|_| Error::Internal("the operation panicked".into()))?,
         Err(_elapsed) => {}
@@ -108,7 +121,7 @@ mod tests {
     async fn a_late_error_is_inside_the_200() {
         let work = async {
             tokio::time::sleep(2 * PATIENCE).await;
-            Err(Error::client(s3s::S3ErrorCode::InvalidPart, "no such part"))
+            Err(Error::client(S3ErrorCode::InvalidPart, "no such part"))
         };
         let response = answer_within(PATIENCE, "/b/k".into(), "ID".into(), work).await.unwrap();
         assert_eq!(response.status(), 200);
@@ -121,7 +134,7 @@ mod tests {
     #[tokio::test]
     async fn a_quick_answer_keeps_its_status() {
         let error =
-            answer("/b/k".into(), "ID".into(), async { Err(Error::client(s3s::S3ErrorCode::NoSuchUpload, "gone")) })
+            answer("/b/k".into(), "ID".into(), async { Err(Error::client(S3ErrorCode::NoSuchUpload, "gone")) })
                 .await
                 .unwrap_err();
         assert_eq!(error.s3().1, 404);

@@ -127,10 +127,29 @@ pub fn wrap_into(kek: &Kek, key: &str, object: &ObjectKey, headers: &mut HeaderM
             ),
         ));
     }
-    let mask = keys::metadata::mask(pairs(headers));
+    let mut mask = keys::metadata::mask(pairs(headers));
+    if !expires_is_canonical(headers) {
+        mask &= !EXPIRES;
+    }
     let digest = keys::metadata::digest(pairs(headers), mask);
     let sealed = kek.wrap(key, object, mask, digest)?.encode();
     set(headers, HeaderName::from_static(HEADER_NAME), &sealed)
+}
+
+/// The mask bit of `Expires`.
+const EXPIRES: u8 = 1 << 5;
+
+/// Backends rewrite, join or drop an `Expires` that is not one date in the form of RFC 9110 section 5.6.7. Such a value is stored
+/// as it comes and not authenticated, or the object could not be opened again.
+fn expires_is_canonical(headers: &HeaderMap) -> bool {
+    let mut values = headers.get_all(header::EXPIRES).iter();
+    match (values.next(), values.next()) {
+        (None, _) => true,
+        (Some(one), None) => one.to_str().is_ok_and(|text| {
+            httpdate::parse_http_date(text).is_ok_and(|date| httpdate::fmt_http_date(date) == text)
+        }),
+        (Some(_), Some(_)) => false,
+    }
 }
 
 /// `If-Match` on a plaintext `ETag` becomes the backend's own condition on the object that has it.

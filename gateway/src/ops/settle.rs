@@ -9,7 +9,7 @@ use http::{Method, StatusCode};
 use super::documents;
 use super::multipart::{drop_stash, end};
 use super::source::Source;
-use super::stored::Look;
+use super::stored::{Look, answered};
 use crate::backend::{BackendRequest, Signer, path, query_value};
 use crate::body::collect;
 use crate::s3::Error;
@@ -20,6 +20,12 @@ use crate::vault::{Vault, now_ms};
 const EVERY: Duration = Duration::from_mins(1);
 /// How many rows it takes at a time.
 const BATCH: u32 = 500;
+
+/// How many uploads of clients are asked about at start.
+const UPLOADS: u32 = 100_000;
+/// How long a stashed part is kept of which the sidecar knows nothing: another gateway over the same system bucket, with a sidecar
+/// of its own, may know it. Longer than an upload lasts.
+const UNKNOWN_STASH_MS: i64 = 30 * 24 * 3600 * 1000;
 
 /// Settles at start everything that an earlier process left, then every minute what is older than any request can be. Ends when
 /// the task is aborted.
@@ -50,16 +56,23 @@ pub async fn pass(vault: &Arc<Vault>, before_ms: i64) -> Result<(), Error> {
     loop {
         let intents = vault.sidecar.stale_intents(before_ms, BATCH).await?;
         let full = intents.len() == BATCH as usize;
+        let mut left = 0;
         for (id, intent) in intents {
-            settle(vault, id, intent).await?;
+            // One that cannot be settled now must not hold up the others.
+            if let Err(e) = settle(vault, id, intent).await {
+                tracing::warn!(error = %e, "a write that was cut off cannot be settled yet");
+                left += 1;
+            }
         }
-        if !full {
+        if !full || left > 0 {
             break;
         }
     }
     for upload in vault.sidecar.stale_uploads(before_ms, BATCH).await? {
-        if upload.upload_id.is_empty() {
-            drop_own_upload(vault, &upload).await?;
+        if upload.upload_id.is_empty()
+            && let Err(e) = drop_own_upload(vault, &upload).await
+        {
+            tracing::warn!(error = %e, "an unfinished upload of ours could not be dropped yet");
         }
     }
     Ok(())
@@ -67,10 +80,13 @@ pub async fn pass(vault: &Arc<Vault>, before_ms: i64) -> Result<(), Error> {
 
 /// Uploads of clients that the backend no longer has: their Complete or Abort was done, and a crash came before that was noted.
 async fn drop_ended_uploads(vault: &Arc<Vault>, before_ms: i64) -> Result<(), Error> {
-    for upload in vault.sidecar.stale_uploads(before_ms, u32::MAX).await? {
+    for upload in vault.sidecar.stale_uploads(before_ms, UPLOADS).await? {
         let request = BackendRequest::new(Method::GET, path(&upload.bucket, &upload.key), Signer::Gateway)
             .query(format!("max-parts=1&uploadId={}", query_value(&upload.backend_upload_id)));
-        if vault.backend.call(request).await?.status() == StatusCode::NOT_FOUND {
+        let response = vault.backend.call(request).await?;
+        if response.status() == StatusCode::NOT_FOUND
+            && matches!(answered(response).await, Error::Answered { code, .. } if code == "NoSuchUpload")
+        {
             end(vault, upload.oid).await;
         }
     }
@@ -92,8 +108,8 @@ async fn settle(vault: &Arc<Vault>, id: IntentId, intent: Intent) -> Result<(), 
                 "a write that was cut off had been committed"
             );
         }
-        // Something else is there, or nothing, or what is there cannot be opened: this write is not it.
-        Ok(_) | Err(Error::Answered { .. } | Error::Sealed(_) | Error::Stripped | Error::Client { .. }) => {
+        // Something else is there, or nothing: this write did not happen, or was overwritten.
+        Ok(_) | Err(Error::Answered { status: StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED, .. }) => {
             vault.sidecar.abandon(id).await?;
             tracing::info!(
                 operation = intent.operation,
@@ -101,7 +117,9 @@ async fn settle(vault: &Arc<Vault>, id: IntentId, intent: Intent) -> Result<(), 
                 "a write that was cut off had not been committed"
             );
         }
-        // The backend cannot be asked now: later.
+        // Plaintext from before, or an object that lost its header.
+        Err(Error::Client { .. } | Error::Stripped) => vault.sidecar.abandon(id).await?,
+        // The backend, or the keys, cannot be asked now, or the object cannot be opened: it stays, and is tried again.
         Err(e) => return Err(e),
     }
     Ok(())
@@ -118,28 +136,35 @@ async fn drop_own_upload(vault: &Arc<Vault>, upload: &UploadRecord) -> Result<()
     Ok(())
 }
 
-/// Stashed parts of uploads that are no more.
+/// Stashed parts that nobody knows any more.
 async fn drop_stashes(vault: &Arc<Vault>, before_ms: i64) -> Result<(), Error> {
     let bucket = vault.reserved.system_bucket().to_owned();
-    let request = BackendRequest::new(Method::GET, path(&bucket, ""), Signer::Gateway)
-        .query("list-type=2&prefix=stash%2F&max-keys=1000");
-    let response = vault.backend.call(request).await?;
-    if response.status() != StatusCode::OK {
-        return Ok(());
-    }
-    let listing = collect(response.into_body(), vault.config.limits.xml_body).await?;
-    for (key, last_modified_ms) in documents::listed_keys(&listing)? {
-        if last_modified_ms >= before_ms {
-            continue;
+    let mut after = String::new();
+    loop {
+        let query = format!("list-type=2&max-keys=1000&prefix=stash%2F&start-after={}", query_value(&after));
+        let request = BackendRequest::new(Method::GET, path(&bucket, ""), Signer::Gateway).query(query);
+        let response = vault.backend.call(request).await?;
+        match response.status() {
+            StatusCode::OK => {}
+            // Nothing was ever kept there.
+            StatusCode::NOT_FOUND => return Ok(()),
+            _ => return Err(answered(response).await),
         }
-        let Some(oid) = key.split('/').nth(1).and_then(|hex| hex::decode(hex).ok()).and_then(|b| b.try_into().ok())
-        else {
-            continue;
-        };
-        let attempts = vault.sidecar.parts(keys::Oid(oid)).await?;
-        if !attempts.iter().any(|a| a.stash.as_deref() == Some(&key)) {
-            drop_stash(vault, &key).await;
+        let listing = collect(response.into_body(), vault.config.limits.xml_body).await?;
+        let page = documents::listed_keys(&listing)?;
+        let Some((last, _)) = page.last() else { return Ok(()) };
+        after.clone_from(last);
+        for (key, last_modified_ms) in page {
+            if last_modified_ms < before_ms - UNKNOWN_STASH_MS && !is_known(vault, &key).await? {
+                drop_stash(vault, &key).await;
+            }
         }
     }
-    Ok(())
+}
+
+async fn is_known(vault: &Arc<Vault>, key: &str) -> Result<bool, Error> {
+    let oid = key.split('/').nth(1).and_then(|hex| hex::decode(hex).ok()).and_then(|b| b.try_into().ok());
+    let Some(oid) = oid else { return Ok(true) };
+    let attempts = vault.sidecar.parts(keys::Oid(oid)).await?;
+    Ok(attempts.iter().any(|a| a.stash.as_deref() == Some(key)))
 }

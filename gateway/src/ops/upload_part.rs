@@ -33,6 +33,11 @@ pub const LAST_NUMBER: u16 = 10_000;
 /// S3's bound on a part, less what sealing can add.
 const MAX_PART: u64 = (5 << 30) - (8 << 20);
 
+/// Part 10,000 goes to the backend together with padding and TABLE.
+fn max_part(number: u16) -> u64 {
+    if number == LAST_NUMBER { MAX_PART - (8 << 20) } else { MAX_PART }
+}
+
 /// `UploadPart`.
 pub async fn upload_part(call: Call, body: Body) -> Result<Response<Body>, Error> {
     let vault = call.vault.clone();
@@ -40,7 +45,7 @@ pub async fn upload_part(call: Call, body: Body) -> Result<Response<Body>, Error
     let upload = Upload::open(&vault, call.bucket()?, call.key()?, &upload_token(&call)?).await?;
     let options = IntakeOptions {
         md5: upload.etag == EtagPolicy::Md5,
-        max_length: MAX_PART,
+        max_length: max_part(number),
         ..intake_options(&vault, call.bucket()?, upload.checksum.map(|(a, _)| a))
     };
     require_length(&call)?;
@@ -174,7 +179,7 @@ async fn copy_part(call: &Call, named: &CopySource, upload: &Upload, number: u16
     declared.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     let options = IntakeOptions {
         md5: upload.etag == EtagPolicy::Md5,
-        max_length: MAX_PART,
+        max_length: max_part(number),
         ..intake_options(vault, call.bucket()?, upload.checksum.map(|(a, _)| a))
     };
     let intake = Intake::new(&declared, plaintext, &Authentication::Anonymous, options)?;

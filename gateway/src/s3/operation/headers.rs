@@ -133,7 +133,27 @@ pub fn strip_owned_response_headers(headers: &mut HeaderMap) {
             || name == SEALED_HEADER.as_str()
             || matches!(name, "content-length" | "content-range" | "etag" | "x-amz-mp-parts-count")
     });
+    strip_backend_marks(headers);
     strip_hop_headers(headers);
+}
+
+/// Takes off an answer what says which backend gave it, or speaks of our connection to it as if it were the client's.
+pub fn strip_backend_marks(headers: &mut HeaderMap) {
+    remove_where(headers, |name| {
+        name.starts_with("x-minio-")
+            || name.starts_with("x-ratelimit-")
+            || matches!(
+                name,
+                "x-amz-request-id"
+                    | "x-amz-id-2"
+                    | "server"
+                    | "date"
+                    | "strict-transport-security"
+                    | "x-content-type-options"
+                    | "x-xss-protection"
+                    | "alt-svc"
+            )
+    });
 }
 
 /// `Content-Encoding: aws-chunked, gzip` becomes `gzip`; S3 stores it so.
