@@ -74,6 +74,9 @@ CHECKSUM_ALGORITHMS = {
 }
 CHECKSUM_KINDS = {0: "none", 1: "full object", 2: "composite"}
 
+MAX_RECORD = 16 << 10
+MAX_KEYRING = 1 << 20
+
 Headers = Sequence[tuple[bytes, bytes]]
 
 
@@ -162,17 +165,25 @@ def load_json(text: bytes, what: str) -> Any:
         require(len(fields) == len(pairs), f"{what}: repeated field")
         return fields
 
+    def integer(digits: str) -> int:
+        require(digits != "-0", f"{what}: not an integer")
+        return int(digits)
+
     try:
-        return json.loads(text.decode(), object_pairs_hook=unique)
-    except ValueError:
+        return json.loads(text.decode(), object_pairs_hook=unique, parse_int=integer)
+    except (ValueError, RecursionError):
         raise Refused(f"{what}: not JSON") from None
 
 
 def check_fields(value: Any, types: Mapping[str, type], what: str) -> None:
-    """Require exactly these fields, each of its type."""
+    """Require exactly these fields, each of its type: text is Unicode, integers fit 64 bits with a sign."""
     require(type(value) is dict and value.keys() == types.keys(), f"{what}: wrong fields")
     for name, expected in types.items():
         require(type(value[name]) is expected, f"{what}: {name} has the wrong type")
+        if expected is str:
+            utf8(value[name], f"{what}: {name} is not Unicode")
+        if expected is int:
+            require(-(2**63) <= value[name] < 2**63, f"{what}: {name} out of range")
 
 
 def parse_uuid(text: str, what: str) -> bytes:
@@ -183,6 +194,7 @@ def parse_uuid(text: str, what: str) -> bytes:
 
 def parse_keyring(text: bytes) -> dict[str, bytes]:
     """Root keys by id."""
+    require(len(text) <= MAX_KEYRING, "keyring: too long")
     ring = load_json(text, "keyring")
     check_fields(ring, {"version": int, "active": str, "keys": list}, "keyring")
     require(ring["version"] == 1, "keyring: unknown version")
@@ -197,11 +209,11 @@ def parse_keyring(text: bytes) -> dict[str, bytes]:
 
 
 def read_keyring(path: Path) -> dict[str, bytes]:
-    """Read a keyring file; one that group or others may read is refused."""
+    """Read a keyring file; one that group or others have any right to is refused."""
     with path.open("rb") as file:
         mode = os.fstat(file.fileno()).st_mode
-        require(not mode & (stat.S_IRGRP | stat.S_IROTH), "keyring: readable by others")
-        return parse_keyring(file.read())
+        require(not mode & (stat.S_IRWXG | stat.S_IRWXO), "keyring: open to others")
+        return parse_keyring(file.read(MAX_KEYRING + 1))
 
 
 @dataclass(frozen=True)
@@ -219,6 +231,7 @@ class KekRecord:
     def parse(cls, text: bytes) -> KekRecord:
         """Parse the JSON of a record."""
         what = "KEK record"
+        require(len(text) <= MAX_RECORD, f"{what}: too long")
         record = load_json(text, what)
         types: dict[str, type] = {
             "version": int,
@@ -306,12 +319,17 @@ def decode_word(encoding: str, text: str) -> bytes | None:
     return re.sub(r"=(..)", lambda m: chr(int(m[1], 16)), spaced).encode("latin-1")
 
 
-def decode_words(text: str) -> str:
-    """Step 3.1: replace runs of encoded words by their text."""
+def decode_words(text: str, of_user: bool) -> str:
+    """Step 3.1: replace runs of encoded words by their text; in system headers only what is beyond ASCII."""
     out: list[str] = []
     run = b""
     run_open = False
-    done = search = 0
+    begin = done = search = 0
+
+    def close() -> str:
+        decoded = to_text(run)
+        return text[begin:done] if decoded.isascii() and not of_user else decoded
+
     while match := ENCODED_WORD.search(text, search):
         word = decode_word(match[1], match[2])
         if word is None:
@@ -319,12 +337,13 @@ def decode_words(text: str) -> str:
             continue
         gap = text[done : match.start()]
         if not (run_open and not gap.strip(WHITE)):
-            out += [to_text(run), gap]
+            out += [close(), gap]
             run = b""
+            begin = match.start()
         run += word
         run_open = True
         done = search = match.end()
-    return "".join(out) + to_text(run) + text[done:]
+    return "".join(out) + close() + text[done:]
 
 
 def undo_mojibake(text: str) -> str:
@@ -335,12 +354,12 @@ def undo_mojibake(text: str) -> str:
         return text
 
 
-def canonical_text(raw: bytes) -> str:
+def canonical_text(raw: bytes, of_user: bool = True) -> str:
     """Steps 2 and 3: the text of a value."""
     text = to_text(raw)
     for _ in range(4):
         before = text
-        text = undo_mojibake(decode_words(text))
+        text = undo_mojibake(decode_words(text, of_user))
         if text == before:
             break
     return text
@@ -349,19 +368,22 @@ def canonical_text(raw: bytes) -> str:
 def canonical_metadata(headers: Headers, mask: int) -> list[tuple[bytes, bytes]]:
     """Covered headers in canonical form, sorted by name."""
     system = {name for bit, name in enumerate(SYSTEM_HEADERS) if mask >> bit & 1}
-    pieces: dict[bytes, list[bytes]] = {}
+    named: list[tuple[bytes, list[bytes]]] = []
     for raw_name, raw_value in headers:
         name = raw_name.lower()
+        of_user = name.startswith(META_PREFIX)
+        if name == HEADER_NAME or not (of_user or name in system):
+            continue
+        split = [piece.strip(WHITE).encode() for piece in canonical_text(raw_value, of_user).split(",")]
+        if name == b"content-encoding":
+            split = [piece for piece in split if piece.lower() != b"aws-chunked"]
+        named.append((name, split))
+    pieces: dict[bytes, list[bytes]] = {}
+    # Stable: headers of one name keep their order.
+    for name, split in sorted(named, key=lambda pair: pair[0]):
         if name.startswith(META_PREFIX):
             name = name.replace(b"_", b"-")
-            if name == HEADER_NAME:
-                continue
-        elif name not in system:
-            continue
-        for piece in canonical_text(raw_value).split(","):
-            encoded = piece.strip(WHITE).encode()
-            if name != b"content-encoding" or encoded.lower() != b"aws-chunked":
-                pieces.setdefault(name, []).append(encoded)
+        pieces.setdefault(name, []).extend(split)
     joined = ((name, b",".join(values)) for name, values in sorted(pieces.items()))
     return [(name, value) for name, value in joined if value]
 
@@ -395,6 +417,7 @@ class Checksum:
         """Check codes and zeros."""
         require(algorithm in CHECKSUM_ALGORITHMS, f"{what}: unknown checksum algorithm")
         require(kind in CHECKSUM_KINDS, f"{what}: unknown kind of checksum")
+        require((algorithm == 0) == (kind == 0), f"{what}: checksum algorithm and kind disagree")
         length = CHECKSUM_ALGORITHMS[algorithm][1]
         require(not any(raw[length:]), f"{what}: not zero where zero is written")
         return cls(algorithm, kind, raw[:length])

@@ -51,9 +51,23 @@ impl Header {
         STANDARD.encode(raw)
     }
 
+    /// Finds the header among those of an object and reads it; none where it is not there. There twice it is refused: of two, two
+    /// readers may take different ones.
+    pub fn find<'a>(headers: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Result<Option<Self>, Error> {
+        let mut values =
+            headers.into_iter().filter(|(name, _)| name.eq_ignore_ascii_case(crate::metadata::HEADER_NAME));
+        let found = values.next().map(|(_, value)| Self::decode(value));
+        if values.next().is_some() {
+            return Err(Error::BadHeader("it is there more than once"));
+        }
+        found.transpose()
+    }
+
     /// Reads a header's value; white space around it is ignored.
-    pub fn decode(value: &[u8]) -> Result<Self, Error> {
-        let value = value.trim_ascii();
+    pub fn decode(mut value: &[u8]) -> Result<Self, Error> {
+        while let [b' ' | b'\t' | b'\r' | b'\n', rest @ ..] | [rest @ .., b' ' | b'\t' | b'\r' | b'\n'] = value {
+            value = rest;
+        }
         // The version is in the first three bytes, whatever the length of later versions.
         let version = value
             .get(..4)
@@ -121,6 +135,17 @@ mod tests {
         assert_eq!(ENCODED_LEN, 228);
         assert_eq!(Header::decode(value.as_bytes()).unwrap(), example());
         assert_eq!(Header::decode(format!(" {value}\t").as_bytes()).unwrap(), example());
+        assert!(Header::decode(format!("{value}\x0c").as_bytes()).is_err());
+    }
+
+    #[test]
+    fn is_found_once() {
+        let value = example().encode();
+        let (ours, other) = (("X-Amz-Meta-DV1", value.as_bytes()), ("x-amz-meta-a", b"x".as_slice()));
+        assert_eq!(Header::find([other, ours]).unwrap(), Some(example()));
+        assert_eq!(Header::find([other]).unwrap(), None);
+        assert!(matches!(Header::find([ours, other, ours]), Err(Error::BadHeader(_))));
+        assert!(matches!(Header::find([ours, ("x-amz-meta-dv1", b"")]), Err(Error::BadHeader(_))));
     }
 
     #[test]

@@ -6,7 +6,7 @@
 //! case or with `-` for `_`, duplicates joined by `,` or `, `, empty values dropped, text beyond ASCII as UTF-8, as
 //! ISO 8859-1, as RFC 2047 encoded words, or UTF-8 taken for ISO 8859-1 and encoded once more. So each of these differences is
 //! removed before hashing; see [`digest()`]. What that costs: an operator of the backend can change `a, b` to `a,b`, or add a header with an empty
-//! value, unseen.
+//! value, unseen; `docs/format.md` lists all of it.
 
 use std::collections::BTreeMap;
 
@@ -41,9 +41,10 @@ pub fn mask<'a>(headers: impl Iterator<Item = (&'a str, &'a [u8])>) -> u8 {
 /// headers sorted by the bytes of their names.
 ///
 /// Name: ASCII lower case; in `x-amz-meta-*`, `_` becomes `-`. Value: read as UTF-8, else as ISO 8859-1; then, until nothing
-/// changes and at most four times, RFC 2047 words in UTF-8 are decoded, and text that is UTF-8 read as ISO 8859-1 is
-/// undone; then it is split at commas, the pieces are trimmed of white space and joined by `,`, after those of earlier headers
-/// of that name. `aws-chunked` is removed from Content-Encoding. Headers whose value is then empty do not count.
+/// changes and at most four times, RFC 2047 words in UTF-8 are decoded (in system headers only what is beyond ASCII), and text
+/// that is UTF-8 read as ISO 8859-1 is undone; then it is split at commas, the pieces are trimmed of white space and joined by
+/// `,`, after those of earlier headers of that name; of names that fall together, in the order of the names as they came.
+/// `aws-chunked` is removed from Content-Encoding. Headers whose value is then empty do not count.
 pub fn digest<'a>(headers: impl Iterator<Item = (&'a str, &'a [u8])>, mask: u8) -> [u8; 32] {
     let canonical = canonical(headers, mask);
     let mut hash = digest::Context::new(&digest::SHA256);
@@ -63,20 +64,22 @@ pub fn digest<'a>(headers: impl Iterator<Item = (&'a str, &'a [u8])>, mask: u8) 
 }
 
 /// The headers that count, in canonical form.
-fn canonical<'a>(headers: impl Iterator<Item = (&'a str, &'a [u8])>, mask: u8) -> BTreeMap<String, String> {
+pub(crate) fn canonical<'a>(headers: impl Iterator<Item = (&'a str, &'a [u8])>, mask: u8) -> BTreeMap<String, String> {
+    // By the name as it came: headers whose names fall together are joined in an order that no backend changes.
     let mut pieces = BTreeMap::<String, Vec<String>>::new();
     for (name, value) in headers {
-        let mut name = name.to_ascii_lowercase();
-        if name.starts_with(USER_PREFIX) {
-            name = name.replace('_', "-");
-            if name == HEADER_NAME {
-                continue;
-            }
-        } else if !(0u8..).zip(SYSTEM_HEADERS).any(|(bit, system)| system == name && mask & 1 << bit != 0) {
+        let name = name.to_ascii_lowercase();
+        let of_user = name.starts_with(USER_PREFIX);
+        let covered = if of_user {
+            name != HEADER_NAME
+        } else {
+            (0u8..).zip(SYSTEM_HEADERS).any(|(bit, system)| system == name && mask & 1 << bit != 0)
+        };
+        if !covered {
             continue;
         }
         let is_encoding = name == "content-encoding";
-        let text = text(value);
+        let text = text(value, of_user);
         let of_name = pieces.entry(name).or_default();
         of_name.extend(
             text.split(',')
@@ -85,14 +88,19 @@ fn canonical<'a>(headers: impl Iterator<Item = (&'a str, &'a [u8])>, mask: u8) -
                 .map(str::to_owned),
         );
     }
-    pieces.into_iter().map(|(name, pieces)| (name, pieces.join(","))).filter(|(_, value)| !value.is_empty()).collect()
+    let mut joined = BTreeMap::<String, Vec<String>>::new();
+    for (name, pieces) in pieces {
+        let name = if name.starts_with(USER_PREFIX) { name.replace('_', "-") } else { name };
+        joined.entry(name).or_default().extend(pieces);
+    }
+    joined.into_iter().map(|(name, pieces)| (name, pieces.join(","))).filter(|(_, value)| !value.is_empty()).collect()
 }
 
 /// A value as text, with every encoding that a backend may have added taken off.
-fn text(value: &[u8]) -> String {
+fn text(value: &[u8], of_user: bool) -> String {
     let mut text = utf8_or_latin1(value);
     for _ in 0..ROUNDS {
-        let next = undo_latin1(decode_words(&text));
+        let next = undo_latin1(decode_words(&text, of_user));
         if next == text {
             break;
         }
@@ -119,7 +127,10 @@ fn undo_latin1(text: String) -> String {
 
 /// Decodes the RFC 2047 words in a text. White space between two words disappears, and their bytes are joined before they
 /// are read as UTF-8 (else ISO 8859-1), for encoders cut in the middle of a character.
-fn decode_words(text: &str) -> String {
+///
+/// A run of words that say nothing beyond ASCII is decoded only in user metadata, whose senders may encode what they like. No backend
+/// encodes such a system header, and a browser that is given `=?UTF-8?Q?attachment?=` does not read `attachment`.
+fn decode_words(text: &str, of_user: bool) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find("=?") {
@@ -134,7 +145,9 @@ fn decode_words(text: &str) -> String {
             bytes.extend_from_slice(&more);
             behind = further;
         }
-        out.push_str(&utf8_or_latin1(&bytes));
+        let run = from.strip_suffix(behind).unwrap_or(from);
+        let decoded = utf8_or_latin1(&bytes);
+        out.push_str(if of_user || !decoded.is_ascii() { &decoded } else { run });
         rest = behind;
     }
     out.push_str(rest);
@@ -266,11 +279,37 @@ mod tests {
         assert_ne!(of(&[("x-amz-meta-ab", b"c")]), of(&[("x-amz-meta-a", b"bc")]));
     }
 
+    /// Backends give headers back in an order of their own, and a word that nobody encoded must not hide what a browser obeys.
+    #[test]
+    fn names_that_fall_together_keep_their_own_order() {
+        let one: Pairs<'_> = &[("x-amz-meta-a_b", b"1"), ("x-amz-meta-a-b", b"2")];
+        let reordered: Pairs<'_> = &[("x-amz-meta-a-b", b"2"), ("X-Amz-Meta-A_b", b"1")];
+        let exchanged: Pairs<'_> = &[("x-amz-meta-a-b", b"1"), ("x-amz-meta-a_b", b"2")];
+        assert_eq!(of(one), of(reordered));
+        assert_ne!(of(one), of(exchanged));
+    }
+
+    #[test]
+    fn no_word_hides_an_ascii_system_header() {
+        for (plain, word) in [
+            ("attachment; filename=a", "=?UTF-8?Q?attachment=3B_filename=3Da?="),
+            ("attachment; filename=a", "attachment; =?UTF-8?Q?filename=3Da?="),
+            ("attachment; filename=a", "=?UTF-8?B?PT9VVEYtOD9RP2F0dGFjaG1lbnQ9M0JfZmlsZW5hbWU9M0RhPz0=?="),
+        ] {
+            let name = "content-disposition";
+            assert_ne!(of(&[(name, plain.as_bytes())]), of(&[(name, word.as_bytes())]), "{word}");
+            let name = "x-amz-meta-a";
+            assert_eq!(of(&[(name, plain.as_bytes())]), of(&[(name, word.as_bytes())]), "{word}");
+        }
+        let name = "content-disposition";
+        assert_eq!(of(&[(name, "x=\u{fc}".as_bytes())]), of(&[(name, b"=?UTF-8?Q?x=3D=C3=BC?=")]));
+    }
+
     #[test]
     fn a_word_cut_by_a_wide_character_is_no_word() {
         let _ = of(&[("x-amz-meta-a", "=?utf-8\u{65e5}?=".as_bytes())]);
-        assert_eq!(text("=?utf-8?q\u{e9}?=".as_bytes()), "=?utf-8?q\u{e9}?=");
-        assert_eq!(text(b"==?UTF-8?Q?a?= =?UTF-8?Q?=zz?="), "=a =?UTF-8?Q?=zz?=");
+        assert_eq!(text("=?utf-8?q\u{e9}?=".as_bytes(), true), "=?utf-8?q\u{e9}?=");
+        assert_eq!(text(b"==?UTF-8?Q?a?= =?UTF-8?Q?=zz?=", true), "=a =?UTF-8?Q?=zz?=");
     }
 
     #[test]

@@ -9,6 +9,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
@@ -39,6 +41,7 @@ struct Versioned {
 struct Document {
     version: u32,
     active: String,
+    #[serde(deserialize_with = "entries")]
     keys: Vec<Entry>,
 }
 
@@ -50,6 +53,32 @@ struct Entry {
     key: String,
     #[zeroize(skip)]
     created_at_ms: i64,
+}
+
+/// An [`Entry`] that is written as a map; derived code also takes an array.
+struct Map(Entry);
+
+impl<'de> Deserialize<'de> for Map {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Maps;
+        impl<'de> Visitor<'de> for Maps {
+            type Value = Map;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a map")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Map, A::Error> {
+                Entry::deserialize(MapAccessDeserializer::new(map)).map(Map)
+            }
+        }
+        deserializer.deserialize_map(Maps)
+    }
+}
+
+fn entries<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Entry>, D::Error> {
+    let entries = Vec::<Map>::deserialize(deserializer)?;
+    Ok(entries.into_iter().map(|Map(entry)| entry).collect())
 }
 
 impl Entry {
@@ -82,9 +111,10 @@ impl LocalKeyring {
         Self::parse(path, &existing(path)?)
     }
 
-    /// Adds a fresh root key and makes it the active one; the old ones stay, for the KEKs still wrapped under them. Blocks; run one at a
-    /// time.
+    /// Adds a fresh root key and makes it the active one; the old ones stay, for the KEKs still wrapped under them. Blocks; rotations at
+    /// once wait for each other.
     pub fn rotate(path: &Path) -> Result<Self, Error> {
+        let _held = lock(path)?;
         let text = existing(path)?;
         Self::parse(path, &text)?;
         let mut document: Document = serde_json::from_slice(&text).map_err(|_| refuse(path, "not a keyring"))?;
@@ -185,6 +215,25 @@ pub(crate) fn now_ms() -> i64 {
 
 fn existing(path: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
     read(path)?.ok_or_else(|| refuse(path, "does not exist"))
+}
+
+/// The keyring, locked until it is dropped: a key that one rotation adds must not be lost to another that read before.
+fn lock(path: &Path) -> Result<File, Error> {
+    loop {
+        let file = OpenOptions::new().read(true).write(true).open(path).map_err(|error| match error.kind() {
+            ErrorKind::NotFound => refuse(path, "does not exist"),
+            _ => failed(path, "opened", &error),
+        })?;
+        file.lock().map_err(|error| failed(path, "locked", &error))?;
+        let (held, there) = file
+            .metadata()
+            .and_then(|held| Ok((held, fs::metadata(path)?)))
+            .map_err(|error| failed(path, "opened", &error))?;
+        // Another rotation may have put a new file there in the meantime.
+        if (held.dev(), held.ino()) == (there.dev(), there.ino()) {
+            return Ok(file);
+        }
+    }
 }
 
 /// The file's bytes; none where there is no file.
@@ -310,6 +359,20 @@ mod tests {
     }
 
     #[test]
+    fn rotations_at_once_lose_no_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keyring.json");
+        LocalKeyring::open_or_create(&path).unwrap();
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| LocalKeyring::rotate(&path).unwrap());
+            }
+        });
+        assert_eq!(LocalKeyring::open(&path).unwrap().keys.len(), 9);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
     fn refuses_what_others_can_read_and_what_is_no_keyring() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("keyring.json");
@@ -324,6 +387,7 @@ mod tests {
             text.replace("\"active\": \"", "\"active\": \"x"),
             text.replace("\"key\": \"", "\"key\": \"AAAA"),
             text.replace("created_at_ms", "created"),
+            r#"{"version":1,"active":"a","keys":[["a","oKCgoKCgoKCgoKCgoKCgoKCgoKCgoKCgoKCgoKCgoKA=",0]]}"#.into(),
         ] {
             assert!(matches!(LocalKeyring::parse(&path, bad.as_bytes()), Err(Error::Keyring { .. })), "{bad}");
         }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use aws_lc_rs::constant_time::verify_slices_are_equal;
 use moka::future::Cache;
 use uuid::Uuid;
 use zeroize::Zeroizing;
@@ -53,7 +54,8 @@ pub struct KeyManager {
     bounds: CacheBounds,
     unwrapper: Unwrapper,
     current: Cache<String, Uuid>,
-    by_id: Cache<Uuid, Arc<Entry>>,
+    /// By bucket too, or whoever asks for it from another bucket would answer for the one who waits for the same KEK rightly.
+    by_id: Cache<(String, Uuid), Arc<Entry>>,
 }
 
 struct Entry {
@@ -89,13 +91,9 @@ impl KeyManager {
     pub async fn by_id(&self, bucket: &str, kek_id: Uuid) -> Result<Arc<Kek>, Error> {
         let mut entry = self.unwrapped_by_id(bucket, kek_id).await?;
         if entry.is_spent(self.bounds) {
-            self.by_id.invalidate(&kek_id).await;
+            self.by_id.invalidate(&(bucket.to_owned(), kek_id)).await;
             entry = self.unwrapped_by_id(bucket, kek_id).await?;
             entry.uses.fetch_add(1, Ordering::Relaxed);
-        }
-        // A cached KEK was found under the bucket that was asked for then.
-        if entry.kek.bucket() != bucket {
-            return Err(Error::KekOfAnotherBucket { bucket: bucket.to_owned(), kek_id });
         }
         Ok(Arc::clone(&entry.kek))
     }
@@ -105,7 +103,7 @@ impl KeyManager {
         let (of_current, of_kek) = (bucket.to_owned(), bucket.to_owned());
         for result in [
             self.current.invalidate_entries_if(move |bucket, _| *bucket == of_current),
-            self.by_id.invalidate_entries_if(move |_, entry| entry.kek.bucket() == of_kek),
+            self.by_id.invalidate_entries_if(move |(bucket, _), _| *bucket == of_kek),
         ] {
             // Fails only for a cache that was built without support for it.
             if let Err(error) = result {
@@ -125,7 +123,7 @@ impl KeyManager {
     }
 
     /// Wraps every KEK of a bucket under the root key that is active now, after a rotation of the root key. Returns how many were
-    /// wrapped anew.
+    /// wrapped anew. A record is replaced only once its new wrapping has been unwrapped again.
     pub async fn rewrap(&self, bucket: &str) -> Result<usize, Error> {
         let mut rewrapped = 0;
         for mut record in self.store.list(bucket).await? {
@@ -133,9 +131,11 @@ impl KeyManager {
                 continue;
             }
             let key = self.unwrapper.unwrap(record.to_unwrap()).await?;
-            let wrapped = self.wrap(record.name.clone(), key).await?;
+            let wrapped = self.wrap(record.name.clone(), key.clone()).await?;
             record.root_key_id = wrapped.root_key_id;
             record.wrapped_key = wrapped.wrapped;
+            let again = self.unwrapper.unwrap(record.to_unwrap()).await?;
+            verify_slices_are_equal(&*again, &*key).map_err(|_| Error::Provider("a KEK wrapped anew is another"))?;
             self.store.put(&record).await?;
             rewrapped += 1;
         }
@@ -205,7 +205,7 @@ impl KeyManager {
             let key = self.unwrapper.unwrap(record.to_unwrap()).await?;
             Ok(Arc::new(Entry { kek: Arc::new(Kek::new(record.name, key)), uses: AtomicU64::new(0) }))
         };
-        self.by_id.try_get_with(kek_id, find).await.map_err(|error: Arc<Error>| (*error).clone())
+        self.by_id.try_get_with((bucket.to_owned(), kek_id), find).await.map_err(|error: Arc<Error>| (*error).clone())
     }
 }
 

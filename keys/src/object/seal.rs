@@ -97,6 +97,10 @@ pub(crate) fn trailer_with_salts(
     table_salt: &[u8; SALT],
 ) -> Result<Vec<u8>, Error> {
     padding(facts)?;
+    // What no reader accepts must not be written.
+    if Facts::decode(&facts.encode())? != *facts {
+        return Err(Error::Inconsistent("facts that do not read as they were written"));
+    }
     let summary =
         cobblestone::seal_with_salt(&key.dek, &summary_context(key.oid), &facts.encode_summary(), summary_salt)?;
     let mut out = Vec::with_capacity((table_len(facts.part_count) + TRAILER_LEN) as usize);

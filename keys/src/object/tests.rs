@@ -387,6 +387,24 @@ fn facts_and_rows_are_read_as_written_and_nothing_else_is() {
 }
 
 #[test]
+fn no_trailer_is_written_that_would_not_be_read() {
+    let (facts, _) = seal_body(&key(), &TWO);
+    let checksum =
+        |byte: u8| Checksum { algorithm: ChecksumAlgorithm::Crc32, kind: ChecksumKind::FullObject, value: [byte; 32] };
+    let mut changed = facts.clone();
+    changed.checksum = Some(checksum(0));
+    assert!(trailer(&key(), &changed).is_ok());
+    changed.checksum = Some(checksum(1));
+    assert!(matches!(trailer(&key(), &changed), Err(Error::Inconsistent(_))));
+    changed = facts.clone();
+    changed.parts[1].checksum = Some(checksum(1));
+    assert!(matches!(trailer(&key(), &changed), Err(Error::Inconsistent(_))));
+    changed = facts;
+    changed.parts[1].number = 10_001;
+    assert!(matches!(trailer(&key(), &changed), Err(Error::Inconsistent(_))));
+}
+
+#[test]
 fn contexts_are_as_specified() {
     assert_eq!(part_context(Oid([0xaa; 16]), 0x0102)[..], [b"dv1/part".as_slice(), &[0xaa; 16], &[1, 2]].concat());
     assert_eq!(suffix::summary_context(Oid([0xaa; 16]))[..], [b"dv1/summary".as_slice(), &[0xaa; 16]].concat());

@@ -11,6 +11,8 @@ struct Memory {
     reads: AtomicUsize,
     /// Keeps another record than it is given.
     lies: bool,
+    /// How long a read takes.
+    pause: Duration,
 }
 
 #[async_trait::async_trait]
@@ -26,6 +28,7 @@ impl KekStore for Memory {
     }
     async fn get(&self, bucket: &str, kek_id: Uuid) -> Result<Option<KekRecord>, Error> {
         self.reads.fetch_add(1, Ordering::Relaxed);
+        tokio::time::sleep(self.pause).await;
         Ok(self.records.lock().unwrap().get(&(bucket.to_owned(), kek_id)).cloned())
     }
     async fn list(&self, bucket: &str) -> Result<Vec<KekRecord>, Error> {
@@ -40,6 +43,8 @@ struct Counted {
     calls: AtomicUsize,
     items: AtomicUsize,
     away: std::sync::atomic::AtomicBool,
+    /// Wraps so that nothing unwraps it.
+    spoils: bool,
 }
 
 #[async_trait::async_trait]
@@ -48,7 +53,11 @@ impl RootKey for Counted {
         self.ring.id()
     }
     async fn wrap(&self, batch: &[ToWrap]) -> Vec<Result<WrappedKek, Error>> {
-        self.ring.wrap(batch).await
+        let mut answers = self.ring.wrap(batch).await;
+        for wrapped in answers.iter_mut().flatten().filter(|_| self.spoils) {
+            wrapped.wrapped[100] ^= 1;
+        }
+        answers
     }
     async fn unwrap(&self, batch: &[ToUnwrap]) -> Vec<Result<Zeroizing<[u8; 32]>, Error>> {
         self.calls.fetch_add(1, Ordering::Relaxed);
@@ -62,7 +71,7 @@ impl RootKey for Counted {
 }
 
 struct Fixture {
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
     root: Arc<Counted>,
     store: Arc<Memory>,
 }
@@ -71,8 +80,8 @@ impl Fixture {
     fn new(store: Memory) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let ring = LocalKeyring::open_or_create(&folder.path().join("keyring.json")).unwrap();
-        let root = Counted { ring, calls: 0.into(), items: 0.into(), away: false.into() };
-        Self { _folder: folder, root: Arc::new(root), store: Arc::new(store) }
+        let root = Counted { ring, calls: 0.into(), items: 0.into(), away: false.into(), spoils: false };
+        Self { folder, root: Arc::new(root), store: Arc::new(store) }
     }
     fn manager(&self, bounds: CacheBounds) -> Arc<KeyManager> {
         Arc::new(KeyManager::new(self.root.clone(), self.store.clone(), bounds))
@@ -145,8 +154,8 @@ async fn a_kek_opens_only_in_its_bucket() {
     let manager = fixture.manager(CacheBounds::default());
     assert!(matches!(manager.by_id("other", kek_id).await, Err(Error::MissingKek { .. })));
     assert!(manager.by_id("data", kek_id).await.is_ok());
-    // From the cache too.
-    assert!(matches!(manager.by_id("other", kek_id).await, Err(Error::KekOfAnotherBucket { .. })));
+    // With the other's in the cache too.
+    assert!(matches!(manager.by_id("other", kek_id).await, Err(Error::MissingKek { .. })));
     // A record moved in the backend to another bucket's place, and one under another id.
     let record = fixture.store.get("data", kek_id).await.unwrap().unwrap();
     let wrong_id = Uuid::from_bytes([7; 16]);
@@ -271,4 +280,49 @@ async fn rotating_the_root_key_rewraps_records_only() {
     assert_eq!(record.root_key_id, ring.id());
     let again = after.by_id("data", header.kek_id).await.unwrap();
     assert_eq!(again.unwrap("key", &header, [0; 32]).unwrap().expose(), object.expose());
+}
+
+/// Whoever asks under a bucket of his own for a KEK that he knows by name must not have others, who ask at the same time and rightly,
+/// get his answer.
+#[tokio::test]
+async fn an_asker_from_another_bucket_does_not_answer_for_the_owner() {
+    let fixture = Fixture::new(Memory { pause: Duration::from_millis(10), ..Memory::default() });
+    let kek_id = fixture.add("data", 1, 1, false).await;
+    let manager = fixture.manager(CacheBounds::default());
+    let (stranger, owner) = tokio::join!(manager.by_id("other", kek_id), manager.by_id("data", kek_id));
+    assert!(matches!(stranger, Err(Error::MissingKek { .. })));
+    assert!(owner.is_ok());
+}
+
+#[tokio::test]
+async fn a_wrapping_that_does_not_unwrap_replaces_nothing() {
+    let fixture = Fixture::new(Memory::default());
+    let kek_id = fixture.add("data", 1, 1, false).await;
+    let before = fixture.store.get("data", kek_id).await.unwrap();
+    let ring = LocalKeyring::rotate(&fixture.folder.path().join("keyring.json")).unwrap();
+    let root = Counted { ring, calls: 0.into(), items: 0.into(), away: false.into(), spoils: true };
+    let manager = KeyManager::new(Arc::new(root), fixture.store.clone(), CacheBounds::default());
+    assert!(manager.rewrap("data").await.is_err());
+    assert_eq!(fixture.store.get("data", kek_id).await.unwrap(), before);
+}
+
+#[tokio::test]
+async fn callers_that_went_away_cost_the_provider_nothing() {
+    let fixture = Fixture::new(Memory::default());
+    for kek_id in 1..=50 {
+        fixture.add("data", kek_id.into(), kek_id, false).await;
+    }
+    let manager = fixture.manager(CacheBounds::default());
+    let ask = |kek_id: u8| {
+        let manager = Arc::clone(&manager);
+        tokio::spawn(async move { manager.by_id("data", Uuid::from_bytes([kek_id; 16])).await.map(|_| ()) })
+    };
+    let first = ask(1);
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    let rest: Vec<_> = (2..=50).map(ask).collect();
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    rest.iter().for_each(tokio::task::JoinHandle::abort);
+    assert!(first.await.unwrap().is_ok());
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(fixture.root.items.load(Ordering::Relaxed), 1);
 }

@@ -55,6 +55,8 @@ async fn serve(root: Arc<dyn RootKey>, queue: Arc<Mutex<Queue>>) {
         tokio::task::yield_now().await;
         let (items, senders): (Vec<_>, Vec<_>) = {
             let mut queue = lock(&queue);
+            // Callers that went away cost the provider nothing.
+            queue.waiting.retain(|(_, sender)| !sender.is_closed());
             let count = queue.waiting.len().min(MAX_BATCH);
             if count == 0 {
                 queue.served = false;
