@@ -135,7 +135,9 @@ impl Vault {
     async fn heal(&self, mut record: ObjectRecord) -> Result<(), SidecarError> {
         const RECENT_MS: i64 = 60_000;
         match self.sidecar.object(&record.at).await {
-            Ok(Some(known)) if known.backend_etag == record.backend_etag && known.facts == record.facts => return Ok(()),
+            Ok(Some(known)) if known.backend_etag == record.backend_etag && known.facts == record.facts => {
+                return Ok(());
+            }
             Ok(Some(known)) if known.oid == record.oid => {
                 record.principal = known.principal;
                 record.recorded_at_ms = known.recorded_at_ms;

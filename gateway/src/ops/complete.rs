@@ -12,7 +12,7 @@ use keys::object::{Checksum, ChecksumKind, ETag, Facts, PartEntry};
 use md5::{Digest, Md5};
 use s3s::S3ErrorCode;
 
-use super::multipart::{backend_parts, end, held, upload_token};
+use super::multipart::{backend_parts, end, held, settled, upload_token};
 use super::put::{Sealing, abandon, commit, tail};
 use super::source::{Source, content_length, succeeded};
 use super::spool::{completed, for_parts};
@@ -42,7 +42,7 @@ pub async fn complete_multipart_upload(call: Call, body: Body) -> Result<Respons
 async fn complete(call: &Call, upload: &Upload, listed: &[CompletedPart]) -> Result<Response<Body>, Error> {
     let vault = &call.vault;
     let oid = upload.object.oid();
-    let attempts = vault.sidecar.parts(oid).await?;
+    let attempts = settled(vault.sidecar.parts(oid).await?);
     if attempts.is_empty() {
         return repeated(call, upload).await?.ok_or_else(no_such_upload);
     }
@@ -245,7 +245,9 @@ async fn last_part(vault: &Arc<Vault>, stashed: Option<&PartAttempt>, tail: Byte
     let response = vault.backend.call(request).await?;
     if !response.status().is_success() {
         // The system bucket is none of the client's business.
-        return Err(Error::Protocol(format!("the system bucket answered {} for a stashed part", response.status()).into()));
+        return Err(Error::Protocol(
+            format!("the system bucket answered {} for a stashed part", response.status()).into(),
+        ));
     }
     let length = content_length(response.headers())?;
     if length != keys::cobblestone::sealed_len(attempt.entry.length) {

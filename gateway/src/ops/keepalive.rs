@@ -133,10 +133,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_quick_answer_keeps_its_status() {
-        let error =
-            answer("/b/k".into(), "ID".into(), async { Err(Error::client(S3ErrorCode::NoSuchUpload, "gone")) })
-                .await
-                .unwrap_err();
+        let error = answer("/b/k".into(), "ID".into(), async { Err(Error::client(S3ErrorCode::NoSuchUpload, "gone")) })
+            .await
+            .unwrap_err();
         assert_eq!(error.s3().1, 404);
     }
 }

@@ -1,9 +1,9 @@
 //! The life of a multipart upload around its parts: create, abort, and the two listings.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use http::{HeaderName, HeaderValue, Method, Response, StatusCode, header};
-use keys::object::{ChecksumAlgorithm, ChecksumKind};
+use keys::object::{ChecksumAlgorithm, ChecksumKind, PartEntry};
 use s3s::S3ErrorCode;
 
 use super::documents::{PartsPage, ShownUpload};
@@ -129,7 +129,7 @@ pub async fn end(vault: &Vault, oid: keys::Oid) {
             return;
         }
     };
-    for stash in attempts.iter().filter_map(|a| a.stash.as_deref()) {
+    for stash in attempts.iter().filter_map(|a| a.stash.as_deref()).collect::<HashSet<_>>() {
         drop_stash(vault, stash).await;
     }
     if let Err(e) = vault.sidecar.upload_ended(oid).await {
@@ -189,25 +189,57 @@ pub async fn backend_parts(
     }
 }
 
+/// What stands for the backend's `ETag` of an attempt whose answer has not come: no backend writes such a one.
+pub fn unanswered(entry: &PartEntry) -> String {
+    format!("?{}", hex::encode(&entry.prefix[..24]))
+}
+
+fn is_unanswered(attempt: &PartAttempt) -> bool {
+    attempt.backend_etag.starts_with('?')
+}
+
+/// The attempts without the rows that an answer has made superfluous.
+pub fn settled(attempts: Vec<PartAttempt>) -> Vec<PartAttempt> {
+    let answered: HashSet<keys::object::Prefix> =
+        attempts.iter().filter(|a| !is_unanswered(a)).map(|a| a.entry.prefix).collect();
+    attempts.into_iter().filter(|a| !is_unanswered(a) || !answered.contains(&a.entry.prefix)).collect()
+}
+
 /// Of every attempt at a part, the one that counts now: the one that the backend holds, or a stashed one that came later. Without
 /// the backend's list there must be one attempt at most that the backend can hold, of each part.
+///
+/// An attempt without an answer counts where the backend holds a part that no answered attempt made, and it is the only one
+/// that can have made it. A stashed one without an answer never counts: the client was not told of it.
 pub fn held(attempts: Vec<PartAttempt>, backend: Option<&HashMap<u16, (String, String)>>) -> Vec<HeldPart> {
-    let mut held: Vec<HeldPart> = Vec::new();
+    let mut by_number: BTreeMap<u16, Vec<PartAttempt>> = BTreeMap::new();
     for attempt in attempts {
-        let last_modified = match (&attempt.stash, backend) {
-            (Some(_), _) | (None, None) => documents::timestamp(attempt.at_ms),
-            (None, Some(backend)) => match backend.get(&attempt.number) {
-                Some((etag, when)) if *etag == attempt.backend_etag => when.clone(),
-                _ => continue,
-            },
+        by_number.entry(attempt.number).or_default().push(attempt);
+    }
+    by_number.into_iter().filter_map(|(number, attempts)| current(attempts, backend.map(|b| b.get(&number)))).collect()
+}
+
+/// Of the attempts at one part, oldest first. `backend`: what the backend holds of it, where it was asked.
+fn current(attempts: Vec<PartAttempt>, backend: Option<Option<&(String, String)>>) -> Option<HeldPart> {
+    let at_backend = |a: &PartAttempt| match backend {
+        None => !is_unanswered(a),
+        Some(held) => held.is_some_and(|(etag, _)| *etag == a.backend_etag),
+    };
+    let recorded = |attempt: PartAttempt| {
+        let last_modified = match backend.flatten() {
+            Some((etag, when)) if *etag == attempt.backend_etag => when.clone(),
+            _ => documents::timestamp(attempt.at_ms),
         };
-        // Attempts come by number, then oldest first: a later one replaces what stands.
-        match held.last_mut() {
-            Some(last) if last.attempt.number == attempt.number => *last = HeldPart { attempt, last_modified },
-            _ => held.push(HeldPart { attempt, last_modified }),
+        HeldPart { attempt, last_modified }
+    };
+    let counts = |a: &PartAttempt| if a.stash.is_some() { !is_unanswered(a) } else { at_backend(a) };
+    let known = backend.flatten().is_none_or(|(etag, _)| attempts.iter().any(|a| a.backend_etag == *etag));
+    if let (false, Some((etag, _))) = (known, backend.flatten()) {
+        let mut unanswered = attempts.iter().filter(|a| a.stash.is_none() && is_unanswered(a));
+        if let (Some(only), None) = (unanswered.next(), unanswered.next()) {
+            return Some(recorded(PartAttempt { backend_etag: etag.clone(), ..only.clone() }));
         }
     }
-    held
+    attempts.into_iter().rev().find(counts).map(recorded)
 }
 
 /// `ListParts`: the backend's answer with its parts replaced by what the client uploaded.
@@ -217,7 +249,7 @@ pub async fn list_parts(call: Call) -> Result<Response<Body>, Error> {
     let marker: u16 = number(&call, "part-number-marker")?.unwrap_or(0);
     let max: u16 = number(&call, "max-parts")?.unwrap_or(1000).min(1000);
     let (backend, first_page) = backend_parts(&call.vault, &call.forward().template(), &upload.backend_id).await?;
-    let attempts = call.vault.sidecar.parts(upload.object.oid()).await?;
+    let attempts = settled(call.vault.sidecar.parts(upload.object.oid()).await?);
     let mut parts = held(attempts, Some(&backend));
     parts.retain(|p| p.attempt.number > marker);
     let truncated = parts.len() > usize::from(max);
@@ -285,4 +317,55 @@ pub async fn list_multipart_uploads(call: Call) -> Result<Response<Body>, Error>
     response.headers_mut().remove(header::CONTENT_LENGTH);
     *response.body_mut() = body::full(listing);
     Ok(response)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn attempt(etag: &str, stash: Option<&str>, salt: u8) -> PartAttempt {
+        let entry = PartEntry { number: 7, length: 6 << 20, prefix: [salt; 56], md5: [salt; 16], checksum: None };
+        let backend_etag = if etag.is_empty() { unanswered(&entry) } else { etag.to_owned() };
+        PartAttempt {
+            oid: keys::Oid([0; 16]),
+            number: 7,
+            backend_etag,
+            stash: stash.map(str::to_owned),
+            entry,
+            at_ms: i64::from(salt),
+        }
+    }
+
+    fn salt(attempts: &[PartAttempt], backend: Option<&str>) -> Option<u8> {
+        let listed = backend.map(|etag| HashMap::from([(7, (etag.to_owned(), "then".to_owned()))]));
+        let held = held(settled(attempts.to_vec()), listed.as_ref());
+        assert!(held.len() <= 1);
+        held.first().map(|h| h.attempt.entry.md5[0])
+    }
+
+    #[test]
+    fn the_backend_says_which_of_two_tries_it_holds() {
+        let tries = [attempt("", None, 1), attempt("a", None, 1), attempt("", None, 2), attempt("b", None, 2)];
+        assert_eq!(salt(&tries, Some("a")), Some(1));
+        assert_eq!(salt(&tries, Some("b")), Some(2));
+        assert_eq!(salt(&tries, Some("c")), None);
+    }
+
+    #[test]
+    fn a_try_whose_answer_was_lost_is_found() {
+        let tries = [attempt("", None, 1), attempt("", None, 2), attempt("b", None, 2)];
+        assert_eq!(salt(&tries, Some("b")), Some(2));
+        assert_eq!(salt(&tries, Some("held")), Some(1), "only the first can have made it");
+        let two = [attempt("", None, 1), attempt("", None, 3), attempt("b", None, 2)];
+        assert_eq!(salt(&two, Some("held")), None, "either could have");
+    }
+
+    #[test]
+    fn the_later_of_stash_and_backend_counts() {
+        let answered = [attempt("a", None, 1), attempt("s", Some("key"), 2)];
+        assert_eq!(salt(&answered, Some("a")), Some(2));
+        assert_eq!(salt(&answered, None), Some(2));
+        let lost = [attempt("a", None, 1), attempt("", Some("key"), 2)];
+        assert_eq!(salt(&lost, Some("a")), Some(1), "the client was not told of the stashed one");
+    }
 }

@@ -145,9 +145,9 @@ fn expires_is_canonical(headers: &HeaderMap) -> bool {
     let mut values = headers.get_all(header::EXPIRES).iter();
     match (values.next(), values.next()) {
         (None, _) => true,
-        (Some(one), None) => one.to_str().is_ok_and(|text| {
-            httpdate::parse_http_date(text).is_ok_and(|date| httpdate::fmt_http_date(date) == text)
-        }),
+        (Some(one), None) => one
+            .to_str()
+            .is_ok_and(|text| httpdate::parse_http_date(text).is_ok_and(|date| httpdate::fmt_http_date(date) == text)),
         (Some(_), Some(_)) => false,
     }
 }

@@ -9,7 +9,7 @@ use s3s::S3ErrorCode;
 
 use super::conditions::{self, Outcome};
 use super::get::Resolved;
-use super::multipart::upload_token;
+use super::multipart::{self, upload_token};
 use super::put::{intake_options, require_length};
 use super::source::{Source, succeeded};
 use super::stored::Look;
@@ -84,8 +84,10 @@ async fn write_part(
     let declared = intake.length();
     let sealer = PartSealer::new(&upload.object, number)?;
     let prefix = sealer.prefix();
-    let entry: Arc<Mutex<Option<PartEntry>>> = Arc::default();
-    let ciphertext = seal(intake, sealer, finish(upload, number, prefix, entry.clone()));
+    let attempted: Attempted = Arc::default();
+    let stash_key = format!("stash/{}/{number:05}-{}", upload.object.oid(), uuid::Uuid::new_v4());
+    let finish = finish(vault, upload, number, prefix, stash_key.clone(), attempted.clone());
+    let ciphertext = seal(intake, sealer, finish);
     let (payload, length) = match declared {
         Some(length) if length > vault.config.limits.small_object => {
             (Payload::Stream { body: ciphertext, length: keys::cobblestone::sealed_len(length) }, length)
@@ -105,8 +107,7 @@ async fn write_part(
         }
     };
     vault.metrics.sealed(length);
-    let stash = (length < MIN_PART || number == LAST_NUMBER)
-        .then(|| format!("stash/{}/{number:05}-{}", upload.object.oid(), uuid::Uuid::new_v4()));
+    let stash = waits_in_stash(length, number).then_some(stash_key);
     if stash.is_some() {
         // The backend is not asked for a stashed part, so it is asked whether there still is such an upload.
         let query = format!("max-parts=1&uploadId={}", query_value(&upload.backend_id));
@@ -121,22 +122,33 @@ async fn write_part(
         Err(crate::backend::BackendError::Body(e)) => return Err(body_error(e)),
         Err(e) => return Err(e.into()),
     };
-    let entry = entry.lock().map_err(|_| Error::Internal("a lock was poisoned".into()))?.take();
-    let entry = entry.ok_or_else(|| Error::Protocol("the backend acknowledged a part that it had not read".into()))?;
-    let attempt = PartAttempt {
-        oid: upload.object.oid(),
-        number,
-        backend_etag: etag_of(response.headers()),
-        stash,
-        entry,
-        at_ms: now_ms(),
-    };
+    let attempt = attempted.lock().map_err(|_| Error::Internal("a lock was poisoned".into()))?.take();
+    let attempt =
+        attempt.ok_or_else(|| Error::Protocol("the backend acknowledged a part that it had not read".into()))?;
+    let attempt = PartAttempt { backend_etag: etag_of(response.headers()), at_ms: now_ms(), ..attempt };
     vault.sidecar.part_attempt(attempt.clone()).await?;
     Ok(attempt)
 }
 
-fn finish(upload: &Upload, number: u16, prefix: keys::object::Prefix, slot: Arc<Mutex<Option<PartEntry>>>) -> Finish {
-    let asked = upload.checksum.map(|(a, _)| a);
+/// Parts that do not go to the backend until Complete.
+fn waits_in_stash(length: u64, number: u16) -> bool {
+    length < MIN_PART || number == LAST_NUMBER
+}
+
+/// What was recorded before the last bytes of a part were let go.
+type Attempted = Arc<Mutex<Option<PartAttempt>>>;
+
+/// The attempt is recorded before its last bytes leave, under no backend `ETag` yet: if its answer is lost, because the client or this
+/// process goes away, and the backend holds it all the same, Complete can still tell what it is.
+fn finish(
+    vault: &Arc<Vault>,
+    upload: &Upload,
+    number: u16,
+    prefix: keys::object::Prefix,
+    stash_key: String,
+    slot: Attempted,
+) -> Finish {
+    let (vault, oid, asked) = (vault.clone(), upload.object.oid(), upload.checksum.map(|(a, _)| a));
     Box::new(move |received: Received| {
         Box::pin(async move {
             if let (Some(asked), Some(sum)) = (asked, &received.checksum)
@@ -156,7 +168,11 @@ fn finish(upload: &Upload, number: u16, prefix: keys::object::Prefix, slot: Arc<
                 None => keys::Oid::random()?.0,
             };
             let entry = PartEntry { number, length: received.length, prefix, md5, checksum: received.checksum };
-            *slot.lock().map_err(|_| Error::Internal("a lock was poisoned".into()))? = Some(entry);
+            let stash = waits_in_stash(entry.length, number).then_some(stash_key);
+            let backend_etag = multipart::unanswered(&entry);
+            let attempt = PartAttempt { oid, number, backend_etag, stash, entry, at_ms: now_ms() };
+            vault.sidecar.part_attempt(attempt.clone()).await?;
+            *slot.lock().map_err(|_| Error::Internal("a lock was poisoned".into()))? = Some(attempt);
             Ok(Bytes::new())
         })
     })
