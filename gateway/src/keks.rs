@@ -98,7 +98,12 @@ impl KekStore for SystemBucketKeks {
 
     async fn get(&self, bucket: &str, kek_id: Uuid) -> Result<Option<KekRecord>, Error> {
         match self.sidecar.kek(bucket, kek_id).await {
-            Ok(Some(document)) => return KekRecord::from_json(&document).map(Some),
+            Ok(Some(document)) => match KekRecord::from_json(&document) {
+                Ok(record) => return Ok(Some(record)),
+                Err(e) => {
+                    tracing::warn!(error = %e, "a KEK record in the sidecar is damaged; the system bucket is asked")
+                }
+            },
             Ok(None) => {}
             Err(e) => tracing::warn!(error = %e, "sidecar read failed; the system bucket is asked"),
         }

@@ -46,7 +46,7 @@ impl Service {
             Err(error) => {
                 let fault = error.s3().3;
                 log(&error, fault, operation, &request_id);
-                if matches!(error, Error::Sealed(_) | Error::Stripped) {
+                if is_integrity_failure(&error) {
                     self.vault.metrics.integrity_failure("request");
                 }
                 (error.into_response(&resource, request_id.as_str(), head), Some(fault))
@@ -204,6 +204,15 @@ fn headers_from_query(query: &Query, headers: &mut HeaderMap) -> Result<(), Erro
         headers.entry(header).or_insert(value);
     }
     Ok(())
+}
+
+/// Whether something in the backend is not what was sealed, as against a key service that does not answer.
+fn is_integrity_failure(error: &Error) -> bool {
+    match error {
+        Error::Sealed(e) => !matches!(e.s3_code(), "ServiceUnavailable" | "EntityTooLarge"),
+        Error::Stripped => true,
+        _ => false,
+    }
 }
 
 /// An error is logged here, where it is handled, and nowhere on its way.

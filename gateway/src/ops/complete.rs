@@ -12,7 +12,7 @@ use keys::object::{Checksum, ChecksumKind, ETag, Facts, PartEntry};
 use md5::{Digest, Md5};
 use s3s::S3ErrorCode;
 
-use super::multipart::{backend_parts, end, held, settled, upload_token};
+use super::multipart::{backend_parts, end, held, is_certain, settled, upload_token};
 use super::put::{Sealing, abandon, commit, tail};
 use super::source::{Source, content_length, succeeded};
 use super::spool::{completed, for_parts};
@@ -128,12 +128,9 @@ async fn choose(
     listed: &[CompletedPart],
     attempts: Vec<PartAttempt>,
 ) -> Result<Vec<PartAttempt>, Error> {
-    // Two attempts at one part: the backend holds one of them, and only it knows which.
-    let mut tries: HashMap<u16, usize> = HashMap::new();
-    for attempt in attempts.iter().filter(|a| a.stash.is_none()) {
-        *tries.entry(attempt.number).or_default() += 1;
-    }
-    let contested = listed.iter().any(|part| tries.get(&part.number).is_some_and(|tries| *tries > 1));
+    // Two attempts at one part, or none that was answered: what the backend holds, and whether it still knows the upload, only it
+    // can say.
+    let contested = listed.iter().any(|part| !is_certain(&attempts, part.number));
     let backend = if contested {
         let base = Template {
             path: call.address.raw_path.clone(),

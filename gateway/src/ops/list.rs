@@ -22,9 +22,6 @@ use crate::s3::xml::{Document, Element};
 use crate::sidecar::{Listed, ObjectAt};
 use crate::vault::Vault;
 
-/// Elements of an entry that describe the ciphertext.
-const OF_CIPHERTEXT: [&str; 2] = ["ChecksumAlgorithm", "ChecksumType"];
-
 /// One object of a page.
 struct Row<'d> {
     listed: Listed,
@@ -46,115 +43,139 @@ pub async fn list_objects(call: Call) -> Result<Response<Body>, Error> {
     let response = succeeded(vault.backend.call(call.forward()).await?).await?;
     let (parts, page) = response.into_parts();
     let page = collect(page, vault.config.limits.xml_body).await?;
-    let bucket = call.bucket()?;
-    let rows = read(&page)?;
-    let shown = resolve(&vault, bucket, &call.signer(), rows).await?;
-    let page = write(&page, &shown)?;
+    let document = Document::parse(&page).map_err(|e| e.of_backend())?;
+    let rows = rows(&document)?;
+    let shown = resolve(&vault, call.bucket()?, &call.signer(), &rows).await?;
+    let page = write(&document, &rows, &shown);
     let mut response = edited(Response::from_parts(parts, body::empty()));
     response.headers_mut().remove(header::CONTENT_LENGTH);
     *response.body_mut() = body::full(page);
     Ok(response)
 }
 
-/// Key, version, backend `ETag` and sealed length of every object on a page.
-fn read(page: &[u8]) -> Result<Vec<(Listed, u64)>, Error> {
-    let document = Document::parse(page).map_err(|e| e.of_backend())?;
-    Ok(rows(&document)?.into_iter().map(|row| (row.listed, row.length)).collect())
-}
-
+/// Every object on a page.
 fn rows<'d>(document: &'d Document<'d>) -> Result<Vec<Row<'d>>, Error> {
     let root = document.root();
     let encoded = root.child_text("EncodingType").map_err(|e| e.of_backend())?.as_deref() == Some("url");
     let mut rows = Vec::new();
     for element in root.children().filter(|e| matches!(e.name(), "Contents" | "Version")) {
-        let text = |name: &str| element.child_text(name).map_err(|e| e.of_backend());
-        let missing = || Error::Protocol("an entry of a listing without key, size or ETag".into());
-        let key = text("Key")?.ok_or_else(missing)?;
+        let (mut key, mut length, mut backend_etag, mut version_id) = (None, None, None, None);
+        for child in element.children() {
+            let text = || child.text().map_err(|e| e.of_backend());
+            match child.name() {
+                "Key" => key = Some(text()?),
+                "Size" => length = text()?.trim().parse().ok(),
+                "ETag" => backend_etag = Some(text()?.trim_matches('"').to_owned()),
+                "VersionId" => version_id = Some(text()?.into_owned()),
+                _ => {}
+            }
+        }
+        let (Some(key), Some(length), Some(backend_etag)) = (key, length, backend_etag) else {
+            return Err(Error::Protocol("an entry of a listing without key, size or ETag".into()));
+        };
         // In form encoding a space is a plus sign.
         let key = if encoded { decode(&key.replace('+', "%20"))? } else { key.into_owned() };
-        let length = text("Size")?.and_then(|s| s.trim().parse().ok()).ok_or_else(missing)?;
-        let backend_etag = text("ETag")?.ok_or_else(missing)?.trim_matches('"').to_owned();
-        let version_id = text("VersionId")?.map(std::borrow::Cow::into_owned);
         rows.push(Row { listed: Listed { key, version_id, backend_etag }, length, element });
     }
     Ok(rows)
 }
 
-async fn resolve(
-    vault: &Arc<Vault>,
-    bucket: &str,
-    signer: &Signer,
-    rows: Vec<(Listed, u64)>,
-) -> Result<Vec<Shown>, Error> {
-    let listed: Vec<Listed> = rows.iter().map(|(listed, _)| listed.clone()).collect();
-    let known = match vault.sidecar.listed(bucket, &listed).await {
-        Ok(known) => known,
-        // The objects say all of it themselves: a sidecar that fails makes a LIST slow, not wrong.
-        Err(e) => {
-            tracing::warn!(error = %e, "sidecar read failed");
-            vec![None; listed.len()]
+async fn resolve(vault: &Arc<Vault>, bucket: &str, signer: &Signer, rows: &[Row<'_>]) -> Result<Vec<Shown>, Error> {
+    // Memory first; the sidecar is asked once for all the rest.
+    let mut known: Vec<Option<Facts>> = rows.iter().map(|row| in_memory(vault, bucket, &row.listed)).collect();
+    let unknown: Vec<usize> = (0..rows.len()).filter(|&i| known[i].is_none()).collect();
+    if !unknown.is_empty() {
+        let asked: Vec<Listed> = unknown.iter().map(|&i| rows[i].listed.clone()).collect();
+        match vault.sidecar.listed(bucket, &asked).await {
+            Ok(answers) => unknown.iter().zip(answers).for_each(|(&i, facts)| known[i] = facts),
+            // The objects say all of it themselves: a sidecar that fails makes a LIST slow, not wrong.
+            Err(e) => tracing::warn!(error = %e, "sidecar read failed"),
         }
-    };
+    }
     let migrating = vault.config.bucket(bucket).state == State::Migrating;
-    let rows = rows.into_iter().zip(known);
-    stream::iter(
-        rows.map(|((listed, sealed_length), facts)| {
-            row(vault, bucket, signer, listed, sealed_length, facts, migrating)
-        }),
-    )
-    .buffered(vault.config.limits.list_heal_parallelism)
-    .collect::<Vec<Result<Shown, Error>>>()
-    .await
-    .into_iter()
-    .collect()
+    let mut shown = Vec::with_capacity(rows.len());
+    let mut to_look_at = Vec::new();
+    for (index, (row, facts)) in rows.iter().zip(known).enumerate() {
+        shown.push(match at_once(vault, bucket, row, facts, migrating) {
+            Some(at_once) => at_once,
+            None => {
+                to_look_at.push((index, row.listed.clone()));
+                Shown::AsItIs
+            }
+        });
+    }
+    let looks = to_look_at.into_iter().map(|(index, listed)| {
+        let at = ObjectAt { bucket: bucket.to_owned(), key: listed.key, version_id: listed.version_id };
+        let source = Source::at(vault, at, signer.clone());
+        async move { (index, look(&source, &listed.backend_etag, migrating).await) }
+    });
+    let mut looks = stream::iter(looks).buffer_unordered(vault.config.limits.list_heal_parallelism);
+    while let Some((index, seen)) = looks.next().await {
+        shown[index] = match seen? {
+            // It could not be read; its size is known all the same.
+            Shown::AsItIs if !migrating => unreadable(&rows[index]),
+            seen => seen,
+        };
+    }
+    Ok(shown)
 }
 
-async fn row(
-    vault: &Arc<Vault>,
-    bucket: &str,
-    signer: &Signer,
-    listed: Listed,
-    sealed_length: u64,
-    facts: Option<Facts>,
-    migrating: bool,
-) -> Result<Shown, Error> {
-    let by_length = keys::length::plaintext_object_len(sealed_length);
-    if let Some(facts) = facts.filter(|f| Some(f.length) == by_length) {
-        return Ok(Shown::Sealed { length: facts.length, etag: facts.etag_string() });
-    }
+/// What memory knows of a row, without its part table.
+fn in_memory(vault: &Vault, bucket: &str, listed: &Listed) -> Option<Facts> {
+    let at = ObjectAt { bucket: bucket.to_owned(), key: listed.key.clone(), version_id: listed.version_id.clone() };
+    let record = vault.known.sealed(&at, &listed.backend_etag)?;
+    let Facts { length, etag, checksum, part_count, first_number, first_prefix, .. } = record.facts;
+    Some(Facts { length, etag, checksum, part_count, first_number, first_prefix, parts: Vec::new() })
+}
+
+/// What needs no look at the object itself.
+fn at_once(vault: &Vault, bucket: &str, row: &Row<'_>, facts: Option<Facts>, migrating: bool) -> Option<Shown> {
     // A length that no sealed object has.
-    let Some(length) = by_length else { return Ok(Shown::AsItIs) };
-    let at = ObjectAt { bucket: bucket.to_owned(), key: listed.key, version_id: listed.version_id };
-    if migrating && vault.known.is_plain(&at, &listed.backend_etag) {
-        return Ok(Shown::AsItIs);
+    let Some(length) = keys::length::plaintext_object_len(row.length) else { return Some(Shown::AsItIs) };
+    if let Some(facts) = facts.filter(|f| f.length == length) {
+        return Some(Shown::Sealed { length, etag: facts.etag_string() });
     }
-    match Source::at(vault, at, signer.clone()).look(super::head::SUFFIX, true).await {
+    let at =
+        ObjectAt { bucket: bucket.to_owned(), key: row.listed.key.clone(), version_id: row.listed.version_id.clone() };
+    (migrating && vault.known.is_plain(&at, &row.listed.backend_etag)).then_some(Shown::AsItIs)
+}
+
+async fn look(source: &Source, backend_etag: &str, migrating: bool) -> Result<Shown, Error> {
+    match source.look(super::head::SUFFIX, true).await {
         // Replaced since the page was made, perhaps: then this is what is there now.
         Ok(Look::Sealed(sealed)) => Ok(Shown::Sealed { length: sealed.facts.length, etag: sealed.facts.etag_string() }),
         Ok(Look::Plain(_)) => Ok(Shown::AsItIs),
         Err(e @ (Error::Backend(_) | Error::Internal(_))) => Err(e),
         // One object that cannot be opened must not hide the others; a GET of it says what is wrong.
         Err(e) => {
-            tracing::warn!(error = %e, "an object of a listing could not be read");
-            Ok(if migrating { Shown::AsItIs } else { Shown::Sealed { length, etag: listed.backend_etag } })
+            tracing::warn!(error = %e, backend_etag, migrating, "an object of a listing could not be read");
+            Ok(Shown::AsItIs)
         }
     }
 }
 
-fn write(page: &[u8], shown: &[Shown]) -> Result<Vec<u8>, Error> {
-    let document = Document::parse(page).map_err(|e| e.of_backend())?;
+/// A row of a `sealed` bucket that could not be read: deleted meanwhile, or not to be opened. The length says its size; its `ETag` is
+/// none that any client takes for an MD5.
+fn unreadable(row: &Row<'_>) -> Shown {
+    match keys::length::plaintext_object_len(row.length) {
+        Some(length) => Shown::Sealed { length, etag: format!("{}-1", row.listed.backend_etag.replace('-', "")) },
+        None => Shown::AsItIs,
+    }
+}
+
+fn write(document: &Document<'_>, rows: &[Row<'_>], shown: &[Shown]) -> Vec<u8> {
     let mut edits = document.edit();
-    for (row, shown) in rows(&document)?.into_iter().zip(shown) {
+    for (row, shown) in rows.iter().zip(shown) {
         let Shown::Sealed { length, etag } = shown else { continue };
-        if let Some(e) = row.element.child("Size") {
-            edits.set_text(e, &length.to_string());
-        }
-        if let Some(e) = row.element.child("ETag") {
-            edits.set_text(e, &format!("\"{etag}\""));
-        }
-        for e in row.element.children().filter(|e| OF_CIPHERTEXT.contains(&e.name())) {
-            edits.remove(e);
+        for e in row.element.children() {
+            match e.name() {
+                "Size" => edits.set_text(e, &length.to_string()),
+                "ETag" => edits.set_text(e, &format!("\"{etag}\"")),
+                // They describe the ciphertext.
+                "ChecksumAlgorithm" | "ChecksumType" => edits.remove(e),
+                _ => {}
+            }
         }
     }
-    Ok(edits.finish())
+    edits.finish()
 }

@@ -198,6 +198,17 @@ fn is_unanswered(attempt: &PartAttempt) -> bool {
     attempt.backend_etag.starts_with('?')
 }
 
+/// Whether there is no doubt what is held of a part: one answered attempt at the backend and no other, or only stashed ones.
+pub fn is_certain(attempts: &[PartAttempt], number: u16) -> bool {
+    let of_part = || attempts.iter().filter(|a| a.number == number);
+    let at_backend = || of_part().filter(|a| a.stash.is_none());
+    match at_backend().count() {
+        0 => of_part().any(|a| !is_unanswered(a)),
+        1 => at_backend().all(|a| !is_unanswered(a)),
+        _ => false,
+    }
+}
+
 /// The attempts without the rows that an answer has made superfluous.
 pub fn settled(attempts: Vec<PartAttempt>) -> Vec<PartAttempt> {
     let answered: HashSet<keys::object::Prefix> =

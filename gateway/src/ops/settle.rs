@@ -21,8 +21,8 @@ const EVERY: Duration = Duration::from_mins(1);
 /// How many rows it takes at a time.
 const BATCH: u32 = 500;
 
-/// How many uploads of clients are asked about at start.
-const UPLOADS: u32 = 100_000;
+/// How many uploads are looked at in one pass.
+const UPLOADS: u32 = 10_000;
 /// How long a stashed part is kept of which the sidecar knows nothing: another gateway over the same system bucket, with a sidecar
 /// of its own, may know it. Longer than an upload lasts.
 const UNKNOWN_STASH_MS: i64 = 30 * 24 * 3600 * 1000;
@@ -68,7 +68,7 @@ pub async fn pass(vault: &Arc<Vault>, before_ms: i64) -> Result<(), Error> {
             break;
         }
     }
-    for upload in vault.sidecar.stale_uploads(before_ms, BATCH).await? {
+    for upload in vault.sidecar.stale_uploads(before_ms, UPLOADS).await? {
         if upload.upload_id.is_empty()
             && let Err(e) = drop_own_upload(vault, &upload).await
         {

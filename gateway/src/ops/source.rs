@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
-use keys::object::{Facts, RangeOpener, Suffix, TRAILER_LEN};
+use keys::object::{ETag, Facts, RangeOpener, Suffix, TRAILER_LEN};
 
 use super::stored::{Look, Plain, Sealed, Stored, answered, unsealed};
 use super::{Call, etag_of, range};
@@ -117,6 +117,11 @@ impl Source {
                 return self.plain(headers, &bytes, total).await;
             };
             if let Some(facts) = stored.known_facts(&self.vault, need_table).await {
+                return Ok(Look::Sealed(Box::new(Sealed { stored, facts, suffix: bytes })));
+            }
+            if bytes.is_empty() {
+                // Archived: not a byte of it can be read, but its length says that of its plaintext.
+                let facts = opaque_facts(&stored)?;
                 return Ok(Look::Sealed(Box::new(Sealed { stored, facts, suffix: bytes })));
             }
             match keys::object::open_suffix(&stored.object, &bytes, total, need_table)? {
@@ -241,6 +246,21 @@ impl Source {
     pub fn vault(&self) -> &Arc<Vault> {
         &self.vault
     }
+}
+
+/// What can be said of a sealed object of which no byte can be read: its length, and an `ETag` that stays the same.
+fn opaque_facts(stored: &Stored) -> Result<Facts, Error> {
+    let length = keys::length::plaintext_object_len(stored.total)
+        .ok_or(keys::Error::Inconsistent("no sealed object has this length"))?;
+    Ok(Facts {
+        length,
+        etag: ETag::Opaque(stored.oid().0),
+        checksum: None,
+        part_count: 1,
+        first_number: 1,
+        first_prefix: [0; 56],
+        parts: Vec::new(),
+    })
 }
 
 /// A plaintext stream.

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use http::{HeaderMap, HeaderName, Response, StatusCode, header};
 use keys::Oid;
 use keys::header::Header;
-use keys::object::{Facts, HEADER_NAME, ObjectKey};
+use keys::object::{Facts, ObjectKey};
 use s3s::S3ErrorCode;
 
 use super::etag_of;
@@ -43,8 +43,7 @@ impl Stored {
         headers: HeaderMap,
         total: u64,
     ) -> Result<Option<Self>, Error> {
-        let Some(value) = headers.get(HEADER_NAME) else { return Ok(None) };
-        let header = Header::decode(value.as_bytes())?;
+        let Some(header) = Header::find(pairs(&headers))? else { return Ok(None) };
         let kek = vault.keys.by_id(&asked.bucket, header.kek_id).await?;
         let digest = keys::metadata::digest(pairs(&headers), header.mask);
         let object = kek.unwrap(&asked.key, &header, digest)?;

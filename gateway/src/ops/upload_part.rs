@@ -82,6 +82,12 @@ async fn write_part(
     intake: Intake,
 ) -> Result<PartAttempt, Error> {
     let declared = intake.length();
+    if declared.is_none_or(|length| waits_in_stash(length, number)) {
+        // The backend is not asked for a stashed part, so it is asked whether there still is such an upload.
+        let query = format!("max-parts=1&uploadId={}", query_value(&upload.backend_id));
+        let asked = request.template().request(http::Method::GET, query);
+        succeeded(vault.backend.call(asked).await?).await?;
+    }
     let sealer = PartSealer::new(&upload.object, number)?;
     let prefix = sealer.prefix();
     let attempted: Attempted = Arc::default();
@@ -108,11 +114,6 @@ async fn write_part(
     };
     vault.metrics.sealed(length);
     let stash = waits_in_stash(length, number).then_some(stash_key);
-    if stash.is_some() {
-        // The backend is not asked for a stashed part, so it is asked whether there still is such an upload.
-        let query = format!("max-parts=1&uploadId={}", query_value(&upload.backend_id));
-        succeeded(vault.backend.call(request.template().request(http::Method::GET, query)).await?).await?;
-    }
     let request = match &stash {
         Some(key) => BackendRequest::new(http::Method::PUT, path(vault.reserved.system_bucket(), key), Signer::Gateway),
         None => request.query(format!("partNumber={number}&uploadId={}", query_value(&upload.backend_id))),

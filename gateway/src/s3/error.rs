@@ -153,12 +153,14 @@ impl Error {
                 "The object store behind the gateway cannot be reached or did not answer in time. Try again.".into(),
                 Fault::Backend,
             ),
-            Self::Sealed(e) => (
-                e.s3_code().into(),
-                StatusCode::INTERNAL_SERVER_ERROR,
-                e.client_message().into(),
-                Fault::Backend,
-            ),
+            Self::Sealed(e) => {
+                let (status, fault) = match e.s3_code() {
+                    "ServiceUnavailable" => (StatusCode::SERVICE_UNAVAILABLE, Fault::Backend),
+                    "EntityTooLarge" => (StatusCode::BAD_REQUEST, Fault::Client),
+                    _ => (StatusCode::INTERNAL_SERVER_ERROR, Fault::Backend),
+                };
+                (e.s3_code().into(), status, e.client_message().into(), fault)
+            }
             Self::Stripped => (
                 "InvalidObjectState".into(),
                 StatusCode::INTERNAL_SERVER_ERROR,

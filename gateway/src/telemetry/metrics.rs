@@ -30,10 +30,7 @@ pub struct Metrics {
     backend_retries: Counter,
     sealed: Counter,
     opened: Counter,
-    caches: [[Counter; 2]; 2],
-    sidecar_commits: Counter,
-    sidecar_rows: Counter,
-    sidecar_duration: Histogram,
+    caches: [[Counter; 2]; 1],
     integrity_failures: Family<ReasonLabel, Counter>,
 }
 
@@ -174,8 +171,6 @@ impl BackendOutcome {
 pub enum Cache {
     /// Object facts.
     Facts,
-    /// Unwrapped KEKs.
-    Kek,
 }
 
 impl Metrics {
@@ -199,9 +194,6 @@ impl Metrics {
             sealed: Counter::default(),
             opened: Counter::default(),
             caches: Default::default(),
-            sidecar_commits: Counter::default(),
-            sidecar_rows: Counter::default(),
-            sidecar_duration: latency(),
             integrity_failures: Family::default(),
         };
         metrics.register();
@@ -240,18 +232,10 @@ impl Metrics {
     fn register_inside(&self, r: &mut Registry) {
         r.register_with_unit("sealed", "Plaintext bytes sealed", Unit::Bytes, self.sealed.clone());
         r.register_with_unit("opened", "Plaintext bytes opened", Unit::Bytes, self.opened.clone());
-        for (name, [misses, hits]) in ["facts", "kek"].into_iter().zip(&self.caches) {
+        for (name, [misses, hits]) in ["facts"].into_iter().zip(&self.caches) {
             r.register(format!("cache_{name}_hits"), "Cache look-ups answered", hits.clone());
             r.register(format!("cache_{name}_misses"), "Cache look-ups not answered", misses.clone());
         }
-        r.register("sidecar_commits", "Commits of the metadata database", self.sidecar_commits.clone());
-        r.register("sidecar_writes", "Writes in those commits", self.sidecar_rows.clone());
-        r.register_with_unit(
-            "sidecar_commit_duration",
-            "Duration of a commit",
-            Unit::Seconds,
-            self.sidecar_duration.clone(),
-        );
         r.register(
             "integrity_failures",
             "Stored objects that could not be trusted; any is a reason to look",
@@ -305,13 +289,6 @@ impl Metrics {
     /// A cache was asked.
     pub fn cache(&self, cache: Cache, hit: bool) {
         self.caches[cache as usize][usize::from(hit)].inc();
-    }
-
-    /// The sidecar committed `writes` together.
-    pub fn sidecar_commit(&self, writes: u64, elapsed: Duration) {
-        self.sidecar_commits.inc();
-        self.sidecar_rows.inc_by(writes);
-        self.sidecar_duration.observe(elapsed.as_secs_f64());
     }
 
     /// A stored object could not be trusted. `reason`: a word of ours, never outside text.
@@ -391,9 +368,8 @@ mod tests {
         metrics.operation("Nonsense").answered(StatusCode::BAD_REQUEST, Some(Fault::Client), Duration::ZERO);
         metrics.backend_done(&Method::PUT, BackendOutcome::Status(StatusCode::OK), Duration::from_millis(2));
         metrics.backend_done(&Method::PUT, BackendOutcome::Timeout, Duration::from_millis(2));
-        metrics.cache(Cache::Kek, true);
+        metrics.cache(Cache::Facts, true);
         metrics.integrity_failure("commitment");
-        metrics.sidecar_commit(7, Duration::from_millis(1));
         let guard = metrics.in_flight();
 
         let text = metrics.encode().unwrap();
@@ -406,10 +382,9 @@ mod tests {
             "data_vault_requests_in_flight 1",
             "data_vault_backend_requests_total{method=\"PUT\",outcome=\"2xx\"} 1",
             "data_vault_backend_requests_total{method=\"PUT\",outcome=\"timeout\"} 1",
-            "data_vault_cache_kek_hits_total 1",
+            "data_vault_cache_facts_hits_total 1",
             "data_vault_cache_facts_hits_total 0",
             "data_vault_integrity_failures_total{reason=\"commitment\"} 1",
-            "data_vault_sidecar_writes_total 7",
         ] {
             assert!(text.lines().any(|l| l == line), "{line}\nis not in\n{text}");
         }
