@@ -101,7 +101,7 @@ impl KekStore for SystemBucketKeks {
             Ok(Some(document)) => match KekRecord::from_json(&document) {
                 Ok(record) => return Ok(Some(record)),
                 Err(e) => {
-                    tracing::warn!(error = %e, "a KEK record in the sidecar is damaged; the system bucket is asked")
+                    tracing::warn!(error = %e, "a KEK record in the sidecar is damaged; the system bucket is asked");
                 }
             },
             Ok(None) => {}

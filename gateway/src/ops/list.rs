@@ -96,13 +96,11 @@ async fn resolve(vault: &Arc<Vault>, bucket: &str, signer: &Signer, rows: &[Row<
     let mut shown = Vec::with_capacity(rows.len());
     let mut to_look_at = Vec::new();
     for (index, (row, facts)) in rows.iter().zip(known).enumerate() {
-        shown.push(match at_once(vault, bucket, row, facts, migrating) {
-            Some(at_once) => at_once,
-            None => {
-                to_look_at.push((index, row.listed.clone()));
-                Shown::AsItIs
-            }
-        });
+        let at_once = at_once(vault, bucket, row, facts, migrating);
+        if at_once.is_none() {
+            to_look_at.push((index, row.listed.clone()));
+        }
+        shown.push(at_once.unwrap_or(Shown::AsItIs));
     }
     let looks = to_look_at.into_iter().map(|(index, listed)| {
         let at = ObjectAt { bucket: bucket.to_owned(), key: listed.key, version_id: listed.version_id };

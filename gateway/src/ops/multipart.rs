@@ -226,30 +226,52 @@ pub fn held(attempts: Vec<PartAttempt>, backend: Option<&HashMap<u16, (String, S
     for attempt in attempts {
         by_number.entry(attempt.number).or_default().push(attempt);
     }
-    by_number.into_iter().filter_map(|(number, attempts)| current(attempts, backend.map(|b| b.get(&number)))).collect()
+    by_number
+        .into_iter()
+        .filter_map(|(number, attempts)| {
+            let at_backend = match backend.map(|listed| listed.get(&number)) {
+                None => AtBackend::NotAsked,
+                Some(None) => AtBackend::Nothing,
+                Some(Some((etag, when))) => AtBackend::Holds(etag, when),
+            };
+            current(attempts, at_backend)
+        })
+        .collect()
 }
 
-/// Of the attempts at one part, oldest first. `backend`: what the backend holds of it, where it was asked.
-fn current(attempts: Vec<PartAttempt>, backend: Option<Option<&(String, String)>>) -> Option<HeldPart> {
-    let at_backend = |a: &PartAttempt| match backend {
-        None => !is_unanswered(a),
-        Some(held) => held.is_some_and(|(etag, _)| *etag == a.backend_etag),
-    };
+/// What the backend says of a part.
+#[derive(Clone, Copy)]
+enum AtBackend<'a> {
+    /// It was not asked.
+    NotAsked,
+    /// It holds none.
+    Nothing,
+    /// It holds the one of this `ETag`, since this time.
+    Holds(&'a str, &'a str),
+}
+
+/// Of the attempts at one part, oldest first, the one that counts.
+fn current(attempts: Vec<PartAttempt>, backend: AtBackend<'_>) -> Option<HeldPart> {
     let recorded = |attempt: PartAttempt| {
-        let last_modified = match backend.flatten() {
-            Some((etag, when)) if *etag == attempt.backend_etag => when.clone(),
+        let last_modified = match backend {
+            AtBackend::Holds(etag, when) if etag == attempt.backend_etag => when.to_owned(),
             _ => documents::timestamp(attempt.at_ms),
         };
         HeldPart { attempt, last_modified }
     };
-    let counts = |a: &PartAttempt| if a.stash.is_some() { !is_unanswered(a) } else { at_backend(a) };
-    let known = backend.flatten().is_none_or(|(etag, _)| attempts.iter().any(|a| a.backend_etag == *etag));
-    if let (false, Some((etag, _))) = (known, backend.flatten()) {
+    if let AtBackend::Holds(etag, _) = backend
+        && !attempts.iter().any(|a| a.backend_etag == etag)
+    {
         let mut unanswered = attempts.iter().filter(|a| a.stash.is_none() && is_unanswered(a));
         if let (Some(only), None) = (unanswered.next(), unanswered.next()) {
-            return Some(recorded(PartAttempt { backend_etag: etag.clone(), ..only.clone() }));
+            return Some(recorded(PartAttempt { backend_etag: etag.to_owned(), ..only.clone() }));
         }
     }
+    let counts = |a: &PartAttempt| match (&a.stash, backend) {
+        (Some(_), _) | (None, AtBackend::NotAsked) => !is_unanswered(a),
+        (None, AtBackend::Nothing) => false,
+        (None, AtBackend::Holds(etag, _)) => etag == a.backend_etag,
+    };
     attempts.into_iter().rev().find(counts).map(recorded)
 }
 
