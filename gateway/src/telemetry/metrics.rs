@@ -383,7 +383,7 @@ mod tests {
             "data_vault_backend_requests_total{method=\"PUT\",outcome=\"2xx\"} 1",
             "data_vault_backend_requests_total{method=\"PUT\",outcome=\"timeout\"} 1",
             "data_vault_cache_facts_hits_total 1",
-            "data_vault_cache_facts_hits_total 0",
+            "data_vault_cache_facts_misses_total 0",
             "data_vault_integrity_failures_total{reason=\"commitment\"} 1",
         ] {
             assert!(text.lines().any(|l| l == line), "{line}\nis not in\n{text}");
