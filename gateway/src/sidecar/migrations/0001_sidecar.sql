@@ -1,34 +1,30 @@
 -- Times are milliseconds since the Unix epoch. Object ids and KEK ids are 16 bytes. No version id is ''.
 
--- `seq` grows with every recording. The part table stands last: it may be megabytes, and a listing never reads it.
+-- `seq` grows with every recording. Rows stand in the order of listings, so that a page of one is read from neighbouring pages and
+-- a recording changes one. The part table stands last: it may be megabytes, and a listing never reads it.
 CREATE TABLE objects (
-    seq                INTEGER PRIMARY KEY,
-    bucket             TEXT    NOT NULL,
-    key                TEXT    NOT NULL,
-    version_id         TEXT    NOT NULL,
-    backend_etag       TEXT    NOT NULL,
-    oid                BLOB    NOT NULL,
-    kek_id             BLOB    NOT NULL,
-    length             INTEGER NOT NULL CHECK (length >= 0),
-    etag_kind          INTEGER NOT NULL, -- 1 MD5, 2 multipart, 3 opaque
-    etag               BLOB    NOT NULL,
-    checksum_algorithm INTEGER,          -- 1 CRC-32, 2 CRC-32C, 3 CRC-64/NVME, 4 SHA-1, 5 SHA-256
-    checksum_kind      INTEGER,          -- 1 full object, 2 composite
-    checksum           BLOB,
-    part_count         INTEGER NOT NULL CHECK (part_count BETWEEN 1 AND 10000),
-    first_number       INTEGER NOT NULL, -- part number of the first part
-    first_prefix       BLOB    NOT NULL, -- salt (24) and commitment (32) of the first part
-    principal          TEXT,
-    recorded_at_ms     INTEGER NOT NULL,
-    scrub              TEXT    NOT NULL,
-    parts              BLOB    NOT NULL, -- 128 bytes a part
-    UNIQUE (bucket, key, version_id)
-) STRICT;
-CREATE INDEX objects_by_backend_etag ON objects (bucket, key, backend_etag);
+    bucket         TEXT    NOT NULL,
+    key            TEXT    NOT NULL,
+    version_id     TEXT    NOT NULL,
+    seq            INTEGER NOT NULL,
+    backend_etag   TEXT    NOT NULL,
+    principal      TEXT,
+    recorded_at_ms INTEGER NOT NULL,
+    scrub          TEXT    NOT NULL,
+    oid            BLOB    NOT NULL,
+    kek_id         BLOB    NOT NULL,
+    -- The SUMMARY of docs/format.md. It begins with the plaintext length: no object has 2^63 bytes.
+    facts          BLOB    NOT NULL CHECK (length(facts) = 128 AND facts < x'80'),
+    parts          BLOB    NOT NULL, -- rows of the TABLE, 128 bytes a part
+    PRIMARY KEY (bucket, key, version_id)
+) STRICT, WITHOUT ROWID;
+-- Listings without version ids: where there are no versions, the one row of the key is it.
+CREATE INDEX objects_by_backend_etag ON objects (bucket, key, backend_etag) WHERE version_id <> '';
 
--- AUTOINCREMENT: the id of a dropped intent is never given out again, so settling an old one cannot hit a new one.
+-- As many rows as there are writes under way, and what crashes left: no index, so that a write changes one page. While the process
+-- lives the id of a dropped intent is never given out again, so settling an old one cannot hit a new one.
 CREATE TABLE intents (
-    id            INTEGER PRIMARY KEY AUTOINCREMENT,
+    id            INTEGER PRIMARY KEY,
     bucket        TEXT    NOT NULL,
     key           TEXT    NOT NULL,
     oid           BLOB    NOT NULL,
@@ -37,7 +33,6 @@ CREATE TABLE intents (
     request_id    TEXT    NOT NULL,
     started_at_ms INTEGER NOT NULL
 ) STRICT;
-CREATE INDEX intents_by_age ON intents (started_at_ms);
 
 CREATE TABLE lineage (
     seq            INTEGER PRIMARY KEY,
@@ -72,7 +67,7 @@ CREATE TABLE part_attempts (
     number       INTEGER NOT NULL CHECK (number BETWEEN 1 AND 10000),
     backend_etag TEXT    NOT NULL,
     stash        TEXT,
-    entry        BLOB    NOT NULL, -- 128 bytes, as in objects.parts
+    entry        BLOB    NOT NULL, -- 128 bytes, a row of objects.parts
     at_ms        INTEGER NOT NULL,
     UNIQUE (oid, number, backend_etag)
 ) STRICT;

@@ -4,6 +4,7 @@
 //! small pool of connections reads.
 
 mod change;
+mod group;
 mod row;
 #[cfg(test)]
 mod tests;
@@ -24,7 +25,8 @@ use sqlx::{ConnectOptions, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use self::change::Change;
+use self::change::{Change, Rare};
+use self::group::Counters;
 use self::writer::{Write, Writer};
 use super::{
     Intent, IntentId, LineageEdge, Listed, ObjectAt, ObjectRecord, PartAttempt, Sidecar, SidecarError, UploadRecord,
@@ -96,7 +98,9 @@ impl SqliteSidecar {
             .busy_timeout(BUSY_TIMEOUT)
             .pragma("journal_size_limit", LOG_LIMIT)
             .disable_statement_logging();
-        let db = connect_and_migrate(&connect).await.map_err(|e| e.of(&path))?;
+        let mut db = connect_and_migrate(&connect).await.map_err(|e| e.of(&path))?;
+        group::prepare(&mut db).await?;
+        let counters = Counters::of(&mut db).await?;
         let readers = open_readers(connect, options.readers.max(1)).await?;
 
         let (writes, queue) = mpsc::channel(options.queue.max(1));
@@ -105,6 +109,7 @@ impl SqliteSidecar {
         let closed = CancellationToken::new();
         let task = Writer {
             db,
+            counters,
             queue,
             max_batch: options.max_batch.max(1),
             commits: Arc::clone(&commits),
@@ -253,8 +258,9 @@ impl Sidecar for SqliteSidecar {
     async fn object(&self, at: &ObjectAt) -> Result<Option<ObjectRecord>, SidecarError> {
         // The null version is recorded under no version id while its bucket is unversioned, under `null` after.
         sqlx::query(
-            "SELECT * FROM objects WHERE seq = (SELECT max(seq) FROM objects WHERE bucket = ?1 AND key = ?2 \
-             AND (?3 = '' OR version_id = ?3 OR (?3 = 'null' AND version_id = '')))",
+            "SELECT * FROM objects WHERE bucket = ?1 AND key = ?2 AND version_id = (SELECT version_id FROM objects \
+             WHERE bucket = ?1 AND key = ?2 AND (?3 = '' OR version_id = ?3 OR (?3 = 'null' AND version_id = '')) \
+             ORDER BY seq DESC LIMIT 1)",
         )
         .bind(&at.bucket)
         .bind(&at.key)
@@ -272,25 +278,30 @@ impl Sidecar for SqliteSidecar {
             return Ok(answers);
         }
         let asked = json(rows.iter().map(|row| (&row.key, &row.version_id, &row.backend_etag)))?;
+        // All answers in one row, since each row and each column of one has its price.
         let found = sqlx::query(
-            "SELECT asked.key AS position, length, etag_kind, etag, checksum_algorithm, checksum_kind, checksum, \
-             part_count, first_number, first_prefix \
-             FROM json_each(?2) AS asked CROSS JOIN objects AS o INDEXED BY objects_by_backend_etag \
-             ON o.bucket = ?1 AND o.key = asked.value ->> 0 AND o.backend_etag = asked.value ->> 2 \
-             WHERE asked.value ->> 1 IS NULL OR o.version_id = asked.value ->> 1 \
-             OR (o.version_id = '' AND asked.value ->> 1 = 'null')",
+            "WITH asked (position, key, version_id, backend_etag) AS MATERIALIZED \
+             (SELECT key, value ->> 0, value ->> 1, value ->> 2 FROM json_each(?2)) \
+             SELECT group_concat(position) AS positions, CAST(group_concat(facts, '') AS BLOB) AS facts FROM ( \
+             SELECT position, facts FROM asked CROSS JOIN objects AS o \
+             ON o.bucket = ?1 AND o.key = asked.key AND o.version_id = '' AND o.backend_etag = asked.backend_etag \
+             WHERE asked.version_id IS NULL OR asked.version_id = 'null' \
+             UNION ALL \
+             SELECT position, facts FROM asked CROSS JOIN objects AS o INDEXED BY objects_by_backend_etag \
+             ON o.bucket = ?1 AND o.key = asked.key AND o.version_id <> '' AND o.backend_etag = asked.backend_etag \
+             WHERE asked.version_id IS NULL OR o.version_id = asked.version_id)",
         )
         .bind(bucket)
         .bind(asked)
-        .fetch_all(&self.readers)
+        .fetch_one(&self.readers)
         .await?;
-        for found in &found {
-            match row::facts_without_parts(found) {
-                Ok(facts) => place(&mut answers, found, facts)?,
+        for (position, facts) in row::positions_and_facts(&found)? {
+            let slot =
+                answers.get_mut(position).ok_or_else(|| SidecarError::Damaged(format!("position: {position}")))?;
+            match Facts::decode(facts) {
+                Ok(facts) => *slot = Some(facts),
                 // As if there were none: one bad row must not fail the page, and reading the object replaces it.
-                Err(e) => {
-                    tracing::warn!(error = %e, bucket, "a sidecar row is left out of a listing");
-                }
+                Err(e) => tracing::warn!(error = %e, bucket, "a sidecar row is left out of a listing"),
             }
         }
         Ok(answers)
@@ -323,7 +334,7 @@ impl Sidecar for SqliteSidecar {
     }
 
     async fn upload_started(&self, upload: UploadRecord) -> Result<(), SidecarError> {
-        self.write(Change::UploadStarted(upload)).await?;
+        self.write(Change::Rare(Rare::UploadStarted(upload))).await?;
         Ok(())
     }
 
@@ -362,7 +373,7 @@ impl Sidecar for SqliteSidecar {
     }
 
     async fn part_attempt(&self, attempt: PartAttempt) -> Result<(), SidecarError> {
-        self.write(Change::PartAttempt(Box::new(attempt))).await?;
+        self.write(Change::Rare(Rare::PartAttempt(Box::new(attempt)))).await?;
         Ok(())
     }
 
@@ -377,13 +388,13 @@ impl Sidecar for SqliteSidecar {
     }
 
     async fn upload_ended(&self, oid: Oid) -> Result<(), SidecarError> {
-        self.write(Change::UploadEnded(oid)).await?;
+        self.write(Change::Rare(Rare::UploadEnded(oid))).await?;
         Ok(())
     }
 
     async fn keep_kek(&self, bucket: &str, kek_id: uuid::Uuid, document: Bytes) -> Result<(), SidecarError> {
         let bucket = bucket.to_owned();
-        self.write(Change::KeepKek { bucket, kek_id, document }).await?;
+        self.write(Change::Rare(Rare::KeepKek { bucket, kek_id, document })).await?;
         Ok(())
     }
 

@@ -1,14 +1,14 @@
 //! Rows to values and back.
 
 use keys::Oid;
-use keys::object::{Checksum, ChecksumAlgorithm, ChecksumKind, ETag, Facts, PartEntry};
+use keys::object::{Facts, PartEntry};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Decode, Row, Sqlite, Type};
 
 use crate::sidecar::{Intent, LineageEdge, ObjectAt, ObjectRecord, PartAttempt, SidecarError, UploadRecord};
 
-/// Length of one stored [`PartEntry`].
-pub(super) const ENTRY_LEN: usize = 128;
+/// Length of the `facts` column: [`Facts::encode`] up to its part table, which is the `parts` column.
+pub(super) const FACTS_LEN: usize = keys::object::ROW_LEN;
 
 /// The value of one column; a value of another type is damage.
 pub(super) fn column<'r, T>(row: &'r SqliteRow, name: &str) -> Result<T, SidecarError>
@@ -35,8 +35,8 @@ fn version(row: &SqliteRow, name: &str) -> Result<Option<String>, SidecarError> 
 }
 
 pub(super) fn object(row: &SqliteRow) -> Result<ObjectRecord, SidecarError> {
-    let mut facts = facts_without_parts(row)?;
-    facts.parts = decode_parts(column(row, "parts")?)?;
+    let facts: [u8; FACTS_LEN] = bytes(row, "facts")?;
+    let parts: &[u8] = column(row, "parts")?;
     Ok(ObjectRecord {
         at: ObjectAt {
             bucket: column(row, "bucket")?,
@@ -46,119 +46,25 @@ pub(super) fn object(row: &SqliteRow) -> Result<ObjectRecord, SidecarError> {
         backend_etag: column(row, "backend_etag")?,
         oid: Oid(bytes(row, "oid")?),
         kek_id: uuid::Uuid::from_bytes(bytes(row, "kek_id")?),
-        facts,
+        facts: Facts::decode(&[&facts, parts].concat()).map_err(|e| SidecarError::Damaged(format!("facts: {e}")))?,
         principal: column(row, "principal")?,
         recorded_at_ms: column(row, "recorded_at_ms")?,
         scrub: column(row, "scrub")?,
     })
 }
 
-pub(super) fn facts_without_parts(row: &SqliteRow) -> Result<Facts, SidecarError> {
-    let etag = bytes(row, "etag")?;
-    Ok(Facts {
-        length: column::<i64>(row, "length")?
-            .try_into()
-            .map_err(|_| SidecarError::Damaged("length: negative".into()))?,
-        etag: match column(row, "etag_kind")? {
-            1 => ETag::Md5(etag),
-            2 => ETag::Multipart(etag),
-            3 => ETag::Opaque(etag),
-            kind => return Err(SidecarError::Damaged(format!("etag_kind: {kind}"))),
-        },
-        checksum: match column(row, "checksum_algorithm")? {
-            None => None,
-            Some(algorithm) => Some(checksum(algorithm, column(row, "checksum_kind")?, column(row, "checksum")?)?),
-        },
-        part_count: column(row, "part_count")?,
-        first_number: column(row, "first_number")?,
-        first_prefix: bytes(row, "first_prefix")?,
-        parts: Vec::new(),
-    })
-}
-
-/// The `etag_kind` and `etag` columns.
-pub(super) fn etag_columns(etag: &ETag) -> (u8, &[u8]) {
-    match etag {
-        ETag::Md5(value) => (1, value),
-        ETag::Multipart(value) => (2, value),
-        ETag::Opaque(value) => (3, value),
+/// The answer to a listing: `positions` with commas between, the `facts` of each behind each other.
+pub(super) fn positions_and_facts(row: &SqliteRow) -> Result<Vec<(usize, &[u8; FACTS_LEN])>, SidecarError> {
+    let positions: Option<&str> = column(row, "positions")?;
+    let facts: Option<&[u8]> = column(row, "facts")?;
+    let positions = positions.unwrap_or_default().split_terminator(',').map(str::parse);
+    let positions: Vec<usize> =
+        positions.collect::<Result<_, _>>().map_err(|e| SidecarError::Damaged(format!("positions: {e}")))?;
+    let (facts, rest) = facts.unwrap_or_default().as_chunks();
+    if !rest.is_empty() || facts.len() != positions.len() {
+        return Err(SidecarError::Damaged(format!("{} positions, {} facts", positions.len(), facts.len())));
     }
-}
-
-/// `value`: at least as many bytes as the algorithm has.
-fn checksum(algorithm: u8, kind: u8, value: &[u8]) -> Result<Checksum, SidecarError> {
-    let algorithm = match algorithm {
-        1 => ChecksumAlgorithm::Crc32,
-        2 => ChecksumAlgorithm::Crc32c,
-        3 => ChecksumAlgorithm::Crc64Nvme,
-        4 => ChecksumAlgorithm::Sha1,
-        5 => ChecksumAlgorithm::Sha256,
-        _ => {
-            return Err(SidecarError::Damaged(format!("checksum algorithm: {algorithm}")));
-        }
-    };
-    let kind = match kind {
-        1 => ChecksumKind::FullObject,
-        2 => ChecksumKind::Composite,
-        _ => return Err(SidecarError::Damaged(format!("checksum kind: {kind}"))),
-    };
-    let len = algorithm.len();
-    let mut whole = [0; 32];
-    whole[..len].copy_from_slice(
-        value
-            .get(..len)
-            .ok_or_else(|| SidecarError::Damaged(format!("checksum: {} bytes instead of {len}", value.len())))?,
-    );
-    Ok(Checksum { algorithm, kind, value: whole })
-}
-
-/// `number u16 ‖ length u64 ‖ prefix 56 ‖ md5 16 ‖ checksum algorithm u8, 0 for none ‖ kind u8 ‖ value 32 ‖ zero 12`,
-/// integers big-endian.
-pub(super) fn encode_entry(entry: &PartEntry) -> [u8; ENTRY_LEN] {
-    let mut row = [0; ENTRY_LEN];
-    row[0..2].copy_from_slice(&entry.number.to_be_bytes());
-    row[2..10].copy_from_slice(&entry.length.to_be_bytes());
-    row[10..66].copy_from_slice(&entry.prefix);
-    row[66..82].copy_from_slice(&entry.md5);
-    if let Some(checksum) = &entry.checksum {
-        row[82] = checksum.algorithm as u8;
-        row[83] = checksum.kind as u8;
-        row[84..116].copy_from_slice(&checksum.value);
-    }
-    row
-}
-
-pub(super) fn decode_entry(row: &[u8; ENTRY_LEN]) -> Result<PartEntry, SidecarError> {
-    // The ranges are constants within the array.
-    fn at<const N: usize>(row: &[u8; ENTRY_LEN], from: usize) -> [u8; N] {
-        std::array::from_fn(|i| row[from + i])
-    }
-    Ok(PartEntry {
-        number: u16::from_be_bytes(at(row, 0)),
-        length: u64::from_be_bytes(at(row, 2)),
-        prefix: at(row, 10),
-        md5: at(row, 66),
-        checksum: match row[82] {
-            0 => None,
-            algorithm => Some(checksum(algorithm, row[83], &row[84..116])?),
-        },
-    })
-}
-
-pub(super) fn encode_parts(parts: &[PartEntry]) -> Vec<u8> {
-    let mut table = Vec::with_capacity(parts.len() * ENTRY_LEN);
-    for entry in parts {
-        table.extend_from_slice(&encode_entry(entry));
-    }
-    table
-}
-
-fn decode_parts(table: &[u8]) -> Result<Vec<PartEntry>, SidecarError> {
-    let (rows, rest) = table.as_chunks();
-    if !rest.is_empty() {
-        return Err(SidecarError::Damaged(format!("parts: {} bytes", table.len())));
-    }
-    rows.iter().map(decode_entry).collect()
+    Ok(positions.into_iter().zip(facts).collect())
 }
 
 pub(super) fn intent(row: &SqliteRow) -> Result<Intent, SidecarError> {
@@ -209,7 +115,7 @@ pub(super) fn attempt(row: &SqliteRow) -> Result<PartAttempt, SidecarError> {
         number: column(row, "number")?,
         backend_etag: column(row, "backend_etag")?,
         stash: column(row, "stash")?,
-        entry: decode_entry(&bytes(row, "entry")?)?,
+        entry: PartEntry::decode(&bytes(row, "entry")?).map_err(|e| SidecarError::Damaged(format!("entry: {e}")))?,
         at_ms: column(row, "at_ms")?,
     })
 }

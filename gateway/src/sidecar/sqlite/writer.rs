@@ -9,7 +9,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
-use super::change::Change;
+use super::change::{Change, Rare};
+use super::group::{Counters, Group};
 use crate::sidecar::SidecarError;
 
 /// How long an attempt whose upload is not known is kept. Longer than any client keeps an upload open.
@@ -23,7 +24,9 @@ type Outcome = Result<i64, SidecarError>;
 pub(super) type Write = (Change, oneshot::Sender<Outcome>);
 
 pub(super) struct Writer {
+    /// [Prepared](super::group::prepare).
     pub(super) db: SqliteConnection,
+    pub(super) counters: Counters,
     pub(super) queue: mpsc::Receiver<Write>,
     /// Most writes in one transaction.
     pub(super) max_batch: usize,
@@ -51,6 +54,11 @@ impl Writer {
                     if taken == 0 {
                         break;
                     }
+                    // Whoever is ready to write joins before the disk is made to wait for them.
+                    tokio::task::yield_now().await;
+                    while batch.len() < self.max_batch && let Ok(write) = self.queue.try_recv() {
+                        batch.push(write);
+                    }
                     let (changes, callers): (Vec<_>, Vec<_>) = batch.drain(..).unzip();
                     answer(callers, self.commit(&changes).await);
                 }
@@ -64,14 +72,19 @@ impl Writer {
     async fn sweep(&mut self) {
         let before = SystemTime::now() - ORPHAN_AGE;
         let before_ms = before.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_millis() as i64);
-        if let Err(e) = self.commit(&[Change::Sweep { before_ms }]).await {
+        if let Err(e) = self.commit(&[Change::Rare(Rare::Sweep { before_ms })]).await {
             tracing::warn!(error = %e, "orphaned part attempts could not be removed from the sidecar");
         }
     }
 
     /// One transaction over all changes. `Err`: none of them happened. `Ok`: one outcome each, those that are `Ok` durable.
     async fn commit(&mut self, changes: &[Change]) -> Result<Vec<Outcome>, Arc<sqlx::Error>> {
-        let done = self.transact(changes).await;
+        let mut done = self.commit_all(changes).await;
+        if done.is_err() {
+            // One write is bad. That is rare, so only now is every write given a savepoint of its own.
+            self.rollback().await;
+            done = self.commit_each(changes).await;
+        }
         if done.is_err() {
             self.rollback().await;
         } else {
@@ -80,42 +93,55 @@ impl Writer {
         done.map_err(Arc::new)
     }
 
-    async fn transact(&mut self, changes: &[Change]) -> Result<Vec<Outcome>, sqlx::Error> {
-        sqlx::query("BEGIN IMMEDIATE").execute(&mut self.db).await?;
-        let mut outcomes = self.apply(changes).await;
-        if outcomes.is_err() && changes.len() > 1 {
-            // One write is bad. That is rare, so only now is every write given a savepoint of its own.
-            self.rollback().await;
+    /// Where one group holds them all, its statement is the transaction.
+    async fn commit_all(&mut self, mut changes: &[Change]) -> Result<Vec<Outcome>, sqlx::Error> {
+        let group = Group::take(&mut changes, &mut self.counters);
+        let alone = changes.is_empty();
+        if !alone {
             sqlx::query("BEGIN IMMEDIATE").execute(&mut self.db).await?;
-            outcomes = self.apply_each(changes).await;
         }
-        let outcomes = outcomes?;
+        let mut answers = group.write(&mut self.db).await?;
+        if !alone {
+            answers.extend(self.apply(changes).await?);
+            sqlx::query("COMMIT").execute(&mut self.db).await?;
+        }
+        Ok(answers.into_iter().map(Ok).collect())
+    }
+
+    /// As [`Self::commit_all`], but a write that fails leaves the others be. `Err` where `SQLite` ended the whole transaction, as
+    /// it does on a full disk or an I/O error.
+    async fn commit_each(&mut self, changes: &[Change]) -> Result<Vec<Outcome>, sqlx::Error> {
+        sqlx::query("BEGIN IMMEDIATE").execute(&mut self.db).await?;
+        // Should another process have used the ids, all of them failed.
+        self.counters.intent = Counters::of(&mut self.db).await?.intent.max(self.counters.intent);
+        let mut outcomes = Vec::with_capacity(changes.len());
+        for change in changes {
+            sqlx::query("SAVEPOINT one").execute(&mut self.db).await?;
+            let answer = self.apply(std::slice::from_ref(change)).await;
+            if answer.is_err() {
+                sqlx::query("ROLLBACK TO one").execute(&mut self.db).await?;
+            }
+            sqlx::query("RELEASE one").execute(&mut self.db).await?;
+            outcomes.push(answer.map(|answer| answer.into_iter().sum()).map_err(SidecarError::from));
+        }
         sqlx::query("COMMIT").execute(&mut self.db).await?;
         Ok(outcomes)
     }
 
-    async fn apply(&mut self, changes: &[Change]) -> Result<Vec<Outcome>, sqlx::Error> {
-        let mut outcomes = Vec::with_capacity(changes.len());
-        for change in changes {
-            outcomes.push(Ok(change.apply(&mut self.db).await?));
-        }
-        Ok(outcomes)
-    }
-
-    /// As [`Self::apply`], but a write that fails leaves the others be. `Err` where `SQLite` ended the whole transaction, as it
-    /// does on a full disk or an I/O error.
-    async fn apply_each(&mut self, changes: &[Change]) -> Result<Vec<Outcome>, sqlx::Error> {
-        let mut outcomes = Vec::with_capacity(changes.len());
-        for change in changes {
-            sqlx::query("SAVEPOINT one").execute(&mut self.db).await?;
-            let outcome = change.apply(&mut self.db).await;
-            if outcome.is_err() {
-                sqlx::query("ROLLBACK TO one").execute(&mut self.db).await?;
+    /// Writes changes in their order inside the open transaction.
+    async fn apply(&mut self, mut changes: &[Change]) -> Result<Vec<i64>, sqlx::Error> {
+        let mut answers = Vec::with_capacity(changes.len());
+        while let Some((first, rest)) = changes.split_first() {
+            if let Change::Rare(rare) = first {
+                rare.apply(&mut self.db).await?;
+                answers.push(0);
+                changes = rest;
+            } else {
+                let group = Group::take(&mut changes, &mut self.counters);
+                answers.extend(group.write(&mut self.db).await?);
             }
-            sqlx::query("RELEASE one").execute(&mut self.db).await?;
-            outcomes.push(outcome.map_err(SidecarError::from));
         }
-        Ok(outcomes)
+        Ok(answers)
     }
 
     async fn rollback(&mut self) {

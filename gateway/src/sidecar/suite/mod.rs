@@ -7,12 +7,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::future::join_all;
 use keys::Oid;
-use keys::object::Facts;
+use keys::object::{Facts, PartEntry};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
-use self::samples::{any_record, attempt, bad_record, edge, listed, upload};
-pub(crate) use self::samples::{at, facts, intent, record};
+use self::samples::{any_record, attempt, bad_record, edge, listed, multipart, upload};
+pub(crate) use self::samples::{at, facts, intent, large_record, record};
 use super::{Listed, ObjectAt, ObjectRecord, Sidecar};
 
 /// Runs the suite. `$open`: an async function that gives an empty `Arc<dyn Sidecar>` and whatever must outlive it.
@@ -27,6 +27,8 @@ macro_rules! over {
             the_id_of_a_dropped_intent_is_not_used_again,
             a_refused_record_changes_nothing,
             a_refused_write_does_not_fail_its_neighbours,
+            a_refused_part_does_not_fail_the_writes_around_it,
+            queued_writes_take_effect_in_order,
             racing_records_of_one_key_leave_one,
             a_listing_is_answered_in_order,
             a_listing_without_versions_matches_on_etag,
@@ -164,6 +166,44 @@ pub(crate) async fn a_refused_write_does_not_fail_its_neighbours(sidecar: Arc<dy
     }
 }
 
+/// Writes of every kind in one go, one of them bad.
+pub(crate) async fn a_refused_part_does_not_fail_the_writes_around_it(sidecar: Arc<dyn Sidecar>) {
+    let name = at("k", None);
+    let lineage = vec![edge(name.clone(), "source", 1)];
+    let (first, part, bad, recorded, second) = tokio::join!(
+        sidecar.begin(intent("first", 1)),
+        sidecar.part_attempt(attempt(1, 1, "one", 1)),
+        sidecar.part_attempt(attempt(1, 0, "no such part", 1)),
+        sidecar.record(None, record(name.clone(), "etag"), lineage.clone()),
+        sidecar.begin(intent("second", 2)),
+    );
+    assert!(bad.is_err());
+    part.unwrap();
+    recorded.unwrap();
+    let begun = [(first.unwrap(), intent("first", 1)), (second.unwrap(), intent("second", 2))];
+    assert_eq!(sidecar.stale_intents(9, 9).await.unwrap(), begun);
+    assert_eq!(sidecar.parts(Oid([1; 16])).await.unwrap(), [attempt(1, 1, "one", 1)]);
+    assert_eq!(sidecar.object(&name).await.unwrap(), Some(record(name.clone(), "etag")));
+    assert_eq!(sidecar.lineage(&name, 9).await.unwrap(), lineage);
+}
+
+/// `join` polls in order, so all of these wait before the first is answered.
+pub(crate) async fn queued_writes_take_effect_in_order(sidecar: Arc<dyn Sidecar>) {
+    let [gone, kept] = ["gone", "kept"].map(|key| at(key, None));
+    let (one, two, three, four, five) = tokio::join!(
+        sidecar.record(None, record(gone.clone(), "1"), vec![]),
+        sidecar.forget(&gone),
+        sidecar.record(None, record(kept.clone(), "1"), vec![]),
+        sidecar.forget(&kept),
+        sidecar.record(None, record(kept.clone(), "2"), vec![]),
+    );
+    for outcome in [one, two, three, four, five] {
+        outcome.unwrap();
+    }
+    assert_eq!(sidecar.object(&gone).await.unwrap(), None);
+    assert_eq!(sidecar.object(&kept).await.unwrap(), Some(record(kept, "2")));
+}
+
 pub(crate) async fn racing_records_of_one_key_leave_one(sidecar: Arc<dyn Sidecar>) {
     let writes = (0..50).map(|i| sidecar.record(None, record(at("k", None), &format!("etag-{i}")), vec![]));
     for outcome in join_all(writes).await {
@@ -175,18 +215,14 @@ pub(crate) async fn racing_records_of_one_key_leave_one(sidecar: Arc<dyn Sidecar
 }
 
 pub(crate) async fn a_listing_is_answered_in_order(sidecar: Arc<dyn Sidecar>) {
+    let two_parts = |length| multipart([1, 2].map(|n| PartEntry { length, ..attempt(1, n, "", 0).entry }).into());
     let mut records = Vec::new();
     for i in 0..1000_u64 {
         if i % 3 == 0 {
             continue;
         }
         let mut record = record(at(&format!("k{i:04}"), None), &format!("etag-{i}"));
-        record.facts = Facts {
-            length: i,
-            part_count: 2,
-            parts: vec![attempt(1, 1, "", 0).entry, attempt(1, 2, "", 0).entry],
-            ..facts(i)
-        };
+        record.facts = two_parts(i);
         records.push(record);
     }
     for outcome in join_all(records.into_iter().map(|record| sidecar.record(None, record, vec![]))).await {
@@ -199,7 +235,7 @@ pub(crate) async fn a_listing_is_answered_in_order(sidecar: Arc<dyn Sidecar>) {
     let answers = sidecar.listed("corpus", &rows).await.unwrap();
     assert_eq!(answers.len(), 1000);
     for (answer, i) in answers.iter().zip((0..1000).rev()) {
-        let expected = (i % 3 != 0 && i % 5 != 0).then(|| Facts { part_count: 2, ..facts(i) });
+        let expected = (i % 3 != 0 && i % 5 != 0).then(|| Facts { parts: vec![], ..two_parts(i) });
         assert_eq!(*answer, expected, "row {i}: stale, missing or without its table");
     }
     assert_eq!(sidecar.listed("other", &rows).await.unwrap(), vec![None; 1000]);

@@ -22,6 +22,19 @@ pub(crate) fn facts(length: u64) -> Facts {
     }
 }
 
+/// What is said of an object of several parts.
+pub(super) fn multipart(parts: Vec<PartEntry>) -> Facts {
+    Facts {
+        length: parts.iter().map(|part| part.length).sum(),
+        etag: ETag::Multipart([7; 16]),
+        checksum: None,
+        part_count: parts.len() as u16,
+        first_number: parts[0].number,
+        first_prefix: parts[0].prefix,
+        parts,
+    }
+}
+
 /// A record whose backend `ETag` is `etag`.
 pub(crate) fn record(at: ObjectAt, etag: &str) -> ObjectRecord {
     ObjectRecord {
@@ -34,6 +47,15 @@ pub(crate) fn record(at: ObjectAt, etag: &str) -> ObjectRecord {
         recorded_at_ms: 1_700_000_000_000,
         scrub: "off".into(),
     }
+}
+
+/// A record of an object of `parts` parts, each told apart by its MD5.
+pub(crate) fn large_record(at: ObjectAt, parts: u16) -> ObjectRecord {
+    let entry = |number: u16| {
+        let [a, b] = number.to_be_bytes();
+        PartEntry { number, md5: [a ^ b; 16], ..attempt(1, number, "", 0).entry }
+    };
+    ObjectRecord { facts: multipart((1..=parts).map(entry).collect()), ..record(at, "etag") }
 }
 
 /// One that no database can hold: longer than 2⁶³ − 1 bytes.
@@ -109,36 +131,38 @@ pub(super) fn any_record() -> impl Strategy<Value = ObjectRecord> {
 }
 
 fn any_facts() -> impl Strategy<Value = Facts> {
-    let etag = (any::<[u8; 16]>(), 0..3).prop_map(|(value, kind)| match kind {
-        0 => ETag::Md5(value),
-        1 => ETag::Multipart(value),
-        _ => ETag::Opaque(value),
-    });
-    (
-        0..=i64::MAX.cast_unsigned(),
-        etag,
-        any_checksum(),
-        1..=10_000_u16,
-        any::<[u8; 56]>(),
-        proptest::collection::vec(any_entry(), 0..20),
-    )
-        .prop_map(|(length, etag, checksum, part_count, first_prefix, parts)| Facts {
+    let single = (0..1_u64 << 52, any::<bool>(), 1..=10_000_u16, any::<[u8; 56]>()).prop_map(
+        |(length, md5, first_number, first_prefix)| Facts {
             length,
-            etag,
-            checksum,
-            part_count,
-            first_number: parts.first().map_or(1, |p: &PartEntry| p.number),
+            etag: if md5 { ETag::Md5([0; 16]) } else { ETag::Opaque([0; 16]) },
+            first_number,
             first_prefix,
-            parts,
-        })
+            ..facts(0)
+        },
+    );
+    let several = proptest::collection::btree_map(1..=10_000_u16, any_entry(), 2..20)
+        .prop_map(|parts| multipart(parts.into_iter().map(|(number, entry)| PartEntry { number, ..entry }).collect()));
+    // The part table is not always read.
+    let without_parts = several.clone().prop_map(|facts| Facts { parts: Vec::new(), ..facts });
+    (prop_oneof![single, several, without_parts], any::<[u8; 16]>(), any_checksum()).prop_map(
+        |(facts, value, checksum)| Facts {
+            etag: match facts.etag {
+                ETag::Md5(_) => ETag::Md5(value),
+                ETag::Multipart(_) => ETag::Multipart(value),
+                ETag::Opaque(_) => ETag::Opaque(value),
+            },
+            checksum,
+            ..facts
+        },
+    )
 }
 
-fn any_entry() -> impl Strategy<Value = PartEntry> {
-    (1..=10_000_u16, any::<u64>(), any::<[u8; 56]>(), any::<[u8; 16]>(), any_checksum())
-        .prop_map(|(number, length, prefix, md5, checksum)| PartEntry { number, length, prefix, md5, checksum })
+fn any_entry() -> impl Strategy<Value = PartEntry> + Clone {
+    (0..1_u64 << 40, any::<[u8; 56]>(), any::<[u8; 16]>(), any_checksum())
+        .prop_map(|(length, prefix, md5, checksum)| PartEntry { number: 1, length, prefix, md5, checksum })
 }
 
-fn any_checksum() -> impl Strategy<Value = Option<Checksum>> {
+fn any_checksum() -> impl Strategy<Value = Option<Checksum>> + Clone {
     let algorithm = prop_oneof![
         Just(ChecksumAlgorithm::Crc32),
         Just(ChecksumAlgorithm::Crc32c),
