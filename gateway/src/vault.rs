@@ -15,7 +15,7 @@ use crate::identity::Credentials;
 use crate::s3::Error;
 use crate::s3::address::Reserved;
 use crate::sidecar::{ObjectAt, ObjectRecord, Sidecar, SidecarError};
-use crate::telemetry::Metrics;
+use crate::telemetry::{Cache as Cached, Metrics};
 
 /// How many records that a read found may wait for the sidecar at once.
 const LEARNING: usize = 256;
@@ -128,6 +128,30 @@ impl Vault {
             }
             drop(slot);
         });
+    }
+
+    /// The record under a name, of memory or else of the sidecar, if it is of use. A sidecar that fails only makes the answer slower:
+    /// the object says all of it itself.
+    pub async fn known_record(
+        &self,
+        at: &ObjectAt,
+        usable: impl Fn(&ObjectRecord) -> bool,
+    ) -> Option<Arc<ObjectRecord>> {
+        if let Some(record) = self.known.latest(at).filter(|r| usable(r)) {
+            self.metrics.cache(Cached::Facts, true);
+            return Some(record);
+        }
+        self.metrics.cache(Cached::Facts, false);
+        let record = self
+            .sidecar
+            .object(at)
+            .await
+            .inspect_err(|e| tracing::warn!(error = %e, "sidecar read failed"))
+            .ok()?
+            .filter(|r| usable(r))
+            .map(Arc::new)?;
+        self.known.insert_as(at.clone(), record.clone());
+        Some(record)
     }
 
     /// Records what was read of an object, unless a record says so already. Who wrote it, and when, stays as it was recorded; a

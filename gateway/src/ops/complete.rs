@@ -71,15 +71,7 @@ async fn complete(call: &Call, upload: &Upload, listed: &[CompletedPart]) -> Res
     let trailer_etag = etag_of(succeeded(response).await?.headers());
 
     let at = ObjectAt { version_id: None, ..call.at()? };
-    let sealing = Sealing {
-        at,
-        object: upload.object.clone(),
-        kek_id: upload.kek_id,
-        principal: call.principal(),
-        operation: call.operation.op.name(),
-        request_id: call.request_id.clone(),
-        lineage: Vec::new(),
-    };
+    let sealing = Sealing::of(call, at, upload.object.clone(), upload.kek_id);
     let mut parts: Vec<(usize, &str)> =
         chosen.iter().filter(|a| a.stash.is_none()).map(|a| (usize::from(a.number), a.backend_etag.as_str())).collect();
     parts.push((usize::from(number), &trailer_etag));

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
+use keys::metadata::SYSTEM_HEADERS;
 use keys::object::{Facts, HEADER_NAME};
 use s3s::S3ErrorCode;
 
@@ -27,16 +28,6 @@ use crate::vault::{Vault, now_ms};
 const TRIES: usize = 3;
 /// Pieces of a copy that passes the backend's bound for one.
 const PIECE: u64 = 1 << 30;
-
-/// Metadata that a copy carries over, beside `x-amz-meta-*`.
-const SYSTEM_METADATA: [HeaderName; 6] = [
-    header::CONTENT_TYPE,
-    header::CONTENT_ENCODING,
-    header::CONTENT_DISPOSITION,
-    header::CONTENT_LANGUAGE,
-    header::CACHE_CONTROL,
-    header::EXPIRES,
-];
 
 /// `CopyObject`.
 pub async fn copy_object(call: Call) -> Result<Response<Body>, Error> {
@@ -142,7 +133,7 @@ fn target(call: &Call, stored: &HeaderMap) -> BackendRequest {
         let names: Vec<HeaderName> = request
             .headers
             .keys()
-            .filter(|n| n.as_str().starts_with("x-amz-meta-") || SYSTEM_METADATA.contains(n))
+            .filter(|n| n.as_str().starts_with("x-amz-meta-") || SYSTEM_HEADERS.contains(&n.as_str()))
             .cloned()
             .collect();
         for name in names {
@@ -150,7 +141,7 @@ fn target(call: &Call, stored: &HeaderMap) -> BackendRequest {
         }
         for (name, value) in stored {
             if (name.as_str().starts_with("x-amz-meta-") && name.as_str() != HEADER_NAME)
-                || SYSTEM_METADATA.contains(name)
+                || SYSTEM_HEADERS.contains(&name.as_str())
             {
                 request.headers.append(name, value.clone());
             }
@@ -180,15 +171,8 @@ async fn metadata_only(call: &Call, named: &CopySource, sealed: &Sealed) -> Resu
         &format!("\"{}\"", sealed.stored.backend_etag),
     )?;
     set(&mut request.headers, HeaderName::from_static("x-amz-metadata-directive"), "REPLACE")?;
-    let sealing = Sealing {
-        at: at.clone(),
-        object,
-        kek_id: kek.id(),
-        principal: call.principal(),
-        operation: call.operation.op.name(),
-        request_id: call.request_id.clone(),
-        lineage: vec![edge(call, &sealed.stored.at, &sealed.stored.backend_etag, at)],
-    };
+    let mut sealing = Sealing::of(call, at.clone(), object, kek.id());
+    sealing.lineage = vec![edge(call, &sealed.stored.at, &sealed.stored.backend_etag, at)];
     let intent = vault.sidecar.begin(sealing.intent()).await?;
     let response = if sealed.stored.total > vault.config.backend.single_put_limit {
         in_pieces(vault, request, &sealing, sealed.stored.total).await?

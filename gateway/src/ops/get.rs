@@ -18,7 +18,6 @@ use super::stored::{Look, Stored, add_checksum, answer_headers, answered};
 use super::{Call, etag_of, set};
 use crate::body::{self, Body, collect};
 use crate::s3::Error;
-use crate::telemetry::Cache;
 
 /// What is read of an unknown object before a range of it: its SUMMARY, the TABLE of some hundred parts, or all of a small object.
 const RANGE_SUFFIX: u64 = 64 << 10;
@@ -232,25 +231,8 @@ async fn partial(call: &Call, source: &Source, wanted: Wanted) -> Result<Result<
 
 /// What memory or the sidecar hold under the name, good enough to ask the backend for a range under `If-Match`.
 async fn known(source: &Source) -> Option<std::sync::Arc<crate::sidecar::ObjectRecord>> {
-    let vault = source.vault();
     let usable = |r: &crate::sidecar::ObjectRecord| r.facts.part_count == 1 || !r.facts.parts.is_empty();
-    if let Some(record) = vault.known.latest(&source.at).filter(|r| usable(r)) {
-        vault.metrics.cache(Cache::Facts, true);
-        return Some(record);
-    }
-    vault.metrics.cache(Cache::Facts, false);
-    let record = vault
-        .sidecar
-        .object(&source.at)
-        .await
-        .inspect_err(|e| tracing::warn!(error = %e, "sidecar read failed"))
-        .ok()??;
-    if !usable(&record) {
-        return None;
-    }
-    let record = std::sync::Arc::new(record);
-    vault.known.insert_as(source.at.clone(), record.clone());
-    Some(record)
+    source.vault().known_record(&source.at, usable).await
 }
 
 /// Plaintext from before, in a `migrating` bucket: checked to be no stripped object, then the client's own request is sent on.

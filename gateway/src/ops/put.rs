@@ -86,15 +86,20 @@ impl Sealing {
     pub fn begin(call: &Call, at: ObjectAt, kek: &Kek, headers: &mut HeaderMap) -> Result<Self, Error> {
         let object = Arc::new(ObjectKey::generate()?);
         wrap_into(kek, &at.key, &object, headers)?;
-        Ok(Self {
+        Ok(Self::of(call, at, object, kek.id()))
+    }
+
+    /// For an object key that is wrapped already.
+    pub fn of(call: &Call, at: ObjectAt, object: Arc<ObjectKey>, kek_id: uuid::Uuid) -> Self {
+        Self {
             at,
             object,
-            kek_id: kek.id(),
+            kek_id,
             principal: call.principal(),
             operation: call.operation.op.name(),
             request_id: call.request_id.clone(),
             lineage: Vec::new(),
-        })
+        }
     }
 
     /// The intent of this write.

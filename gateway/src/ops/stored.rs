@@ -13,7 +13,6 @@ use crate::body::{Body, collect};
 use crate::s3::error::Answer;
 use crate::s3::{Error, checksum};
 use crate::sidecar::{ObjectAt, ObjectRecord};
-use crate::telemetry::Cache;
 use crate::vault::{Vault, now_ms};
 
 /// Error documents longer than this are cut off: no S3 error is.
@@ -64,24 +63,7 @@ impl Stored {
                 && keys::length::sealed_object_len(record.facts.length) == self.total
                 && (!need_table || record.facts.part_count == 1 || !record.facts.parts.is_empty())
         };
-        if let Some(record) = vault.known.latest(&self.at).filter(|r| usable(r)) {
-            vault.metrics.cache(Cache::Facts, true);
-            return Some(record.facts.clone());
-        }
-        vault.metrics.cache(Cache::Facts, false);
-        // A sidecar that fails only makes the answer slower: the object says all of it itself.
-        let record = vault
-            .sidecar
-            .object(&self.at)
-            .await
-            .inspect_err(|e| tracing::warn!(error = %e, "sidecar read failed"))
-            .ok()??;
-        if !usable(&record) {
-            return None;
-        }
-        let facts = record.facts.clone();
-        vault.known.insert(record.into());
-        Some(facts)
+        Some(vault.known_record(&self.at, usable).await?.facts.clone())
     }
 
     /// The record that this object deserves.

@@ -99,7 +99,7 @@ pub(super) fn prepare(
     let checked = headers.keys().any(|name| *name == MD5 || is_checksum(name.as_str()));
     let signed = identity.credential.is_some();
     let (body, hash) = match payload {
-        Payload::Empty => (Outgoing::Bytes(Bytes::new()), EMPTY_SHA256.into()),
+        Payload::Empty => (Outgoing::Bytes(Bytes::new()), sigv4::EMPTY_SHA256.into()),
         Payload::Bytes(bytes) if is_object_data(&method, &path, &query) => {
             if !checked {
                 add_checksum(&mut headers, checksums.bytes, &bytes)?;
@@ -133,9 +133,6 @@ pub(super) fn prepare(
     sign(&method, &path, &query, &mut headers, host, identity, &hash)?;
     Ok(Prepared { method, target, headers, body })
 }
-
-/// SHA-256 of no bytes.
-const EMPTY_SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
 /// Sets `host`, and signs unless the request is anonymous.
 pub(super) fn sign(

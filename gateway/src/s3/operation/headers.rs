@@ -7,7 +7,7 @@ use super::{Op, Operation, Scope, invalid_argument, is_form, not_implemented};
 use crate::s3::Error;
 
 /// The user-metadata header in which the format keeps an object's key material. Clients never see it and may not send it.
-pub const SEALED_HEADER: HeaderName = HeaderName::from_static("x-amz-meta-dv1");
+pub const SEALED_HEADER: HeaderName = HeaderName::from_static(keys::object::HEADER_NAME);
 
 /// Why a header may not be sent by a client, if so. `name` in lower case.
 pub(super) fn refused_by_name(name: &str) -> Option<&'static str> {
