@@ -47,11 +47,8 @@ impl Address {
 /// Errors: `InvalidURI` for a path that is no percent-encoded UTF-8 or whose `..` segments climb out of the bucket;
 /// `InvalidBucketName`; `KeyTooLongError` above [`MAX_KEY`] bytes.
 pub fn parse(uri: &Uri, host: Option<&str>, virtual_host_domain: Option<&str>) -> Result<Address, Error> {
-    let path = match uri.path() {
-        "" => "/",
-        path => path,
-    };
-    let Some(path) = path.strip_prefix('/') else {
+    // A target in authority form (`GET name HTTP/1.1`) has no path and no place in S3: its signature would be that of `/`.
+    let Some(path) = uri.path().strip_prefix('/') else {
         return Err(invalid_uri("The path must begin with a slash."));
     };
     let (bucket, raw_key) =
@@ -185,6 +182,13 @@ mod tests {
     fn code(result: Result<Address, Error>) -> String {
         let error = result.expect_err("an error");
         error.s3().0.into_owned()
+    }
+
+    #[test]
+    fn a_target_without_a_path_is_refused() {
+        for target in ["o", "vault.example.com:9900", "*"] {
+            assert_eq!(code(at(target)), "InvalidURI", "{target}");
+        }
     }
 
     #[test]

@@ -35,9 +35,6 @@ impl Canonical<'_> {
         let mut out = Vec::with_capacity(512 + self.path.len() + self.query.len());
         out.extend_from_slice(self.method.as_bytes());
         out.push(b'\n');
-        if self.path.is_empty() {
-            out.push(b'/');
-        }
         recode(&mut out, self.path.as_bytes(), Place::Path);
         out.push(b'\n');
         push_query(&mut out, self.query);

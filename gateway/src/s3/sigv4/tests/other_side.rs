@@ -192,6 +192,14 @@ fn same_request(a: &Request, b: &Request) -> bool {
 }
 
 #[test]
+fn a_target_without_a_path_is_not_the_root() {
+    let mut request = sign_as_sdk(&Request::new("GET", "/", &[]), SignableBody::UnsignedPayload, false);
+    request.verify().unwrap();
+    request.uri = "o".parse().unwrap();
+    assert!(request.verify().is_err());
+}
+
+#[test]
 fn a_host_in_the_target_stands_for_an_absent_header() {
     let mut signed = sign_as_sdk(&Request::new("GET", "/b/k", &[]), SignableBody::Bytes(b""), false);
     signed.headers.remove("host");
