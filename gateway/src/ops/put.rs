@@ -15,8 +15,8 @@ use super::source::{Source, succeeded};
 use super::stored::{Look, add_checksum, pairs};
 use super::{Call, conditions, etag_of, set, spool, version_of};
 use crate::backend::{BackendError, BackendRequest, Payload};
-use crate::body::seal::{Finish, body_error, seal};
-use crate::body::{Body, collect};
+use crate::body::Body;
+use crate::body::seal::{Finish, body_error, seal, seal_whole};
 use crate::config::EtagPolicy;
 use crate::s3::intake::{Intake, IntakeOptions, Received};
 use crate::s3::{Error, operation};
@@ -213,19 +213,19 @@ pub async fn write(
     let settled = Settled::default();
     let sealer = PartSealer::new(&sealing.object, 1)?;
     let finish = finish(vault, &sealing, policy, sealer.prefix(), settled.clone());
-    let ciphertext = seal(intake, sealer, finish);
 
     let outcome = match declared {
         Some((length, sealed_length)) if length <= vault.config.limits.small_object => {
-            let bytes = collect(ciphertext, usize::try_from(sealed_length).unwrap_or(usize::MAX)).await?;
+            let bytes = seal_whole(intake, sealer, finish, usize::try_from(sealed_length).unwrap_or_default()).await?;
             vault.metrics.sealed(length);
             vault.backend.call(request.payload(Payload::Bytes(bytes))).await
         }
         Some((length, sealed_length)) if sealed_length <= vault.config.backend.single_put_limit => {
             vault.metrics.sealed(length);
-            vault.backend.call(request.payload(Payload::Stream { body: ciphertext, length: sealed_length })).await
+            let body = seal(intake, sealer, finish);
+            vault.backend.call(request.payload(Payload::Stream { body, length: sealed_length })).await
         }
-        _ => spool::put(vault, request, ciphertext, &sealing).await,
+        _ => spool::put(vault, request, seal(intake, sealer, finish), &sealing).await,
     };
     conclude(vault, outcome, sealing, &settled).await
 }
@@ -344,7 +344,15 @@ pub async fn commit(
     if record.at.version_id.is_some() {
         vault.known.insert_as(ObjectAt { version_id: None, ..record.at.clone() }, record.clone());
     }
-    if let Err(e) = vault.sidecar.record(intent, ObjectRecord::clone(&record), lineage).await {
+    let recorded = match intent {
+        // An object without versions is there for as long as its write can be in doubt, so reading the key settles it: the client
+        // need not wait for the record. Of a version under others, or of what a copy was made from, reading the key tells too little.
+        Some(intent) if record.at.version_id.is_none() && lineage.is_empty() => {
+            vault.sidecar.record_later(intent, record.clone()).await
+        }
+        intent => vault.sidecar.record(intent, ObjectRecord::clone(&record), lineage).await,
+    };
+    if let Err(e) = recorded {
         tracing::error!(error = %e, "a write could not be recorded; its intent will be settled");
     }
     record

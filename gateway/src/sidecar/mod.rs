@@ -210,6 +210,9 @@ pub trait Sidecar: Send + Sync + 'static {
         record: ObjectRecord,
         lineage: Vec<LineageEdge>,
     ) -> Result<(), SidecarError>;
+    /// Queues the record that replaces an intent, and returns before it is durable: a crash leaves the intent, which is settled by
+    /// reading the key. Every call made after this one returned sees the record.
+    async fn record_later(&self, intent: IntentId, record: Arc<ObjectRecord>) -> Result<(), SidecarError>;
     /// Drops an intent whose write did not happen.
     async fn abandon(&self, intent: IntentId) -> Result<(), SidecarError>;
     /// Intents started before `before_ms`, oldest first, at most `limit`.

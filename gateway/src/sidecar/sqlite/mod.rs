@@ -1,7 +1,8 @@
 //! The sidecar in one `SQLite` file, for one gateway process.
 //!
 //! Write-ahead log with `synchronous=FULL`: a commit is one fsync of the log. One task writes ([`writer`]), in groups; a
-//! small pool of connections reads.
+//! small pool of connections reads. Records that nobody waits for are kept back a moment, so that many share a commit; whoever
+//! reads has them written first.
 
 mod change;
 mod group;
@@ -14,7 +15,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -50,12 +51,23 @@ pub struct SqliteOptions {
     pub queue: usize,
     /// Connections that read.
     pub readers: u32,
+    /// How long a commit waits for others to join it, where one was made less than that ago.
+    pub gather: Duration,
+    /// How long a record that nobody waits for is kept back, at most.
+    pub linger: Duration,
 }
 
 impl SqliteOptions {
-    /// 256 writes a transaction, 1,024 queued, 4 readers.
+    /// 256 writes a transaction, 1,024 queued, 4 readers, 1 ms for a commit to gather, records kept back for 25 ms.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), max_batch: 256, queue: 1024, readers: 4 }
+        Self {
+            path: path.into(),
+            max_batch: 256,
+            queue: 1024,
+            readers: 4,
+            gather: Duration::from_millis(1),
+            linger: Duration::from_millis(25),
+        }
     }
 
     /// `sqlite://data/sidecar.db` is relative to the working directory, `sqlite:///var/lib/sidecar.db` absolute. Fails with
@@ -75,6 +87,8 @@ pub struct SqliteSidecar {
     writes: mpsc::Sender<Write>,
     readers: SqlitePool,
     commits: Arc<AtomicU64>,
+    /// Records that nobody waits for and that are not in the file yet.
+    kept_back: Arc<AtomicUsize>,
     closing: CancellationToken,
     closed: CancellationToken,
 }
@@ -105,6 +119,7 @@ impl SqliteSidecar {
 
         let (writes, queue) = mpsc::channel(options.queue.max(1));
         let commits = Arc::new(AtomicU64::new(0));
+        let kept_back = Arc::new(AtomicUsize::new(0));
         let closing = CancellationToken::new();
         let closed = CancellationToken::new();
         let task = Writer {
@@ -112,12 +127,15 @@ impl SqliteSidecar {
             counters,
             queue,
             max_batch: options.max_batch.max(1),
+            gather: options.gather,
+            linger: options.linger,
             commits: Arc::clone(&commits),
+            kept_back: Arc::clone(&kept_back),
             closing: closing.clone(),
             closed: closed.clone(),
         };
         tokio::spawn(task.run());
-        Ok(Self { path, identity, writes, readers, commits, closing, closed })
+        Ok(Self { path, identity, writes, readers, commits, kept_back, closing, closed })
     }
 
     /// Transactions committed since it was opened.
@@ -135,8 +153,17 @@ impl SqliteSidecar {
     /// Queues a change and waits until it is durable.
     async fn write(&self, change: Change) -> Result<i64, SidecarError> {
         let (caller, outcome) = oneshot::channel();
-        self.writes.send((change, caller)).await.map_err(|_| SidecarError::Closed)?;
+        self.writes.send((change, Some(caller))).await.map_err(|_| SidecarError::Closed)?;
         outcome.await.map_err(|_| SidecarError::Closed)?
+    }
+
+    /// The connections that read, once what is kept back is in the file.
+    async fn readers(&self) -> &SqlitePool {
+        // Where it cannot be written the writer says so; then a reader finds what is there.
+        if self.kept_back.load(Ordering::Acquire) > 0 && self.write(Change::Nothing).await.is_err() {
+            tracing::debug!("the sidecar is read without the records that could not be written");
+        }
+        &self.readers
     }
 }
 
@@ -234,8 +261,16 @@ impl Sidecar for SqliteSidecar {
         record: ObjectRecord,
         lineage: Vec<LineageEdge>,
     ) -> Result<(), SidecarError> {
-        let record = Box::new(record);
+        let record = Arc::new(record);
         self.write(Change::Record { intent, record, lineage }).await?;
+        Ok(())
+    }
+
+    async fn record_later(&self, intent: IntentId, record: Arc<ObjectRecord>) -> Result<(), SidecarError> {
+        let change = Change::Record { intent: Some(intent), record, lineage: Vec::new() };
+        let slot = self.writes.reserve().await.map_err(|_| SidecarError::Closed)?;
+        self.kept_back.fetch_add(1, Ordering::Release);
+        slot.send((change, None));
         Ok(())
     }
 
@@ -248,7 +283,7 @@ impl Sidecar for SqliteSidecar {
         sqlx::query("SELECT * FROM intents WHERE started_at_ms < ? ORDER BY started_at_ms, id LIMIT ?")
             .bind(before_ms)
             .bind(limit)
-            .fetch_all(&self.readers)
+            .fetch_all(self.readers().await)
             .await?
             .iter()
             .map(|found| Ok((IntentId(row::column(found, "id")?), row::intent(found)?)))
@@ -265,7 +300,7 @@ impl Sidecar for SqliteSidecar {
         .bind(&at.bucket)
         .bind(&at.key)
         .bind(row::version_column(at.version_id.as_deref()))
-        .fetch_optional(&self.readers)
+        .fetch_optional(self.readers().await)
         .await?
         .as_ref()
         .map(row::object)
@@ -293,7 +328,7 @@ impl Sidecar for SqliteSidecar {
         )
         .bind(bucket)
         .bind(asked)
-        .fetch_one(&self.readers)
+        .fetch_one(self.readers().await)
         .await?;
         for (position, facts) in row::positions_and_facts(&found)? {
             let slot =
@@ -326,7 +361,7 @@ impl Sidecar for SqliteSidecar {
         .bind(&target.key)
         .bind(row::version_column(target.version_id.as_deref()))
         .bind(limit)
-        .fetch_all(&self.readers)
+        .fetch_all(self.readers().await)
         .await?
         .iter()
         .map(row::edge)
@@ -353,7 +388,7 @@ impl Sidecar for SqliteSidecar {
         )
         .bind(bucket)
         .bind(json(backend_upload_ids)?)
-        .fetch_all(&self.readers)
+        .fetch_all(self.readers().await)
         .await?;
         for found in &found {
             place(&mut answers, found, row::upload(found)?)?;
@@ -365,7 +400,7 @@ impl Sidecar for SqliteSidecar {
         sqlx::query("SELECT * FROM uploads WHERE started_at_ms < ? ORDER BY started_at_ms, oid LIMIT ?")
             .bind(before_ms)
             .bind(limit)
-            .fetch_all(&self.readers)
+            .fetch_all(self.readers().await)
             .await?
             .iter()
             .map(row::upload)
@@ -380,7 +415,7 @@ impl Sidecar for SqliteSidecar {
     async fn parts(&self, oid: Oid) -> Result<Vec<PartAttempt>, SidecarError> {
         sqlx::query("SELECT * FROM part_attempts WHERE oid = ? ORDER BY number, at_ms, seq")
             .bind(oid.0.as_slice())
-            .fetch_all(&self.readers)
+            .fetch_all(self.readers().await)
             .await?
             .iter()
             .map(row::attempt)
@@ -402,7 +437,7 @@ impl Sidecar for SqliteSidecar {
         sqlx::query("SELECT document FROM keks WHERE bucket = ? AND kek_id = ?")
             .bind(bucket)
             .bind(kek_id.as_bytes().as_slice())
-            .fetch_optional(&self.readers)
+            .fetch_optional(self.readers().await)
             .await?
             .as_ref()
             .map(document)
@@ -412,7 +447,7 @@ impl Sidecar for SqliteSidecar {
     async fn keks(&self, bucket: &str) -> Result<Vec<(uuid::Uuid, Bytes)>, SidecarError> {
         sqlx::query("SELECT kek_id, document FROM keks WHERE bucket = ? ORDER BY kek_id")
             .bind(bucket)
-            .fetch_all(&self.readers)
+            .fetch_all(self.readers().await)
             .await?
             .iter()
             .map(|found| {
