@@ -1,6 +1,6 @@
 //! The command line.
 
-mod decrypt;
+pub mod decrypt;
 
 use std::error::Error;
 use std::fmt::Write;

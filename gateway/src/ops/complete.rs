@@ -36,7 +36,8 @@ pub async fn complete_multipart_upload(call: Call, body: Body) -> Result<Respons
     let document = forward::small_body(&call, body, &mut unused).await?.unwrap_or_default();
     let listed = xml::read_complete(&document)?;
     let (resource, request_id) = (call.address.raw_path.clone(), call.request_id.clone());
-    keepalive::answer(resource, request_id, async move { complete(&call, &upload, &listed).await }).await
+    let limit = call.vault.config.server.request_timeout;
+    keepalive::answer(limit, resource, request_id, async move { complete(&call, &upload, &listed).await }).await
 }
 
 async fn complete(call: &Call, upload: &Upload, listed: &[CompletedPart]) -> Result<Response<Body>, Error> {

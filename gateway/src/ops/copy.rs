@@ -34,7 +34,8 @@ pub async fn copy_object(call: Call) -> Result<Response<Body>, Error> {
     let named = source_of(&call)?;
     call.vault.check_condition(&call.headers)?;
     let (resource, request_id) = (call.address.raw_path.clone(), call.request_id.clone());
-    keepalive::answer(resource, request_id, async move {
+    let limit = call.vault.config.server.request_timeout;
+    keepalive::answer(limit, resource, request_id, async move {
         for _ in 0..TRIES {
             if let Some(done) = copy(&call, &named).await? {
                 return Ok(done);
