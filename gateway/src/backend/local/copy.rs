@@ -24,6 +24,9 @@ use super::tags::Tags;
 use super::wire::{Source, Taken};
 use super::writer::Draft;
 
+/// Before the names of conditions on the source.
+const SOURCE: &str = "x-amz-copy-source-";
+
 impl Store {
     pub(super) async fn copy_object(
         &self,
@@ -32,16 +35,10 @@ impl Store {
         refuse_unsupported(&request.headers)?;
         let taken = Taken::of(&request);
         let source = taken.source()?;
-        // Not in the input of s3s: conditions on what the copy replaces.
-        let conditions = Conditions::from_headers(&request.headers)?;
+        let conditions = Conditions::from_headers(&request.headers, "")?;
+        let source_conditions = Conditions::from_headers(&request.headers, SOURCE)?;
         let input = request.input;
         let new = Replacement::of(&input, &taken)?;
-        let source_conditions = Conditions {
-            if_match: input.copy_source_if_match,
-            if_none_match: input.copy_source_if_none_match,
-            if_modified_since: input.copy_source_if_modified_since,
-            if_unmodified_since: input.copy_source_if_unmodified_since,
-        };
         let same = source.bucket == input.bucket && source.key == input.key;
         if same && source.version_id.is_none() && new.changes_nothing() {
             return Err(s3_error!(
@@ -111,14 +108,9 @@ impl Store {
     ) -> S3Result<S3Response<UploadPartCopyOutput>> {
         refuse_unsupported(&request.headers)?;
         let source = Taken::of(&request).source()?;
+        let conditions = Conditions::from_headers(&request.headers, SOURCE)?;
         let input = request.input;
         let number = part_number(input.part_number)?;
-        let conditions = Conditions {
-            if_match: input.copy_source_if_match,
-            if_none_match: input.copy_source_if_none_match,
-            if_modified_since: input.copy_source_if_modified_since,
-            if_unmodified_since: input.copy_source_if_unmodified_since,
-        };
         let range = input.copy_source_range.as_deref().map(source_range).transpose()?;
         let upload = self.upload(&input.bucket, &input.key, &input.upload_id).await?;
         // Read only where a digest is asked for.

@@ -267,7 +267,7 @@ impl Store {
     ) -> S3Result<S3Response<AbortMultipartUploadOutput>> {
         let input = request.input;
         self.index
-            .write(move |txn| {
+            .free(move |txn| {
                 Box::pin(async move {
                     Index::bucket(txn.conn(), &input.bucket).await?;
                     let upload = Upload::query(txn.conn(), &input.bucket, &input.key, &input.upload_id).await?;
