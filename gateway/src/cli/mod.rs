@@ -132,7 +132,8 @@ fn run(command: Command) -> Result<(), Box<dyn Error>> {
             let config = args.load()?;
             telemetry::start_log(&config.log)?;
             runtime()?.block_on(app::rebuild_sidecar(config, |at, e| {
-                let version = at.version_id.as_ref().map(|id| format!(" version {id}")).unwrap_or_default();
+                let version = at.version_id.as_deref().filter(|id| *id != "null");
+                let version = version.map(|id| format!(" version {id}")).unwrap_or_default();
                 eprintln!("data-vault: skipped {}/{}{version}: {}", at.bucket, at.key.escape_debug(), chain(e));
             }))?;
         }

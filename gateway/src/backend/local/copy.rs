@@ -14,7 +14,7 @@ use tokio::task::spawn_blocking;
 use super::Store;
 use super::buckets::timestamp;
 use super::conditions::Conditions;
-use super::digest::{Algorithm, Checksum, Claims, Sums};
+use super::digest::{Algorithm, Checksum, Claims, Sums, with_sums};
 use super::failure::{Failure, Result};
 use super::index::{Index, Version, now_ms};
 use super::multipart::{NewPart, part_number};
@@ -86,16 +86,14 @@ impl Store {
         let (etag, copied_version) = copied;
         let sums = checksum.map(|c| c.to_dto()).unwrap_or_default();
         Ok(S3Response::new(CopyObjectOutput {
-            copy_object_result: Some(CopyObjectResult {
-                checksum_crc32: sums.checksum_crc32,
-                checksum_crc32c: sums.checksum_crc32c,
-                checksum_crc64nvme: sums.checksum_crc64nvme,
-                checksum_sha1: sums.checksum_sha1,
-                checksum_sha256: sums.checksum_sha256,
-                checksum_type: sums.checksum_type,
-                e_tag: Some(ETag::Strong(etag)),
-                last_modified: Some(timestamp(written.modified_ms)),
-            }),
+            copy_object_result: Some(with_sums!(
+                sums,
+                CopyObjectResult {
+                    checksum_type: sums.checksum_type,
+                    e_tag: Some(ETag::Strong(etag)),
+                    last_modified: Some(timestamp(written.modified_ms)),
+                }
+            )),
             copy_source_version_id: source_version.or(copied_version),
             version_id: written.version_id,
             ..CopyObjectOutput::default()
@@ -158,15 +156,10 @@ impl Store {
             .await?;
         let sums = checksum.map(|c| c.to_dto()).unwrap_or_default();
         Ok(S3Response::new(UploadPartCopyOutput {
-            copy_part_result: Some(CopyPartResult {
-                checksum_crc32: sums.checksum_crc32,
-                checksum_crc32c: sums.checksum_crc32c,
-                checksum_crc64nvme: sums.checksum_crc64nvme,
-                checksum_sha1: sums.checksum_sha1,
-                checksum_sha256: sums.checksum_sha256,
-                e_tag: Some(ETag::Strong(etag)),
-                last_modified: Some(timestamp(now_ms())),
-            }),
+            copy_part_result: Some(with_sums!(
+                sums,
+                CopyPartResult { e_tag: Some(ETag::Strong(etag)), last_modified: Some(timestamp(now_ms())) }
+            )),
             copy_source_version_id: source_version.or(versioned),
             ..UploadPartCopyOutput::default()
         }))

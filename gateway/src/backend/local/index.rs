@@ -70,12 +70,6 @@ impl Index {
         &self.readers
     }
 
-    /// The room that deletes write in.
-    #[cfg(test)]
-    pub fn reserve(&self) -> &Arc<Reserve> {
-        &self.reserve
-    }
-
     /// Runs a write and returns when it is durable, or rolled back. Once queued it runs even if the caller goes away.
     pub async fn write<T, F>(&self, work: F) -> S3Result<T>
     where

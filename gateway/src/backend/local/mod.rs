@@ -44,6 +44,7 @@ use std::io;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use ::http::{HeaderValue, Method, Response, StatusCode, Uri, header};
 use http_body::Body as _;
@@ -61,6 +62,9 @@ use self::wire::Taken;
 use super::{Backend, BackendError, BackendRequest, Payload, Signer};
 use crate::body::{self, Body};
 use crate::sqlite;
+
+/// How often it is looked whether the reserve is there.
+const KEEP_EVERY: Duration = Duration::from_mins(1);
 
 /// How a [`LocalBackend`] behaves.
 #[derive(Clone, Debug)]
@@ -122,13 +126,14 @@ impl LocalError {
 pub struct LocalBackend {
     service: S3Service,
     store: Arc<Store>,
-    sweep: tokio::task::JoinHandle<()>,
+    upkeep: tokio::task::JoinHandle<()>,
 }
 
 /// What every operation works on.
 pub(crate) struct Store {
     index: Index,
     blobs: Arc<Blobs>,
+    reserve: Arc<Reserve>,
     options: LocalOptions,
 }
 
@@ -146,23 +151,23 @@ impl LocalBackend {
         });
         let (lock, reserve, blobs) = prepared.await.map_err(io::Error::other)??;
         let blobs = Arc::new(blobs);
-        let index = Index::open(dir, reserve, Arc::clone(&blobs), lock).await?;
-        let store = Arc::new(Store { index, blobs, options });
+        let index = Index::open(dir, Arc::clone(&reserve), Arc::clone(&blobs), lock).await?;
+        let store = Arc::new(Store { index, blobs, reserve, options });
         let mut builder = S3ServiceBuilder::new(service::Service(Arc::clone(&store)));
         builder.set_validation(BucketNames);
-        Ok(Self { service: builder.build(), sweep: tokio::spawn(sweep(Arc::clone(&store))), store })
+        Ok(Self { service: builder.build(), upkeep: tokio::spawn(upkeep(Arc::clone(&store))), store })
     }
 
     /// Finishes the writes that wait and gives the directory back. Requests after this fail.
     pub async fn close(&self) {
-        self.sweep.abort();
+        self.upkeep.abort();
         self.store.index.close().await;
     }
 }
 
 impl Drop for LocalBackend {
     fn drop(&mut self) {
-        self.sweep.abort();
+        self.upkeep.abort();
     }
 }
 
@@ -269,14 +274,21 @@ fn index_file(dir: &Path, blobs: &Blobs) -> Result<(), LocalError> {
     Ok(())
 }
 
-/// Removes the blobs that no commit names: a crash came between the rename and the commit, or between a commit and an unlink.
-async fn sweep(store: Arc<Store>) {
-    if let Err(e) = try_sweep(&store).await {
+/// The sweep at the start, then now and then the reserve, should no write have made it again.
+async fn upkeep(store: Arc<Store>) {
+    if let Err(e) = sweep(&store).await {
         tracing::warn!(error = ?e, "the sweep for orphaned blobs ended early; the next start sweeps again");
+    }
+    loop {
+        tokio::time::sleep(KEEP_EVERY).await;
+        if let Err(e) = store.reserve.keep().await {
+            tracing::warn!(error = %e, "the room for deletes on a full disk could not be put aside; writes are refused until it can");
+        }
     }
 }
 
-async fn try_sweep(store: &Arc<Store>) -> failure::Result<()> {
+/// Removes the blobs that no commit names: a crash came between the rename and the commit, or between a commit and an unlink.
+async fn sweep(store: &Arc<Store>) -> failure::Result<()> {
     let blobs = Arc::clone(&store.blobs);
     let shelves = joined(spawn_blocking(move || blobs.shelves()).await)?;
     let mut removed = 0_u64;

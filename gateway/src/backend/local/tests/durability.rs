@@ -178,7 +178,7 @@ async fn deletes_write_in_the_reserve_and_others_only_beside_it() {
     assert_eq!(fs::metadata(&reserve).expect("made by the first write").len(), 8 * MIB as u64);
 
     // While a delete is given the room, a write waits to put it aside again.
-    let room = vault.backend.store.index.reserve().give_up().await.expect("given up");
+    let room = vault.backend.store.reserve.give_up().await.expect("given up");
     assert!(!reserve.exists());
     let put = vault.send("PUT", "/some-bucket/late", &[], "x");
     assert!(tokio::time::timeout(Duration::from_millis(100), put).await.is_err());
@@ -186,7 +186,7 @@ async fn deletes_write_in_the_reserve_and_others_only_beside_it() {
     drop(room);
 
     // Where the room cannot be put aside nothing grows, and deletes go on.
-    vault.backend.store.index.reserve().give_up().await.expect("given up");
+    drop(vault.backend.store.reserve.give_up().await.expect("given up"));
     fs::create_dir(&reserve).expect("a folder in its place");
     vault.send("PUT", "/some-bucket/k", &[], "x").await.fails(500, "InternalError");
     vault.send("PUT", "/other-bucket", &[], "").await.fails(500, "InternalError");
