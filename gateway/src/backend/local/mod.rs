@@ -249,6 +249,10 @@ impl NameValidation for BucketNames {
 fn lock(dir: &Path) -> Result<File, LocalError> {
     sqlite::make_folder(dir)?;
     fs::set_permissions(dir, Permissions::from_mode(0o700))?;
+    // Should an earlier process have made it and ended before this.
+    if let Some(parent) = dir.canonicalize()?.parent() {
+        File::open(parent)?.sync_all()?;
+    }
     let file = File::options().create(true).append(true).mode(0o600).open(dir.join("lock"))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
