@@ -75,8 +75,7 @@ pub fn any(names: &Names, headers: &HeaderMap) -> bool {
 pub fn go_by_etag(names: &Names, headers: &HeaderMap, etag: &str) -> bool {
     let text = |name: &str| headers.get(name).and_then(|v| v.to_str().ok());
     text(names.if_match).map_or(!headers.contains_key(names.if_unmodified_since), |list| matches(list, etag))
-        && text(names.if_none_match)
-            .map_or(!headers.contains_key(names.if_modified_since), |list| !matches(list, etag))
+        && text(names.if_none_match).map_or(!headers.contains_key(names.if_modified_since), |list| !matches(list, etag))
 }
 
 /// Whether an entity-tag list (quoted or not, weak or not, `*`) names this `ETag`.

@@ -28,8 +28,8 @@ pub async fn head_object(call: Call) -> Result<Response<Body>, Error> {
             let resolved = wanted.of(&sealed.facts)?;
             answer(&call, &sealed.stored, &sealed.facts, &resolved, body::empty())
         }
-        Look::Plain(found) => plain(&call, &source, &found).await?.map_err(|_| {
-            Error::client(s3s::S3ErrorCode::SlowDown, "The object is being replaced; try again")
-        }),
+        Look::Plain(found) => plain(&call, &source, &found)
+            .await?
+            .map_err(|_| Error::client(s3s::S3ErrorCode::SlowDown, "The object is being replaced; try again")),
     }
 }
