@@ -38,7 +38,7 @@ pub async fn copy_object(call: Call) -> Result<Response<Body>, Error> {
     let limit = call.vault.config.server.request_timeout;
     keepalive::answer(limit, resource, request_id, async move {
         for _ in 0..TRIES {
-            if let Some(done) = copy(&call, &named).await? {
+            if let Some(done) = Box::pin(copy(&call, &named)).await? {
                 return Ok(done);
             }
         }

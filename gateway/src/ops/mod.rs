@@ -99,11 +99,7 @@ impl Call {
     /// The client's request on its way to the backend: same path, query and headers, less what belongs to the connection and to
     /// authentication.
     pub fn forward(&self) -> BackendRequest {
-        let mut headers = self.headers.clone();
-        crate::s3::operation::strip_hop_headers(&mut headers);
-        crate::s3::operation::strip_auth(&mut headers);
-        headers.remove(http::header::HOST);
-        headers.remove(http::header::CONTENT_LENGTH);
+        let headers = crate::s3::operation::forwarded_headers(&self.headers, |_| true);
         BackendRequest::new(self.method.clone(), self.address.raw_path.clone(), self.signer())
             .query(self.operation.passed_query(&self.query))
             .headers(headers)
