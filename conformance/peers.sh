@@ -5,6 +5,7 @@
 #   conformance/peers.sh           # clients and MinIO: what `make test` needs
 #   conformance/peers.sh garage    # and Garage: `make conformance`
 #   conformance/peers.sh bench     # and nginx: `make bench`
+#   conformance/peers.sh s3tests   # and what conformance/s3tests runs on: a venv, Garage and Ceph RGW
 #
 # Everything goes to ${XDG_CACHE_HOME:-~/.cache}/llm-data-vault and is kept. To take newer versions, delete it there.
 set -euo pipefail
@@ -68,6 +69,28 @@ nginx_debian() {
     say "$(PATH="$PATH:/usr/sbin" nginx -v 2>&1)"
 }
 
+s3tests_venv() {
+    local venv="$cache/s3tests-venv" stamp="$cache/s3tests-venv/requirements.installed"
+    if ! cmp -s "$here/s3tests/requirements.txt" "$stamp"; then
+        [ -x "$venv/bin/python" ] || python3 -m venv "$venv"
+        say "installing what s3-tests imports"
+        "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$here/s3tests/requirements.txt"
+        cp "$here/s3tests/requirements.txt" "$stamp"
+    fi
+    say "s3tests: $("$venv/bin/python" --version), $venv"
+}
+
+rgw_debian() {
+    if ! command -v radosgw >/dev/null || ! command -v ceph-mon >/dev/null || ! command -v ceph-osd >/dev/null; then
+        [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+            || die "install Ceph RGW (Debian: apt-get install radosgw ceph-mon ceph-osd ceph-common)"
+        apt-get update -qq
+        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+            radosgw ceph-mon ceph-osd ceph-common >/dev/null
+    fi
+    say "$(radosgw --version)"
+}
+
 go_tool minio github.com/minio/minio
 go_tool rclone github.com/rclone/rclone
 python_venv
@@ -75,6 +98,7 @@ for extra in "$@"; do
     case "$extra" in
         garage) garage ;;
         bench) nginx_debian ;;
-        *) die "unknown peer '$extra': garage or bench" ;;
+        s3tests) s3tests_venv; garage; rgw_debian ;;
+        *) die "unknown peer '$extra': garage, bench or s3tests" ;;
     esac
 done

@@ -1,0 +1,44 @@
+"""The runner's side inside pytest: a bucket prefix of its own for every test, and a line of JSON for every outcome.
+
+Loaded with `-p plugin` into a run of ceph/s3-tests, whose package it changes from outside; the tree itself stays as it is.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+RESULTS = "S3TESTS_RESULTS"
+PACKAGE = "s3tests.functional"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef, request: pytest.FixtureRequest) -> Iterator[None]:
+    """`setup_teardown` runs around every test, after the configuration is read; buckets are named and cleaned by prefix."""
+    if fixturedef.argname == "setup_teardown":
+        package = sys.modules[PACKAGE]
+        package.prefix = f"t{secrets.token_hex(8)}-"
+        # A prefix nobody had before has no buckets to remove first.
+        package.setup = lambda: None
+    return (yield)
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """One line a phase. Under xdist only the controller writes."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        return
+    line = {
+        "test": report.nodeid,
+        "phase": report.when,
+        "outcome": report.outcome,
+        "seconds": round(report.duration, 3),
+        "text": "" if report.passed else report.longreprtext[-8000:],
+    }
+    with Path(os.environ[RESULTS]).open("a") as file:
+        file.write(json.dumps(line) + "\n")

@@ -1,0 +1,332 @@
+#!/usr/bin/env python3
+"""Runs ceph/s3-tests directly and through the gateway, and prints what differs.
+
+    conformance/peers.sh s3tests
+    ~/.cache/llm-data-vault/s3tests-venv/bin/python conformance/s3tests/run.py TREE --backend minio --docs
+
+TREE is a checked-out https://github.com/ceph/s3-tests. A test that passes directly and fails through the gateway is run again
+alone on both sides; only then is it a regression. Ends with 1 where there is one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+import plugin
+from stores import LOCAL, STORES, GatewayOfUsers, Users, environment
+from servers import REPOSITORY, Endpoint, Server
+
+HERE = Path(__file__).resolve().parent
+FILES = ("s3tests/functional/test_s3.py", "s3tests/functional/test_headers.py")
+
+LEFT_OUT = {
+    "lifecycle_expiration": "waits for a store whose days last seconds",
+    "lifecycle_transition": "waits for a store whose days last seconds",
+}
+"""Marks that are not run, with the reason."""
+
+CRASHES = {"rgw": {"test_upload_part_copy_percent_encoded_key": "RGW 16 does not answer it and stalls"}}
+"""Tests that are not run against a backend, with the reason."""
+
+ALONE = re.compile(r"::test_(list_buckets|buckets_|bucket_list_all|account_usage|bucket_create_exists_nonowner|bucket_notexist)")
+"""Tests that look at all buckets of an account: not beside others."""
+
+
+class Outcome(StrEnum):
+    PASSED = "passed"
+    SKIPPED = "skipped"
+    # Passed, but its buckets could not be removed.
+    UNCLEAN = "passed, clean-up failed"
+    FAILED = "failed"
+
+
+@dataclass
+class Result:
+    """What became of one test on one side."""
+
+    outcome: Outcome = Outcome.FAILED
+    text: str = ""
+    seconds: float = 0.0
+
+    @property
+    def passed(self) -> bool:
+        return self.outcome in (Outcome.PASSED, Outcome.UNCLEAN)
+
+
+Results = dict[str, Result]
+
+
+@dataclass
+class Side:
+    """One way to the store: directly, or through the gateway."""
+
+    name: str
+    endpoint: Endpoint
+    users: Users
+    folder: Path
+    tree: Path
+    jobs: int
+    limit: int
+    left_out: list[str]
+    results: Results = field(default_factory=dict)
+    runs: int = 0
+
+    def configuration(self) -> Path:
+        sections = [f"[DEFAULT]\nhost = 127.0.0.1\nport = {self.endpoint.port}\nis_secure = False\nssl_verify = False"]
+        named = {"s3 main": self.users.main, "s3 alt": self.users.alt, "s3 tenant": self.users.tenant}
+        named |= {"iam": self.users.iam, "iam root": self.users.iam, "iam alt root": self.users.iam}
+        for name, user in named.items():
+            lines = [f"[{name}]", f"access_key = {user.access_key}", f"secret_key = {user.secret_key}"]
+            lines += [f"user_id = {user.user_id}", f"display_name = {user.display_name}", f"email = {user.email}"]
+            if name == "s3 tenant":
+                lines.append(f"tenant = {user.tenant}")
+            if name == "s3 main":
+                lines.append(f"api_name = {self.users.api_name}")
+            sections.append("\n".join(lines))
+        path = self.folder / f"{self.name}.conf"
+        path.write_text("\n\n".join(sections) + "\n")
+        return path
+
+    def collect(self, chosen: str | None) -> list[str]:
+        """Every test that is to run."""
+        arguments = ["--collect-only", "-q", *FILES, "-m", " and ".join(f"not {mark}" for mark in LEFT_OUT)]
+        if chosen:
+            arguments += ["-k", chosen]
+        output = self._pytest(arguments, self.folder / "collected.jsonl", 300)
+        tests = [line for line in output.splitlines() if "::" in line and not line.startswith("ERROR")]
+        return [test for test in tests if not any(name in test for name in self.left_out)]
+
+    def run(self, tests: list[str], jobs: int | None = None) -> Results:
+        """Runs the tests, by default in parallel but for those that look at other tests' buckets."""
+        alone = [test for test in tests if ALONE.search(test)] if jobs is None else []
+        together = [test for test in tests if test not in set(alone)]
+        results: Results = {}
+        for part, workers in ((together, self.jobs if jobs is None else jobs), (alone, 0)):
+            if part:
+                results |= self._run(part, workers)
+        return results
+
+    def _run(self, tests: list[str], jobs: int) -> Results:
+        self.runs += 1
+        lines = self.folder / f"{self.name}-{self.runs}.jsonl"
+        listed = self.folder / f"{self.name}-{self.runs}.tests"
+        listed.write_text("\n".join(tests) + "\n")
+        arguments = [f"@{listed}", "-q", "--tb=short", "--timeout", str(self.limit), "--timeout-method=signal"]
+        if jobs > 1:
+            arguments += ["-n", str(jobs), "--dist", "worksteal"]
+        self._pytest(arguments, lines, 60 + self.limit * len(tests))
+        results = {test: Result(text="no outcome: the worker ended") for test in tests}
+        phases: dict[str, list[dict]] = {}
+        for line in lines.read_text().splitlines() if lines.exists() else []:
+            entry = json.loads(line)
+            phases.setdefault(entry["test"], []).append(entry)
+        for test, entries in phases.items():
+            results[test] = judge(entries)
+        return results
+
+    def _pytest(self, arguments: list[str], lines: Path, within: float) -> str:
+        made = {
+            "S3TEST_CONF": str(self.configuration()),
+            "PYTHONPATH": str(HERE),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            plugin.RESULTS: str(lines),
+        }
+        log = self.folder / f"{self.name}-{self.runs}.log"
+        command = [sys.executable, "-m", "pytest", "-p", "plugin", "-p", "no:cacheprovider", *arguments]
+        with log.open("w") as output:
+            subprocess.run(
+                command, cwd=self.tree, env=environment() | made, stdin=subprocess.DEVNULL,
+                stdout=output, stderr=subprocess.STDOUT, timeout=within, check=False,
+            )  # fmt: skip
+        return log.read_text(errors="replace")
+
+
+def judge(entries: list[dict]) -> Result:
+    """One outcome from the phases of a test."""
+    seconds = sum(entry["seconds"] for entry in entries)
+    bad = [entry for entry in entries if entry["outcome"] != "passed"]
+    if not bad:
+        called = any(entry["phase"] == "call" for entry in entries)
+        return Result(Outcome.PASSED, "", seconds) if called else Result(Outcome.FAILED, "did not finish", seconds)
+    first = bad[0]
+    if first["outcome"] == "skipped":
+        return Result(Outcome.SKIPPED, first["text"], seconds)
+    outcome = Outcome.UNCLEAN if first["phase"] == "teardown" else Outcome.FAILED
+    return Result(outcome, first["text"], seconds)
+
+
+@dataclass
+class Comparison:
+    """What differs between the two sides. Each test once."""
+
+    regressions: list[str] = field(default_factory=list)
+    gains: list[str] = field(default_factory=list)
+    flakes: list[str] = field(default_factory=list)
+
+
+def differs(direct: Result, gateway: Result) -> bool:
+    return direct.outcome != gateway.outcome
+
+
+def compare(direct: Side, gateway: Side) -> Comparison:
+    """Runs what differs once more, alone on both sides, and sorts it. A clean-up that fails on one side only differs too."""
+    compared = Comparison()
+    differing = [test for test in direct.results if differs(direct.results[test], gateway.results[test])]
+    if not differing:
+        return compared
+    say(f"{len(differing)} differ; running them again, alone")
+    again_direct, again_gateway = direct.run(differing, 0), gateway.run(differing, 0)
+    for test in differing:
+        first = (direct.results[test], gateway.results[test])
+        second = (again_direct[test], again_gateway[test])
+        direct.results[test], gateway.results[test] = second
+        order = list(Outcome)
+        worse = [order.index(through.outcome) > order.index(straight.outcome) for straight, through in (first, second)]
+        if not differs(*second) or worse[0] != worse[1]:
+            compared.flakes.append(test)
+        elif worse[1]:
+            compared.regressions.append(test)
+        else:
+            compared.gains.append(test)
+    return compared
+
+
+def summary(test: str, result: Result) -> str:
+    """The last line of a failure that says something."""
+    lines = [line[1:].strip() for line in result.text.splitlines() if line.startswith("E ")]
+    text = lines[0] if lines else (result.text.strip().splitlines() or [result.outcome])[-1]
+    text = re.sub(r"t[0-9a-f]{16}-", "…-", text)
+    return text.replace("|", "\\|").replace("`", "'")[:160]
+
+
+def name(test: str) -> str:
+    return test.split("::")[-1]
+
+
+def table(backend: str, total: int, direct: Side | None, gateway: Side, compared: Comparison) -> str:
+    """The block of a backend in docs/conformance.md."""
+    sides = [side for side in (direct, gateway) if side is not None]
+    lines = ["| | passed | skipped | failed |", "|---|---|---|---|"]
+    for side in sides:
+        found = list(side.results.values())
+        counts = [sum(r.passed for r in found), sum(r.outcome == Outcome.SKIPPED for r in found)]
+        lines.append(f"| {side.name} | {counts[0]} | {counts[1]} | {len(found) - sum(counts)} |")
+    lines.insert(0, f"{total} tests.\n")
+    if direct is None:
+        return "\n".join(lines)
+    lines.append(f"\nPass directly and fail through the gateway: **{len(compared.regressions)}**")
+    if compared.regressions:
+        lines += ["", "| Test | Through the gateway |", "|---|---|"]
+        lines += [f"| `{name(t)}` | {summary(t, gateway.results[t])} |" for t in sorted(compared.regressions)]
+    lines.append(f"\nFail directly and pass through the gateway: {len(compared.gains)}")
+    if compared.gains:
+        lines += ["", "| Test | Directly |", "|---|---|"]
+        lines += [f"| `{name(t)}` | {summary(t, direct.results[t])} |" for t in sorted(compared.gains)]
+    if compared.flakes:
+        lines.append("\nFlakes (another outcome when run again, alone): " + ", ".join(f"`{name(t)}`" for t in sorted(compared.flakes)))
+    return "\n".join(lines)
+
+
+def write_docs(backend: str, block: str) -> None:
+    """Replaces the backend's block in docs/conformance.md."""
+    path = REPOSITORY / "docs" / "conformance.md"
+    begin, end = f"<!-- s3tests {backend} -->", f"<!-- /s3tests {backend} -->"
+    text = path.read_text()
+    if begin not in text or end not in text:
+        raise SystemExit(f"{path} has no block {begin}")
+    before, _, rest = text.partition(begin)
+    path.write_text(f"{before}{begin}\n{block}\n{end}{rest.partition(end)[2]}")
+
+
+def say(text: str) -> None:
+    print(time.strftime("%H:%M:%S"), text, file=sys.stderr, flush=True)
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("tree", type=Path, help="a checked-out ceph/s3-tests")
+    parser.add_argument("--backend", choices=["local", *STORES], default="minio")
+    parser.add_argument("-k", dest="chosen", help="only tests that pytest's -k chooses")
+    parser.add_argument("--jobs", type=int, default=4, help="tests at a time (4)")
+    parser.add_argument("--limit", type=int, default=90, help="seconds a test may take (90)")
+    parser.add_argument("--out", type=Path, help="folder for logs and results; default a temporary one, which is kept")
+    parser.add_argument("--docs", action="store_true", help="write the table to docs/conformance.md")
+    return parser.parse_args()
+
+
+def main() -> int:
+    chosen = arguments()
+    if not (chosen.tree / FILES[0]).exists():
+        raise SystemExit(f"{chosen.tree} is not a checked-out ceph/s3-tests")
+    out = (chosen.out or Path(tempfile.mkdtemp(prefix="s3tests-"))).resolve()
+    out.mkdir(parents=True, exist_ok=True)
+    say(f"logs in {out}")
+    servers: list[Server] = []
+    try:
+        return run(chosen, out, servers)
+    finally:
+        for server in reversed(servers):
+            server.kill()
+
+
+def run(chosen: argparse.Namespace, out: Path, servers: list[Server]) -> int:
+    def start(server: Server) -> Server:
+        servers.append(server)
+        server.start()
+        return server
+
+    def side(name: str, endpoint: Endpoint, users: Users) -> Side:
+        left_out = list(CRASHES.get(chosen.backend, ()))
+        return Side(name, endpoint, users, out, chosen.tree.resolve(), chosen.jobs, chosen.limit, left_out)
+
+    direct = behind = None
+    users = LOCAL
+    if chosen.backend in STORES:
+        # A store for each side: no bucket of the one is in the other's listings.
+        store = start(STORES[chosen.backend](out / "direct"))
+        direct = side("direct", store.endpoint, store.users)
+        behind = start(STORES[chosen.backend](out / "behind"))
+        users = behind.users
+    vault = start(GatewayOfUsers(out / "gateway", behind.endpoint if behind else None, users))
+    gateway = side("gateway", vault.endpoint, users)
+
+    tests = gateway.collect(chosen.chosen)
+    if not tests:
+        raise SystemExit(f"no tests were collected:\n{(out / 'gateway-0.log').read_text()[-2000:]}")
+    for each in (direct, gateway):
+        if each is not None:
+            say(f"{each.name}: {len(tests)} tests, {each.jobs} at a time")
+            each.results = each.run(tests)
+            say(f"{each.name}: {sum(result.passed for result in each.results.values())} pass")
+    compared = compare(direct, gateway) if direct else Comparison()
+
+    block = table(chosen.backend, len(tests), direct, gateway, compared)
+    print(block)
+    record = {
+        "regressions": compared.regressions, "gains": compared.gains, "flakes": compared.flakes,
+        **{
+            each.name: {test: [result.outcome, result.seconds, result.text] for test, result in each.results.items()}
+            for each in (direct, gateway) if each
+        },
+    }  # fmt: skip
+    (out / "results.json").write_text(json.dumps(record, indent=1))
+    if chosen.docs:
+        write_docs(chosen.backend, block)
+    if panics := vault.panics():
+        print("\nThe gateway panicked:\n" + "\n".join(panics))
+    return 1 if compared.regressions or panics else 0
+
+
+if __name__ == "__main__":
+    os.chdir(HERE)
+    sys.exit(main())
