@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use bytes::Bytes;
 use http::StatusCode;
 use keys::hierarchy::{Kek, KeyManager};
 use moka::sync::Cache;
@@ -40,6 +41,8 @@ pub struct Vault {
     pub conditional_writes: bool,
     /// What is known of objects.
     pub known: KnownObjects,
+    /// Pages of listings that were edited.
+    pub pages: KnownPages,
     /// Buckets that were seen to exist, so that a write need not ask before it makes a first key for one.
     known_buckets: Cache<String, ()>,
     learning: Arc<Semaphore>,
@@ -59,6 +62,7 @@ impl Vault {
         conditional_writes: bool,
     ) -> Self {
         let known = KnownObjects::new(config.limits.facts_cache_entries);
+        let pages = KnownPages::new(config.limits.list_cache);
         let known_buckets = Cache::builder().max_capacity(10_000).time_to_live(Duration::from_mins(5)).build();
         Self {
             config,
@@ -70,6 +74,7 @@ impl Vault {
             metrics,
             conditional_writes,
             known,
+            pages,
             known_buckets,
             learning: Arc::new(Semaphore::new(LEARNING)),
         }
@@ -240,7 +245,74 @@ impl KnownObjects {
     }
 }
 
+/// Pages of listings: the backend's as it came last, and what the client got for it. One answers only where the backend's is the same to
+/// the byte, so that whoever may not see an object gets no page with it.
+pub struct KnownPages(Cache<String, Arc<KnownPage>>);
+
+struct KnownPage {
+    of_backend: Bytes,
+    edited: Bytes,
+}
+
+impl KnownPages {
+    fn new(bytes: u64) -> Self {
+        // About what an entry takes beside its bytes.
+        const ENTRY: usize = 256;
+        let weigh = |asked: &String, page: &Arc<KnownPage>| {
+            u32::try_from(ENTRY + asked.len() + page.of_backend.len() + page.edited.len()).unwrap_or(u32::MAX)
+        };
+        Self(Cache::builder().max_capacity(bytes).weigher(weigh).build())
+    }
+
+    /// What the client got for this very page. `asked`: path and query of the request.
+    pub fn get(&self, asked: &str, of_backend: &[u8]) -> Option<Bytes> {
+        self.0.get(asked).filter(|page| page.of_backend == of_backend).map(|page| page.edited.clone())
+    }
+
+    /// Remembers a page, in the place of an older one.
+    pub fn insert(&self, asked: String, of_backend: &[u8], edited: Bytes) {
+        // A copy, since a piece of a larger buffer would keep all of that.
+        let of_backend = Bytes::copy_from_slice(of_backend);
+        self.0.insert(asked, Arc::new(KnownPage { of_backend, edited }));
+    }
+}
+
 /// Milliseconds since the Unix epoch.
 pub fn now_ms() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_answers_only_while_the_backends_is_the_same() {
+        let pages = KnownPages::new(10_000);
+        pages.insert("/b?list-type=2".into(), b"sealed 1", Bytes::from_static(b"plain 1"));
+        assert_eq!(pages.get("/b?list-type=2", b"sealed 1").unwrap(), "plain 1");
+        assert_eq!(pages.get("/b?list-type=2", b"sealed 2"), None);
+        assert_eq!(pages.get("/c?list-type=2", b"sealed 1"), None);
+        pages.insert("/b?list-type=2".into(), b"sealed 2", Bytes::from_static(b"plain 2"));
+        assert_eq!(pages.get("/b?list-type=2", b"sealed 2").unwrap(), "plain 2");
+        assert_eq!(pages.get("/b?list-type=2", b"sealed 1"), None);
+    }
+
+    #[test]
+    fn pages_are_bounded_in_bytes() {
+        let pages = KnownPages::new(10_000);
+        let page = |i: usize| vec![b'a' + i as u8; 1000];
+        for i in 0..20 {
+            pages.insert(format!("/b{i}?"), &page(i), page(i).into());
+        }
+        pages.insert("/large?".into(), &[0; 9000], vec![0; 9000].into());
+        pages.0.run_pending_tasks();
+        assert!(pages.0.weighted_size() <= 10_000, "{}", pages.0.weighted_size());
+        assert!((0..20).any(|i| pages.get(&format!("/b{i}?"), &page(i)).is_some()));
+        assert_eq!(pages.get("/large?", &[0; 9000]), None);
+        let none = KnownPages::new(0);
+        none.insert("/b?".into(), b"a", Bytes::from_static(b"b"));
+        none.0.run_pending_tasks();
+        assert_eq!(none.get("/b?", b"a"), None);
+    }
 }

@@ -52,9 +52,9 @@ impl Facts {
     /// The `ETag` as clients see it, without quotes: 32 hexadecimal digits, and `-N` for a multipart or an opaque one.
     pub fn etag_string(&self) -> String {
         match self.etag {
-            ETag::Md5(md5) => hex::encode(md5),
+            ETag::Md5(md5) => format!("{:032x}", u128::from_be_bytes(md5)),
             ETag::Multipart(md5) | ETag::Opaque(md5) => {
-                format!("{}-{}", hex::encode(md5), self.part_count)
+                format!("{:032x}-{}", u128::from_be_bytes(md5), self.part_count)
             }
         }
     }

@@ -63,27 +63,24 @@ where
 {
     let mut body = std::pin::pin!(body);
     let mut first: Option<Bytes> = None;
-    let mut rest = BytesMut::new();
+    let mut whole = BytesMut::new();
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame.map_err(|e| CollectError::Broken(e.into()))?.into_data() else {
             continue;
         };
-        if first.as_ref().map_or(0, Bytes::len) + rest.len() + data.len() > limit {
+        if first.as_ref().map_or(0, Bytes::len).max(whole.len()) + data.len() > limit {
             return Err(CollectError::TooLong { limit });
         }
-        match first {
-            None => first = Some(data),
-            Some(_) => rest.extend_from_slice(&data),
+        let Some(first) = &first else {
+            first = Some(data);
+            continue;
+        };
+        if whole.is_empty() {
+            let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+            whole.reserve((first.len() + data.len()).saturating_add(announced).min(limit));
+            whole.extend_from_slice(first);
         }
+        whole.extend_from_slice(&data);
     }
-    Ok(match first {
-        None => Bytes::new(),
-        Some(first) if rest.is_empty() => first,
-        Some(first) => {
-            let mut whole = BytesMut::with_capacity(first.len() + rest.len());
-            whole.extend_from_slice(&first);
-            whole.extend_from_slice(&rest);
-            whole.freeze()
-        }
-    })
+    Ok(if whole.is_empty() { first.unwrap_or_default() } else { whole.freeze() })
 }

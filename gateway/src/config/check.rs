@@ -277,6 +277,7 @@ fn limits(raw: &raw::Limits) -> Result<LimitsConfig, Invalid> {
             100_000,
             0..=100_000_000,
         )?,
+        list_cache: wide_size("limits.list_cache", raw.list_cache, 16 << 20, 0..=1 << 30)?,
     })
 }
 

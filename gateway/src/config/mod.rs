@@ -285,6 +285,8 @@ pub struct LimitsConfig {
     pub list_heal_parallelism: usize,
     /// Object facts kept in memory.
     pub facts_cache_entries: u64,
+    /// Bytes of listings kept in memory.
+    pub list_cache: u64,
 }
 
 /// `[log]`

@@ -134,6 +134,7 @@ pub(super) struct Limits {
     pub xml_body: Option<ByteSize>,
     pub list_heal_parallelism: Option<u32>,
     pub facts_cache_entries: Option<u64>,
+    pub list_cache: Option<ByteSize>,
 }
 
 #[derive(Debug, Default, Deserialize)]

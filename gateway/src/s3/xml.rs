@@ -101,7 +101,8 @@ impl<'a> Document<'a> {
         }
         let base = source.len() - text.len();
         let mut reader = Reader::from_str(text);
-        let mut nodes: Vec<Node> = Vec::new();
+        // An element of a listing, tags and text, is longer than this.
+        let mut nodes: Vec<Node> = Vec::with_capacity((text.len() / 32).min(MAX_ELEMENTS));
         let mut open: Vec<usize> = Vec::new();
         loop {
             let start = base + position(&reader);
@@ -221,6 +222,16 @@ impl<'d> Element<'d> {
             return Ok(Cow::Borrowed(raw));
         }
         let mut out = String::with_capacity(raw.len());
+        if !raw.contains(['<', '\r']) {
+            let mut pieces = raw.split('&');
+            out.extend(pieces.next());
+            for piece in pieces {
+                let (reference, text) = piece.split_once(';').ok_or(XmlError::Entity)?;
+                out.push(resolve(&BytesRef::new(reference))?);
+                out.push_str(text);
+            }
+            return Ok(Cow::Owned(out));
+        }
         out.extend(raw.chars().next().filter(|first| *first == BOM));
         let mut reader = Reader::from_str(raw);
         let mut depth = 0_usize;
@@ -282,6 +293,10 @@ impl<'d> Element<'d> {
 fn check_tag(tag: &BytesStart<'_>, nodes: &[Node], open: &[usize]) -> Result<(), XmlError> {
     let is_only_root = nodes.is_empty();
     let name = tag.name().0;
+    let is_plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    if is_plain && !name.is_empty() && name.len() == tag.len() && !open.is_empty() {
+        return Ok(());
+    }
     let is_name = !name.is_empty()
         && name.chars().all(|character| character.is_alphanumeric() || matches!(character, ':' | '_' | '-' | '.'));
     if !is_name || (open.is_empty() && !is_only_root) {

@@ -48,14 +48,14 @@ pub struct ObjectAt {
 }
 
 /// One row of a LIST to be resolved: is there a record, and is it still the backend's?
-#[derive(Clone, Debug)]
-pub struct Listed {
+#[derive(Clone, Copy, Debug)]
+pub struct Listed<'a> {
     /// Key, decoded.
-    pub key: String,
+    pub key: &'a str,
     /// Version id where the listing has one.
-    pub version_id: Option<String>,
+    pub version_id: Option<&'a str>,
     /// The backend's `ETag`, without quotes.
-    pub backend_etag: String,
+    pub backend_etag: &'a str,
 }
 
 /// A write that is about to become visible in the backend: committed before its last byte is sent, replaced by the record
@@ -231,7 +231,7 @@ pub trait Sidecar: Send + Sync + 'static {
     async fn object(&self, at: &ObjectAt) -> Result<Option<ObjectRecord>, SidecarError>;
     /// One query for a whole page of a LIST, answers in the order asked; none where there is no record with that very
     /// backend `ETag`. A listing without version ids matches on key and backend `ETag`. The facts come without part tables.
-    async fn listed(&self, bucket: &str, rows: &[Listed]) -> Result<Vec<Option<Facts>>, SidecarError>;
+    async fn listed(&self, bucket: &str, rows: &[Listed<'_>]) -> Result<Vec<Option<Facts>>, SidecarError>;
     /// Forgets one object version, after the backend deleted it.
     async fn forget(&self, at: &ObjectAt) -> Result<(), SidecarError>;
     /// Forgets several, in one transaction.

@@ -2,87 +2,107 @@
 
 use std::ops::Range;
 
-use super::{Document, Element, escape};
+use super::write::push_escaped;
+use super::{Document, Element};
 
 /// Edits gathered over a [`Document`] and applied at the end. An element is edited once; what lies inside an element that is
 /// removed or given another text goes with it.
 #[derive(Debug)]
 pub struct Edits<'d> {
     document: &'d Document<'d>,
-    replacements: Vec<(Range<usize>, String)>,
+    replacements: Vec<Replacement>,
+    /// What is put in, one behind the other.
+    added: String,
+}
+
+#[derive(Debug)]
+struct Replacement {
+    /// Of the source.
+    replaced: Range<usize>,
+    /// Of `added`.
+    by: Range<usize>,
 }
 
 impl<'d> Edits<'d> {
     pub(super) fn new(document: &'d Document<'d>) -> Self {
-        Self { document, replacements: Vec::new() }
+        Self { document, replacements: Vec::new(), added: String::new() }
     }
 
     /// Gives an element another text, escaped here, in place of all that it holds.
     pub fn set_text(&mut self, element: Element<'d>, text: &str) {
-        self.set_inner(element, &escape(text));
+        self.inner(element, |added| push_escaped(added, text));
     }
 
     /// Gives an element other XML to hold.
     pub fn set_inner(&mut self, element: Element<'d>, xml: &str) {
-        let node = element.node();
-        if node.self_closed {
-            self.open(element, xml);
-        } else {
-            self.replacements.push((node.inner.clone(), xml.to_owned()));
-        }
+        self.inner(element, |added| added.push_str(xml));
     }
 
     /// Adds XML at the end of what an element holds.
     pub fn append(&mut self, element: Element<'d>, xml: &str) {
         let node = element.node();
         if node.self_closed {
-            self.open(element, xml);
+            self.set_inner(element, xml);
         } else {
             let end = node.inner.end;
-            self.replacements.push((end..end, xml.to_owned()));
+            self.replace(end..end, |added| added.push_str(xml));
         }
     }
 
     /// Adds XML behind an element.
     pub fn insert_after(&mut self, element: Element<'d>, xml: &str) {
         let end = element.node().span.end;
-        self.replacements.push((end..end, xml.to_owned()));
+        self.replace(end..end, |added| added.push_str(xml));
     }
 
     /// Takes an element out.
     pub fn remove(&mut self, element: Element<'d>) {
-        self.replacements.push((element.node().span.clone(), String::new()));
+        self.replace(element.node().span.clone(), |_| {});
     }
 
     /// The edited document.
     pub fn finish(mut self) -> Vec<u8> {
         // Stable, so that insertions at one place keep their order. At one place, insertions belong to what ends there and so come
         // before an edit of what begins there, and an outer edit before an inner one.
-        self.replacements.sort_by_key(|(range, _)| (range.start, !range.is_empty(), std::cmp::Reverse(range.end)));
+        self.replacements.sort_by_key(|Replacement { replaced, .. }| {
+            (replaced.start, !replaced.is_empty(), std::cmp::Reverse(replaced.end))
+        });
         let source = self.document.source;
-        let added: usize = self.replacements.iter().map(|(_, xml)| xml.len()).sum();
-        let mut out = Vec::with_capacity(source.len() + added);
+        let mut out = Vec::with_capacity(source.len() + self.added.len());
         let mut done = 0;
-        for (range, xml) in &self.replacements {
-            if range.start < done {
+        for Replacement { replaced, by } in &self.replacements {
+            if replaced.start < done {
                 continue;
             }
-            out.extend_from_slice(&source.as_bytes()[done..range.start]);
-            out.extend_from_slice(xml.as_bytes());
-            done = range.end;
+            out.extend_from_slice(&source.as_bytes()[done..replaced.start]);
+            out.extend_from_slice(&self.added.as_bytes()[by.clone()]);
+            done = replaced.end;
         }
         out.extend_from_slice(&source.as_bytes()[done..]);
         out
     }
 
-    /// `<name attributes/>` → `<name attributes>xml</name>`
-    fn open(&mut self, element: Element<'d>, xml: &str) {
+    /// `<name attributes/>` becomes `<name attributes>…</name>`.
+    fn inner(&mut self, element: Element<'d>, write: impl FnOnce(&mut String)) {
         let node = element.node();
+        if !node.self_closed {
+            return self.replace(node.inner.clone(), write);
+        }
         let source = self.document.source;
         let tag = &source[node.span.clone()];
         let tag = tag.strip_suffix("/>").unwrap_or(tag).trim_end();
         let qualified = &source[node.span.start + 1..node.name.end];
-        self.replacements.push((node.span.clone(), format!("{tag}>{xml}</{qualified}>")));
+        self.replace(node.span.clone(), |added| {
+            added.extend([tag, ">"]);
+            write(added);
+            added.extend(["</", qualified, ">"]);
+        });
+    }
+
+    fn replace(&mut self, replaced: Range<usize>, write: impl FnOnce(&mut String)) {
+        let start = self.added.len();
+        write(&mut self.added);
+        self.replacements.push(Replacement { replaced, by: start..self.added.len() });
     }
 }
 
@@ -91,6 +111,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::s3::xml::escape;
 
     const LISTING: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\r\n<ListBucketResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">\
         <Name>b</Name><Vendor a='1'><![CDATA[ & ]]></Vendor>\

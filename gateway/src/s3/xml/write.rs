@@ -17,20 +17,30 @@ pub fn with_declaration(element: &str) -> String {
 /// them; those that XML 1.0 does not know come out as S3 writes them (clients ask for `encoding-type=url` to be safe).
 pub fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&apos;"),
-            '\0'..='\x1f' | '\x7f'..='\u{9f}' | '\u{2028}' | '\u{fffe}' | '\u{ffff}' => {
-                push_reference(&mut out, character);
-            }
-            _ => out.push(character),
-        }
-    }
+    push_escaped(&mut out, text);
     out
+}
+
+/// [`escape`] onto the end of what is there.
+pub(super) fn push_escaped(out: &mut String, text: &str) {
+    let is_escaped = |character: char| matches!(character, '&' | '<' | '>' | '"' | '\'' | '\0'..='\x1f' | '\x7f'..='\u{9f}' | '\u{2028}' | '\u{fffe}' | '\u{ffff}');
+    let mut rest = text;
+    while let Some(at) = rest.find(is_escaped) {
+        let (plain, escaped) = rest.split_at(at);
+        out.push_str(plain);
+        let mut characters = escaped.chars();
+        match characters.next() {
+            Some('&') => out.push_str("&amp;"),
+            Some('<') => out.push_str("&lt;"),
+            Some('>') => out.push_str("&gt;"),
+            Some('"') => out.push_str("&quot;"),
+            Some('\'') => out.push_str("&apos;"),
+            Some(other) => push_reference(out, other),
+            None => {}
+        }
+        rest = characters.as_str();
+    }
+    out.push_str(rest);
 }
 
 fn push_reference(out: &mut String, character: char) {

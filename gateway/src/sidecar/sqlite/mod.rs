@@ -290,12 +290,12 @@ impl Sidecar for SqliteSidecar {
         .transpose()
     }
 
-    async fn listed(&self, bucket: &str, rows: &[Listed]) -> Result<Vec<Option<Facts>>, SidecarError> {
+    async fn listed(&self, bucket: &str, rows: &[Listed<'_>]) -> Result<Vec<Option<Facts>>, SidecarError> {
         let mut answers = vec![None; rows.len()];
         if rows.is_empty() {
             return Ok(answers);
         }
-        let asked = json(rows.iter().map(|row| (&row.key, &row.version_id, &row.backend_etag)))?;
+        let asked = json(rows.iter().map(|row| (row.key, row.version_id, row.backend_etag)))?;
         // All answers in one row, since each row and each column of one has its price.
         let found = sqlx::query(
             "WITH asked (position, key, version_id, backend_etag) AS MATERIALIZED \

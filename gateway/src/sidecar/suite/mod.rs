@@ -13,7 +13,7 @@ use proptest::test_runner::TestRunner;
 
 use self::samples::{any_record, attempt, bad_record, edge, listed, multipart, upload};
 pub(crate) use self::samples::{at, facts, intent, large_record, record};
-use super::{Listed, ObjectAt, ObjectRecord, Sidecar};
+use super::{ObjectAt, ObjectRecord, Sidecar};
 
 /// Runs the suite. `$open`: an async function that gives an empty `Arc<dyn Sidecar>` and whatever must outlive it.
 macro_rules! over {
@@ -231,7 +231,8 @@ pub(crate) async fn racing_records_of_one_key_leave_one(sidecar: Arc<dyn Sidecar
     for outcome in join_all(writes).await {
         outcome.unwrap();
     }
-    let rows: Vec<_> = (0..50).map(|i| listed("k", None, &format!("etag-{i}"))).collect();
+    let etags: Vec<_> = (0..50).map(|i| format!("etag-{i}")).collect();
+    let rows: Vec<_> = etags.iter().map(|etag| listed("k", None, etag)).collect();
     let answers = sidecar.listed("corpus", &rows).await.unwrap();
     assert_eq!(answers.iter().flatten().count(), 1);
 }
@@ -250,10 +251,9 @@ pub(crate) async fn a_listing_is_answered_in_order(sidecar: Arc<dyn Sidecar>) {
     for outcome in join_all(records.into_iter().map(|record| sidecar.record(None, record, vec![]))).await {
         outcome.unwrap();
     }
-    let rows: Vec<_> = (0..1000)
-        .rev()
-        .map(|i| listed(&format!("k{i:04}"), None, &format!("etag-{}", if i % 5 == 0 { 0 } else { i })))
-        .collect();
+    let names = |i| (format!("k{i:04}"), format!("etag-{}", if i % 5 == 0 { 0 } else { i }));
+    let names: Vec<_> = (0..1000).rev().map(names).collect();
+    let rows: Vec<_> = names.iter().map(|(key, etag)| listed(key, None, etag)).collect();
     let answers = sidecar.listed("corpus", &rows).await.unwrap();
     assert_eq!(answers.len(), 1000);
     for (answer, i) in answers.iter().zip((0..1000).rev()) {
@@ -405,11 +405,7 @@ pub(crate) fn records_round_trip(runtime: &tokio::runtime::Runtime, sidecar: &dy
         .run(&any_record(), |record| {
             runtime.block_on(async {
                 sidecar.record(None, record.clone(), vec![]).await.unwrap();
-                let row = Listed {
-                    key: record.at.key.clone(),
-                    version_id: record.at.version_id.clone(),
-                    backend_etag: record.backend_etag.clone(),
-                };
+                let row = listed(&record.at.key, record.at.version_id.as_deref(), &record.backend_etag);
                 let answers = sidecar.listed(&record.at.bucket, &[row]).await.unwrap();
                 let without_parts = Facts { parts: vec![], ..record.facts.clone() };
                 prop_assert_eq!(answers, vec![Some(without_parts)]);

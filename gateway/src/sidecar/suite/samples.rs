@@ -108,8 +108,8 @@ pub(super) fn attempt(oid: u8, number: u16, etag: &str, at_ms: i64) -> PartAttem
     }
 }
 
-pub(super) fn listed(key: &str, version_id: Option<&str>, etag: &str) -> Listed {
-    Listed { key: key.into(), version_id: version_id.map(Into::into), backend_etag: etag.into() }
+pub(super) fn listed<'a>(key: &'a str, version_id: Option<&'a str>, backend_etag: &'a str) -> Listed<'a> {
+    Listed { key, version_id, backend_etag }
 }
 
 pub(super) fn any_record() -> impl Strategy<Value = ObjectRecord> {
