@@ -18,10 +18,10 @@ mod put;
 mod read;
 mod service;
 mod tagging;
-mod tags;
+pub mod tags;
 #[cfg(test)]
 mod tests;
-mod wire;
+pub mod wire;
 mod writer;
 
 use std::fs::{self, File};
