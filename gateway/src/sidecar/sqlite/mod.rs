@@ -12,7 +12,7 @@ mod tests;
 mod writer;
 
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -32,6 +32,7 @@ use self::writer::{Write, Writer};
 use super::{
     Intent, IntentId, LineageEdge, Listed, ObjectAt, ObjectRecord, PartAttempt, Sidecar, SidecarError, UploadRecord,
 };
+use crate::sqlite;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("src/sidecar/migrations");
 
@@ -99,10 +100,13 @@ impl SqliteSidecar {
     /// [`SidecarError::Database`].
     pub async fn open(options: SqliteOptions) -> Result<Self, SidecarError> {
         let wanted = options.path.clone();
-        let (path, identity) = tokio::task::spawn_blocking(move || make_file(&wanted))
-            .await
-            .unwrap_or_else(|e| Err(io::Error::other(e)))
-            .map_err(|source| SidecarError::File { path: options.path.clone(), source })?;
+        let (path, identity): (_, FileIdentity) = tokio::task::spawn_blocking(move || {
+            let (path, file) = sqlite::make_file(&wanted)?;
+            Ok((path, file.metadata()?.into()))
+        })
+        .await
+        .unwrap_or_else(|e| Err(io::Error::other(e)))
+        .map_err(|source| SidecarError::File { path: options.path.clone(), source })?;
 
         let connect = SqliteConnectOptions::new()
             .filename(&path)
@@ -177,19 +181,6 @@ impl From<std::fs::Metadata> for FileIdentity {
     }
 }
 
-/// Makes the file and its folders where they are missing. Returns its absolute path. `SQLite` gives its log the same mode.
-fn make_file(path: &Path) -> io::Result<(PathBuf, FileIdentity)> {
-    let path = std::path::absolute(path)?;
-    let folder = path.parent().unwrap_or(Path::new("/"));
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    let file =
-        std::fs::OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path)?;
-    // The name must outlive a power cut as the commits do.
-    std::fs::File::open(folder)?.sync_all()?;
-    let identity = file.metadata()?.into();
-    Ok((path, identity))
-}
-
 /// Why a file could not be opened as a sidecar.
 #[derive(Debug, thiserror::Error)]
 enum OpenError {
@@ -205,7 +196,7 @@ impl OpenError {
         match self {
             Self::Migrate(MigrateError::VersionMissing(version)) => SidecarError::NewerSchema { path, version },
             Self::Connect(e) | Self::Migrate(MigrateError::Execute(e) | MigrateError::ExecuteMigration(e, _))
-                if not_a_database(&e) =>
+                if sqlite::is_damaged(&e) =>
             {
                 SidecarError::NotADatabase { path, source: Arc::new(e) }
             }
@@ -213,14 +204,6 @@ impl OpenError {
             Self::Migrate(e) => e.into(),
         }
     }
-}
-
-/// `SQLITE_CORRUPT` (11, with its extended codes) and `SQLITE_NOTADB` (26); <https://www.sqlite.org/rescode.html>.
-fn not_a_database(e: &sqlx::Error) -> bool {
-    e.as_database_error()
-        .and_then(sqlx::error::DatabaseError::code)
-        .and_then(|code| code.parse::<i32>().ok())
-        .is_some_and(|code| matches!(code & 0xff, 11 | 26))
 }
 
 async fn connect_and_migrate(connect: &SqliteConnectOptions) -> Result<SqliteConnection, OpenError> {
@@ -442,6 +425,11 @@ impl Sidecar for SqliteSidecar {
             .as_ref()
             .map(document)
             .transpose()
+    }
+
+    async fn some_keks(&self, limit: u32) -> Result<Vec<Bytes>, SidecarError> {
+        let found = sqlx::query("SELECT document FROM keks LIMIT ?").bind(limit).fetch_all(&self.readers).await?;
+        found.iter().map(document).collect()
     }
 
     async fn keks(&self, bucket: &str) -> Result<Vec<(uuid::Uuid, Bytes)>, SidecarError> {

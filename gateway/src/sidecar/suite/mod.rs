@@ -393,6 +393,7 @@ pub(crate) async fn keks_are_kept_by_bucket(sidecar: Arc<dyn Sidecar>) {
     let all = sidecar.keks("corpus").await.unwrap();
     assert_eq!(all, [(one, document("one")), (two, document("two, wrapped anew"))]);
     assert_eq!(sidecar.keks("nowhere").await.unwrap(), []);
+    assert_eq!(sidecar.some_keks(1).await.unwrap().len(), 1);
 }
 
 pub(crate) async fn it_answers_a_ping(sidecar: Arc<dyn Sidecar>) {
