@@ -20,10 +20,8 @@ fuzz_target!(|text: &str| {
         };
         if let (Some(bucket), Some(key)) = (&address.bucket, &address.key) {
             assert!(!key.is_empty() && key.len() <= MAX_KEY);
-            let raw_key = address
-                .raw_path
-                .strip_prefix(&format!("/{bucket}/"))
-                .expect("the raw path begins with the bucket");
+            let raw_key =
+                address.raw_path.strip_prefix(&format!("/{bucket}/")).expect("the raw path begins with the bucket");
             assert!(uri.path().ends_with(raw_key));
             assert_eq!(&decode(raw_key).expect("a key that was decoded"), key);
         }

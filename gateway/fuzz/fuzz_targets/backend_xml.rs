@@ -2,8 +2,8 @@
 #![no_main]
 
 use gateway::ops::documents::{
-    ShownUpload, error_code, failed_deletes, listed_keys, marked_deletes, read_parts, rename_uploads, replace_texts, tags,
-    text, upload_ids, without_bucket,
+    ShownUpload, error_code, failed_deletes, listed_keys, marked_deletes, read_parts, rename_uploads, replace_texts,
+    tags, text, upload_ids, without_bucket,
 };
 use gateway::s3::xml::Document;
 use libfuzzer_sys::fuzz_target;

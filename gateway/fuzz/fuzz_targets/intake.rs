@@ -45,11 +45,7 @@ fn signed() -> Authentication {
         headers.insert(name, HeaderValue::from_static(value));
     }
     Verifier::new(&Example, UNIX_EPOCH + Duration::from_secs(1_369_353_600))
-        .verify(
-            &Method::PUT,
-            &Uri::from_static("/examplebucket/chunkObject.txt"),
-            &headers,
-        )
+        .verify(&Method::PUT, &Uri::from_static("/examplebucket/chunkObject.txt"), &headers)
         .expect("the published example")
 }
 
@@ -72,20 +68,13 @@ const MAX_LENGTH: u64 = 100_000;
 
 /// Takes in a body in frames of that size: its plaintext, or the S3 code of the error.
 fn take_in(headers: &HeaderMap, auth: &Authentication, body: &[u8], frame: usize) -> Result<Vec<u8>, String> {
-    let options = IntakeOptions {
-        md5: true,
-        checksum: None,
-        max_length: MAX_LENGTH,
-        idle_timeout: Duration::from_secs(1),
-    };
+    let options =
+        IntakeOptions { md5: true, checksum: None, max_length: MAX_LENGTH, idle_timeout: Duration::from_secs(1) };
     let frames: Vec<_> =
         body.chunks(frame).map(|frame| Ok::<_, BoxError>(Frame::data(Bytes::copy_from_slice(frame)))).collect();
     let body = StreamBody::new(stream::iter(frames)).boxed_unsync();
     let mut intake = Intake::new(headers, body, auth, options).map_err(|e| e.s3().0.into_owned())?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .build()
-        .expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
     runtime.block_on(async {
         let mut out = Vec::new();
         loop {

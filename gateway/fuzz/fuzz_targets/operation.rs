@@ -11,14 +11,7 @@ fuzz_target!(|input: (u8, u8, &str)| {
     let (method, scope, text) = input;
     let mut lines = text.split('\n');
     let query = lines.next().unwrap_or_default();
-    let methods = [
-        Method::GET,
-        Method::HEAD,
-        Method::PUT,
-        Method::POST,
-        Method::DELETE,
-        Method::OPTIONS,
-    ];
+    let methods = [Method::GET, Method::HEAD, Method::PUT, Method::POST, Method::DELETE, Method::OPTIONS];
     let scopes = [Scope::Service, Scope::Bucket, Scope::Object];
     let method = &methods[usize::from(method) % methods.len()];
     let scope = scopes[usize::from(scope) % scopes.len()];

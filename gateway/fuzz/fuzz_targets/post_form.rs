@@ -27,10 +27,8 @@ fuzz_target!(|text: &str| {
         }
         _ => return,
     };
-    let verifier = Verifier {
-        sigv2: SigV2Mode::All,
-        ..Verifier::new(&Example, UNIX_EPOCH + Duration::from_secs(1_369_353_600))
-    };
+    let verifier =
+        Verifier { sigv2: SigV2Mode::All, ..Verifier::new(&Example, UNIX_EPOCH + Duration::from_secs(1_369_353_600)) };
     if verifier.verify_form(policy, form).is_ok() {
         assert!(matches!(form, Form::V4 { signature: SIGNATURE, .. }), "a signature that nobody made");
     }

@@ -4,6 +4,14 @@
 use keys::metadata::{SYSTEM_HEADERS, digest, mask};
 use libfuzzer_sys::fuzz_target;
 
+/// Without the white space that HTTP allows around a value.
+fn trim(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
+}
+
 fuzz_target!(|data: &[u8]| {
     let lines: Vec<_> = data.split(|b| *b == b'\n').collect();
     let headers = || {
@@ -18,6 +26,6 @@ fuzz_target!(|data: &[u8]| {
         assert!(mask & 1 << bit == 0 || present(name));
     }
     // Header names have no case, and a backend may trim values.
-    let changed: Vec<_> = headers().map(|(name, value)| (name.to_ascii_uppercase(), value.trim_ascii())).collect();
+    let changed: Vec<_> = headers().map(|(name, value)| (name.to_ascii_uppercase(), trim(value))).collect();
     assert_eq!(digest(headers(), mask), digest(changed.iter().map(|(name, value)| (name.as_str(), *value)), mask));
 });
