@@ -14,6 +14,7 @@ import argparse
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -81,6 +82,7 @@ class Side:
     left_out: list[str]
     results: Results = field(default_factory=dict)
     runs: int = 0
+    process: subprocess.Popen[bytes] | None = None
 
     def configuration(self) -> Path:
         sections = [f"[DEFAULT]\nhost = 127.0.0.1\nport = {self.endpoint.port}\nis_secure = False\nssl_verify = False"]
@@ -145,11 +147,19 @@ class Side:
         log = self.folder / f"{self.name}-{self.runs}.log"
         command = [sys.executable, "-m", "pytest", "-p", "plugin", "-p", "no:cacheprovider", *arguments]
         with log.open("w") as output:
-            subprocess.run(
-                command, cwd=self.tree, env=environment() | made, stdin=subprocess.DEVNULL,
-                stdout=output, stderr=subprocess.STDOUT, timeout=within, check=False,
-            )  # fmt: skip
+            self.process = subprocess.Popen(
+                command, cwd=self.tree, env=environment() | made, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+            )
+            try:
+                self.process.wait(within)
+            finally:
+                self.stop()
         return log.read_text(errors="replace")
+
+    def stop(self) -> None:
+        """Ends the pytest that runs, if one does; its workers end with it."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
 
 
 def judge(entries: list[dict]) -> Result:
@@ -280,6 +290,7 @@ def main() -> int:
     out.mkdir(parents=True, exist_ok=True)
     say(f"logs in {out}")
     servers: list[Server] = []
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         return run(chosen, out, servers)
     finally:
@@ -317,8 +328,13 @@ def run(chosen: argparse.Namespace, out: Path, servers: list[Server]) -> int:
 
     sides = [each for each in (direct, gateway) if each is not None]
     say(f"{len(tests)} tests, {chosen.jobs} at a time on each side")
-    with ThreadPoolExecutor() as pool:
+    pool = ThreadPoolExecutor()
+    try:
         list(pool.map(first_run, sides))
+    finally:
+        for each in sides:
+            each.stop()
+        pool.shutdown()
     compared = compare(direct, gateway) if direct else Comparison()
 
     block = table(len(tests), direct, gateway, compared)
