@@ -49,10 +49,9 @@ fuzz: ## every fuzz target for FUZZ_SECONDS (60)
 	@command -v cargo-fuzz >/dev/null || cargo install cargo-fuzz --locked
 	@# RUSTC_BOOTSTRAP lets the pinned stable compiler take the sanitizer flags that cargo-fuzz passes.
 	@set -e; for dir in keys gateway; do \
-		[ -d $$dir/fuzz ] || continue; \
 		for target in $$(cd $$dir && cargo fuzz list); do \
 			echo "fuzz: $$dir/$$target for $(FUZZ_SECONDS) s"; \
-			(cd $$dir && RUSTC_BOOTSTRAP=1 cargo fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=2048 -timeout=10); \
+			(cd $$dir && RUSTC_BOOTSTRAP=1 cargo fuzz run --target-dir $(CURDIR)/target/fuzz $$target -- -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=2048 -timeout=10); \
 		done; \
 	done
 

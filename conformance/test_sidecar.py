@@ -7,6 +7,8 @@ import shutil
 import pytest
 
 from clients import MIB, boto, fresh, md5, multipart_etag, noise, put_in_parts
+from servers import files_under
+from stored import sealed_length
 from test_list import backend_calls
 
 pytestmark = pytest.mark.gateway
@@ -78,6 +80,43 @@ def test_rebuilt(make_gateway):
     s3.head_object(Bucket=bucket, Key="m")  # Loads the bucket's key.
     assert calls_of_a_listing(own_gateway, bucket) in (None, 1)
     check(own_gateway, bucket)
+
+
+def test_rebuilt_but_for_what_cannot_be_opened(make_gateway):
+    """Status 3 and the name of each on standard error; the others are recorded."""
+    own_gateway, bucket = make_gateway(alone=True), fresh("sidecar")
+    fill(own_gateway, bucket)
+    altered = ("k0016384", "k0070000")
+    for key in altered:
+        alter_summary(own_gateway, bucket, key)
+    lose_sidecar(own_gateway)
+    done = own_gateway.run("sidecar", "rebuild", timeout=120)
+    assert done.returncode == 3, done.stdout + done.stderr
+    skipped = [line for line in done.stderr.splitlines() if "data-vault: skipped" in line]
+    assert sorted(line.split(": ")[1] for line in skipped) == [f"skipped {bucket}/{key}" for key in altered]
+    assert "2 objects" in done.stderr.splitlines()[-1]
+    own_gateway.start()
+    s3 = boto(own_gateway.endpoint)
+    for key, data in OBJECTS.items():
+        if key not in altered:
+            assert s3.get_object(Bucket=bucket, Key=key)["Body"].read() == data
+
+
+def alter_summary(gateway, bucket: str, key: str) -> None:
+    """Flips a bit near the end of the stored object."""
+    if gateway.behind is None:
+        wanted = sealed_length(len(OBJECTS[key]))
+        (blob,) = [path for path in files_under(gateway.data / "objects" / "blobs") if path.stat().st_size == wanted]
+        blob.write_bytes(flipped(blob.read_bytes()))
+        return
+    behind = boto(gateway.behind)
+    stored = behind.get_object(Bucket=bucket, Key=key)
+    body = flipped(stored["Body"].read())
+    behind.put_object(Bucket=bucket, Key=key, Body=body, Metadata=stored["Metadata"], ContentType=stored["ContentType"])
+
+
+def flipped(sealed: bytes) -> bytes:
+    return sealed[:-100] + bytes([sealed[-100] ^ 1]) + sealed[-99:]
 
 
 def test_taken_from_an_old_backup(own_gateway, tmp_path):

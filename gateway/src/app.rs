@@ -15,13 +15,13 @@ use crate::config::{BackendKind, Config};
 use crate::identity::{self, Credential, Credentials, CredentialsError, FreshCredentialError};
 use crate::keks::{SystemBucketKeks, make_bucket};
 use crate::ops::rebuild::{self, Rebuilt};
-use crate::ops::settle;
+use crate::ops::{keepalive, settle};
 use crate::s3::address::Reserved;
 use crate::s3::operation::Op;
 use crate::server::{self, Shutdown};
 use crate::service::Service;
 use crate::sidecar::sqlite::{SqliteOptions, SqliteSidecar};
-use crate::sidecar::{Sidecar, SidecarError};
+use crate::sidecar::{ObjectAt, Sidecar, SidecarError};
 use crate::telemetry::Metrics;
 use crate::vault::Vault;
 
@@ -52,6 +52,31 @@ pub enum AppError {
     /// The keyring could not be opened.
     #[error("cannot open the keyring")]
     Keys(#[from] keys::Error),
+    /// Objects are sealed in the store, and the keyring is not where it should be.
+    #[error(
+        "objects in this store are sealed under root key {root_key_id}, but there is no keyring {}. Restore it from its backup; no \
+         new one is made, since that would open none of them",
+        path.display()
+    )]
+    KeyringMissing {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What it should hold.
+        root_key_id: String,
+    },
+    /// Objects are sealed in the store, under a root key of another keyring.
+    #[error(
+        "the keyring {} does not open the bucket keys of this store. Restore the one that the store was made with, or look whether \
+         backend and system bucket are the right ones",
+        path.display()
+    )]
+    OtherKeyring {
+        /// The file.
+        path: std::path::PathBuf,
+        /// Why.
+        #[source]
+        source: keys::Error,
+    },
     /// The configured credentials contradict each other.
     #[error("cannot use the credentials")]
     Credentials(#[from] CredentialsError),
@@ -61,9 +86,9 @@ pub enum AppError {
     /// The sidecar could not be rebuilt.
     #[error("the rebuild failed")]
     Rebuild(#[from] crate::s3::Error),
-    /// Some objects could not be recorded; each is in the log.
-    #[error("{0} objects could not be read; the log names each")]
-    Incomplete(u64),
+    /// The rebuild is done but for objects that cannot be opened; each was named.
+    #[error("the sidecar was rebuilt, but {0} objects were skipped, since they cannot be opened")]
+    Skipped(u64),
 }
 
 /// Runs the gateway until it is told to stop.
@@ -85,6 +110,10 @@ pub async fn serve(config: Config) -> Result<(), AppError> {
     let admin = tokio::spawn(async move { server::serve(admin_listener, &bounds, admin, None, admin_shutdown).await });
     let service = Arc::new(Service::new(vault.clone()));
     server::serve(s3, &vault.config.server, service, Some(vault.metrics.clone()), shutdown).await;
+    // Copies and completions whose clients have gone away have as long again.
+    if tokio::time::timeout(vault.config.server.drain_timeout, keepalive::all_done()).await.is_err() {
+        tracing::warn!("copies or completions were cut off after the drain timeout; the next start settles them");
+    }
 
     settler.abort();
     if let Err(e) = admin.await {
@@ -94,14 +123,17 @@ pub async fn serve(config: Config) -> Result<(), AppError> {
     Ok(())
 }
 
-/// Makes the sidecar again from the backend.
-pub async fn rebuild_sidecar(config: Config) -> Result<(), AppError> {
+/// Makes the sidecar again from the backend. `skipped` is told of each object that cannot be opened, and why.
+pub async fn rebuild_sidecar(
+    config: Config,
+    skipped: impl FnMut(&ObjectAt, &crate::s3::Error),
+) -> Result<(), AppError> {
     let (vault, stores, _) = build(config).await?;
-    let done = rebuild::rebuild(&vault).await;
+    let done = rebuild::rebuild(&vault, skipped).await;
     stores.close().await;
-    let Rebuilt { objects, plain, failed } = done?;
-    tracing::info!(objects, plain, failed, "the sidecar was rebuilt");
-    if failed > 0 { Err(AppError::Incomplete(failed)) } else { Ok(()) }
+    let Rebuilt { objects, plain, skipped } = done?;
+    tracing::info!(objects, plain, skipped, "the sidecar was rebuilt");
+    if skipped > 0 { Err(AppError::Skipped(skipped)) } else { Ok(()) }
 }
 
 async fn listen(at: SocketAddr) -> Result<TcpListener, AppError> {
@@ -125,7 +157,7 @@ impl Stores {
 
 /// Everything but the listeners. The credential is there where it was made just now.
 async fn build(config: Config) -> Result<(Arc<Vault>, Stores, Option<Credential>), AppError> {
-    make_data_dir(&config.data_dir).map_err(AppError::DataDir)?;
+    crate::sqlite::make_folder(&config.data_dir).map_err(AppError::DataDir)?;
     let metrics = Metrics::new(Op::ALL.iter().map(|op| op.name()));
 
     let mut local = None;
@@ -154,17 +186,8 @@ async fn build(config: Config) -> Result<(Arc<Vault>, Stores, Option<Credential>
     let sqlite = Arc::new(SqliteSidecar::open(options).await?);
     let sidecar: Arc<dyn Sidecar> = sqlite.clone();
 
-    let ring = config.keys.keyring.clone();
-    let root = tokio::task::spawn_blocking(move || LocalKeyring::open_or_create(&ring))
-        .await
-        .map_err(|e| AppError::DataDir(io::Error::other(e)))??;
     let records = SystemBucketKeks::new(backend.clone(), sidecar.clone(), config.backend.system_bucket.clone());
-    let bounds = CacheBounds {
-        max_entries: config.keys.cache_entries,
-        max_age: config.keys.cache_age,
-        max_uses: config.keys.cache_uses,
-    };
-    let keys = KeyManager::new(Arc::new(root), Arc::new(records), bounds);
+    let keys = open_keys(&config, records).await?;
 
     let (credentials, fresh) = credentials(&config)?;
     let reserved = Reserved::new(config.backend.system_bucket.clone(), config.backend.reserved_names.clone());
@@ -185,9 +208,31 @@ async fn build(config: Config) -> Result<(Arc<Vault>, Stores, Option<Credential>
     ))
 }
 
-fn make_data_dir(dir: &std::path::Path) -> io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)
+/// A keyring is made only for a store in which nothing is sealed: a fresh root key beside objects of another would open none of
+/// them, and new objects would be sealed under it until someone noticed.
+async fn open_keys(config: &Config, records: SystemBucketKeks) -> Result<KeyManager, AppError> {
+    let known = records.some().await?;
+    let path = config.keys.keyring.clone();
+    if let Some(record) = known.first()
+        && !path.try_exists().unwrap_or(true)
+    {
+        return Err(AppError::KeyringMissing { path, root_key_id: record.root_key_id.clone() });
+    }
+    let ring = path.clone();
+    let root = tokio::task::spawn_blocking(move || LocalKeyring::open_or_create(&ring))
+        .await
+        .map_err(|e| AppError::DataDir(io::Error::other(e)))??;
+    let bounds = CacheBounds {
+        max_entries: config.keys.cache_entries,
+        max_age: config.keys.cache_age,
+        max_uses: config.keys.cache_uses,
+    };
+    let keys = KeyManager::new(Arc::new(root), Arc::new(records), bounds);
+    keys.unwraps_one_of(&known).await.map_err(|source| match source {
+        keys::Error::OtherRootKey(_) | keys::Error::NotAuthentic(_) => AppError::OtherKeyring { path, source },
+        source => source.into(),
+    })?;
+    Ok(keys)
 }
 
 fn credentials(config: &Config) -> Result<(Credentials, Option<Credential>), AppError> {

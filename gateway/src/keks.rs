@@ -15,6 +15,8 @@ use crate::sidecar::Sidecar;
 
 /// No record is longer.
 const RECORD: usize = 16 << 10;
+/// Enough records to know by which root key they are wrapped.
+const SOME: u32 = 16;
 /// A page of a listing.
 const LISTING: usize = 4 << 20;
 
@@ -29,6 +31,58 @@ impl SystemBucketKeks {
     /// In `bucket`, which is made at the first record.
     pub fn new(backend: Arc<dyn Backend>, sidecar: Arc<dyn Sidecar>, bucket: String) -> Self {
         Self { backend, sidecar, bucket }
+    }
+
+    /// Some records of any buckets: of the system bucket, else of the sidecar. None: nothing was ever sealed here. A damaged one is left
+    /// out, but where all of them are that is the error.
+    pub async fn some(&self) -> Result<Vec<KekRecord>, Error> {
+        let (names, _) = self.names("keks/", SOME, None).await?;
+        let mut found = Vec::with_capacity(names.len());
+        for (bucket, id) in names {
+            found.extend(self.stored(&bucket, id).await.transpose());
+        }
+        if found.is_empty() {
+            let documents = self.sidecar.some_keks(SOME).await.map_err(Error::store)?;
+            found.extend(documents.iter().map(|document| KekRecord::from_json(document)));
+        }
+        let (records, damaged): (Vec<_>, Vec<_>) = found.into_iter().partition(Result::is_ok);
+        match damaged.into_iter().find_map(Result::err) {
+            Some(e) if records.is_empty() => Err(e),
+            _ => Ok(records.into_iter().flatten().collect()),
+        }
+    }
+
+    /// A page of names, as bucket and id, and where the next one begins.
+    async fn names(
+        &self,
+        prefix: &str,
+        most: u32,
+        token: Option<&str>,
+    ) -> Result<(Vec<(String, Uuid)>, Option<String>), Error> {
+        let more = token.map(|t| format!("&continuation-token={}", query_value(t))).unwrap_or_default();
+        let request = BackendRequest::new(Method::GET, path(&self.bucket, ""), Signer::Gateway)
+            .query(format!("list-type=2{more}&max-keys={most}&prefix={}", query_value(prefix)));
+        let response = self.backend.call(request).await.map_err(Error::store)?;
+        match response.status() {
+            StatusCode::OK => {}
+            StatusCode::NOT_FOUND => return Ok((Vec::new(), None)),
+            status => return Err(Error::store(format!("the system bucket answered {status}"))),
+        }
+        let listing = collect(response.into_body(), LISTING).await.map_err(Error::store)?;
+        let document = Document::parse(&listing).map_err(Error::store)?;
+        let root = document.root();
+        let mut names = Vec::new();
+        for entry in root.elements("Contents") {
+            let key = entry.child_text("Key").map_err(Error::store)?.unwrap_or_default();
+            names.extend(Self::parse_name(&key));
+        }
+        let next = root.child_text("NextContinuationToken").map_err(Error::store)?;
+        Ok((names, next.map(std::borrow::Cow::into_owned)))
+    }
+
+    fn parse_name(name: &str) -> Option<(String, Uuid)> {
+        let (bucket, id) = name.strip_prefix("keks/")?.strip_suffix(".json")?.split_once('/')?;
+        Some((bucket.to_owned(), Uuid::parse_str(id).ok()?))
     }
 
     fn name(bucket: &str, kek_id: Uuid) -> String {
@@ -117,33 +171,13 @@ impl KekStore for SystemBucketKeks {
     async fn list(&self, bucket: &str) -> Result<Vec<KekRecord>, Error> {
         let prefix = format!("keks/{bucket}/");
         let mut records = Vec::new();
-        let mut token: Option<String> = None;
+        let mut token = None;
         loop {
-            let more = token.as_deref().map(|t| format!("&continuation-token={}", query_value(t))).unwrap_or_default();
-            let request = BackendRequest::new(Method::GET, path(&self.bucket, ""), Signer::Gateway)
-                .query(format!("list-type=2{more}&prefix={}", query_value(&prefix)));
-            let response = self.backend.call(request).await.map_err(Error::store)?;
-            match response.status() {
-                StatusCode::OK => {}
-                StatusCode::NOT_FOUND => return Ok(records),
-                status => return Err(Error::store(format!("the system bucket answered {status}"))),
+            let (names, next) = self.names(&prefix, 1000, token.as_deref()).await?;
+            for (bucket, id) in names {
+                records.extend(self.stored(&bucket, id).await?);
             }
-            let listing = collect(response.into_body(), LISTING).await.map_err(Error::store)?;
-            let document = Document::parse(&listing).map_err(Error::store)?;
-            let root = document.root();
-            for entry in root.elements("Contents") {
-                let key = entry.child_text("Key").map_err(Error::store)?.unwrap_or_default();
-                let id = key
-                    .strip_prefix(&prefix)
-                    .and_then(|k| k.strip_suffix(".json"))
-                    .and_then(|k| Uuid::parse_str(k).ok());
-                if let Some(id) = id
-                    && let Some(record) = self.stored(bucket, id).await?
-                {
-                    records.push(record);
-                }
-            }
-            token = root.child_text("NextContinuationToken").map_err(Error::store)?.map(std::borrow::Cow::into_owned);
+            token = next;
             if token.is_none() {
                 return Ok(records);
             }

@@ -16,5 +16,6 @@ pub mod s3;
 pub mod server;
 pub mod service;
 pub mod sidecar;
+pub mod sqlite;
 pub mod telemetry;
 pub mod vault;

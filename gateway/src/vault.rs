@@ -114,8 +114,7 @@ impl Vault {
 
     /// Remembers what was read of an object: in memory, and in the sidecar where it heals what was lost. The reader does not wait,
     /// and a read that is not remembered only costs the next one a call, so that is dropped where too many are under way.
-    pub fn learn(self: &Arc<Self>, asked: &ObjectAt, record: ObjectRecord) {
-        let record = Arc::new(record);
+    pub fn learn(self: &Arc<Self>, asked: &ObjectAt, record: Arc<ObjectRecord>) {
         self.known.insert(record.clone());
         if *asked != record.at {
             self.known.insert_as(asked.clone(), record.clone());
@@ -227,7 +226,12 @@ impl KnownObjects {
 
     /// Whether the object was found to be plaintext from before.
     pub fn is_plain(&self, at: &ObjectAt, backend_etag: &str) -> bool {
-        self.plain.get(at).is_some_and(|etag| *etag == *backend_etag)
+        self.plain(at).is_some_and(|etag| *etag == *backend_etag)
+    }
+
+    /// The backend's `ETag` of the plaintext from before that was found under this name.
+    pub fn plain(&self, at: &ObjectAt) -> Option<Arc<str>> {
+        self.plain.get(at)
     }
 
     /// Remembers that it is.

@@ -12,8 +12,8 @@ pub trait Aead: Sized + Send + Sync {
     fn new(key: &[u8; 32]) -> Result<Self, Error>;
     /// Encrypts in place and returns the tag.
     fn seal(&self, nonce: [u8; 12], in_out: &mut [u8]) -> Result<[u8; 16], Error>;
-    /// Authenticates and decrypts in place. On an error the content of `in_out` is unspecified.
-    fn open(&self, nonce: [u8; 12], in_out: &mut [u8], tag: &[u8; 16]) -> Result<(), NotAuthentic>;
+    /// Authenticates, and decrypts into `out`, which is as long as `ciphertext`. On an error the content of `out` is unspecified.
+    fn open(&self, nonce: [u8; 12], ciphertext: &[u8], tag: &[u8; 16], out: &mut [u8]) -> Result<(), NotAuthentic>;
 }
 
 /// The tag does not match.
@@ -36,12 +36,9 @@ impl Aead for AwsLc {
         tag.as_ref().try_into().map_err(|_| Error::Provider("AES-GCM"))
     }
 
-    fn open(&self, nonce: [u8; 12], in_out: &mut [u8], tag: &[u8; 16]) -> Result<(), NotAuthentic> {
+    fn open(&self, nonce: [u8; 12], ciphertext: &[u8], tag: &[u8; 16], out: &mut [u8]) -> Result<(), NotAuthentic> {
         let nonce = Nonce::assume_unique_for_key(nonce);
-        match self.0.open_in_place_separate_tag(nonce, Aad::empty(), tag, in_out) {
-            Ok(_) => Ok(()),
-            Err(_) => Err(NotAuthentic),
-        }
+        self.0.open_separate_gather(nonce, Aad::empty(), ciphertext, tag, out).map_err(|_| NotAuthentic)
     }
 }
 
@@ -60,7 +57,8 @@ impl Aead for Portable {
             .map_err(|_| Error::Provider("AES-GCM"))
     }
 
-    fn open(&self, nonce: [u8; 12], in_out: &mut [u8], tag: &[u8; 16]) -> Result<(), NotAuthentic> {
-        self.0.decrypt_inout_detached(&nonce.into(), b"", in_out.into(), &(*tag).into()).map_err(|_| NotAuthentic)
+    fn open(&self, nonce: [u8; 12], ciphertext: &[u8], tag: &[u8; 16], out: &mut [u8]) -> Result<(), NotAuthentic> {
+        let in_out = aes_gcm::aead::inout::InOutBuf::new(ciphertext, out).map_err(|_| NotAuthentic)?;
+        self.0.decrypt_inout_detached(&nonce.into(), b"", in_out, &(*tag).into()).map_err(|_| NotAuthentic)
     }
 }

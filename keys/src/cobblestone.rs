@@ -125,8 +125,8 @@ impl<A: Aead> Message<A> {
         let nonce = self.nonce(chunk)?;
         let (ciphertext, tag) = sealed.split_last_chunk().ok_or(Error::Truncated)?;
         let start = out.len();
-        out.extend_from_slice(ciphertext);
-        if self.aead.open(nonce, &mut out[start..], tag).is_err() {
+        out.resize(start + ciphertext.len(), 0);
+        if self.aead.open(nonce, ciphertext, tag, &mut out[start..]).is_err() {
             out.truncate(start);
             return Err(Error::NotAuthentic(what));
         }
@@ -347,8 +347,11 @@ pub(crate) fn open_as(
         let (chunk, rest) = chunks.split_at(chunks.len().min(SEALED_CHUNK));
         let (ciphertext, tag) = chunk.split_last_chunk().ok_or(Error::Truncated)?;
         let start = out.len();
-        out.extend_from_slice(ciphertext);
-        message.aead.open(message.nonce(index)?, &mut out[start..], tag).map_err(|_| Error::NotAuthentic(what))?;
+        out.resize(start + ciphertext.len(), 0);
+        message
+            .aead
+            .open(message.nonce(index)?, ciphertext, tag, &mut out[start..])
+            .map_err(|_| Error::NotAuthentic(what))?;
         if chunk.len() < SEALED_CHUNK {
             return Ok(out);
         }

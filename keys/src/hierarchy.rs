@@ -11,6 +11,8 @@ mod manager;
 mod record;
 mod root;
 
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
@@ -160,6 +162,18 @@ fn key_of(opened: &[u8]) -> Result<Zeroizing<[u8; 32]>, Error> {
     let mut key = Zeroizing::new([0; 32]);
     key.copy_from_slice(opened);
     Ok(key)
+}
+
+/// Reads a JSON document that says its version. An error: the version, where it is another, else none.
+fn document<T: DeserializeOwned>(json: &[u8], version: u32) -> Result<T, Option<u32>> {
+    #[derive(Deserialize)]
+    struct Versioned {
+        version: u32,
+    }
+    match serde_json::from_slice(json) {
+        Ok(Versioned { version: other }) if other != version => Err(Some(other)),
+        _ => serde_json::from_slice(json).map_err(|_| None),
+    }
 }
 
 #[cfg(test)]

@@ -48,6 +48,19 @@ impl BackendRequest {
         Template { path: self.path.clone(), headers: self.headers.clone(), signer: self.signer.clone() }
     }
 
+    /// The same request once more, with this body.
+    #[must_use]
+    pub fn again(&self, payload: Payload) -> Self {
+        Self {
+            method: self.method.clone(),
+            path: self.path.clone(),
+            query: self.query.clone(),
+            headers: self.headers.clone(),
+            payload,
+            signer: self.signer.clone(),
+        }
+    }
+
     /// With this raw query.
     #[must_use]
     pub fn query(mut self, query: impl Into<String>) -> Self {

@@ -4,6 +4,7 @@ pub mod open;
 pub mod seal;
 
 use bytes::{Bytes, BytesMut};
+use http_body::Body as _;
 use http_body_util::{BodyExt, Empty, Full};
 
 /// What a body stream may fail with. Callers downcast to [`crate::s3::Error`] where one of ours travelled through hyper.
@@ -21,6 +22,23 @@ pub fn empty() -> Body {
 /// A body of bytes already in memory.
 pub fn full(bytes: impl Into<Bytes>) -> Body {
     Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()
+}
+
+/// The most that is read of a body only to throw it away.
+const DISCARD: u64 = 256 << 10;
+
+/// Gives up an answer. A short rest is read to its end, so that its connection can serve again; a longer one costs more than a new
+/// connection does.
+pub async fn discard(mut body: Body) {
+    if body.size_hint().upper().is_some_and(|rest| rest > DISCARD) {
+        return;
+    }
+    let mut read = 0;
+    while read <= DISCARD
+        && let Some(Ok(frame)) = body.frame().await
+    {
+        read += frame.data_ref().map_or(0, |data| data.len() as u64);
+    }
 }
 
 /// Why a body could not be read into memory.

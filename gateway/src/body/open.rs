@@ -8,13 +8,9 @@ use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
 use keys::object::RangeOpener;
 
-use super::{Body, BoxError};
+use super::{Body, BoxError, discard};
 use crate::s3::Error;
 use crate::telemetry::Metrics;
-
-/// What follows the covering chunks (padding, TABLE, SUMMARY) is read to its end where it is short, so that the connection can
-/// serve again.
-const DRAIN: u64 = 256 << 10;
 
 /// Opens a sealed body: the bytes that `opener` asked for (or more behind them) in, authenticated plaintext out. A chunk that
 /// does not authenticate ends the stream with an error, so the client sees a broken transfer and never a wrong byte.
@@ -43,7 +39,8 @@ impl State {
             if self.left == 0 {
                 let Some(opener) = self.opener.take() else { return Ok(None) };
                 opener.finish().map_err(|e| self.refuse(e))?;
-                self.drain().await;
+                // What follows the covering chunks: padding, TABLE, SUMMARY.
+                discard(std::mem::replace(&mut self.sealed, super::empty())).await;
                 return Ok(None);
             }
             let Some(opener) = &mut self.opener else { return Ok(None) };
@@ -70,14 +67,5 @@ impl State {
         self.metrics.integrity_failure("stream");
         tracing::error!(%error, "a stored object did not authenticate; the answer was cut off");
         Box::new(Error::Sealed(error))
-    }
-
-    async fn drain(&mut self) {
-        let mut drained = 0;
-        while drained < DRAIN
-            && let Some(Ok(frame)) = self.sealed.frame().await
-        {
-            drained += frame.data_ref().map_or(0, |d| d.len() as u64);
-        }
     }
 }

@@ -28,6 +28,23 @@ pub fn seal(intake: Intake, sealer: PartSealer, finish: Finish) -> Body {
     .boxed_unsync()
 }
 
+/// Seals a plaintext as [`seal`] does, but into one buffer, for a body that is sent from memory. `length`: of what comes out, bytes.
+pub async fn seal_whole(
+    mut intake: Intake,
+    mut sealer: PartSealer,
+    finish: Finish,
+    length: usize,
+) -> Result<Bytes, Error> {
+    let mut out = BytesMut::with_capacity(length);
+    while let Some(plaintext) = intake.next().await? {
+        sealer.update(&plaintext, &mut out)?;
+    }
+    let tail = finish(intake.received()).await?;
+    sealer.finish(&mut out)?;
+    out.extend_from_slice(&tail);
+    Ok(out.freeze())
+}
+
 struct State {
     intake: Intake,
     sealer: Option<(PartSealer, Finish)>,

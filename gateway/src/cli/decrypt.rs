@@ -1,7 +1,7 @@
 //! `decrypt`: from the bytes of a stored object, its headers, its KEK record and a keyring to plaintext, offline. What the
 //! gateway would refuse is refused here too.
 
-mod headers;
+pub mod headers;
 mod output;
 
 use std::fs::File;

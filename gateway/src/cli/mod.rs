@@ -1,6 +1,6 @@
 //! The command line.
 
-mod decrypt;
+pub mod decrypt;
 
 use std::error::Error;
 use std::fmt::Write;
@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::app;
+use crate::app::{self, AppError};
 use crate::config::{BackendKind, Config, ConfigError, Sources};
 use crate::telemetry;
 use decrypt::DecryptArgs;
@@ -100,13 +100,18 @@ impl ConfigArgs {
     }
 }
 
-/// Runs the program: exit status 0, 1 for a failure, 2 for a wrong command line or configuration.
+/// Runs the program: exit status 0, 1 for a failure, 2 for a wrong command line or configuration, 3 for a rebuild that is done but
+/// for objects that cannot be opened.
 pub fn main() -> ExitCode {
     match run(Cli::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("data-vault: {}", chain(error.as_ref()));
-            ExitCode::from(if error.is::<ConfigError>() { 2 } else { 1 })
+            ExitCode::from(match error.downcast_ref() {
+                Some(AppError::Skipped(_)) => 3,
+                _ if error.is::<ConfigError>() => 2,
+                _ => 1,
+            })
         }
     }
 }
@@ -126,7 +131,11 @@ fn run(command: Command) -> Result<(), Box<dyn Error>> {
         Command::Sidecar(SidecarCommand::Rebuild(args)) => {
             let config = args.load()?;
             telemetry::start_log(&config.log)?;
-            runtime()?.block_on(app::rebuild_sidecar(config))?;
+            runtime()?.block_on(app::rebuild_sidecar(config, |at, e| {
+                let version = at.version_id.as_deref().filter(|id| *id != "null");
+                let version = version.map(|id| format!(" version {id}")).unwrap_or_default();
+                eprintln!("data-vault: skipped {}/{}{version}: {}", at.bucket, at.key.escape_debug(), chain(e));
+            }))?;
         }
     }
     Ok(())

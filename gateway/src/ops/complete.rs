@@ -13,6 +13,7 @@ use md5::{Digest, Md5};
 use s3s::S3ErrorCode;
 
 use super::multipart::{backend_parts, end, held, is_certain, settled, upload_token};
+use super::precondition::{self, Precondition};
 use super::put::{Sealing, abandon, commit, tail};
 use super::source::{Source, content_length, succeeded};
 use super::spool::{completed, for_parts};
@@ -36,7 +37,8 @@ pub async fn complete_multipart_upload(call: Call, body: Body) -> Result<Respons
     let document = forward::small_body(&call, body, &mut unused).await?.unwrap_or_default();
     let listed = xml::read_complete(&document)?;
     let (resource, request_id) = (call.address.raw_path.clone(), call.request_id.clone());
-    keepalive::answer(resource, request_id, async move { complete(&call, &upload, &listed).await }).await
+    let limit = call.vault.config.server.request_timeout;
+    keepalive::answer(limit, resource, request_id, async move { complete(&call, &upload, &listed).await }).await
 }
 
 async fn complete(call: &Call, upload: &Upload, listed: &[CompletedPart]) -> Result<Response<Body>, Error> {
@@ -77,15 +79,29 @@ async fn complete(call: &Call, upload: &Upload, listed: &[CompletedPart]) -> Res
     parts.push((usize::from(number), &trailer_etag));
     let mut request = BackendRequest::new(Method::POST, call.address.raw_path.clone(), call.signer())
         .query(format!("uploadId={}", query_value(&upload.backend_id)))
-        .headers(headers)
-        .payload(Payload::Bytes(documents::complete_request(parts.into_iter()).into()));
+        .headers(headers);
+    let document = Bytes::from(documents::complete_request(parts.into_iter()));
     if let Some(value) = call.headers.get(header::IF_NONE_MATCH) {
         request.headers.insert(header::IF_NONE_MATCH, value.clone());
     }
-    super::put::resolve_if_match(call, &mut request.headers).await?;
+    let condition = Precondition::resolve(call, &mut request.headers).await?;
 
     let intent = vault.sidecar.begin(sealing.intent()).await?;
-    let response = completed(vault.backend.call(request).await?).await?;
+    let mut tries = 1;
+    let response = loop {
+        let response = completed(vault.backend.call(request.again(Payload::Bytes(document.clone()))).await?).await?;
+        if tries == precondition::TRIES || response.status() == http::StatusCode::NOT_FOUND {
+            break response;
+        }
+        match condition.overtaken(response.status(), &mut request.headers).await {
+            Ok(true) => tries += 1,
+            Ok(false) => break response,
+            Err(e) => {
+                abandon(vault, Some(intent)).await;
+                return Err(e);
+            }
+        }
+    };
     let status = response.status();
     if !status.is_success() {
         let error = answered(response).await;
@@ -96,6 +112,9 @@ async fn complete(call: &Call, upload: &Upload, listed: &[CompletedPart]) -> Res
         }
         if status.is_client_error() {
             abandon(vault, Some(intent)).await;
+        }
+        if status == http::StatusCode::PRECONDITION_FAILED && condition.is_resolved() {
+            return Err(precondition::try_again());
         }
         return Err(error);
     }

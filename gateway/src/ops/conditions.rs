@@ -64,6 +64,20 @@ pub fn weigh(names: &Names, headers: &HeaderMap, etag: &str, last_modified: Opti
     }
 }
 
+/// Whether a request carries any of them.
+pub fn any(names: &Names, headers: &HeaderMap) -> bool {
+    [names.if_match, names.if_none_match, names.if_modified_since, names.if_unmodified_since]
+        .iter()
+        .any(|name| headers.contains_key(*name))
+}
+
+/// Whether they let an object of this `ETag` through, whenever it was modified.
+pub fn go_by_etag(names: &Names, headers: &HeaderMap, etag: &str) -> bool {
+    let text = |name: &str| headers.get(name).and_then(|v| v.to_str().ok());
+    text(names.if_match).map_or(!headers.contains_key(names.if_unmodified_since), |list| matches(list, etag))
+        && text(names.if_none_match).map_or(!headers.contains_key(names.if_modified_since), |list| !matches(list, etag))
+}
+
 /// Whether an entity-tag list (quoted or not, weak or not, `*`) names this `ETag`.
 pub fn matches(list: &str, etag: &str) -> bool {
     list.split(',').map(str::trim).any(|one| {
@@ -107,6 +121,30 @@ mod tests {
         assert_eq!(weighed(&[("if-modified-since", NEW)]), Outcome::NotModified);
         assert_eq!(weighed(&[("if-unmodified-since", OLD)]), Outcome::Failed);
         assert_eq!(weighed(&[("if-unmodified-since", NEW)]), Outcome::Go);
+    }
+
+    /// What is predicted without a date must be what is decided with any.
+    #[test]
+    fn by_etag_alone() {
+        let own = "\"9b2cf535f27731c974343645a3985328\"";
+        for (pairs, go) in [
+            (&[][..], true),
+            (&[("if-match", own)], true),
+            (&[("if-match", own), ("if-unmodified-since", OLD)], true),
+            (&[("if-none-match", "\"other\""), ("if-modified-since", NEW)], true),
+            (&[("if-match", "\"other\"")], false),
+            (&[("if-none-match", own)], false),
+            (&[("if-modified-since", OLD)], false),
+            (&[("if-unmodified-since", NEW)], false),
+            (&[("if-match", own), ("if-modified-since", OLD)], false),
+        ] {
+            let headers = pairs.iter().map(|(k, v)| (k.parse().unwrap(), v.parse().unwrap())).collect();
+            assert_eq!(any(&READ, &headers), !pairs.is_empty());
+            assert_eq!(go_by_etag(&READ, &headers, ETAG), go, "{pairs:?}");
+            if go {
+                assert_eq!(weighed(pairs), Outcome::Go, "{pairs:?}");
+            }
+        }
     }
 
     #[test]

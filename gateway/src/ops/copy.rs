@@ -9,6 +9,7 @@ use keys::metadata::SYSTEM_HEADERS;
 use keys::object::{Facts, HEADER_NAME};
 use s3s::S3ErrorCode;
 
+use super::precondition::Precondition;
 use super::put::{Sealing, Written, abandon, commit, intake_options, wrap_into, write};
 use super::source::{Source, succeeded};
 use super::spool::{OwnUpload, completed};
@@ -34,9 +35,10 @@ pub async fn copy_object(call: Call) -> Result<Response<Body>, Error> {
     let named = source_of(&call)?;
     call.vault.check_condition(&call.headers)?;
     let (resource, request_id) = (call.address.raw_path.clone(), call.request_id.clone());
-    keepalive::answer(resource, request_id, async move {
+    let limit = call.vault.config.server.request_timeout;
+    keepalive::answer(limit, resource, request_id, async move {
         for _ in 0..TRIES {
-            if let Some(done) = copy(&call, &named).await? {
+            if let Some(done) = Box::pin(copy(&call, &named)).await? {
                 return Ok(done);
             }
         }
@@ -155,7 +157,7 @@ async fn metadata_only(call: &Call, named: &CopySource, sealed: &Sealed) -> Resu
     let vault = &call.vault;
     let at = ObjectAt { version_id: None, ..call.at()? };
     let mut request = target(call, &sealed.stored.headers);
-    super::put::resolve_if_match(call, &mut request.headers).await?;
+    let condition = Precondition::resolve(call, &mut request.headers).await?;
     let kek = vault.kek_for_write(&at.bucket, &request.signer).await?;
     let object = Arc::new(sealed.stored.object.clone());
     wrap_into(&kek, &at.key, &object, &mut request.headers)?;
@@ -184,10 +186,9 @@ async fn metadata_only(call: &Call, named: &CopySource, sealed: &Sealed) -> Resu
         if status.is_client_error() {
             abandon(vault, Some(intent)).await;
         }
-        // Our own condition failed: the source was replaced since it was read.
+        // A condition of ours failed: the source was replaced since it was read, or the target since it was looked at.
         if status == StatusCode::PRECONDITION_FAILED
-            && !call.headers.contains_key(header::IF_NONE_MATCH)
-            && !call.headers.contains_key(header::IF_MATCH)
+            && (condition.is_resolved() || !call.headers.contains_key(header::IF_NONE_MATCH))
         {
             return Ok(None);
         }
@@ -294,7 +295,7 @@ async fn stream_through(
     let at = ObjectAt { version_id: None, ..call.at()? };
     let mut request = target(call, stored);
     strip_copy_headers(&mut request.headers);
-    super::put::resolve_if_match(call, &mut request.headers).await?;
+    let condition = Precondition::resolve(call, &mut request.headers).await?;
     carry_tags(call, named, &mut request.headers).await?;
     let algorithm = call.header("x-amz-checksum-algorithm").and_then(|name| checksum::parse_algorithm(name).ok());
     let mut declared = HeaderMap::new();
@@ -304,7 +305,7 @@ async fn stream_through(
     let kek = vault.kek_for_write(&at.bucket, &request.signer).await?;
     let mut sealing = Sealing::begin(call, at.clone(), &kek, &mut request.headers)?;
     sealing.lineage = vec![edge(call, &from, &from_etag, at)];
-    let Written { mut headers, record } = write(vault, request, intake, sealing).await?;
+    let Written { mut headers, record } = write(vault, request, condition, intake, sealing).await?;
     if let Some(version) = from.version_id.or_else(|| named.version_id.clone()) {
         set(&mut headers, HeaderName::from_static("x-amz-copy-source-version-id"), &version)?;
     }

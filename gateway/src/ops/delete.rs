@@ -6,9 +6,9 @@ use http::{Response, StatusCode, header};
 use s3s::S3ErrorCode;
 
 use super::forward::{edited, small_body};
-use super::source::Source;
-use super::stored::{Look, answered};
-use super::{Call, conditions, documents, set};
+use super::precondition::{self, Precondition};
+use super::stored::answered;
+use super::{Call, documents};
 use crate::backend::Payload;
 use crate::body::{self, Body, collect};
 use crate::s3::{Error, xml};
@@ -18,21 +18,18 @@ use crate::sidecar::ObjectAt;
 pub async fn delete_object(call: Call) -> Result<Response<Body>, Error> {
     let at = call.at()?;
     let mut request = call.forward();
-    call.vault.check_condition(&call.headers)?;
-    if let Some(wanted) = call.header("if-match").filter(|list| list.trim() != "*") {
-        let (etag, backend_etag) = match Source::of(&call)?.look(super::head::SUFFIX, false).await? {
-            Look::Sealed(sealed) => (sealed.facts.etag_string(), sealed.stored.backend_etag),
-            Look::Plain(plain) => (plain.etag.clone(), plain.etag),
-        };
-        if !conditions::matches(wanted, &etag) {
-            return Err(Error::client(
-                S3ErrorCode::PreconditionFailed,
-                "At least one of the pre-conditions you specified did not hold",
-            ));
+    let condition = Precondition::resolve(&call, &mut request.headers).await?;
+    let mut tries = 1;
+    let response = loop {
+        let response = call.vault.backend.call(request.again(Payload::Empty)).await?;
+        if tries == precondition::TRIES || !condition.overtaken(response.status(), &mut request.headers).await? {
+            break response;
         }
-        set(&mut request.headers, header::IF_MATCH, &format!("\"{backend_etag}\""))?;
+        tries += 1;
+    };
+    if response.status() == StatusCode::PRECONDITION_FAILED && condition.is_resolved() {
+        return Err(precondition::try_again());
     }
-    let response = call.vault.backend.call(request).await?;
     if !response.status().is_success() {
         return Err(answered(response).await);
     }

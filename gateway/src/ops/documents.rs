@@ -287,18 +287,22 @@ pub fn object_attributes(asked: &[String], facts: &Facts, class: &str, (marker, 
     let wants = |name: &str| asked.iter().any(|a| a == name);
     let etag = facts.etag_string();
     let sum = facts.checksum.as_ref().map(|c| shown(c, facts.part_count));
-    let multipart = !matches!(facts.etag, keys::object::ETag::Md5(_)) && facts.part_count > 1;
+    let multipart = matches!(facts.etag, keys::object::ETag::Multipart(_)) || facts.part_count > 1;
     let parts = (wants("ObjectParts") && multipart).then(|| {
         let mut parts: Vec<PartAttributes> = facts
             .parts
             .iter()
-            .filter(|p| p.number > marker && p.checksum.is_some() && facts.checksum.is_some())
             .map(|p| PartAttributes {
                 number: p.number,
                 size: p.length,
                 checksum: p.checksum.as_ref().map(|c| shown(c, 1)),
             })
             .collect();
+        if parts.is_empty() {
+            // The one part of an upload has no row of its own.
+            parts.push(PartAttributes { number: facts.first_number, size: facts.length, checksum: None });
+        }
+        parts.retain(|p| p.number > marker);
         let more = parts.len() > usize::from(max);
         parts.truncate(usize::from(max));
         let next = more.then(|| parts.last().map(|p| p.number)).flatten();

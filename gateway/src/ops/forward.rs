@@ -1,14 +1,17 @@
 //! Every operation that touches no object bytes: the client's request, edited and signed again; the backend's answer, edited.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use futures_util::{StreamExt, stream};
 use http::{HeaderMap, HeaderName, Method, Response};
+use http_body::Frame;
+use http_body_util::{BodyExt, BodyStream, StreamBody};
 use s3s::S3ErrorCode;
 
 use super::Call;
 use crate::backend::Payload;
 use crate::body::Body;
 use crate::s3::intake::{Intake, IntakeOptions};
-use crate::s3::operation::Op;
+use crate::s3::operation::{Op, SEALED_HEADER};
 use crate::s3::{Error, checksum};
 
 /// Sends a request on, and its answer back.
@@ -21,7 +24,72 @@ pub async fn forward(call: Call, body: Body) -> Result<Response<Body>, Error> {
         }
         request.payload = Payload::Bytes(body);
     }
-    Ok(edited(call.vault.backend.call(request).await?))
+    let response = call.vault.backend.call(request).await?;
+    if call.method == Method::GET && response.status().is_success() {
+        return unless_ignored(&call, response).await;
+    }
+    Ok(edited(response))
+}
+
+/// A store that does not know a sub-resource may answer as if it were not there: with stored bytes, or with a listing that shows the
+/// sizes and `ETag`s of ciphertexts and our own bucket. Neither is what was asked for.
+async fn unless_ignored(call: &Call, response: Response<Body>) -> Result<Response<Body>, Error> {
+    let ignored = || {
+        let message = format!("{} is not implemented by the object store behind the gateway", call.operation.op.name());
+        Error::client(S3ErrorCode::NotImplemented, message)
+    };
+    if response.headers().contains_key(SEALED_HEADER) {
+        return Err(ignored());
+    }
+    let (parts, mut body) = response.into_parts();
+    let mut read = BytesMut::new();
+    let root = loop {
+        if let Some(root) = root_element(&read) {
+            break root;
+        }
+        if read.len() > PROLOGUE {
+            break b"";
+        }
+        let Some(frame) = body.frame().await else { break b"" };
+        let frame = frame.map_err(|e| Error::Protocol(format!("an answer could not be read: {e}").into()))?;
+        if let Some(data) = frame.data_ref() {
+            read.extend_from_slice(data);
+        }
+    };
+    if LISTINGS.contains(&root) {
+        return Err(ignored());
+    }
+    let begun = stream::iter([Ok(Frame::data(read.freeze()))]);
+    let body = StreamBody::new(begun.chain(BodyStream::new(body))).boxed_unsync();
+    Ok(edited(Response::from_parts(parts, body)))
+}
+
+/// What comes before the root element of a document that is searched for it, at most.
+const PROLOGUE: usize = 4 << 10;
+
+/// The root elements of listings.
+const LISTINGS: [&[u8]; 3] = [b"ListBucketResult", b"ListVersionsResult", b"ListAllMyBucketsResult"];
+
+/// The local name of the element that a document begins with; empty where it is no XML. None: more of it is needed.
+fn root_element(document: &[u8]) -> Option<&[u8]> {
+    let mut rest = document.strip_prefix(b"\xef\xbb\xbf").unwrap_or(document).trim_ascii_start();
+    loop {
+        if rest.is_empty() {
+            return None;
+        }
+        let skipped: &[u8] = if rest.starts_with(b"<?") {
+            b"?>"
+        } else if rest.starts_with(b"<!--") {
+            b"-->"
+        } else {
+            break;
+        };
+        let end = rest.windows(skipped.len()).position(|window| window == skipped)?;
+        rest = rest[end + skipped.len()..].trim_ascii_start();
+    }
+    let Some(name) = rest.strip_prefix(b"<") else { return Some(b"") };
+    let end = name.iter().position(|byte| byte.is_ascii_whitespace() || matches!(byte, b'>' | b'/'))?;
+    name[..end].rsplit(|byte| *byte == b':').next()
 }
 
 /// The client's body, decoded and verified, for operations whose body is a document. Its checksum goes on in its header, and one
@@ -73,4 +141,27 @@ pub fn edited(mut response: Response<Body>) -> Response<Body> {
     headers.remove(keys::object::HEADER_NAME);
     crate::s3::operation::strip_backend_marks(headers);
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_root_element_of_a_document() {
+        for (document, root) in [
+            ("<ListBucketResult xmlns=\"x\"><Name>", Some("ListBucketResult")),
+            ("\u{feff}<?xml version=\"1.0\"?>\n<!-- <a> -->\n<ns:ListVersionsResult>", Some("ListVersionsResult")),
+            ("<Empty/>", Some("Empty")),
+            ("{\"Version\": \"2012-10-17\"}", Some("")),
+            ("text", Some("")),
+            ("", None),
+            (" \n", None),
+            ("<?xml version=\"1.0\"", None),
+            ("<!-- ", None),
+            ("<ListBucketRes", None),
+        ] {
+            assert_eq!(root_element(document.as_bytes()), root.map(str::as_bytes), "{document}");
+        }
+    }
 }

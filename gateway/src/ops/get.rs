@@ -2,11 +2,14 @@
 //!
 //! A whole object is one backend call: a small one is read into memory and opened, a large one is opened as it streams. A range is
 //! one call when the object is known, else a suffix read first. Every read after the first carries `If-Match` on the backend's
-//! `ETag`, so bytes of two versions never mix.
+//! `ETag`, so bytes of two versions never mix. Conditions that may well fail are decided on a suffix read, before a transfer begins.
+//!
+//! Plaintext from before, in a `migrating` bucket, is one call when it is known as such, else two.
 
 use std::ops::Range;
+use std::sync::Arc;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use http::{HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use keys::object::{Facts, RangeOpener};
 use s3s::S3ErrorCode;
@@ -14,10 +17,13 @@ use s3s::S3ErrorCode;
 use super::conditions::{self, Outcome};
 use super::range::{Asked, Spec};
 use super::source::{Changed, Source, content_length};
-use super::stored::{Look, Stored, add_checksum, answer_headers, answered};
+use super::stored::{Look, Plain, SharedFacts, Stored, add_checksum, answer_headers, answered, unsealed};
 use super::{Call, etag_of, set};
-use crate::body::{self, Body, collect};
+use crate::body::{self, Body, collect, discard};
+use crate::config::State;
 use crate::s3::Error;
+use crate::s3::operation::SEALED_HEADER;
+use crate::sidecar::ObjectRecord;
 
 /// What is read of an unknown object before a range of it: its SUMMARY, the TABLE of some hundred parts, or all of a small object.
 const RANGE_SUFFIX: u64 = 64 << 10;
@@ -52,6 +58,9 @@ pub enum Resolved {
 pub async fn get_object(call: Call) -> Result<Response<Body>, Error> {
     let source = Source::of(&call)?;
     let wanted = Wanted::parse(&call)?;
+    if let Some(response) = known_plain(&call, &source).await? {
+        return Ok(response);
+    }
     for _ in 0..TRIES {
         let answer = match wanted {
             Wanted::Whole => whole(&call, &source).await?,
@@ -131,34 +140,31 @@ fn no_such_part() -> Error {
 
 async fn whole(call: &Call, source: &Source) -> Result<Result<Response<Body>, Changed>, Error> {
     let vault = source.vault();
+    if conditions::any(&conditions::READ, &call.headers) && !will_go(call, source).await {
+        match source.look(RANGE_SUFFIX, false).await? {
+            Look::Plain(found) => return plain(call, source, &found).await,
+            Look::Sealed(sealed) => {
+                if let Some(response) = unless_go(call, &sealed.stored, &sealed.facts)? {
+                    return Ok(Ok(response));
+                }
+                if sealed.suffix.len() as u64 == sealed.stored.total {
+                    return small(call, source, &sealed.stored, &sealed.suffix).map(Ok);
+                }
+            }
+        }
+    }
     let response = vault.backend.call(source.request(Method::GET, None, None)?).await?;
     if response.status() != StatusCode::OK {
         return Err(answered(response).await);
     }
     let total = content_length(response.headers())?;
+    if !response.headers().contains_key(SEALED_HEADER) {
+        return unsealed_whole(call, source, response, total).await;
+    }
     let (parts, sealed) = response.into_parts();
-    let Some(stored) = Stored::from_answer(vault, &source.at, parts.headers, total).await? else {
-        drop(sealed);
-        return plain(call, source).await;
-    };
-
-    // Small: read whole, every byte verified before the first is answered.
+    let stored = Stored::from_answer(vault, &source.at, parts.headers, total).await?;
     if total <= vault.config.limits.small_object {
-        let bytes = collect(sealed, usize::try_from(total).unwrap_or(usize::MAX))
-            .await
-            .map_err(|e| Error::Protocol(format!("the object could not be read: {e}").into()))?;
-        if bytes.len() as u64 != total {
-            return Err(keys::Error::Truncated.into());
-        }
-        let (facts, plaintext) = keys::object::open_whole(&stored.object, &bytes)?;
-        vault.metrics.opened(facts.length);
-        if vault.known.sealed(&stored.at, &stored.backend_etag).is_none() {
-            vault.learn(&source.at, stored.record(facts.clone(), None));
-        }
-        if let Some(response) = unless_go(call, &stored, &facts)? {
-            return Ok(Ok(response));
-        }
-        return answer(call, &stored, &facts, &Resolved::Whole, body::full(plaintext)).map(Ok);
+        return small(call, source, &stored, &in_memory(sealed, total).await?).map(Ok);
     }
 
     // Large: the stream waits, unread, while its SUMMARY is fetched if nobody knows it yet.
@@ -170,11 +176,48 @@ async fn whole(call: &Call, source: &Source) -> Result<Result<Response<Body>, Ch
         },
     };
     if let Some(response) = unless_go(call, &stored, &facts)? {
+        discard(sealed).await;
         return Ok(Ok(response));
     }
     let opener = RangeOpener::new(&stored.object, &facts, 0..facts.length)?;
     let plaintext = body::open::open(sealed, opener, vault.metrics.clone());
     answer(call, &stored, &facts, &Resolved::Whole, plaintext).map(Ok)
+}
+
+/// Whether the conditions will hold, by what is known of the object.
+async fn will_go(call: &Call, source: &Source) -> bool {
+    let known = source.vault().known_record(&source.at, |_| true).await;
+    known.is_some_and(|record| conditions::go_by_etag(&conditions::READ, &call.headers, &record.facts.etag_string()))
+}
+
+/// A small object, in memory: every byte is verified before the first is answered.
+fn small(call: &Call, source: &Source, stored: &Stored, sealed: &[u8]) -> Result<Response<Body>, Error> {
+    let vault = source.vault();
+    let (facts, plaintext) = keys::object::open_whole(&stored.object, sealed)?;
+    vault.metrics.opened(facts.length);
+    let facts = match vault.known.sealed(&stored.at, &stored.backend_etag) {
+        Some(record) if record.facts == facts => SharedFacts(record),
+        _ => {
+            let record = Arc::new(stored.record(facts, None));
+            vault.learn(&source.at, record.clone());
+            SharedFacts(record)
+        }
+    };
+    match unless_go(call, stored, &facts)? {
+        Some(response) => Ok(response),
+        None => answer(call, stored, &facts, &Resolved::Whole, body::full(plaintext)),
+    }
+}
+
+/// A body of `total` bytes, read whole.
+async fn in_memory(body: Body, total: u64) -> Result<Bytes, Error> {
+    let bytes = collect(body, usize::try_from(total).unwrap_or(usize::MAX))
+        .await
+        .map_err(|e| Error::Protocol(format!("the object could not be read: {e}").into()))?;
+    if bytes.len() as u64 != total {
+        return Err(keys::Error::Truncated.into());
+    }
+    Ok(bytes)
 }
 
 async fn partial(call: &Call, source: &Source, wanted: Wanted) -> Result<Result<Response<Body>, Changed>, Error> {
@@ -184,6 +227,7 @@ async fn partial(call: &Call, source: &Source, wanted: Wanted) -> Result<Result<
         && let Some(record) = known(source).await
         && let Ok(Resolved::Partial { bytes, parts }) = wanted.of(&record.facts)
         && !bytes.is_empty()
+        && conditions::go_by_etag(&conditions::READ, &call.headers, &record.facts.etag_string())
     {
         match source.open(&record.backend_etag, &record.facts, bytes.clone()).await? {
             Ok(opened) => {
@@ -194,7 +238,7 @@ async fn partial(call: &Call, source: &Source, wanted: Wanted) -> Result<Result<
     }
     let sealed = match source.look(RANGE_SUFFIX, true).await? {
         Look::Sealed(sealed) => sealed,
-        Look::Plain(_) => return plain(call, source).await,
+        Look::Plain(found) => return plain(call, source, &found).await,
     };
     let (stored, facts) = (&sealed.stored, &sealed.facts);
     if let Some(response) = unless_go(call, stored, facts)? {
@@ -230,23 +274,79 @@ async fn partial(call: &Call, source: &Source, wanted: Wanted) -> Result<Result<
 }
 
 /// What memory or the sidecar hold under the name, good enough to ask the backend for a range under `If-Match`.
-async fn known(source: &Source) -> Option<std::sync::Arc<crate::sidecar::ObjectRecord>> {
-    let usable = |r: &crate::sidecar::ObjectRecord| r.facts.part_count == 1 || !r.facts.parts.is_empty();
+async fn known(source: &Source) -> Option<Arc<ObjectRecord>> {
+    let usable = |r: &ObjectRecord| r.facts.part_count == 1 || !r.facts.parts.is_empty();
     source.vault().known_record(&source.at, usable).await
 }
 
-/// Plaintext from before, in a `migrating` bucket: checked to be no stripped object, then the client's own request is sent on.
-async fn plain(call: &Call, source: &Source) -> Result<Result<Response<Body>, Changed>, Error> {
-    let Look::Plain(plain) = source.look(super::head::SUFFIX, false).await? else { return Ok(Err(Changed)) };
-    let response = source.vault().backend.call(call.forward()).await?;
-    let status = response.status();
-    if !status.is_success() && status != StatusCode::NOT_MODIFIED {
-        return Err(answered(response).await);
+/// A whole object without our header. In a `migrating` bucket it is plaintext from before, once its end was seen not to be that of a
+/// sealed object whose header is gone; the answer that is here already then passes.
+async fn unsealed_whole(
+    call: &Call,
+    source: &Source,
+    response: Response<Body>,
+    total: u64,
+) -> Result<Result<Response<Body>, Changed>, Error> {
+    let config = &source.vault().config;
+    if config.bucket(&source.at.bucket).state != State::Migrating {
+        return Err(unsealed());
     }
-    if etag_of(response.headers()) != plain.etag {
+    let (mut parts, mut body) = response.into_parts();
+    let found = if total <= config.limits.small_object {
+        let bytes = in_memory(body, total).await?;
+        let found = source.plain(parts.headers.clone(), &bytes, total).await?;
+        body = body::full(bytes);
+        found
+    } else {
+        match source.look(super::head::SUFFIX, false).await? {
+            Look::Plain(found) if found.etag == etag_of(&parts.headers) => found,
+            Look::Plain(_) | Look::Sealed(_) => return Ok(Err(Changed)),
+        }
+    };
+    if conditions::any(&conditions::READ, &call.headers) {
+        // Expected to hold for what was known under this name, which this is not.
+        discard(body).await;
+        return plain(call, source, &found).await;
+    }
+    overrides(call, &mut parts.headers)?;
+    Ok(Ok(super::forward::edited(Response::from_parts(parts, body))))
+}
+
+/// Plaintext from before: the client's own request is sent on, and what is answered must be what was found.
+pub async fn plain(call: &Call, source: &Source, found: &Plain) -> Result<Result<Response<Body>, Changed>, Error> {
+    let response = source.vault().backend.call(call.forward()).await?;
+    if is_about(&response, &found.etag) {
+        return Ok(Ok(super::forward::edited(response)));
+    }
+    if response.status().is_success() || response.status() == StatusCode::NOT_MODIFIED {
+        discard(response.into_body()).await;
         return Ok(Err(Changed));
     }
-    Ok(Ok(super::forward::edited(response)))
+    Err(answered(response).await)
+}
+
+/// The same where memory holds that the name is plaintext. None: it says so no more, or the backend does not say of what it speaks.
+pub async fn known_plain(call: &Call, source: &Source) -> Result<Option<Response<Body>>, Error> {
+    let vault = source.vault();
+    let Some(etag) = vault.known.plain(&source.at) else { return Ok(None) };
+    let response = vault.backend.call(call.forward()).await?;
+    if is_about(&response, &etag) {
+        return Ok(Some(super::forward::edited(response)));
+    }
+    if response.status() == StatusCode::NOT_FOUND {
+        return Err(answered(response).await);
+    }
+    vault.known.forget(&source.at);
+    discard(response.into_body()).await;
+    Ok(None)
+}
+
+/// Whether an answer is about an unsealed object of this `ETag`.
+fn is_about(response: &Response<Body>, etag: &str) -> bool {
+    let status = response.status();
+    (status.is_success() || status == StatusCode::NOT_MODIFIED)
+        && etag_of(response.headers()) == etag
+        && !response.headers().contains_key(SEALED_HEADER)
 }
 
 /// The conditions, on the plaintext `ETag`: none where the request goes on.

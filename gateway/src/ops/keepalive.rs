@@ -21,20 +21,29 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const ANSWER: usize = 1 << 20;
 
 /// How many such operations run at a time; further ones are told to come back.
-const AT_ONCE: usize = 256;
-static PLACES: Semaphore = Semaphore::const_new(AT_ONCE);
+const AT_ONCE: u32 = 256;
+static PLACES: Semaphore = Semaphore::const_new(AT_ONCE as usize);
 
 /// Runs `work` to its end, even when the client goes away in the middle: what was begun at the backend is concluded and recorded.
+/// `limit`: the longest that it may take; what it leaves undone then is settled like a crash.
 pub async fn answer(
+    limit: Duration,
     resource: String,
     request_id: String,
     work: impl Future<Output = Result<Response<Body>, Error>> + Send + 'static,
 ) -> Result<Response<Body>, Error> {
-    answer_within(PATIENCE, resource, request_id, work).await
+    answer_within(PATIENCE, limit, resource, request_id, work).await
+}
+
+/// Returns when none is under way, those whose client has gone away among them.
+pub async fn all_done() {
+    // Never closed, so there is no error to speak of.
+    drop(PLACES.acquire_many(AT_ONCE).await);
 }
 
 async fn answer_within(
     patience: Duration,
+    limit: Duration,
     resource: String,
     request_id: String,
     work: impl Future<Output = Result<Response<Body>, Error>> + Send + 'static,
@@ -43,9 +52,14 @@ async fn answer_within(
         return Err(Error::client(S3ErrorCode::SlowDown, "Too many copies and completions are under way; try again"));
     };
     let mut work = tokio::spawn(async move {
-        let done = work.await;
+        let done = tokio::time::timeout(limit, work).await;
         drop(place);
-        done
+        done.unwrap_or_else(|_| {
+            Err(Error::client(
+                S3ErrorCode::RequestTimeout,
+                "The operation took longer than server.request_timeout allows",
+            ))
+        })
     });
     match tokio::time::timeout(patience, &mut work).await {
         Ok(done) => return done.map_err(|_| Error::Internal("the operation panicked".into()))?,
@@ -96,6 +110,7 @@ mod tests {
     use super::*;
 
     const PATIENCE: Duration = Duration::from_millis(20);
+    const LIMIT: Duration = Duration::from_mins(1);
 
     #[tokio::test]
     async fn a_long_answer_is_one_xml_document() {
@@ -104,7 +119,7 @@ mod tests {
             wait.await.unwrap();
             Ok(Response::new(crate::body::full("<?xml version=\"1.0\"?>\n<Done/>")))
         };
-        let response = answer_within(PATIENCE, "/b/k".into(), "ID".into(), work).await.unwrap();
+        let response = answer_within(PATIENCE, LIMIT, "/b/k".into(), "ID".into(), work).await.unwrap();
         assert_eq!(response.status(), 200);
         let mut body = response.into_body();
         let mut xml = Vec::new();
@@ -123,7 +138,7 @@ mod tests {
             tokio::time::sleep(2 * PATIENCE).await;
             Err(Error::client(S3ErrorCode::InvalidPart, "no such part"))
         };
-        let response = answer_within(PATIENCE, "/b/k".into(), "ID".into(), work).await.unwrap();
+        let response = answer_within(PATIENCE, LIMIT, "/b/k".into(), "ID".into(), work).await.unwrap();
         assert_eq!(response.status(), 200);
         let xml = collect(response.into_body(), 1000).await.unwrap();
         let xml = std::str::from_utf8(&xml).unwrap();
@@ -133,9 +148,19 @@ mod tests {
 
     #[tokio::test]
     async fn a_quick_answer_keeps_its_status() {
-        let error = answer("/b/k".into(), "ID".into(), async { Err(Error::client(S3ErrorCode::NoSuchUpload, "gone")) })
-            .await
-            .unwrap_err();
+        let work = async { Err(Error::client(S3ErrorCode::NoSuchUpload, "gone")) };
+        let error = answer(LIMIT, "/b/k".into(), "ID".into(), work).await.unwrap_err();
         assert_eq!(error.s3().1, 404);
+    }
+
+    #[tokio::test]
+    async fn what_never_ends_is_ended_and_waited_for() {
+        let work = std::future::pending();
+        let left = answer_within(PATIENCE, 4 * PATIENCE, "/b/k".into(), "ID".into(), work).await.unwrap();
+        // The client goes away; the work is still there to wait for.
+        drop(left);
+        tokio::time::timeout(LIMIT, all_done()).await.unwrap();
+        let error = answer(PATIENCE, "/b/k".into(), "ID".into(), std::future::pending()).await.unwrap_err();
+        assert_eq!(error.s3().0, "RequestTimeout");
     }
 }

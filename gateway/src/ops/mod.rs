@@ -10,17 +10,18 @@ mod documents;
 mod forward;
 mod get;
 mod head;
-mod keepalive;
+pub mod keepalive;
 mod list;
 mod multipart;
+mod precondition;
 mod put;
-mod range;
+pub mod range;
 pub mod rebuild;
 pub mod settle;
 mod source;
 mod spool;
 mod stored;
-mod upload_id;
+pub mod upload_id;
 mod upload_part;
 
 use std::sync::Arc;
@@ -98,11 +99,7 @@ impl Call {
     /// The client's request on its way to the backend: same path, query and headers, less what belongs to the connection and to
     /// authentication.
     pub fn forward(&self) -> BackendRequest {
-        let mut headers = self.headers.clone();
-        crate::s3::operation::strip_hop_headers(&mut headers);
-        crate::s3::operation::strip_auth(&mut headers);
-        headers.remove(http::header::HOST);
-        headers.remove(http::header::CONTENT_LENGTH);
+        let headers = crate::s3::operation::forwarded_headers(&self.headers, |_| true);
         BackendRequest::new(self.method.clone(), self.address.raw_path.clone(), self.signer())
             .query(self.operation.passed_query(&self.query))
             .headers(headers)

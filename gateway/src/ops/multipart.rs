@@ -285,7 +285,8 @@ pub async fn list_parts(call: Call) -> Result<Response<Body>, Error> {
     let attempts = settled(call.vault.sidecar.parts(upload.object.oid()).await?);
     let mut parts = held(attempts, Some(&backend));
     parts.retain(|p| p.attempt.number > marker);
-    let truncated = parts.len() > usize::from(max);
+    // A page of nothing is no page to go on from.
+    let truncated = max > 0 && parts.len() > usize::from(max);
     parts.truncate(usize::from(max));
     let answer = documents::write_parts(
         &first_page,

@@ -11,12 +11,13 @@ use keys::hierarchy::Kek;
 use keys::object::{ChecksumAlgorithm, ETag, Facts, HEADER_NAME, ObjectKey, PartSealer};
 use s3s::S3ErrorCode;
 
-use super::source::{Source, succeeded};
-use super::stored::{Look, add_checksum, pairs};
-use super::{Call, conditions, etag_of, set, spool, version_of};
+use super::precondition::{self, Precondition};
+use super::source::succeeded;
+use super::stored::{add_checksum, pairs};
+use super::{Call, etag_of, set, spool, version_of};
 use crate::backend::{BackendError, BackendRequest, Payload};
-use crate::body::seal::{Finish, body_error, seal};
-use crate::body::{Body, collect};
+use crate::body::Body;
+use crate::body::seal::{Finish, body_error, seal, seal_whole};
 use crate::config::EtagPolicy;
 use crate::s3::intake::{Intake, IntakeOptions, Received};
 use crate::s3::{Error, operation};
@@ -39,9 +40,9 @@ pub async fn put_object(call: Call, body: Body) -> Result<Response<Body>, Error>
 
     let mut request = call.forward_sealed();
     let kek = vault.kek_for_write(&at.bucket, &request.signer).await?;
-    resolve_if_match(&call, &mut request.headers).await?;
+    let condition = Precondition::resolve(&call, &mut request.headers).await?;
     let sealing = Sealing::begin(&call, at, &kek, &mut request.headers)?;
-    let written = write(&vault, request, intake, sealing).await?;
+    let written = write(&vault, request, condition, intake, sealing).await?;
     written.answer()
 }
 
@@ -157,24 +158,6 @@ fn expires_is_canonical(headers: &HeaderMap) -> bool {
     }
 }
 
-/// `If-Match` on a plaintext `ETag` becomes the backend's own condition on the object that has it.
-pub async fn resolve_if_match(call: &Call, headers: &mut HeaderMap) -> Result<(), Error> {
-    call.vault.check_condition(&call.headers)?;
-    let Some(wanted) = call.header("if-match") else { return Ok(()) };
-    let source = Source::of(call)?;
-    let failed = || {
-        Error::client(S3ErrorCode::PreconditionFailed, "At least one of the pre-conditions you specified did not hold")
-    };
-    let (etag, backend_etag) = match source.look(super::head::SUFFIX, false).await? {
-        Look::Sealed(sealed) => (sealed.facts.etag_string(), sealed.stored.backend_etag),
-        Look::Plain(plain) => (plain.etag.clone(), plain.etag),
-    };
-    if !conditions::matches(wanted, &etag) {
-        return Err(failed());
-    }
-    set(headers, header::IF_MATCH, &format!("\"{backend_etag}\""))
-}
-
 /// A finished write.
 pub struct Written {
     /// The backend's answer, unedited.
@@ -205,6 +188,7 @@ pub type Settled = Arc<Mutex<Option<(Facts, IntentId)>>>;
 pub async fn write(
     vault: &Arc<Vault>,
     request: BackendRequest,
+    condition: Precondition<'_>,
     intake: Intake,
     sealing: Sealing,
 ) -> Result<Written, Error> {
@@ -213,21 +197,45 @@ pub async fn write(
     let settled = Settled::default();
     let sealer = PartSealer::new(&sealing.object, 1)?;
     let finish = finish(vault, &sealing, policy, sealer.prefix(), settled.clone());
-    let ciphertext = seal(intake, sealer, finish);
 
     let outcome = match declared {
         Some((length, sealed_length)) if length <= vault.config.limits.small_object => {
-            let bytes = collect(ciphertext, usize::try_from(sealed_length).unwrap_or(usize::MAX)).await?;
+            let bytes = seal_whole(intake, sealer, finish, usize::try_from(sealed_length).unwrap_or_default()).await?;
             vault.metrics.sealed(length);
-            vault.backend.call(request.payload(Payload::Bytes(bytes))).await
+            send(vault, request, bytes, condition).await
         }
         Some((length, sealed_length)) if sealed_length <= vault.config.backend.single_put_limit => {
             vault.metrics.sealed(length);
-            vault.backend.call(request.payload(Payload::Stream { body: ciphertext, length: sealed_length })).await
+            let body = seal(intake, sealer, finish);
+            vault.backend.call(request.payload(Payload::Stream { body, length: sealed_length })).await
         }
-        _ => spool::put(vault, request, ciphertext, &sealing).await,
+        _ => spool::put(vault, request, seal(intake, sealer, finish), &sealing).await,
     };
-    conclude(vault, outcome, sealing, &settled).await
+    match conclude(vault, outcome, sealing, &settled).await {
+        Err(Error::Answered { status, .. }) if condition.overtaken(status, &mut HeaderMap::new()).await? => {
+            Err(precondition::try_again())
+        }
+        other => other,
+    }
+}
+
+/// Sends a body from memory; again where its condition was overtaken and still holds.
+async fn send(
+    vault: &Arc<Vault>,
+    mut request: BackendRequest,
+    bytes: Bytes,
+    condition: Precondition<'_>,
+) -> Result<Response<Body>, BackendError> {
+    if condition.is_resolved() {
+        for _ in 1..precondition::TRIES {
+            let answer = vault.backend.call(request.again(Payload::Bytes(bytes.clone()))).await?;
+            // Where it does not hold any more, whoever concludes the write finds out and says so.
+            if !condition.overtaken(answer.status(), &mut request.headers).await.unwrap_or(false) {
+                return Ok(answer);
+            }
+        }
+    }
+    vault.backend.call(request.payload(Payload::Bytes(bytes))).await
 }
 
 /// Facts, intent, and the bytes behind the message.
@@ -344,7 +352,15 @@ pub async fn commit(
     if record.at.version_id.is_some() {
         vault.known.insert_as(ObjectAt { version_id: None, ..record.at.clone() }, record.clone());
     }
-    if let Err(e) = vault.sidecar.record(intent, ObjectRecord::clone(&record), lineage).await {
+    let recorded = match intent {
+        // An object without versions is there for as long as its write can be in doubt, so reading the key settles it: the client
+        // need not wait for the record. Of a version under others, or of what a copy was made from, reading the key tells too little.
+        Some(intent) if record.at.version_id.is_none() && lineage.is_empty() => {
+            vault.sidecar.record_later(intent, record.clone()).await
+        }
+        intent => vault.sidecar.record(intent, ObjectRecord::clone(&record), lineage).await,
+    };
+    if let Err(e) = recorded {
         tracing::error!(error = %e, "a write could not be recorded; its intent will be settled");
     }
     record

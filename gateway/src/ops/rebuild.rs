@@ -23,12 +23,13 @@ pub struct Rebuilt {
     pub objects: u64,
     /// Objects without a header, in `migrating` buckets.
     pub plain: u64,
-    /// Objects that could not be read or opened. Each is logged.
-    pub failed: u64,
+    /// Objects that cannot be opened: altered, stripped, plaintext where none may be, under a lost key, or refused by the backend.
+    pub skipped: u64,
 }
 
-/// Records every version of every object in every bucket.
-pub async fn rebuild(vault: &Arc<Vault>) -> Result<Rebuilt, Error> {
+/// Records every version of every object in every bucket, and tells `skipped` of those that cannot be opened. A failure that is not
+/// the object's own (backend away, sidecar not writable) ends it.
+pub async fn rebuild(vault: &Arc<Vault>, mut skipped: impl FnMut(&ObjectAt, &Error)) -> Result<Rebuilt, Error> {
     let mut total = Rebuilt::default();
     for bucket in buckets(vault).await? {
         if vault.reserved.contains(&bucket) {
@@ -38,15 +39,16 @@ pub async fn rebuild(vault: &Arc<Vault>) -> Result<Rebuilt, Error> {
         while let Some(markers) = next {
             let (versions, more) = page(vault, &bucket, &markers).await?;
             let parallel = vault.config.limits.list_heal_parallelism;
-            let done: Vec<Result<bool, Error>> = stream::iter(versions.into_iter().map(|at| record(vault, at)))
-                .buffer_unordered(parallel)
-                .collect()
-                .await;
-            for one in done {
-                match one {
+            let mut done = stream::iter(versions.into_iter().map(|at| record(vault, at))).buffer_unordered(parallel);
+            while let Some((at, outcome)) = done.next().await {
+                match outcome {
                     Ok(true) => total.objects += 1,
                     Ok(false) => total.plain += 1,
-                    Err(_) => total.failed += 1,
+                    Err(e) if of_the_object(&e) => {
+                        total.skipped += 1;
+                        skipped(&at, &e);
+                    }
+                    Err(e) => return Err(e),
                 }
             }
             next = more;
@@ -55,19 +57,28 @@ pub async fn rebuild(vault: &Arc<Vault>) -> Result<Rebuilt, Error> {
     Ok(total)
 }
 
-async fn record(vault: &Arc<Vault>, at: ObjectAt) -> Result<bool, Error> {
-    let name = at.key.clone();
+/// True where it was sealed, false where it is plaintext.
+async fn record(vault: &Arc<Vault>, at: ObjectAt) -> (ObjectAt, Result<bool, Error>) {
     let outcome = async {
-        match Source::at(vault, at, Signer::Gateway).look(super::head::SUFFIX, true).await? {
+        match Source::at(vault, at.clone(), Signer::Gateway).look(super::head::SUFFIX, true).await? {
             Look::Sealed(sealed) => {
                 vault.sidecar.record(None, sealed.stored.record(sealed.facts.clone(), None), Vec::new()).await?;
                 Ok(true)
             }
             Look::Plain(_) => Ok(false),
         }
+    };
+    let outcome = outcome.await;
+    (at, outcome)
+}
+
+/// Another object may well be read.
+fn of_the_object(e: &Error) -> bool {
+    match e {
+        Error::Sealed(e) => !matches!(e, keys::Error::KmsUnavailable(_) | keys::Error::StoreFailed(_)),
+        Error::Backend(_) | Error::Sidecar(_) | Error::Internal(_) => false,
+        _ => true,
     }
-    .await;
-    outcome.inspect_err(|e: &Error| tracing::error!(error = %e, key = name, "an object could not be recorded"))
 }
 
 async fn buckets(vault: &Arc<Vault>) -> Result<Vec<String>, Error> {

@@ -7,13 +7,14 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use keys::object::{ETag, Facts, RangeOpener, Suffix, TRAILER_LEN};
 
-use super::stored::{Look, Plain, Sealed, Stored, answered, unsealed};
+use super::stored::{Look, Plain, Sealed, SharedFacts, Stored, answered, unsealed};
 use super::{Call, etag_of, range};
 use crate::backend::{self, BackendRequest, Signer};
 use crate::body::{Body, collect};
 use crate::config::State;
 use crate::s3::Error;
 use crate::s3::address::CopySource;
+use crate::s3::operation::{self, SEALED_HEADER};
 use crate::sidecar::ObjectAt;
 use crate::vault::Vault;
 
@@ -37,21 +38,20 @@ pub struct Changed;
 impl Source {
     /// The object that a GET or HEAD names. Its range, conditions and overrides are ours to apply, the other headers go along.
     pub fn of(call: &Call) -> Result<Self, Error> {
-        let mut headers = call.forward_sealed().headers;
-        for name in [
-            header::RANGE,
-            header::IF_MATCH,
-            header::IF_NONE_MATCH,
-            header::IF_MODIFIED_SINCE,
-            header::IF_UNMODIFIED_SINCE,
-            header::IF_RANGE,
-        ] {
-            headers.remove(name);
-        }
+        let at = call.at()?;
+        // The backend's own checksums, for plaintext from before. They are never shown of a sealed object.
+        let with_checksums = call.vault.config.bucket(&at.bucket).state == State::Migrating;
+        let headers = operation::forwarded_headers(&call.headers, |name| {
+            let ours = matches!(
+                name,
+                "range" | "if-match" | "if-none-match" | "if-modified-since" | "if-unmodified-since" | "if-range"
+            );
+            !ours && (!operation::describes_body(name) || with_checksums && name == "x-amz-checksum-mode")
+        });
         let query = call.query.without(|name| name != "versionId");
         Ok(Self {
             vault: call.vault.clone(),
-            at: call.at()?,
+            at,
             path: call.address.raw_path.clone(),
             query,
             headers,
@@ -113,24 +113,26 @@ impl Source {
         let mut if_match: Option<String> = None;
         loop {
             let (headers, bytes, total) = self.suffix(suffix, if_match.as_deref()).await?;
-            let Some(stored) = Stored::from_answer(&self.vault, &self.at, headers.clone(), total).await? else {
-                return self.plain(headers, &bytes, total).await;
-            };
+            if !headers.contains_key(SEALED_HEADER) {
+                return self.plain(headers, &bytes, total).await.map(Look::Plain);
+            }
+            let stored = Stored::from_answer(&self.vault, &self.at, headers, total).await?;
             if let Some(facts) = stored.known_facts(&self.vault, need_table).await {
                 return Ok(Look::Sealed(Box::new(Sealed { stored, facts, suffix: bytes })));
             }
             if bytes.is_empty() {
                 // Archived: not a byte of it can be read, but its length says that of its plaintext.
-                let facts = opaque_facts(&stored)?;
+                let facts = SharedFacts(Arc::new(stored.record(opaque_facts(&stored)?, None)));
                 return Ok(Look::Sealed(Box::new(Sealed { stored, facts, suffix: bytes })));
             }
             match keys::object::open_suffix(&stored.object, &bytes, total, need_table)? {
                 Suffix::Facts(facts) => {
+                    let record = Arc::new(stored.record(facts, None));
                     // A record without its table would answer later calls that need one.
-                    if need_table || facts.part_count == 1 {
-                        self.vault.learn(&self.at, stored.record(facts.clone(), None));
+                    if need_table || record.facts.part_count == 1 {
+                        self.vault.learn(&self.at, record.clone());
                     }
-                    return Ok(Look::Sealed(Box::new(Sealed { stored, facts, suffix: bytes })));
+                    return Ok(Look::Sealed(Box::new(Sealed { stored, facts: SharedFacts(record), suffix: bytes })));
                 }
                 Suffix::NeedMore(more) if more <= MAX_SUFFIX && more > suffix => {
                     suffix = more;
@@ -182,7 +184,7 @@ impl Source {
 
     /// No header. In a `migrating` bucket that is plaintext from before, unless anything says that it was sealed: a stripped
     /// header must not turn ciphertext into an answer.
-    async fn plain(&self, headers: HeaderMap, suffix: &[u8], length: u64) -> Result<Look, Error> {
+    pub async fn plain(&self, headers: HeaderMap, suffix: &[u8], length: u64) -> Result<Plain, Error> {
         if self.vault.config.bucket(&self.at.bucket).state != State::Migrating {
             return Err(unsealed());
         }
@@ -195,8 +197,11 @@ impl Source {
         if recorded || keys::object::has_footer_magic(suffix) {
             return Err(Error::Stripped);
         }
+        if at != self.at {
+            self.vault.known.insert_plain(self.at.clone(), &etag);
+        }
         self.vault.known.insert_plain(at, &etag);
-        Ok(Look::Plain(Plain { etag, headers, length }))
+        Ok(Plain { etag, headers, length })
     }
 
     /// The plaintext `wanted` of a sealed object: one read of the covering chunks of exactly this version.
@@ -232,7 +237,7 @@ impl Source {
             return Err(Error::Protocol("the backend answered with other bytes than were asked for".into()));
         }
         let (parts, body) = response.into_parts();
-        let stored = Stored::from_answer(&self.vault, &self.at, parts.headers, total).await?.ok_or(Error::Stripped)?;
+        let stored = Stored::from_answer(&self.vault, &self.at, parts.headers, total).await?;
         let expected = keys::length::sealed_object_len(facts.length);
         if expected != total {
             return Err(keys::Error::WrongLength { stored: total, expected }.into());

@@ -1,8 +1,10 @@
 //! A sealed object as one answer of the backend describes it.
 
+use std::ops::Deref;
+use std::sync::Arc;
 use std::time::SystemTime;
 
-use http::{HeaderMap, HeaderName, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use keys::Oid;
 use keys::header::Header;
 use keys::object::{Facts, ObjectKey};
@@ -22,7 +24,8 @@ const ERROR_BODY_LIMIT: usize = 64 << 10;
 pub struct Stored {
     /// Name and version, as the backend answered.
     pub at: ObjectAt,
-    /// The answer's headers, unedited.
+    /// The answer's headers, without the system headers that the client did not send at the writing: the backend, or whoever
+    /// owns it, has added them since.
     pub headers: HeaderMap,
     /// The backend's `ETag`, without quotes.
     pub backend_etag: String,
@@ -35,14 +38,14 @@ pub struct Stored {
 }
 
 impl Stored {
-    /// Opens the header of an answer about `asked`, whose sealed body is `total` bytes long. None: there is no header.
+    /// Opens the header of an answer about `asked`, whose sealed body is `total` bytes long.
     pub async fn from_answer(
         vault: &Vault,
         asked: &ObjectAt,
-        headers: HeaderMap,
+        mut headers: HeaderMap,
         total: u64,
-    ) -> Result<Option<Self>, Error> {
-        let Some(header) = Header::find(pairs(&headers))? else { return Ok(None) };
+    ) -> Result<Self, Error> {
+        let header = Header::find(pairs(&headers))?.ok_or(Error::Stripped)?;
         let kek = vault.keys.by_id(&asked.bucket, header.kek_id).await?;
         let digest = keys::metadata::digest(pairs(&headers), header.mask);
         let object = kek.unwrap(&asked.key, &header, digest)?;
@@ -52,18 +55,19 @@ impl Stored {
         let at =
             ObjectAt { version_id: super::version_of(&headers).or_else(|| asked.version_id.clone()), ..asked.clone() };
         let backend_etag = etag_of(&headers);
-        Ok(Some(Self { at, headers, backend_etag, total, object, kek_id: header.kek_id }))
+        remove_unsealed(&mut headers, header.mask);
+        Ok(Self { at, headers, backend_etag, total, object, kek_id: header.kek_id })
     }
 
     /// What the memory or the sidecar know of exactly this object.
-    pub async fn known_facts(&self, vault: &Vault, need_table: bool) -> Option<Facts> {
+    pub async fn known_facts(&self, vault: &Vault, need_table: bool) -> Option<SharedFacts> {
         let usable = |record: &ObjectRecord| {
             record.backend_etag == self.backend_etag
                 && record.oid == self.object.oid()
                 && keys::length::sealed_object_len(record.facts.length) == self.total
                 && (!need_table || record.facts.part_count == 1 || !record.facts.parts.is_empty())
         };
-        Some(vault.known_record(&self.at, usable).await?.facts.clone())
+        vault.known_record(&self.at, usable).await.map(SharedFacts)
     }
 
     /// The record that this object deserves.
@@ -91,6 +95,27 @@ impl Stored {
     }
 }
 
+/// Removes the system headers that are not in the mask of an object's header. `Expires` stays: in a form that backends change it
+/// is stored without being authenticated, and so cannot be told from one that was added.
+fn remove_unsealed(headers: &mut HeaderMap, mask: u8) {
+    for (bit, name) in (0u8..).zip(keys::metadata::SYSTEM_HEADERS) {
+        if mask & 1 << bit == 0 && name != header::EXPIRES {
+            headers.remove(name);
+        }
+    }
+}
+
+/// The facts of a record, shared with the memory: a part table of 10,000 rows is never copied to be read.
+pub struct SharedFacts(pub Arc<ObjectRecord>);
+
+impl Deref for SharedFacts {
+    type Target = Facts;
+
+    fn deref(&self) -> &Facts {
+        &self.0.facts
+    }
+}
+
 /// What was found under a name.
 pub enum Look {
     /// A sealed object.
@@ -104,7 +129,7 @@ pub struct Sealed {
     /// The object.
     pub stored: Stored,
     /// What it says of itself.
-    pub facts: Facts,
+    pub facts: SharedFacts,
     /// The last bytes of its sealed body, as many as were read.
     pub suffix: bytes::Bytes,
 }
@@ -156,10 +181,11 @@ pub fn unsealed() -> Error {
 
 /// The headers of a successful answer about a sealed object: the backend's own, less those that describe the sealed bytes, plus ours.
 pub fn answer_headers(stored: &HeaderMap, facts: &Facts) -> Result<HeaderMap, Error> {
-    let mut headers = stored.clone();
-    crate::s3::operation::strip_owned_response_headers(&mut headers);
+    let mut headers = crate::s3::operation::answered_headers(stored);
+    // What S3 answers where the writer gave none.
+    headers.entry(header::CONTENT_TYPE).or_insert(HeaderValue::from_static("binary/octet-stream"));
     super::set(&mut headers, header::ETAG, &format!("\"{}\"", facts.etag_string()))?;
-    super::set(&mut headers, header::ACCEPT_RANGES, "bytes")?;
+    headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     Ok(headers)
 }
 

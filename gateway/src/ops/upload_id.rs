@@ -57,8 +57,10 @@ impl Upload {
                 .map(|(a, k)| (checksum::algorithm_name(a).to_owned(), checksum::kind_name(k).to_owned())),
             opaque: self.etag == EtagPolicy::Opaque,
         };
-        let state = Zeroizing::new(serde_json::to_vec(&state).map_err(|_| Error::Internal("upload state".into()))?);
-        Ok(URL_SAFE_NO_PAD.encode(kek.seal_upload(key, &state)?))
+        // Room for all of it, so that no buffer with the DEK in it is outgrown and left behind unwiped.
+        let mut json = Zeroizing::new(Vec::with_capacity(2 * MAX_TOKEN));
+        serde_json::to_writer(&mut *json, &state).map_err(|_| Error::Internal("upload state".into()))?;
+        Ok(URL_SAFE_NO_PAD.encode(kek.seal_upload(key, &json)?))
     }
 
     /// Opens it again. Whatever is not ours, for this bucket and key, is `NoSuchUpload`.
@@ -71,7 +73,12 @@ impl Upload {
             }
             Err(e) => return Err(e.into()),
         };
-        let Ok(state) = kek.open_upload(key, &sealed) else { return Err(no_such_upload()) };
+        Self::unseal(&kek, key, &sealed)
+    }
+
+    /// Opens what [`decode`] gave, with the KEK that it names.
+    pub fn unseal(kek: &Kek, key: &str, sealed: &[u8]) -> Result<Self, Error> {
+        let Ok(state) = kek.open_upload(key, sealed) else { return Err(no_such_upload()) };
         let state: State = serde_json::from_slice(&state).map_err(|_| no_such_upload())?;
         let mut dek = Zeroizing::new([0; 32]);
         let mut oid = [0; 16];
@@ -86,14 +93,15 @@ impl Upload {
         Ok(Self {
             backend_id: state.id,
             object: Arc::new(ObjectKey::new(dek, Oid(oid))),
-            kek_id,
+            kek_id: kek.id(),
             checksum,
             etag: if state.opaque { EtagPolicy::Opaque } else { EtagPolicy::Md5 },
         })
     }
 }
 
-fn decode(token: &str) -> Option<(uuid::Uuid, Vec<u8>)> {
+/// The KEK that a token names, and what is sealed under it; none where it cannot be one of ours.
+pub fn decode(token: &str) -> Option<(uuid::Uuid, Vec<u8>)> {
     if token.len() > MAX_TOKEN {
         return None;
     }

@@ -175,6 +175,12 @@ impl Error {
                 "The object store behind the gateway gave an answer that cannot be used.".into(),
                 Fault::Backend,
             ),
+            Self::Sidecar(e) if e.is_full() => (
+                "InsufficientStorage".into(),
+                StatusCode::INSUFFICIENT_STORAGE,
+                "The disk under the gateway's metadata store is full. Nothing was stored.".into(),
+                Fault::Ours,
+            ),
             Self::Sidecar(_) => (
                 "ServiceUnavailable".into(),
                 StatusCode::SERVICE_UNAVAILABLE,

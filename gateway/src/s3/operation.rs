@@ -7,8 +7,8 @@ mod headers;
 mod table;
 
 pub use headers::{
-    SEALED_HEADER, strip_auth, strip_backend_marks, strip_hop_headers, strip_owned_response_headers,
-    strip_request_headers_for_sealed,
+    SEALED_HEADER, answered_headers, describes_body, forwarded_headers, strip_auth, strip_backend_marks,
+    strip_hop_headers, strip_owned_response_headers, strip_request_headers_for_sealed,
 };
 pub use table::{Op, TABLE};
 
@@ -191,6 +191,9 @@ fn check_params(operation: &Operation, query: &Query) -> Result<(), Error> {
             seen.push(name);
         } else if is_common(name) {
             // Read by whoever verifies the signature; not sent on.
+        } else if name == "list-type" && operation.op == Op::ListObjects {
+            // Its one value selects another row. S3 does not fall back to the first version of the listing.
+            return Err(invalid_argument("The value of list-type must be 2.".to_owned()));
         } else if is_selector(name) {
             return Err(not_implemented(format!(
                 "The sub-resource {} does not go with {}.",

@@ -10,6 +10,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use keys::{Oid, object::Facts};
 
+use crate::sqlite as database;
+
 /// What the sidecar says of one object version. Valid only while the backend's own `ETag` is still [`backend_etag`]: every
 /// backend response carries it, so a stale record never answers.
 ///
@@ -189,6 +191,13 @@ pub enum SidecarError {
     },
 }
 
+impl SidecarError {
+    /// The disk under it is full.
+    pub fn is_full(&self) -> bool {
+        matches!(self, Self::Database(e) if database::is_full(e))
+    }
+}
+
 impl From<sqlx::Error> for SidecarError {
     fn from(e: sqlx::Error) -> Self {
         Self::Database(Arc::new(e))
@@ -210,6 +219,9 @@ pub trait Sidecar: Send + Sync + 'static {
         record: ObjectRecord,
         lineage: Vec<LineageEdge>,
     ) -> Result<(), SidecarError>;
+    /// Queues the record that replaces an intent, and returns before it is durable: a crash leaves the intent, which is settled by
+    /// reading the key. Every call made after this one returned sees the record.
+    async fn record_later(&self, intent: IntentId, record: Arc<ObjectRecord>) -> Result<(), SidecarError>;
     /// Drops an intent whose write did not happen.
     async fn abandon(&self, intent: IntentId) -> Result<(), SidecarError>;
     /// Intents started before `before_ms`, oldest first, at most `limit`.
@@ -248,6 +260,8 @@ pub trait Sidecar: Send + Sync + 'static {
     async fn keep_kek(&self, bucket: &str, kek_id: uuid::Uuid, document: Bytes) -> Result<(), SidecarError>;
     /// One KEK record.
     async fn kek(&self, bucket: &str, kek_id: uuid::Uuid) -> Result<Option<Bytes>, SidecarError>;
+    /// KEK records of any buckets, at most `limit`.
+    async fn some_keks(&self, limit: u32) -> Result<Vec<Bytes>, SidecarError>;
     /// Every KEK record of a bucket.
     async fn keks(&self, bucket: &str) -> Result<Vec<(uuid::Uuid, Bytes)>, SidecarError>;
 

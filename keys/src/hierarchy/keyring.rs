@@ -31,11 +31,6 @@ pub struct LocalKeyring {
     keys: Vec<(String, Zeroizing<[u8; 32]>)>,
 }
 
-#[derive(Deserialize)]
-struct Versioned {
-    version: u32,
-}
-
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Document {
@@ -127,12 +122,10 @@ impl LocalKeyring {
 
     /// Reads a keyring document. `path` is for errors only.
     pub fn parse(path: &Path, json: &[u8]) -> Result<Self, Error> {
-        let malformed = || refuse(path, "is not a keyring document; restore it from a backup");
-        let Versioned { version } = serde_json::from_slice(json).map_err(|_| malformed())?;
-        if version != VERSION {
-            return Err(refuse(path, &format!("is of version {version}; this program reads version {VERSION}")));
-        }
-        let document: Document = serde_json::from_slice(json).map_err(|_| malformed())?;
+        let document: Document = super::document(json, VERSION).map_err(|other| match other {
+            Some(version) => refuse(path, &format!("is of version {version}; this program reads version {VERSION}")),
+            None => refuse(path, "is not a keyring document; restore it from a backup"),
+        })?;
         let mut ids = HashSet::new();
         let mut keys = Vec::with_capacity(document.keys.len());
         for entry in &document.keys {

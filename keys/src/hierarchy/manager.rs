@@ -98,6 +98,18 @@ impl KeyManager {
         Ok(Arc::clone(&entry.kek))
     }
 
+    /// Is this the provider of these records? An error: it unwraps none of them, and why not the first. None of none is fine.
+    pub async fn unwraps_one_of(&self, records: &[KekRecord]) -> Result<(), Error> {
+        let mut failed = None;
+        for record in records {
+            match self.unwrapper.unwrap(record.to_unwrap()).await {
+                Ok(_) => return Ok(()),
+                Err(e) => failed = failed.or(Some(e)),
+            }
+        }
+        failed.map_or(Ok(()), Err)
+    }
+
     /// Forgets what is cached of a bucket: after its deletion, or after a KEK of it was retired or deleted.
     pub fn forget_bucket(&self, bucket: &str) {
         let (of_current, of_kek) = (bucket.to_owned(), bucket.to_owned());

@@ -28,11 +28,6 @@ pub struct KekRecord {
     pub retired: bool,
 }
 
-#[derive(Deserialize)]
-struct Versioned {
-    version: u32,
-}
-
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Document {
@@ -74,11 +69,8 @@ impl KekRecord {
         if json.len() > MAX_LEN {
             return Err(Error::BadKekRecord("longer than 16 KiB"));
         }
-        let Versioned { version } = serde_json::from_slice(json).map_err(|_| Error::BadKekRecord("not a record"))?;
-        if version != VERSION {
-            return Err(Error::UnknownVersion(version));
-        }
-        let document: Document = serde_json::from_slice(json).map_err(|_| Error::BadKekRecord("not a record"))?;
+        let document: Document = super::document(json, VERSION)
+            .map_err(|other| other.map_or(Error::BadKekRecord("not a record"), Error::UnknownVersion))?;
         // Of the forms that the library reads only `8-4-4-4-12` has this length.
         let uuid = |text: &str| {
             Uuid::try_parse(text).ok().filter(|_| text.len() == 36).ok_or(Error::BadKekRecord("a uuid is malformed"))

@@ -3,14 +3,14 @@
 mod connection;
 mod prepare;
 mod probe;
+mod redirect;
 mod upload;
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use http::header::LOCATION;
-use http::uri::{Authority, PathAndQuery, Scheme};
+use http::uri::Scheme;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use http_body_util::BodyExt;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
@@ -26,6 +26,7 @@ use crate::telemetry::Metrics;
 use connection::{Download, Failure, Live, Patience, Pool};
 pub use prepare::{Checksums, CiphertextChecksum};
 use prepare::{Identity, Prepared};
+use redirect::Place;
 use upload::Upload;
 
 /// The wait before the first retry; it doubles for each further one, and the real wait is a random part of it.
@@ -100,9 +101,14 @@ impl HttpBackend {
     /// Sends, again where that is safe, and follows one redirect.
     async fn send(&self, mut prepared: Prepared, identity: &Identity<'_>) -> Result<Response<Body>, BackendError> {
         let repeatable = is_repeatable(&prepared);
+        let place = Place {
+            scheme: self.config.scheme.clone(),
+            authority: self.config.authority.clone(),
+            target: prepared.target.clone(),
+        };
         let mut tries = 0;
         let response = loop {
-            let result = self.attempt(&mut prepared, &self.config.authority).await;
+            let result = self.attempt(&mut prepared, &place).await;
             let again = match &result {
                 // Nothing was sent, so even a stream is still whole.
                 Err(BackendError::Connect(_)) => true,
@@ -126,39 +132,39 @@ impl HttpBackend {
         ) {
             return Ok(response);
         }
-        self.follow(response.into_parts().0.headers, prepared, identity).await
+        self.follow(place, response.into_parts().0.headers, prepared, identity).await
     }
 
     /// Sends to where the backend points, once. A client is never sent there: it would go around the gateway.
     async fn follow(
         &self,
-        from: HeaderMap,
+        from: Place,
+        answer: HeaderMap,
         mut prepared: Prepared,
         identity: &Identity<'_>,
     ) -> Result<Response<Body>, BackendError> {
         let refuse = |why: &str| BackendError::Broken(format!("the backend redirects, {why}").into());
-        let place = from
-            .get(LOCATION)
-            .and_then(|l| l.to_str().ok())
-            .and_then(|l| l.parse::<Uri>().ok())
-            .ok_or_else(|| refuse("but not to a place"))?
-            .into_parts();
-        let authority = place.authority.unwrap_or_else(|| self.config.authority.clone());
-        if place.scheme.is_some_and(|s| s != self.config.scheme) || !is_of_family(&authority, &self.config.authority) {
-            return Err(refuse("to a host that is not its own"));
-        }
+        let place = from.redirected(&answer).map_err(refuse)?;
         if !prepared.body.in_memory() {
             return Err(refuse("and the body cannot be sent again"));
         }
-        prepared.target = place.path_and_query.unwrap_or_else(|| PathAndQuery::from_static("/"));
+        prepared.target = place.target.clone();
         // The other place may be in another region, for which the signature must be made.
-        let region = from.get("x-amz-bucket-region").and_then(|r| r.to_str().ok()).unwrap_or(identity.region);
+        let region = answer.get("x-amz-bucket-region").and_then(|r| r.to_str().ok()).unwrap_or(identity.region);
         let hash =
             prepared.headers.get("x-amz-content-sha256").and_then(|h| h.to_str().ok()).unwrap_or_default().to_owned();
         let identity = Identity { credential: identity.credential, region };
         let (path, query) = (prepared.target.path(), prepared.target.query().unwrap_or_default());
-        prepare::sign(&prepared.method, path, query, &mut prepared.headers, authority.as_str(), &identity, &hash)?;
-        let response = self.attempt(&mut prepared, &authority).await?;
+        prepare::sign(
+            &prepared.method,
+            path,
+            query,
+            &mut prepared.headers,
+            place.authority.as_str(),
+            &identity,
+            &hash,
+        )?;
+        let response = self.attempt(&mut prepared, &place).await?;
         if response.status().is_redirection() && response.status() != StatusCode::NOT_MODIFIED {
             return Err(refuse("twice"));
         }
@@ -166,9 +172,9 @@ impl HttpBackend {
     }
 
     /// One try.
-    async fn attempt(&self, prepared: &mut Prepared, authority: &Authority) -> Result<Response<Body>, BackendError> {
-        let own = *authority == self.config.authority;
-        let mut live = self.connection(authority, own).await?;
+    async fn attempt(&self, prepared: &mut Prepared, place: &Place) -> Result<Response<Body>, BackendError> {
+        let own = place.scheme == self.config.scheme && place.authority == self.config.authority;
+        let mut live = self.connection(place, own).await?;
         let source =
             prepared.body.source().ok_or_else(|| BackendError::Broken("the body cannot be sent again".into()))?;
         let (upload, progress) = Upload::new(source);
@@ -184,7 +190,7 @@ impl HttpBackend {
                 Err(Failure::Unsent(unsent)) if live.reused => {
                     stale += 1;
                     request = *unsent;
-                    live = self.connection(authority, own && stale < STALE_MOST).await?;
+                    live = self.connection(place, own && stale < STALE_MOST).await?;
                 }
                 Err(failure) => {
                     return Err(match (progress.take_error(), failure) {
@@ -212,13 +218,13 @@ impl HttpBackend {
         Ok(Response::from_parts(parts, body.boxed_unsync()))
     }
 
-    async fn connection(&self, authority: &Authority, pooled: bool) -> Result<Live, BackendError> {
+    async fn connection(&self, place: &Place, pooled: bool) -> Result<Live, BackendError> {
         if pooled && let Some(live) = self.pool.take() {
             return Ok(live);
         }
         let uri = Uri::builder()
-            .scheme(self.config.scheme.clone())
-            .authority(authority.clone())
+            .scheme(place.scheme.clone())
+            .authority(place.authority.clone())
             .path_and_query("/")
             .build()
             .map_err(|e| BackendError::Connect(e.into()))?;
@@ -247,15 +253,21 @@ impl std::fmt::Debug for HttpBackend {
 
 fn connector(config: &S3Config) -> Result<HttpsConnector<HttpConnector>, SetupError> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let builder = HttpsConnectorBuilder::new();
-    let builder = if config.scheme == Scheme::HTTPS && config.ca_file.is_none() {
-        builder.with_provider_and_native_roots(provider).map_err(SetupError::NativeRoots)?
-    } else {
-        let tls = rustls::ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
-            .with_root_certificates(roots(config)?)
-            .with_no_client_auth();
-        builder.with_tls_config(tls)
+    // Without TLS the system's certificates serve a redirect to it only, so there need be none.
+    let native = match config.ca_file {
+        None => Some(HttpsConnectorBuilder::new().with_provider_and_native_roots(Arc::clone(&provider))),
+        Some(_) => None,
+    };
+    let builder = match native {
+        Some(Ok(native)) => native,
+        Some(Err(error)) if config.scheme == Scheme::HTTPS => return Err(SetupError::NativeRoots(error)),
+        Some(Err(_)) | None => {
+            let tls = rustls::ClientConfig::builder_with_provider(provider)
+                .with_safe_default_protocol_versions()?
+                .with_root_certificates(roots(config)?)
+                .with_no_client_auth();
+            HttpsConnectorBuilder::new().with_tls_config(tls)
+        }
     };
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
@@ -300,23 +312,6 @@ fn is_conditional(headers: &HeaderMap) -> bool {
 /// Answers that mean "not now". S3's `SlowDown` is a 503.
 fn is_passing(status: StatusCode) -> bool {
     matches!(status.as_u16(), 500 | 502 | 503 | 504)
-}
-
-/// The same host, or another one below the same last two labels, as S3's regions are.
-fn is_of_family(place: &Authority, own: &Authority) -> bool {
-    let (place, own) = (place.host(), own.host());
-    if place == own {
-        return true;
-    }
-    // An address has no family.
-    if own.parse::<std::net::IpAddr>().is_ok() || own.starts_with('[') {
-        return false;
-    }
-    let mut labels = own.rsplitn(3, '.');
-    match (labels.next(), labels.next()) {
-        (Some(top), Some(second)) => place.ends_with(&format!(".{second}.{top}")),
-        _ => false,
-    }
 }
 
 /// A random part of the wait, so that gateways that failed together do not come back together.

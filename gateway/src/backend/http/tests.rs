@@ -12,6 +12,8 @@ use tokio::net::{TcpListener, TcpStream};
 
 use tokio::time::Instant;
 
+use http::uri::Authority;
+
 use super::*;
 use crate::backend::Payload;
 use crate::body;
@@ -401,7 +403,7 @@ async fn redirects_are_followed_once_and_at_home_only() {
     let last = seen.requests.lock().unwrap()[1].clone();
     assert!(last.0.starts_with("PUT /elsewhere/k?x=1 ") && last.1 == b"body", "{last:?}");
 
-    for place in ["http://evil.example/b/k", "https://127.0.0.1/b/k", "::"] {
+    for place in ["http://evil.example/b/k", "http://127.0.0.1:1/b/k", "::"] {
         let (seen, authority) = store(vec![to(place.into())]).await;
         let result = backend(&authority).call(put()).await;
         assert!(matches!(result, Err(BackendError::Broken(_))), "{place}: {result:?}");
@@ -412,16 +414,6 @@ async fn redirects_are_followed_once_and_at_home_only() {
     let payload = Payload::Stream { body: streamed(vec![Ok("abc".into())]), length: 3 };
     let result = backend(&authority).call(request(Method::PUT, "/b/k", payload)).await;
     assert!(matches!(result, Err(BackendError::Broken(_))), "{result:?}");
-}
-
-#[test]
-fn families_of_hosts() {
-    let family = |a: &str, b: &str| is_of_family(&a.parse().unwrap(), &b.parse().unwrap());
-    assert!(family("b.s3-us-west-2.amazonaws.com", "s3.amazonaws.com"));
-    assert!(family("127.0.0.1:9000", "127.0.0.1:9000"));
-    assert!(!family("127.0.1.1", "127.0.0.1"));
-    assert!(!family("evilamazonaws.com", "s3.amazonaws.com"));
-    assert!(!family("a.com", "minio"));
 }
 
 /// Against a real store: `DATA_VAULT_TEST_S3=host:port`, credential `minioadmin`, with the bucket `probe-test` in it or to be

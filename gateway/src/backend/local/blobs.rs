@@ -5,9 +5,9 @@
 //! no reader has it pinned.
 
 use std::collections::{HashMap, HashSet};
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -19,6 +19,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::digest::{Digests, Sums};
 use super::failure::Result;
+use super::reserve::Reserve;
 use super::wire::broken_body;
 
 /// Bytes gathered before they are handed to a blocking write; a write holds at most twice this.
@@ -40,6 +41,7 @@ impl BlobId {
 /// The folder tree.
 pub struct Blobs {
     root: PathBuf,
+    reserve: Arc<Reserve>,
     state: Mutex<State>,
     /// Taken on blocking threads only: a new folder is fsynced under it.
     shelf: Mutex<Option<Shelf>>,
@@ -68,7 +70,7 @@ struct Shelf {
 
 impl Blobs {
     /// Opens the tree under `root`, which exists, and removes the temporary files that a crash left.
-    pub fn open(root: &Path) -> io::Result<Self> {
+    pub fn open(root: &Path, reserve: Arc<Reserve>) -> io::Result<Self> {
         for folder in ["blobs", "tmp"] {
             fs::DirBuilder::new().recursive(true).mode(0o700).create(root.join(folder))?;
         }
@@ -76,7 +78,13 @@ impl Blobs {
             fs::remove_file(left?.path())?;
         }
         File::open(root)?.sync_all()?;
-        Ok(Self { root: root.to_owned(), state: Mutex::default(), shelf: Mutex::default(), gate: RwLock::default() })
+        Ok(Self {
+            root: root.to_owned(),
+            reserve,
+            state: Mutex::default(),
+            shelf: Mutex::default(),
+            gate: RwLock::default(),
+        })
     }
 
     /// The file of a blob.
@@ -92,6 +100,7 @@ impl Blobs {
     where
         S: Stream<Item = std::result::Result<Bytes, StdError>> + Unpin,
     {
+        self.reserve.keep().await?;
         let (first, last) = gather(body).await?;
         let blobs = Arc::clone(self);
         if last {
@@ -186,6 +195,16 @@ impl Blobs {
             }
         }
         Ok(shelves)
+    }
+
+    /// No blob is there.
+    pub fn is_empty(&self) -> io::Result<bool> {
+        for shelf in self.shelves()? {
+            if fs::read_dir(shelf)?.next().is_some() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// A name in the current folder, made durable up to the folder itself when it is new.
@@ -306,11 +325,15 @@ struct Sink {
 impl Sink {
     fn create(blobs: Arc<Blobs>, digests: Digests) -> io::Result<Self> {
         let path = blobs.root.join("tmp").join(uuid::Uuid::new_v4().simple().to_string());
-        let file = File::create_new(&path)?;
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
         Ok(Self { blobs, temporary: Temporary { path: Some(path) }, file, length: 0, digests })
     }
 
     fn write(&mut self, batch: &[Bytes]) -> io::Result<()> {
+        // A delete was given the room meanwhile, and must not find it taken.
+        if !self.blobs.reserve.is_kept() {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
         for bytes in batch {
             self.file.write_all(bytes)?;
             self.digests.update(bytes);

@@ -121,7 +121,7 @@ impl Store {
     ) -> S3Result<S3Response<DeleteBucketOutput>> {
         let name = request.input.bucket;
         self.index
-            .write(move |txn| {
+            .free(move |txn| {
                 Box::pin(async move {
                     Index::bucket(txn.conn(), &name).await?;
                     let full: bool = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM versions WHERE bucket = ?)")

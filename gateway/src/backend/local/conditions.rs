@@ -1,7 +1,7 @@
 //! `If-Match`, `If-None-Match` and their kin (RFC 9110 section 13, and what S3 makes of it).
 
 use http::{HeaderMap, HeaderValue, header};
-use s3s::dto::{ETag, ETagCondition, Timestamp};
+use s3s::dto::{ETag, ETagCondition, Timestamp, TimestampFormat};
 use s3s::{S3Error, S3ErrorCode, S3Result, s3_error};
 
 use super::index::Version;
@@ -26,16 +26,23 @@ impl Conditions {
         Self { if_match, if_none_match, ..Self::default() }
     }
 
-    /// The same from headers, for the operations whose input has no such fields.
-    pub fn from_headers(headers: &HeaderMap) -> S3Result<Self> {
-        let read = |name| {
-            headers
-                .get(name)
+    /// From the headers of these names behind a prefix: `x-amz-copy-source-` for the source of a copy, else none. A date that is
+    /// none is ignored (RFC 9110 section 13.1.3).
+    pub fn from_headers(headers: &HeaderMap, prefix: &str) -> S3Result<Self> {
+        let value = |name| headers.get(format!("{prefix}{name}"));
+        let etag = |name| {
+            value(name)
                 .map(|value: &HeaderValue| ETagCondition::parse_http_header(value.as_bytes()))
                 .transpose()
                 .map_err(|e| s3_error!(e, InvalidArgument, "A condition is not an entity tag."))
         };
-        Ok(Self::on_write(read(header::IF_MATCH)?, read(header::IF_NONE_MATCH)?))
+        let date = |name| Timestamp::parse(TimestampFormat::HttpDate, value(name)?.to_str().ok()?).ok();
+        Ok(Self {
+            if_match: etag("if-match")?,
+            if_none_match: etag("if-none-match")?,
+            if_modified_since: date("if-modified-since"),
+            if_unmodified_since: date("if-unmodified-since"),
+        })
     }
 
     /// May a write replace `current`?

@@ -14,7 +14,7 @@ use tokio::task::spawn_blocking;
 use super::Store;
 use super::buckets::timestamp;
 use super::conditions::Conditions;
-use super::digest::{Algorithm, Checksum, Claims, Sums};
+use super::digest::{Algorithm, Checksum, Claims, Sums, with_sums};
 use super::failure::{Failure, Result};
 use super::index::{Index, Version, now_ms};
 use super::multipart::{NewPart, part_number};
@@ -24,6 +24,9 @@ use super::tags::Tags;
 use super::wire::{Source, Taken};
 use super::writer::Draft;
 
+/// Before the names of conditions on the source.
+const SOURCE: &str = "x-amz-copy-source-";
+
 impl Store {
     pub(super) async fn copy_object(
         &self,
@@ -32,16 +35,10 @@ impl Store {
         refuse_unsupported(&request.headers)?;
         let taken = Taken::of(&request);
         let source = taken.source()?;
-        // Not in the input of s3s: conditions on what the copy replaces.
-        let conditions = Conditions::from_headers(&request.headers)?;
+        let conditions = Conditions::from_headers(&request.headers, "")?;
+        let source_conditions = Conditions::from_headers(&request.headers, SOURCE)?;
         let input = request.input;
         let new = Replacement::of(&input, &taken)?;
-        let source_conditions = Conditions {
-            if_match: input.copy_source_if_match,
-            if_none_match: input.copy_source_if_none_match,
-            if_modified_since: input.copy_source_if_modified_since,
-            if_unmodified_since: input.copy_source_if_unmodified_since,
-        };
         let same = source.bucket == input.bucket && source.key == input.key;
         if same && source.version_id.is_none() && new.changes_nothing() {
             return Err(s3_error!(
@@ -89,16 +86,14 @@ impl Store {
         let (etag, copied_version) = copied;
         let sums = checksum.map(|c| c.to_dto()).unwrap_or_default();
         Ok(S3Response::new(CopyObjectOutput {
-            copy_object_result: Some(CopyObjectResult {
-                checksum_crc32: sums.checksum_crc32,
-                checksum_crc32c: sums.checksum_crc32c,
-                checksum_crc64nvme: sums.checksum_crc64nvme,
-                checksum_sha1: sums.checksum_sha1,
-                checksum_sha256: sums.checksum_sha256,
-                checksum_type: sums.checksum_type,
-                e_tag: Some(ETag::Strong(etag)),
-                last_modified: Some(timestamp(written.modified_ms)),
-            }),
+            copy_object_result: Some(with_sums!(
+                sums,
+                CopyObjectResult {
+                    checksum_type: sums.checksum_type,
+                    e_tag: Some(ETag::Strong(etag)),
+                    last_modified: Some(timestamp(written.modified_ms)),
+                }
+            )),
             copy_source_version_id: source_version.or(copied_version),
             version_id: written.version_id,
             ..CopyObjectOutput::default()
@@ -111,14 +106,9 @@ impl Store {
     ) -> S3Result<S3Response<UploadPartCopyOutput>> {
         refuse_unsupported(&request.headers)?;
         let source = Taken::of(&request).source()?;
+        let conditions = Conditions::from_headers(&request.headers, SOURCE)?;
         let input = request.input;
         let number = part_number(input.part_number)?;
-        let conditions = Conditions {
-            if_match: input.copy_source_if_match,
-            if_none_match: input.copy_source_if_none_match,
-            if_modified_since: input.copy_source_if_modified_since,
-            if_unmodified_since: input.copy_source_if_unmodified_since,
-        };
         let range = input.copy_source_range.as_deref().map(source_range).transpose()?;
         let upload = self.upload(&input.bucket, &input.key, &input.upload_id).await?;
         // Read only where a digest is asked for.
@@ -166,15 +156,10 @@ impl Store {
             .await?;
         let sums = checksum.map(|c| c.to_dto()).unwrap_or_default();
         Ok(S3Response::new(UploadPartCopyOutput {
-            copy_part_result: Some(CopyPartResult {
-                checksum_crc32: sums.checksum_crc32,
-                checksum_crc32c: sums.checksum_crc32c,
-                checksum_crc64nvme: sums.checksum_crc64nvme,
-                checksum_sha1: sums.checksum_sha1,
-                checksum_sha256: sums.checksum_sha256,
-                e_tag: Some(ETag::Strong(etag)),
-                last_modified: Some(timestamp(now_ms())),
-            }),
+            copy_part_result: Some(with_sums!(
+                sums,
+                CopyPartResult { e_tag: Some(ETag::Strong(etag)), last_modified: Some(timestamp(now_ms())) }
+            )),
             copy_source_version_id: source_version.or(versioned),
             ..UploadPartCopyOutput::default()
         }))

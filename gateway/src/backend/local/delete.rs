@@ -23,7 +23,7 @@ impl Store {
         let input = request.input;
         let deleted = self
             .index
-            .write(move |txn| {
+            .free(move |txn| {
                 Box::pin(async move {
                     let bucket = Index::bucket(txn.conn(), &input.bucket).await?;
                     let conditions = Conditions::on_write(input.if_match, None);
@@ -53,7 +53,7 @@ impl Store {
         let quiet = input.delete.quiet == Some(true);
         let (deleted, errors) = self
             .index
-            .write(move |txn| {
+            .free(move |txn| {
                 Box::pin(async move {
                     let bucket = Index::bucket(txn.conn(), &input.bucket).await?;
                     let (mut deleted, mut errors) = (Vec::new(), Vec::new());

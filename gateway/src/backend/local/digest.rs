@@ -138,6 +138,20 @@ impl Checksum {
     }
 }
 
+/// A type of `s3s` with the values of a checksum in it: the types have no trait in common.
+macro_rules! with_sums {
+    ($sums:ident, $type:ident { $($field:ident: $value:expr),* $(,)? }) => {{
+        let mut out = $type { $($field: $value,)* ..$type::default() };
+        out.checksum_crc32 = $sums.checksum_crc32;
+        out.checksum_crc32c = $sums.checksum_crc32c;
+        out.checksum_crc64nvme = $sums.checksum_crc64nvme;
+        out.checksum_sha1 = $sums.checksum_sha1;
+        out.checksum_sha256 = $sums.checksum_sha256;
+        out
+    }};
+}
+pub(super) use with_sums;
+
 /// What a client says of its body.
 #[derive(Debug, Default)]
 pub struct Claims {

@@ -5,6 +5,8 @@ use std::io;
 use http::StatusCode;
 use s3s::{S3Error, S3ErrorCode};
 
+use crate::sqlite;
+
 /// Why an operation did not happen. Nothing of it is stored.
 #[derive(Debug)]
 pub enum Failure {
@@ -41,8 +43,8 @@ impl From<Failure> for S3Error {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::S3(e) => e,
-            Failure::Db(e) if database_full(&e) => full(),
-            Failure::Io(e) if file_full(&e) => full(),
+            Failure::Db(e) if sqlite::is_full(&e) => full(),
+            Failure::Io(e) if sqlite::is_file_full(&e) => full(),
             Failure::Db(e) => {
                 tracing::error!(error = %e, "the index of the embedded backend failed");
                 internal("The index of the embedded backend failed.")
@@ -63,23 +65,14 @@ pub fn full() -> S3Error {
     e
 }
 
+/// Is it [`full`]?
+pub fn is_full(e: &S3Error) -> bool {
+    e.status_code() == Some(StatusCode::INSUFFICIENT_STORAGE)
+}
+
 /// 500, with a text for the client.
 pub fn internal(message: &'static str) -> S3Error {
     S3Error::with_message(S3ErrorCode::InternalError, message)
-}
-
-fn file_full(e: &io::Error) -> bool {
-    matches!(e.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
-}
-
-/// `SQLITE_FULL`, or `SQLITE_IOERR_SHMSIZE`: the shared-memory file of the WAL could not grow (sqlite.org/rescode.html).
-pub fn database_full(e: &sqlx::Error) -> bool {
-    const FULL: i32 = 13;
-    const IOERR_SHMSIZE: i32 = 4874;
-    let sqlx::Error::Database(e) = e else {
-        return matches!(e, sqlx::Error::Io(e) if file_full(e));
-    };
-    e.code().and_then(|code| code.parse::<i32>().ok()).is_some_and(|code| code & 0xff == FULL || code == IOERR_SHMSIZE)
 }
 
 #[cfg(test)]

@@ -10,16 +10,20 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use s3s::{S3Error, S3Result, s3_error};
-use sqlx::ConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 
 use super::LocalError;
 use super::blobs::{BlobId, Blobs};
 use super::digest::Checksum;
-use super::failure::{Failure, Result, database_full, full, internal};
+use super::failure::{Failure, Result, full, internal, is_full};
+use super::reserve::Reserve;
 use super::writer::{Done, Job, Txn, Work, shared_failure, write_all};
+use crate::sqlite;
 
+/// In the data directory.
+pub const FILE: &str = "index.db";
 /// Read-only connections.
 const READERS: u32 = 8;
 /// Writes that may wait; more wait in their callers.
@@ -28,26 +32,28 @@ const QUEUE: usize = 256;
 /// The index.
 pub struct Index {
     readers: SqlitePool,
+    reserve: Arc<Reserve>,
     jobs: mpsc::Sender<Job>,
 }
 
 impl Index {
     /// Opens, or makes, the index in `dir`. `lock` is given back when the index closes.
-    pub async fn open(dir: &Path, blobs: Arc<Blobs>, lock: File) -> std::result::Result<Self, LocalError> {
+    pub async fn open(
+        dir: &Path,
+        reserve: Arc<Reserve>,
+        blobs: Arc<Blobs>,
+        lock: File,
+    ) -> std::result::Result<Self, LocalError> {
+        let path = dir.join(FILE);
         let options = SqliteConnectOptions::new()
-            .filename(dir.join("index.db"))
-            .create_if_missing(true)
+            .filename(&path)
+            .create_if_missing(false)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
+            // No temporary file, for which a full disk has no room.
+            .pragma("temp_store", "MEMORY")
             .busy_timeout(std::time::Duration::from_secs(10));
-        let mut conn = options.clone().connect().await?;
-        sqlx::migrate!("src/backend/local/migrations").run(&mut conn).await?;
-        let readers = SqlitePoolOptions::new()
-            .max_connections(READERS)
-            // A file does not hang up.
-            .test_before_acquire(false)
-            .connect_with(options.read_only(true))
-            .await?;
+        let (mut conn, readers) = connect(options).await.map_err(|e| LocalError::of_index(&path, e))?;
         let next_seq: i64 = sqlx::query_scalar(
             "SELECT 1 + max((SELECT coalesce(max(seq), 0) FROM versions), (SELECT coalesce(max(seq), 0) FROM parts),
                             (SELECT coalesce(max(seq), 0) FROM uploads))",
@@ -56,7 +62,7 @@ impl Index {
         .await?;
         let (jobs, queue) = mpsc::channel(QUEUE);
         tokio::spawn(write_all(Txn::new(conn, next_seq), queue, blobs, lock));
-        Ok(Self { readers, jobs })
+        Ok(Self { readers, reserve, jobs })
     }
 
     /// For reads. A query sees one snapshot.
@@ -70,6 +76,29 @@ impl Index {
         T: Send + 'static,
         F: for<'t> FnOnce(&'t mut Txn) -> BoxFuture<'t, Result<T>> + Send + 'static,
     {
+        self.reserve.keep().await.map_err(Failure::from)?;
+        self.queue(work).await
+    }
+
+    /// The same for a write that frees space: on a full disk it runs again in the [`Reserve`].
+    pub async fn free<T, F>(&self, work: F) -> S3Result<T>
+    where
+        T: Send + 'static,
+        F: for<'t> FnOnce(&'t mut Txn) -> BoxFuture<'t, Result<T>> + Clone + Send + 'static,
+    {
+        match self.queue(work.clone()).await {
+            Err(e) if is_full(&e) => {}
+            done => return done,
+        }
+        let _room = self.reserve.give_up().await.map_err(Failure::from)?;
+        self.queue(work).await
+    }
+
+    async fn queue<T, F>(&self, work: F) -> S3Result<T>
+    where
+        T: Send + 'static,
+        F: for<'t> FnOnce(&'t mut Txn) -> BoxFuture<'t, Result<T>> + Send + 'static,
+    {
         let (reply, answer) = oneshot::channel();
         let work: Work = Box::new(move |txn| {
             Box::pin(async move {
@@ -77,7 +106,7 @@ impl Index {
                 Done {
                     ok: result.is_ok(),
                     broken: match &result {
-                        Err(Failure::Db(e)) if database_full(e) => Some(full),
+                        Err(Failure::Db(e)) if sqlite::is_full(e) => Some(full),
                         Err(Failure::Db(_) | Failure::Io(_)) => Some(shared_failure),
                         Ok(_) | Err(Failure::S3(_)) => None,
                     },
@@ -159,6 +188,12 @@ impl Index {
             .collect()
     }
 
+    /// Does the file hold together? Reads all of it.
+    pub async fn check(&self) -> Result<bool> {
+        let said: String = sqlx::query_scalar("PRAGMA integrity_check(1)").fetch_one(&self.readers).await?;
+        Ok(said == "ok")
+    }
+
     /// True while a version or part has bytes in the blob.
     pub async fn references(&self, blob: BlobId) -> Result<bool> {
         Ok(sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM extents WHERE blob = ?)")
@@ -166,6 +201,20 @@ impl Index {
             .fetch_one(&self.readers)
             .await?)
     }
+}
+
+async fn connect(
+    options: SqliteConnectOptions,
+) -> std::result::Result<(SqliteConnection, SqlitePool), sqlx::migrate::MigrateError> {
+    let mut conn = options.clone().connect().await?;
+    sqlx::migrate!("src/backend/local/migrations").run(&mut conn).await?;
+    let readers = SqlitePoolOptions::new()
+        .max_connections(READERS)
+        // A file does not hang up.
+        .test_before_acquire(false)
+        .connect_with(options.read_only(true))
+        .await?;
+    Ok((conn, readers))
 }
 
 /// A row of `buckets`.

@@ -15,6 +15,7 @@ use sqlx::sqlite::{SqlitePool, SqliteRow};
 
 use super::Store;
 use super::buckets::{owner, timestamp};
+use super::digest::with_sums;
 use super::failure::{Failure, Result};
 use super::index::{Index, Version};
 use super::multipart::{PartRow, Upload, checksum_fields};
@@ -404,17 +405,15 @@ impl Names {
 
 fn part(row: PartRow) -> Part {
     let sums = row.checksum().map(|c| c.to_dto()).unwrap_or_default();
-    Part {
-        checksum_crc32: sums.checksum_crc32,
-        checksum_crc32c: sums.checksum_crc32c,
-        checksum_crc64nvme: sums.checksum_crc64nvme,
-        checksum_sha1: sums.checksum_sha1,
-        checksum_sha256: sums.checksum_sha256,
-        e_tag: Some(ETag::Strong(row.etag)),
-        last_modified: Some(timestamp(row.modified_ms)),
-        part_number: i32::try_from(row.number).ok(),
-        size: Some(row.size),
-    }
+    with_sums!(
+        sums,
+        Part {
+            e_tag: Some(ETag::Strong(row.etag)),
+            last_modified: Some(timestamp(row.modified_ms)),
+            part_number: i32::try_from(row.number).ok(),
+            size: Some(row.size),
+        }
+    )
 }
 
 fn initiator() -> Initiator {

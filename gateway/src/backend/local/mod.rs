@@ -2,6 +2,20 @@
 //!
 //! Bytes are in files ([`blobs`]), everything else in `SQLite` ([`index`]), whose commit is the moment of truth. The operations
 //! are one file per subject; [`service`] names them all.
+//!
+//! What survives a power cut, and why:
+//!
+//! | Step of a PUT or a part | Durable by |
+//! |---|---|
+//! | folders `data_dir`, `objects`, `blobs`, `blobs/ab`, `blobs/ab/cd` | fsync of the folder that each is in, before its first use |
+//! | bytes in `tmp/…` | fsync of the file, before the rename |
+//! | its name in `blobs/ab/cd` | fsync of that folder, in [`writer`], before the commit |
+//! | row and extents in the index | the commit: `synchronous=FULL` fsyncs the log, and with the first commit the folder it is in |
+//! | the answer | after the commit |
+//!
+//! Complete and copy move and add rows that name durable blobs, so the commit is their one step. A delete, or a write that replaces
+//! something, unlinks after its commit. The unlink need not be durable: a blob that no row names is swept at the next start. So is
+//! one whose commit a power cut took.
 
 mod blobs;
 mod buckets;
@@ -16,6 +30,7 @@ mod multipart;
 mod page;
 mod put;
 mod read;
+mod reserve;
 mod service;
 mod tagging;
 mod tags;
@@ -24,11 +39,12 @@ mod tests;
 mod wire;
 mod writer;
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use ::http::{HeaderValue, Method, Response, StatusCode, Uri, header};
 use http_body::Body as _;
@@ -36,13 +52,19 @@ use http_body_util::BodyExt;
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::validation::NameValidation;
 use s3s::{HttpRequest, s3_error};
+use sqlx::migrate::MigrateError;
 use tokio::task::spawn_blocking;
 
 use self::blobs::{BlobId, Blobs, joined};
-use self::index::Index;
+use self::index::{FILE, Index};
+use self::reserve::Reserve;
 use self::wire::Taken;
 use super::{Backend, BackendError, BackendRequest, Payload, Signer};
 use crate::body::{self, Body};
+use crate::sqlite;
+
+/// How often it is looked whether the reserve is there.
+const KEEP_EVERY: Duration = Duration::from_mins(1);
 
 /// How a [`LocalBackend`] behaves.
 #[derive(Clone, Debug)]
@@ -67,25 +89,51 @@ pub enum LocalError {
     /// The directory cannot be made, read or written.
     #[error("the data directory cannot be used")]
     Io(#[from] io::Error),
-    /// The index cannot be opened.
+    /// There are blobs and no index that names them. Nothing is swept.
+    #[error(
+        "{} is missing or empty, but there are objects in {}: without the index they cannot be read. Restore the whole folder from \
+         a backup, or move it away to begin anew",
+        .0.display(),
+        .0.with_file_name("blobs").display()
+    )]
+    IndexLost(PathBuf),
+    /// The index is damaged, or something else.
+    #[error("{} is damaged or no database; restore the whole folder that it is in from a backup", .0.display())]
+    IndexDamaged(PathBuf, #[source] MigrateError),
+    /// The index cannot be read or written.
     #[error("the index of the embedded backend cannot be opened")]
     Database(#[from] sqlx::Error),
     /// The index cannot be brought up to date, or is of a newer version.
     #[error("the index of the embedded backend cannot be migrated")]
-    Migrate(#[from] sqlx::migrate::MigrateError),
+    Migrate(#[from] MigrateError),
+}
+
+impl LocalError {
+    fn of_index(path: &Path, e: MigrateError) -> Self {
+        match e {
+            MigrateError::Execute(ref cause) | MigrateError::ExecuteMigration(ref cause, _)
+                if sqlite::is_damaged(cause) =>
+            {
+                Self::IndexDamaged(path.to_owned(), e)
+            }
+            MigrateError::Execute(e) => Self::Database(e),
+            e => Self::Migrate(e),
+        }
+    }
 }
 
 /// An S3 service over a data directory.
 pub struct LocalBackend {
     service: S3Service,
     store: Arc<Store>,
-    sweep: tokio::task::JoinHandle<()>,
+    upkeep: tokio::task::JoinHandle<()>,
 }
 
 /// What every operation works on.
 pub(crate) struct Store {
     index: Index,
     blobs: Arc<Blobs>,
+    reserve: Arc<Reserve>,
     options: LocalOptions,
 }
 
@@ -96,27 +144,30 @@ impl LocalBackend {
         let root = dir.to_owned();
         let prepared = spawn_blocking(move || {
             let lock = lock(&root)?;
-            Ok::<_, LocalError>((lock, Blobs::open(&root)?))
+            let reserve = Arc::new(Reserve::open(&root)?);
+            let blobs = Blobs::open(&root, Arc::clone(&reserve))?;
+            index_file(&root, &blobs)?;
+            Ok::<_, LocalError>((lock, reserve, blobs))
         });
-        let (lock, blobs) = prepared.await.map_err(io::Error::other)??;
+        let (lock, reserve, blobs) = prepared.await.map_err(io::Error::other)??;
         let blobs = Arc::new(blobs);
-        let index = Index::open(dir, Arc::clone(&blobs), lock).await?;
-        let store = Arc::new(Store { index, blobs, options });
+        let index = Index::open(dir, Arc::clone(&reserve), Arc::clone(&blobs), lock).await?;
+        let store = Arc::new(Store { index, blobs, reserve, options });
         let mut builder = S3ServiceBuilder::new(service::Service(Arc::clone(&store)));
         builder.set_validation(BucketNames);
-        Ok(Self { service: builder.build(), sweep: tokio::spawn(sweep(Arc::clone(&store))), store })
+        Ok(Self { service: builder.build(), upkeep: tokio::spawn(upkeep(Arc::clone(&store))), store })
     }
 
     /// Finishes the writes that wait and gives the directory back. Requests after this fail.
     pub async fn close(&self) {
-        self.sweep.abort();
+        self.upkeep.abort();
         self.store.index.close().await;
     }
 }
 
 impl Drop for LocalBackend {
     fn drop(&mut self) {
-        self.sweep.abort();
+        self.upkeep.abort();
     }
 }
 
@@ -196,12 +247,13 @@ impl NameValidation for BucketNames {
 
 /// Makes the directory and takes it for this process.
 fn lock(dir: &Path) -> Result<File, LocalError> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
-    fs::set_permissions(dir, fs::Permissions::from_mode(0o700))?;
+    sqlite::make_folder(dir)?;
+    fs::set_permissions(dir, Permissions::from_mode(0o700))?;
+    // Should an earlier process have made it and ended before this.
     if let Some(parent) = dir.canonicalize()?.parent() {
         File::open(parent)?.sync_all()?;
     }
-    let file = File::options().create(true).append(true).open(dir.join("lock"))?;
+    let file = File::options().create(true).append(true).mode(0o600).open(dir.join("lock"))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(fs::TryLockError::WouldBlock) => Err(LocalError::InUse(dir.to_owned())),
@@ -209,14 +261,38 @@ fn lock(dir: &Path) -> Result<File, LocalError> {
     }
 }
 
-/// Removes the blobs that no commit names: a crash came between the rename and the commit, or between a commit and an unlink.
-async fn sweep(store: Arc<Store>) {
-    if let Err(e) = try_sweep(&store).await {
+/// Makes the file of the index, unless there are blobs already: an empty index would have them all swept. The modes are for
+/// files that an earlier release made.
+fn index_file(dir: &Path, blobs: &Blobs) -> Result<(), LocalError> {
+    let path = dir.join(FILE);
+    if fs::metadata(&path).map_or(true, |file| file.len() == 0) && !blobs.is_empty()? {
+        return Err(LocalError::IndexLost(path));
+    }
+    sqlite::make_file(&path)?;
+    for name in ["lock", FILE, "index.db-wal", "index.db-shm"] {
+        match fs::set_permissions(dir.join(name), Permissions::from_mode(0o600)) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e.into()),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// The sweep at the start, then now and then the reserve, should no write have made it again.
+async fn upkeep(store: Arc<Store>) {
+    if let Err(e) = sweep(&store).await {
         tracing::warn!(error = ?e, "the sweep for orphaned blobs ended early; the next start sweeps again");
+    }
+    loop {
+        tokio::time::sleep(KEEP_EVERY).await;
+        if let Err(e) = store.reserve.keep().await {
+            tracing::warn!(error = %e, "the room for deletes on a full disk could not be put aside; writes are refused until it can");
+        }
     }
 }
 
-async fn try_sweep(store: &Arc<Store>) -> failure::Result<()> {
+/// Removes the blobs that no commit names: a crash came between the rename and the commit, or between a commit and an unlink.
+async fn sweep(store: &Arc<Store>) -> failure::Result<()> {
     let blobs = Arc::clone(&store.blobs);
     let shelves = joined(spawn_blocking(move || blobs.shelves()).await)?;
     let mut removed = 0_u64;
@@ -236,6 +312,13 @@ async fn try_sweep(store: &Arc<Store>) -> failure::Result<()> {
             // In this order: a blob that is not fresh any more is in the index by now, if it ever will be.
             if store.blobs.in_use(id) || store.index.references(id).await? {
                 continue;
+            }
+            // What a damaged index does not name may well be an object.
+            if removed == 0 && !store.index.check().await? {
+                tracing::error!(
+                    "the index is damaged, so no blob is removed; restore the data directory from a backup"
+                );
+                return Ok(());
             }
             store.blobs.discard(vec![id]);
             removed += 1;

@@ -10,7 +10,7 @@ use s3s::{S3Request, S3Response, S3Result, s3_error};
 
 use super::Store;
 use super::conditions::Conditions;
-use super::digest::{Algorithm, Checksum, Claims, of_parts};
+use super::digest::{Algorithm, Checksum, Claims, of_parts, with_sums};
 use super::failure::Result;
 use super::index::{Index, now_ms};
 use super::put::{refuse_unsupported, storage_class};
@@ -245,20 +245,17 @@ impl Store {
             })
             .await?;
         let sums = checksum.map(|c| c.to_dto()).unwrap_or_default();
-        Ok(S3Response::new(CompleteMultipartUploadOutput {
-            bucket: Some(names.0),
-            key: Some(names.1),
-            location: Some(location),
-            checksum_crc32: sums.checksum_crc32,
-            checksum_crc32c: sums.checksum_crc32c,
-            checksum_crc64nvme: sums.checksum_crc64nvme,
-            checksum_sha1: sums.checksum_sha1,
-            checksum_sha256: sums.checksum_sha256,
-            checksum_type: sums.checksum_type,
-            e_tag: Some(ETag::Strong(etag)),
-            version_id: written.version_id,
-            ..CompleteMultipartUploadOutput::default()
-        }))
+        Ok(S3Response::new(with_sums!(
+            sums,
+            CompleteMultipartUploadOutput {
+                bucket: Some(names.0),
+                key: Some(names.1),
+                location: Some(location),
+                checksum_type: sums.checksum_type,
+                e_tag: Some(ETag::Strong(etag)),
+                version_id: written.version_id,
+            }
+        )))
     }
 
     pub(super) async fn abort_multipart_upload(
@@ -267,7 +264,7 @@ impl Store {
     ) -> S3Result<S3Response<AbortMultipartUploadOutput>> {
         let input = request.input;
         self.index
-            .write(move |txn| {
+            .free(move |txn| {
                 Box::pin(async move {
                     Index::bucket(txn.conn(), &input.bucket).await?;
                     let upload = Upload::query(txn.conn(), &input.bucket, &input.key, &input.upload_id).await?;

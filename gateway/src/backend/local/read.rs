@@ -30,13 +30,8 @@ const READ_CHUNK: i64 = 256 * 1024;
 
 impl Store {
     pub(super) async fn get_object(&self, request: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
+        let conditions = Conditions::from_headers(&request.headers, "")?;
         let input = request.input;
-        let conditions = Conditions {
-            if_match: input.if_match,
-            if_none_match: input.if_none_match,
-            if_modified_since: input.if_modified_since,
-            if_unmodified_since: input.if_unmodified_since,
-        };
         let opened = self.open(&input.bucket, &input.key, input.version_id.as_deref()).await?;
         let found = &opened.found;
         conditions.check_read(&found.version)?;
@@ -65,13 +60,8 @@ impl Store {
         &self,
         request: S3Request<HeadObjectInput>,
     ) -> S3Result<S3Response<HeadObjectOutput>> {
+        let conditions = Conditions::from_headers(&request.headers, "")?;
         let input = request.input;
-        let conditions = Conditions {
-            if_match: input.if_match,
-            if_none_match: input.if_none_match,
-            if_modified_since: input.if_modified_since,
-            if_unmodified_since: input.if_unmodified_since,
-        };
         let found = self.find(&input.bucket, &input.key, input.version_id.as_deref()).await?;
         conditions.check_read(&found.version)?;
         let extents = match input.part_number {

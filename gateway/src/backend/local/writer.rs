@@ -15,9 +15,10 @@ use tokio::task::spawn_blocking;
 
 use super::blobs::{BlobId, Blobs, NewBlob, joined};
 use super::conditions::Conditions;
-use super::failure::{Result, database_full, full, internal};
+use super::failure::{Result, full, internal};
 use super::index::{Extent, Index, now_ms};
 use super::tags::Tags;
+use crate::sqlite;
 
 /// Writes that share one commit at most, so that the first does not wait long for the others.
 const BATCH: usize = 128;
@@ -251,7 +252,7 @@ impl Txn {
                 // A commit that failed on a full disk wrote no commit record. Any other failure may have, so the new blobs
                 // stay: whichever way recovery decides, the next start sweeps what the index does not name.
                 tracing::error!(error = %e, "the index could not commit");
-                let known = database_full(&e);
+                let known = sqlite::is_full(&e);
                 self.roll_back().await;
                 Err(Uncommitted { told: if known { full } else { shared_failure }, known })
             }

@@ -14,7 +14,7 @@ const SDK_NAMES: [(&str, &str); 6] = [
 ];
 
 /// Names and values; or what is wrong with the text.
-pub(super) fn parse(text: &[u8]) -> Result<Vec<(String, String)>, String> {
+pub fn parse(text: &[u8]) -> Result<Vec<(String, String)>, String> {
     // HTTP knows no encoding: what is no UTF-8 is read as ISO 8859-1, as the metadata digest does.
     let text = match std::str::from_utf8(text) {
         Ok(text) => text.to_owned(),

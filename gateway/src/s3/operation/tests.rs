@@ -321,6 +321,15 @@ fn authentication_and_answers() {
     assert_eq!(map, kept);
 }
 
+#[test]
+fn a_listing_has_two_versions() {
+    for query in ["list-type=3", "list-type=1", "list-type=", "list-type", "list-type=02&prefix=a"] {
+        assert_eq!(code(ask(&Method::GET, Scope::Bucket, query, &[])), "InvalidArgument", "{query}");
+    }
+    assert_eq!(op(&Method::GET, Scope::Bucket, "list-type=2"), Op::ListObjectsV2);
+    assert_eq!(code(ask(&Method::GET, Scope::Bucket, "acl&list-type=2", &[])), "NotImplemented");
+}
+
 proptest! {
     #[test]
     fn what_is_selected_passes_only_what_the_row_names(

@@ -262,8 +262,8 @@ impl<'a> Verifier<'a> {
             return Err(malformed("the date of the Credential is not the date of X-Amz-Date"));
         }
         let expires: i64 = query.expires.parse().map_err(|_| malformed("X-Amz-Expires should be a number"))?;
-        if expires < 1 {
-            return Err(malformed("X-Amz-Expires must be positive"));
+        if expires < 0 {
+            return Err(malformed("X-Amz-Expires must be non-negative"));
         }
         if expires > i64::from(MAX_EXPIRES) {
             return Err(malformed(
@@ -274,7 +274,7 @@ impl<'a> Verifier<'a> {
         if seconds > now.saturating_add(self.skew()) {
             return Err(SignatureError::NotYetValid);
         }
-        if now > seconds + expires {
+        if expires == 0 || now > seconds + expires {
             return Err(SignatureError::Expired);
         }
         let header = single(headers, "x-amz-content-sha256", SignatureError::InvalidContentSha256)?;

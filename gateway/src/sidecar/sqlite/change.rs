@@ -1,5 +1,7 @@
 //! The writes, and the SQL of the rare ones.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use keys::Oid;
 use sqlx::SqliteConnection;
@@ -16,7 +18,7 @@ pub(super) enum Change {
     Begin(Intent),
     Record {
         intent: Option<IntentId>,
-        record: Box<ObjectRecord>,
+        record: Arc<ObjectRecord>,
         lineage: Vec<LineageEdge>,
     },
     Abandon(IntentId),

@@ -1,7 +1,8 @@
 //! The sidecar in one `SQLite` file, for one gateway process.
 //!
 //! Write-ahead log with `synchronous=FULL`: a commit is one fsync of the log. One task writes ([`writer`]), in groups; a
-//! small pool of connections reads.
+//! small pool of connections reads. Records that nobody waits for are kept back a moment, so that many share a commit; whoever
+//! reads has them written first.
 
 mod change;
 mod group;
@@ -11,10 +12,10 @@ mod tests;
 mod writer;
 
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -31,6 +32,7 @@ use self::writer::{Write, Writer};
 use super::{
     Intent, IntentId, LineageEdge, Listed, ObjectAt, ObjectRecord, PartAttempt, Sidecar, SidecarError, UploadRecord,
 };
+use crate::sqlite;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("src/sidecar/migrations");
 
@@ -50,12 +52,23 @@ pub struct SqliteOptions {
     pub queue: usize,
     /// Connections that read.
     pub readers: u32,
+    /// How long a commit waits for others to join it, where one was made less than that ago.
+    pub gather: Duration,
+    /// How long a record that nobody waits for is kept back, at most.
+    pub linger: Duration,
 }
 
 impl SqliteOptions {
-    /// 256 writes a transaction, 1,024 queued, 4 readers.
+    /// 256 writes a transaction, 1,024 queued, 4 readers, 1 ms for a commit to gather, records kept back for 25 ms.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), max_batch: 256, queue: 1024, readers: 4 }
+        Self {
+            path: path.into(),
+            max_batch: 256,
+            queue: 1024,
+            readers: 4,
+            gather: Duration::from_millis(1),
+            linger: Duration::from_millis(25),
+        }
     }
 
     /// `sqlite://data/sidecar.db` is relative to the working directory, `sqlite:///var/lib/sidecar.db` absolute. Fails with
@@ -75,6 +88,8 @@ pub struct SqliteSidecar {
     writes: mpsc::Sender<Write>,
     readers: SqlitePool,
     commits: Arc<AtomicU64>,
+    /// Records that nobody waits for and that are not in the file yet.
+    kept_back: Arc<AtomicUsize>,
     closing: CancellationToken,
     closed: CancellationToken,
 }
@@ -85,10 +100,13 @@ impl SqliteSidecar {
     /// [`SidecarError::Database`].
     pub async fn open(options: SqliteOptions) -> Result<Self, SidecarError> {
         let wanted = options.path.clone();
-        let (path, identity) = tokio::task::spawn_blocking(move || make_file(&wanted))
-            .await
-            .unwrap_or_else(|e| Err(io::Error::other(e)))
-            .map_err(|source| SidecarError::File { path: options.path.clone(), source })?;
+        let (path, identity): (_, FileIdentity) = tokio::task::spawn_blocking(move || {
+            let (path, file) = sqlite::make_file(&wanted)?;
+            Ok((path, file.metadata()?.into()))
+        })
+        .await
+        .unwrap_or_else(|e| Err(io::Error::other(e)))
+        .map_err(|source| SidecarError::File { path: options.path.clone(), source })?;
 
         let connect = SqliteConnectOptions::new()
             .filename(&path)
@@ -105,6 +123,7 @@ impl SqliteSidecar {
 
         let (writes, queue) = mpsc::channel(options.queue.max(1));
         let commits = Arc::new(AtomicU64::new(0));
+        let kept_back = Arc::new(AtomicUsize::new(0));
         let closing = CancellationToken::new();
         let closed = CancellationToken::new();
         let task = Writer {
@@ -112,12 +131,15 @@ impl SqliteSidecar {
             counters,
             queue,
             max_batch: options.max_batch.max(1),
+            gather: options.gather,
+            linger: options.linger,
             commits: Arc::clone(&commits),
+            kept_back: Arc::clone(&kept_back),
             closing: closing.clone(),
             closed: closed.clone(),
         };
         tokio::spawn(task.run());
-        Ok(Self { path, identity, writes, readers, commits, closing, closed })
+        Ok(Self { path, identity, writes, readers, commits, kept_back, closing, closed })
     }
 
     /// Transactions committed since it was opened.
@@ -135,8 +157,17 @@ impl SqliteSidecar {
     /// Queues a change and waits until it is durable.
     async fn write(&self, change: Change) -> Result<i64, SidecarError> {
         let (caller, outcome) = oneshot::channel();
-        self.writes.send((change, caller)).await.map_err(|_| SidecarError::Closed)?;
+        self.writes.send((change, Some(caller))).await.map_err(|_| SidecarError::Closed)?;
         outcome.await.map_err(|_| SidecarError::Closed)?
+    }
+
+    /// The connections that read, once what is kept back is in the file.
+    async fn readers(&self) -> &SqlitePool {
+        // Where it cannot be written the writer says so; then a reader finds what is there.
+        if self.kept_back.load(Ordering::Acquire) > 0 && self.write(Change::Nothing).await.is_err() {
+            tracing::debug!("the sidecar is read without the records that could not be written");
+        }
+        &self.readers
     }
 }
 
@@ -148,19 +179,6 @@ impl From<std::fs::Metadata> for FileIdentity {
     fn from(metadata: std::fs::Metadata) -> Self {
         Self(metadata.dev(), metadata.ino())
     }
-}
-
-/// Makes the file and its folders where they are missing. Returns its absolute path. `SQLite` gives its log the same mode.
-fn make_file(path: &Path) -> io::Result<(PathBuf, FileIdentity)> {
-    let path = std::path::absolute(path)?;
-    let folder = path.parent().unwrap_or(Path::new("/"));
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    let file =
-        std::fs::OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path)?;
-    // The name must outlive a power cut as the commits do.
-    std::fs::File::open(folder)?.sync_all()?;
-    let identity = file.metadata()?.into();
-    Ok((path, identity))
 }
 
 /// Why a file could not be opened as a sidecar.
@@ -178,7 +196,7 @@ impl OpenError {
         match self {
             Self::Migrate(MigrateError::VersionMissing(version)) => SidecarError::NewerSchema { path, version },
             Self::Connect(e) | Self::Migrate(MigrateError::Execute(e) | MigrateError::ExecuteMigration(e, _))
-                if not_a_database(&e) =>
+                if sqlite::is_damaged(&e) =>
             {
                 SidecarError::NotADatabase { path, source: Arc::new(e) }
             }
@@ -186,14 +204,6 @@ impl OpenError {
             Self::Migrate(e) => e.into(),
         }
     }
-}
-
-/// `SQLITE_CORRUPT` (11, with its extended codes) and `SQLITE_NOTADB` (26); <https://www.sqlite.org/rescode.html>.
-fn not_a_database(e: &sqlx::Error) -> bool {
-    e.as_database_error()
-        .and_then(sqlx::error::DatabaseError::code)
-        .and_then(|code| code.parse::<i32>().ok())
-        .is_some_and(|code| matches!(code & 0xff, 11 | 26))
 }
 
 async fn connect_and_migrate(connect: &SqliteConnectOptions) -> Result<SqliteConnection, OpenError> {
@@ -234,8 +244,16 @@ impl Sidecar for SqliteSidecar {
         record: ObjectRecord,
         lineage: Vec<LineageEdge>,
     ) -> Result<(), SidecarError> {
-        let record = Box::new(record);
+        let record = Arc::new(record);
         self.write(Change::Record { intent, record, lineage }).await?;
+        Ok(())
+    }
+
+    async fn record_later(&self, intent: IntentId, record: Arc<ObjectRecord>) -> Result<(), SidecarError> {
+        let change = Change::Record { intent: Some(intent), record, lineage: Vec::new() };
+        let slot = self.writes.reserve().await.map_err(|_| SidecarError::Closed)?;
+        self.kept_back.fetch_add(1, Ordering::Release);
+        slot.send((change, None));
         Ok(())
     }
 
@@ -248,7 +266,7 @@ impl Sidecar for SqliteSidecar {
         sqlx::query("SELECT * FROM intents WHERE started_at_ms < ? ORDER BY started_at_ms, id LIMIT ?")
             .bind(before_ms)
             .bind(limit)
-            .fetch_all(&self.readers)
+            .fetch_all(self.readers().await)
             .await?
             .iter()
             .map(|found| Ok((IntentId(row::column(found, "id")?), row::intent(found)?)))
@@ -265,7 +283,7 @@ impl Sidecar for SqliteSidecar {
         .bind(&at.bucket)
         .bind(&at.key)
         .bind(row::version_column(at.version_id.as_deref()))
-        .fetch_optional(&self.readers)
+        .fetch_optional(self.readers().await)
         .await?
         .as_ref()
         .map(row::object)
@@ -293,7 +311,7 @@ impl Sidecar for SqliteSidecar {
         )
         .bind(bucket)
         .bind(asked)
-        .fetch_one(&self.readers)
+        .fetch_one(self.readers().await)
         .await?;
         for (position, facts) in row::positions_and_facts(&found)? {
             let slot =
@@ -326,7 +344,7 @@ impl Sidecar for SqliteSidecar {
         .bind(&target.key)
         .bind(row::version_column(target.version_id.as_deref()))
         .bind(limit)
-        .fetch_all(&self.readers)
+        .fetch_all(self.readers().await)
         .await?
         .iter()
         .map(row::edge)
@@ -353,7 +371,7 @@ impl Sidecar for SqliteSidecar {
         )
         .bind(bucket)
         .bind(json(backend_upload_ids)?)
-        .fetch_all(&self.readers)
+        .fetch_all(self.readers().await)
         .await?;
         for found in &found {
             place(&mut answers, found, row::upload(found)?)?;
@@ -365,7 +383,7 @@ impl Sidecar for SqliteSidecar {
         sqlx::query("SELECT * FROM uploads WHERE started_at_ms < ? ORDER BY started_at_ms, oid LIMIT ?")
             .bind(before_ms)
             .bind(limit)
-            .fetch_all(&self.readers)
+            .fetch_all(self.readers().await)
             .await?
             .iter()
             .map(row::upload)
@@ -380,7 +398,7 @@ impl Sidecar for SqliteSidecar {
     async fn parts(&self, oid: Oid) -> Result<Vec<PartAttempt>, SidecarError> {
         sqlx::query("SELECT * FROM part_attempts WHERE oid = ? ORDER BY number, at_ms, seq")
             .bind(oid.0.as_slice())
-            .fetch_all(&self.readers)
+            .fetch_all(self.readers().await)
             .await?
             .iter()
             .map(row::attempt)
@@ -402,17 +420,22 @@ impl Sidecar for SqliteSidecar {
         sqlx::query("SELECT document FROM keks WHERE bucket = ? AND kek_id = ?")
             .bind(bucket)
             .bind(kek_id.as_bytes().as_slice())
-            .fetch_optional(&self.readers)
+            .fetch_optional(self.readers().await)
             .await?
             .as_ref()
             .map(document)
             .transpose()
     }
 
+    async fn some_keks(&self, limit: u32) -> Result<Vec<Bytes>, SidecarError> {
+        let found = sqlx::query("SELECT document FROM keks LIMIT ?").bind(limit).fetch_all(&self.readers).await?;
+        found.iter().map(document).collect()
+    }
+
     async fn keks(&self, bucket: &str) -> Result<Vec<(uuid::Uuid, Bytes)>, SidecarError> {
         sqlx::query("SELECT kek_id, document FROM keks WHERE bucket = ? ORDER BY kek_id")
             .bind(bucket)
-            .fetch_all(&self.readers)
+            .fetch_all(self.readers().await)
             .await?
             .iter()
             .map(|found| {

@@ -109,6 +109,41 @@ async fn large_part_tables_are_written_together() {
     }
 }
 
+/// While intents keep coming, records that nobody waits for share the commits of their own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn records_that_nobody_waits_for_are_kept_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = SqliteOptions { linger: Duration::from_hours(1), max_batch: 50, ..SqliteOptions::new(file(&folder)) };
+    let sidecar = SqliteSidecar::open(options).await.unwrap();
+    let before = sidecar.commits();
+    for i in 0..100 {
+        let id = sidecar.begin(intent("k", 1)).await.unwrap();
+        sidecar.record_later(id, Arc::new(record(key(i), "etag"))).await.unwrap();
+    }
+    assert_eq!(sidecar.stale_intents(2, 9).await.unwrap(), []);
+    assert!((100..=103).contains(&(sidecar.commits() - before)), "one for each intent, two or three for the records");
+}
+
+#[tokio::test]
+async fn records_that_nobody_waits_for_are_written_soon_and_at_the_close() {
+    let folder = tempfile::tempdir().unwrap();
+    let sidecar = open(&folder).await;
+    let id = sidecar.begin(intent("k", 1)).await.unwrap();
+    sidecar.record_later(id, Arc::new(record(key(0), "etag"))).await.unwrap();
+    let mut other = connect(&folder).await;
+    let begun = Instant::now();
+    while sqlx::query("SELECT 1 FROM objects").fetch_optional(&mut other).await.unwrap().is_none() {
+        assert!(begun.elapsed() < Duration::from_secs(10), "never written");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let id = sidecar.begin(intent("k", 1)).await.unwrap();
+    sidecar.record_later(id, Arc::new(record(key(1), "etag"))).await.unwrap();
+    sidecar.close().await;
+    let again = open(&folder).await;
+    assert!(again.object(&key(1)).await.unwrap().is_some());
+    assert_eq!(again.stale_intents(2, 9).await.unwrap(), []);
+}
+
 #[tokio::test]
 async fn closing_commits_what_is_queued() {
     let folder = tempfile::tempdir().unwrap();
@@ -184,19 +219,22 @@ async fn a_full_disk_fails_the_writes_and_not_the_writer() {
         db,
         queue,
         max_batch: 256,
+        gather: Duration::ZERO,
+        linger: Duration::ZERO,
         commits: Arc::default(),
+        kept_back: Arc::default(),
         closing: CancellationToken::new(),
         closed: CancellationToken::new(),
     };
     let writer = tokio::spawn(writer.run());
     let write = async |change| {
         let (caller, outcome) = oneshot::channel();
-        sidecar.send((change, caller)).await.unwrap();
+        sidecar.send((change, Some(caller))).await.unwrap();
         outcome.await.unwrap()
     };
     let outcomes =
         join_all((0..1000).map(|i| {
-            write(Change::Record { intent: None, record: Box::new(record(key(i), "etag")), lineage: vec![] })
+            write(Change::Record { intent: None, record: Arc::new(record(key(i), "etag")), lineage: vec![] })
         }))
         .await;
     let failed = outcomes.iter().filter(|outcome| outcome.is_err()).count();

@@ -1,7 +1,9 @@
 //! The one writer: it takes every write that waits and commits them together, so that concurrent callers share one fsync.
+//! Records that nobody waits for are kept back while there is nothing but intents to write, since those need the fsync at once
+//! and touch one page; any other write, and whoever reads, brings them along, in the order they came.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use sqlx::{Connection, SqliteConnection};
@@ -20,8 +22,8 @@ const SWEEP_EVERY: Duration = Duration::from_hours(1);
 
 type Outcome = Result<i64, SidecarError>;
 
-/// A write and who waits for it.
-pub(super) type Write = (Change, oneshot::Sender<Outcome>);
+/// A write and who waits for it, if anyone does.
+pub(super) type Write = (Change, Option<oneshot::Sender<Outcome>>);
 
 pub(super) struct Writer {
     /// [Prepared](super::group::prepare).
@@ -30,8 +32,14 @@ pub(super) struct Writer {
     pub(super) queue: mpsc::Receiver<Write>,
     /// Most writes in one transaction.
     pub(super) max_batch: usize,
+    /// How long a commit waits for company that soon after another.
+    pub(super) gather: Duration,
+    /// How long a record that nobody waits for is kept back.
+    pub(super) linger: Duration,
     /// Transactions committed since start.
     pub(super) commits: Arc<AtomicU64>,
+    /// Records sent with nobody to wait for them, until they are committed or have failed.
+    pub(super) kept_back: Arc<AtomicUsize>,
     /// Cancelled to end the writer once it has committed what is queued.
     pub(super) closing: CancellationToken,
     /// Cancelled when the writer has ended.
@@ -45,6 +53,9 @@ impl Writer {
         let mut sweep = tokio::time::interval_at(Instant::now() + FIRST_SWEEP, SWEEP_EVERY);
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut batch: Vec<Write> = Vec::with_capacity(self.max_batch);
+        let mut kept_back: Vec<Write> = Vec::new();
+        let mut write_by = None;
+        let mut last_commit = Instant::now() - self.gather;
         loop {
             tokio::select! {
                 biased;
@@ -54,19 +65,49 @@ impl Writer {
                     if taken == 0 {
                         break;
                     }
-                    // Whoever is ready to write joins before the disk is made to wait for them.
-                    tokio::task::yield_now().await;
+                    // Whoever is ready to write joins before the disk is made to wait for them; where the disk has just been
+                    // busy with others, there are more on their way.
+                    if last_commit.elapsed() < self.gather {
+                        tokio::time::sleep(self.gather).await;
+                    } else {
+                        tokio::task::yield_now().await;
+                    }
                     while batch.len() < self.max_batch && let Ok(write) = self.queue.try_recv() {
                         batch.push(write);
                     }
-                    let (changes, callers): (Vec<_>, Vec<_>) = batch.drain(..).unzip();
-                    answer(callers, self.commit(&changes).await);
+                    if batch.iter().all(|write| matches!(write, (Change::Begin(_), _) | (_, None))) {
+                        kept_back.extend(batch.extract_if(.., |(_, caller)| caller.is_none()));
+                    } else {
+                        self.write(&mut kept_back).await;
+                    }
+                    self.write(&mut batch).await;
+                    last_commit = Instant::now();
                 }
+                () = sleep_until(write_by) => self.write(&mut kept_back).await,
             }
+            // Under load the queue is never empty, and the sleep above never looked at.
+            if kept_back.len() >= self.max_batch || write_by.is_some_and(|when| when <= Instant::now()) {
+                self.write(&mut kept_back).await;
+            }
+            write_by =
+                if kept_back.is_empty() { None } else { write_by.or_else(|| Some(Instant::now() + self.linger)) };
         }
+        self.write(&mut kept_back).await;
         if let Err(e) = self.db.close().await {
             tracing::warn!(error = %e, "the sidecar database did not close cleanly; it is recovered at the next start");
         }
+    }
+
+    /// Commits writes, and answers those who wait.
+    async fn write(&mut self, writes: &mut Vec<Write>) {
+        if writes.is_empty() {
+            return;
+        }
+        let (changes, callers): (Vec<_>, Vec<_>) = writes.drain(..).unzip();
+        let outcomes = self.commit(&changes).await;
+        let nobody_waited = callers.iter().filter(|caller| caller.is_none()).count();
+        answer(callers, outcomes);
+        self.kept_back.fetch_sub(nobody_waited, Ordering::Release);
     }
 
     async fn sweep(&mut self) {
@@ -152,18 +193,27 @@ impl Writer {
     }
 }
 
+/// Never, where there is nothing to wake up for.
+async fn sleep_until(when: Option<Instant>) {
+    match when {
+        Some(when) => tokio::time::sleep_until(when).await,
+        None => std::future::pending().await,
+    }
+}
+
 /// A caller that has gone away hears nothing; its write stands.
-fn answer(callers: Vec<oneshot::Sender<Outcome>>, outcomes: Result<Vec<Outcome>, Arc<sqlx::Error>>) {
-    match outcomes {
-        Ok(outcomes) => {
-            for (caller, outcome) in callers.into_iter().zip(outcomes) {
+fn answer(callers: Vec<Option<oneshot::Sender<Outcome>>>, outcomes: Result<Vec<Outcome>, Arc<sqlx::Error>>) {
+    let outcomes: Vec<Outcome> = match outcomes {
+        Ok(outcomes) => outcomes,
+        Err(e) => callers.iter().map(|_| Err(SidecarError::Database(Arc::clone(&e)))).collect(),
+    };
+    for (caller, outcome) in callers.into_iter().zip(outcomes) {
+        match (caller, outcome) {
+            (Some(caller), outcome) => {
                 let _ = caller.send(outcome);
             }
-        }
-        Err(e) => {
-            for caller in callers {
-                let _ = caller.send(Err(SidecarError::Database(Arc::clone(&e))));
-            }
+            (None, Err(e)) => tracing::error!(error = %e, "a write could not be recorded; its intent will be settled"),
+            (None, Ok(_)) => {}
         }
     }
 }

@@ -25,6 +25,7 @@ macro_rules! over {
             the_null_version_answers_under_both_its_names,
             intents_are_listed_oldest_first_until_settled,
             the_id_of_a_dropped_intent_is_not_used_again,
+            a_record_that_nobody_waits_for_is_seen_by_who_comes_after,
             a_refused_record_changes_nothing,
             a_refused_write_does_not_fail_its_neighbours,
             a_refused_part_does_not_fail_the_writes_around_it,
@@ -140,6 +141,27 @@ pub(crate) async fn the_id_of_a_dropped_intent_is_not_used_again(sidecar: Arc<dy
     sidecar.abandon(first).await.unwrap();
     let second = sidecar.begin(intent("k", 2)).await.unwrap();
     assert_ne!(first, second);
+}
+
+pub(crate) async fn a_record_that_nobody_waits_for_is_seen_by_who_comes_after(sidecar: Arc<dyn Sidecar>) {
+    for round in 0..20 {
+        let id = sidecar.begin(intent("k", round)).await.unwrap();
+        let written = Arc::new(record(at("k", None), &format!("etag-{round}")));
+        sidecar.record_later(id, written.clone()).await.unwrap();
+        match round % 4 {
+            0 => assert_eq!(sidecar.object(&written.at).await.unwrap().as_ref(), Some(&*written)),
+            1 => {
+                let rows = [listed("k", None, &written.backend_etag)];
+                assert!(sidecar.listed(&written.at.bucket, &rows).await.unwrap()[0].is_some());
+            }
+            2 => assert_eq!(sidecar.stale_intents(99, 9).await.unwrap(), []),
+            // What is forgotten after it was recorded stays forgotten.
+            _ => {
+                sidecar.forget(&written.at).await.unwrap();
+                assert_eq!(sidecar.object(&written.at).await.unwrap(), None);
+            }
+        }
+    }
 }
 
 pub(crate) async fn a_refused_record_changes_nothing(sidecar: Arc<dyn Sidecar>) {
@@ -371,6 +393,7 @@ pub(crate) async fn keks_are_kept_by_bucket(sidecar: Arc<dyn Sidecar>) {
     let all = sidecar.keks("corpus").await.unwrap();
     assert_eq!(all, [(one, document("one")), (two, document("two, wrapped anew"))]);
     assert_eq!(sidecar.keks("nowhere").await.unwrap(), []);
+    assert_eq!(sidecar.some_keks(1).await.unwrap().len(), 1);
 }
 
 pub(crate) async fn it_answers_a_ping(sidecar: Arc<dyn Sidecar>) {

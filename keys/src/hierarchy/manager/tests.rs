@@ -106,6 +106,20 @@ impl Fixture {
 }
 
 #[tokio::test]
+async fn another_keyring_is_known_by_the_records() {
+    let (own, other) = (Fixture::new(Memory::default()), Fixture::new(Memory::default()));
+    own.add("data", 1, 1, false).await;
+    other.add("data", 1, 2, false).await;
+    let (mine, theirs) = (own.store.list("data").await.unwrap(), other.store.list("data").await.unwrap());
+    let manager = own.manager(CacheBounds::default());
+    manager.unwraps_one_of(&[]).await.unwrap();
+    manager.unwraps_one_of(&mine).await.unwrap();
+    assert!(matches!(manager.unwraps_one_of(&theirs).await, Err(Error::OtherRootKey(_))));
+    // A record that cannot be unwrapped does not lock out the keyring of the others.
+    manager.unwraps_one_of(&[theirs, mine].concat()).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_new_bucket_gets_one_kek_that_every_replica_finds() {
     let fixture = Fixture::new(Memory::default());
     let manager = fixture.manager(CacheBounds::default());

@@ -169,3 +169,49 @@ async fn a_full_index_is_507_and_stores_nothing() {
     }
     vault.send("PUT", &path, &[("x-amz-meta-long", &long)], "room again").await.ok();
 }
+
+#[tokio::test]
+async fn deletes_write_in_the_reserve_and_others_only_beside_it() {
+    let vault = Vault::with_bucket(LocalOptions::default()).await;
+    vault.send("PUT", "/some-bucket/k", &[], "kept").await.ok();
+    let reserve = vault.data().join("reserve");
+    assert_eq!(fs::metadata(&reserve).expect("made by the first write").len(), 8 * MIB as u64);
+
+    // While a delete is given the room, a write waits to put it aside again.
+    let room = vault.backend.store.reserve.give_up().await.expect("given up");
+    assert!(!reserve.exists());
+    let put = vault.send("PUT", "/some-bucket/late", &[], "x");
+    assert!(tokio::time::timeout(Duration::from_millis(100), put).await.is_err());
+    vault.send("DELETE", "/some-bucket/k", &[], "").await.ok();
+    drop(room);
+
+    // Where the room cannot be put aside nothing grows, and deletes go on.
+    drop(vault.backend.store.reserve.give_up().await.expect("given up"));
+    fs::create_dir(&reserve).expect("a folder in its place");
+    vault.send("PUT", "/some-bucket/k", &[], "x").await.fails(500, "InternalError");
+    vault.send("PUT", "/other-bucket", &[], "").await.fails(500, "InternalError");
+    vault.send("DELETE", "/some-bucket/late", &[], "").await.ok();
+    fs::remove_dir(&reserve).expect("removed");
+    vault.send("PUT", "/some-bucket/k", &[], "x").await.ok();
+    assert_eq!(vault.files(1).await, 1);
+}
+
+#[tokio::test]
+async fn a_lost_index_is_refused_and_its_blobs_stay() {
+    let vault = Vault::with_bucket(LocalOptions::default()).await;
+    vault.send("PUT", "/some-bucket/k", &[], "kept").await.ok();
+    vault.backend.close().await;
+    let index = vault.data().join("index.db");
+    for garbage in [None, Some(String::new()), Some("garbage".repeat(4096))] {
+        match &garbage {
+            None => fs::remove_file(&index).expect("there"),
+            Some(garbage) => fs::write(&index, garbage).expect("written"),
+        }
+        let refused = LocalBackend::open(&vault.data(), LocalOptions::default()).await.err().expect("refused");
+        match garbage {
+            Some(garbage) if !garbage.is_empty() => assert!(matches!(refused, LocalError::IndexDamaged(..))),
+            _ => assert!(matches!(refused, LocalError::IndexLost(_))),
+        }
+        assert_eq!(files(&vault.data()), 1);
+    }
+}

@@ -1,0 +1,78 @@
+"""Conditions of writes, on plaintext ETags: single PUT, Complete, copy. The same against the store itself (`--direct`)."""
+
+from __future__ import annotations
+
+import pytest
+from botocore.exceptions import ClientError
+
+from clients import MIB, noise
+
+conditional = pytest.mark.needs("conditional_writes")
+
+
+def refused(status: int, code: str, call, **arguments) -> None:
+    with pytest.raises(ClientError) as caught:
+        call(**arguments)
+    answer = caught.value.response
+    assert (answer["ResponseMetadata"]["HTTPStatusCode"], answer["Error"]["Code"]) == (status, code)
+
+
+def put(s3, at: dict, body: bytes, **conditions) -> str:
+    return s3.put_object(**at, Body=body, **conditions)["ETag"]
+
+
+def complete(s3, at: dict, body: bytes, **conditions) -> str:
+    upload = at | {"UploadId": s3.create_multipart_upload(**at)["UploadId"]}
+    part = {"PartNumber": 1, "ETag": s3.upload_part(**upload, PartNumber=1, Body=body)["ETag"]}
+    try:
+        return s3.complete_multipart_upload(**upload, MultipartUpload={"Parts": [part]}, **conditions)["ETag"]
+    except ClientError:
+        s3.abort_multipart_upload(**upload)
+        raise
+
+
+@conditional
+@pytest.mark.parametrize("write", [put, complete])
+@pytest.mark.parametrize("size", [10, 9 * MIB], ids=["in memory", "streamed"])
+def test_conditions_on_etags(s3, bucket, write, size):
+    at = {"Bucket": bucket, "Key": "k"}
+
+    def again(**conditions):
+        return write(s3, at, noise(size), **conditions)
+
+    # On nothing.
+    refused(404, "NoSuchKey", again, IfMatch="*")
+    refused(404, "NoSuchKey", again, IfMatch='"0123"')
+    etag = again(IfNoneMatch='"0123"')
+    # On something.
+    refused(412, "PreconditionFailed", again, IfNoneMatch="*")
+    refused(412, "PreconditionFailed", again, IfNoneMatch=etag)
+    refused(412, "PreconditionFailed", again, IfNoneMatch=etag.strip('"'))
+    refused(412, "PreconditionFailed", again, IfMatch='"0123"')
+    assert s3.get_object(**at)["Body"].read() == noise(size)
+    other = write(s3, at, noise(size, 2), IfNoneMatch='"0123"')
+    assert other != etag
+    refused(412, "PreconditionFailed", again, IfMatch=etag)
+    assert again(IfMatch=other) == etag
+    assert again(IfMatch="*") == etag
+    assert s3.get_object(**at)["Body"].read() == noise(size)
+
+
+def test_attributes_of_a_multipart_object(s3, bucket):
+    """Every part is shown, with or without a checksum, and the one part of a small upload too."""
+    for parts in ([noise(5 * MIB), noise(5 * MIB, 2), b"end"], [b"only"]):
+        at = {"Bucket": bucket, "Key": f"k{len(parts)}"}
+        upload = at | {"UploadId": s3.create_multipart_upload(**at)["UploadId"]}
+        done = [
+            {"PartNumber": number, "ETag": s3.upload_part(**upload, PartNumber=number, Body=part)["ETag"]}
+            for number, part in enumerate(parts, 1)
+        ]
+        s3.complete_multipart_upload(**upload, MultipartUpload={"Parts": done})
+        shown = s3.get_object_attributes(**at, ObjectAttributes=["ObjectParts", "ObjectSize"])
+        assert shown["ObjectSize"] == sum(map(len, parts))
+        assert shown["ObjectParts"]["TotalPartsCount"] == len(parts)
+        rows = [(row["PartNumber"], row["Size"]) for row in shown["ObjectParts"]["Parts"]]
+        assert rows == [(number, len(part)) for number, part in enumerate(parts, 1)]
+        page = s3.get_object_attributes(**at, ObjectAttributes=["ObjectParts"], MaxParts=1)["ObjectParts"]
+        assert page["IsTruncated"] == (len(parts) > 1)
+        assert len(page["Parts"]) == 1

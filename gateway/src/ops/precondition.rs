@@ -1,0 +1,95 @@
+//! Conditions of a write. A client means plaintext `ETag`s, so the object is looked at, and what it then comes to is made a condition of the
+//! backend on the very object that was looked at: what happens in between fails there, and is looked at again.
+
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use s3s::S3ErrorCode;
+
+use super::source::Source;
+use super::stored::Look;
+use super::{Call, conditions, head, set};
+use crate::s3::Error;
+
+/// How often a write is sent whose condition held each time it was looked at, and had been overtaken when it arrived.
+pub const TRIES: usize = 3;
+
+/// The condition of one write.
+#[derive(Clone, Copy)]
+pub struct Precondition<'a> {
+    call: &'a Call,
+    /// The backend was given another condition than the client's.
+    resolved: bool,
+}
+
+impl<'a> Precondition<'a> {
+    /// Weighs `If-Match` and `If-None-Match` and puts what the backend is to hold to into `headers`. `If-None-Match: *` means the same to
+    /// both.
+    ///
+    /// Errors: `PreconditionFailed`; `NoSuchKey` for `If-Match` on nothing; `NotImplemented` where the backend ignores conditions.
+    pub async fn resolve(call: &'a Call, headers: &mut HeaderMap) -> Result<Self, Error> {
+        call.vault.check_condition(&call.headers)?;
+        let this = Self { call, resolved: names_etags(call) };
+        if this.resolved {
+            this.look(headers).await?;
+        }
+        Ok(this)
+    }
+
+    /// Whether the backend refused what the condition had been made, and the client's own still holds: then `headers` hold it
+    /// for another try. Errors as [`Self::resolve`].
+    pub async fn overtaken(&self, status: StatusCode, headers: &mut HeaderMap) -> Result<bool, Error> {
+        // 404: what was looked at is gone.
+        let gone = status == StatusCode::NOT_FOUND && self.call.headers.contains_key(header::IF_MATCH);
+        if !self.resolved || !(gone || status == StatusCode::PRECONDITION_FAILED) {
+            return Ok(false);
+        }
+        self.look(headers).await?;
+        Ok(true)
+    }
+
+    /// Whether the backend was given another condition than the client's.
+    pub fn is_resolved(&self) -> bool {
+        self.resolved
+    }
+
+    async fn look(&self, headers: &mut HeaderMap) -> Result<(), Error> {
+        let (wanted, unwanted) = (self.call.header("if-match"), self.call.header("if-none-match"));
+        let found = match Source::of(self.call)?.look(head::SUFFIX, false).await {
+            Ok(Look::Sealed(sealed)) => (sealed.facts.etag_string(), sealed.stored.backend_etag),
+            Ok(Look::Plain(plain)) => (plain.etag.clone(), plain.etag),
+            Err(Error::Answered { status: StatusCode::NOT_FOUND, .. }) if wanted.is_none() => {
+                headers.insert(header::IF_NONE_MATCH, HeaderValue::from_static("*"));
+                return Ok(());
+            }
+            Err(e) => return Err(e),
+        };
+        let (etag, backend_etag) = found;
+        if wanted.is_some_and(|list| !conditions::matches(list, &etag))
+            || unwanted.is_some_and(|list| conditions::matches(list, &etag))
+        {
+            return Err(failed());
+        }
+        headers.remove(header::IF_NONE_MATCH);
+        set(headers, header::IF_MATCH, &format!("\"{backend_etag}\""))
+    }
+}
+
+/// Whether the condition speaks of `ETag`s, and is not only of there being an object or none.
+fn names_etags(call: &Call) -> bool {
+    // To a deletion `If-Match: *` is of the backend's own; a write that is to replace something needs to know what.
+    let deletes_any = |list: &str| call.method == Method::DELETE && list.trim() == "*";
+    call.header("if-match").is_some_and(|list| !deletes_any(list))
+        || call.header("if-none-match").is_some_and(|list| list.trim() != "*")
+}
+
+/// 412.
+pub fn failed() -> Error {
+    Error::client(S3ErrorCode::PreconditionFailed, "At least one of the pre-conditions you specified did not hold")
+}
+
+/// For a write that cannot be sent again from here: every SDK sends it again by itself.
+pub fn try_again() -> Error {
+    Error::client(
+        S3ErrorCode::ServiceUnavailable,
+        "The object was replaced while it was being written, by one that the condition allows too; try again",
+    )
+}
