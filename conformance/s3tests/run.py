@@ -14,10 +14,12 @@ import argparse
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -80,6 +82,7 @@ class Side:
     left_out: list[str]
     results: Results = field(default_factory=dict)
     runs: int = 0
+    process: subprocess.Popen[bytes] | None = None
 
     def configuration(self) -> Path:
         sections = [f"[DEFAULT]\nhost = 127.0.0.1\nport = {self.endpoint.port}\nis_secure = False\nssl_verify = False"]
@@ -144,11 +147,19 @@ class Side:
         log = self.folder / f"{self.name}-{self.runs}.log"
         command = [sys.executable, "-m", "pytest", "-p", "plugin", "-p", "no:cacheprovider", *arguments]
         with log.open("w") as output:
-            subprocess.run(
-                command, cwd=self.tree, env=environment() | made, stdin=subprocess.DEVNULL,
-                stdout=output, stderr=subprocess.STDOUT, timeout=within, check=False,
-            )  # fmt: skip
+            self.process = subprocess.Popen(
+                command, cwd=self.tree, env=environment() | made, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+            )
+            try:
+                self.process.wait(within)
+            finally:
+                self.stop()
         return log.read_text(errors="replace")
+
+    def stop(self) -> None:
+        """Ends the pytest that runs, if one does; its workers end with it."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
 
 
 def judge(entries: list[dict]) -> Result:
@@ -213,7 +224,7 @@ def name(test: str) -> str:
     return test.split("::")[-1]
 
 
-def table(backend: str, total: int, direct: Side | None, gateway: Side, compared: Comparison) -> str:
+def table(total: int, direct: Side | None, gateway: Side, compared: Comparison) -> str:
     """The block of a backend in docs/conformance.md."""
     sides = [side for side in (direct, gateway) if side is not None]
     lines = ["| | passed | skipped | failed |", "|---|---|---|---|"]
@@ -221,7 +232,7 @@ def table(backend: str, total: int, direct: Side | None, gateway: Side, compared
         found = list(side.results.values())
         counts = [sum(r.passed for r in found), sum(r.outcome == Outcome.SKIPPED for r in found)]
         lines.append(f"| {side.name} | {counts[0]} | {counts[1]} | {len(found) - sum(counts)} |")
-    lines.insert(0, f"{total} tests.\n")
+    lines.insert(0, f"{total} tests, on {time.strftime('%Y-%m-%d')} with the gateway of `{revision()}`.\n")
     if direct is None:
         return "\n".join(lines)
     lines.append(f"\nPass directly and fail through the gateway: **{len(compared.regressions)}**")
@@ -235,6 +246,13 @@ def table(backend: str, total: int, direct: Side | None, gateway: Side, compared
     if compared.flakes:
         lines.append("\nFlakes (another outcome when run again, alone): " + ", ".join(f"`{name(t)}`" for t in sorted(compared.flakes)))
     return "\n".join(lines)
+
+
+def revision() -> str:
+    """The commit of the source tree."""
+    command = ["git", "rev-parse", "--short", "HEAD"]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "an unknown commit"
 
 
 def write_docs(backend: str, block: str) -> None:
@@ -257,7 +275,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("tree", type=Path, help="a checked-out ceph/s3-tests")
     parser.add_argument("--backend", choices=["local", *STORES], default="minio")
     parser.add_argument("-k", dest="chosen", help="only tests that pytest's -k chooses")
-    parser.add_argument("--jobs", type=int, default=4, help="tests at a time (4)")
+    parser.add_argument("--jobs", type=int, default=4, help="tests at a time on each side (4)")
     parser.add_argument("--limit", type=int, default=90, help="seconds a test may take (90)")
     parser.add_argument("--out", type=Path, help="folder for logs and results; default a temporary one, which is kept")
     parser.add_argument("--docs", action="store_true", help="write the table to docs/conformance.md")
@@ -272,6 +290,7 @@ def main() -> int:
     out.mkdir(parents=True, exist_ok=True)
     say(f"logs in {out}")
     servers: list[Server] = []
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         return run(chosen, out, servers)
     finally:
@@ -303,21 +322,26 @@ def run(chosen: argparse.Namespace, out: Path, servers: list[Server]) -> int:
     tests = gateway.collect(chosen.chosen)
     if not tests:
         raise SystemExit(f"no tests were collected:\n{(out / 'gateway-0.log').read_text()[-2000:]}")
-    for each in (direct, gateway):
-        if each is not None:
-            say(f"{each.name}: {len(tests)} tests, {each.jobs} at a time")
-            each.results = each.run(tests)
-            say(f"{each.name}: {sum(result.passed for result in each.results.values())} pass")
+    def first_run(each: Side) -> None:
+        each.results = each.run(tests)
+        say(f"{each.name}: {sum(result.passed for result in each.results.values())} pass")
+
+    sides = [each for each in (direct, gateway) if each is not None]
+    say(f"{len(tests)} tests, {chosen.jobs} at a time on each side")
+    pool = ThreadPoolExecutor()
+    try:
+        list(pool.map(first_run, sides))
+    finally:
+        for each in sides:
+            each.stop()
+        pool.shutdown()
     compared = compare(direct, gateway) if direct else Comparison()
 
-    block = table(chosen.backend, len(tests), direct, gateway, compared)
+    block = table(len(tests), direct, gateway, compared)
     print(block)
     record = {
         "regressions": compared.regressions, "gains": compared.gains, "flakes": compared.flakes,
-        **{
-            each.name: {test: [result.outcome, result.seconds, result.text] for test, result in each.results.items()}
-            for each in (direct, gateway) if each
-        },
+        **{each.name: {test: [r.outcome, r.seconds, r.text] for test, r in each.results.items()} for each in sides},
     }  # fmt: skip
     (out / "results.json").write_text(json.dumps(record, indent=1))
     if chosen.docs:

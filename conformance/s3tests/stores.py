@@ -201,7 +201,7 @@ rgw_crypt_s3_kms_encryption_keys = testkey-1=MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODl
                 "radosgw-admin", *cluster, "-n", "client.rgw.a", "user", "create",
                 *(["--tenant", user.tenant] if user.tenant else []), "--uid", user.user_id.split("$")[-1],
                 "--display-name", user.display_name, "--email", user.email,
-                "--access-key", user.access_key, "--secret", user.secret_key, "--max-buckets", "10000",
+                "--access-key", user.access_key, "--secret", user.secret_key,
                 "--caps", "user-policy=*;roles=*;oidc-provider=*",
             )  # fmt: skip
 

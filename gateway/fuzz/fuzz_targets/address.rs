@@ -1,28 +1,27 @@
 //! Path, host and query: an address keeps the client's raw key, a query the raw bytes of each parameter.
+//! First line: target; second: host.
 #![no_main]
 
 use gateway::s3::address::{MAX_KEY, Query, decode, parse};
 use http::Uri;
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|input: (String, String)| {
-    let (uri, host) = input;
-    if let Ok(query) = Query::parse(&uri) {
+fuzz_target!(|text: &str| {
+    let (uri, host) = text.split_once('\n').unwrap_or((text, ""));
+    if let Ok(query) = Query::parse(uri) {
         let whole = query.without(|_| false);
         let again = Query::parse(&whole).expect("what was read can be read again");
         assert!(query.iter().eq(again.iter()));
     }
     let Ok(uri) = uri.parse::<Uri>() else { return };
     for domain in [None, Some("vault.example.com")] {
-        let Ok(address) = parse(&uri, Some(&host), domain) else {
+        let Ok(address) = parse(&uri, Some(host), domain) else {
             continue;
         };
         if let (Some(bucket), Some(key)) = (&address.bucket, &address.key) {
             assert!(!key.is_empty() && key.len() <= MAX_KEY);
-            let raw_key = address
-                .raw_path
-                .strip_prefix(&format!("/{bucket}/"))
-                .expect("the raw path begins with the bucket");
+            let raw_key =
+                address.raw_path.strip_prefix(&format!("/{bucket}/")).expect("the raw path begins with the bucket");
             assert!(uri.path().ends_with(raw_key));
             assert_eq!(&decode(raw_key).expect("a key that was decoded"), key);
         }

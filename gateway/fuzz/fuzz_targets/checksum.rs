@@ -10,10 +10,7 @@ fuzz_target!(|text: &str| {
             assert_eq!(to_text(&checksum, 1), text);
         }
         if let Ok((checksum, Some(parts))) = parse_object(algorithm, text) {
-            assert_eq!(
-                parse_object(algorithm, &to_text(&checksum, parts)),
-                Ok((checksum, Some(parts)))
-            );
+            assert_eq!(parse_object(algorithm, &to_text(&checksum, parts)), Ok((checksum, Some(parts))));
         }
     }
     let _ = parse_algorithm(text);

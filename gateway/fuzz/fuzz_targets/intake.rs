@@ -1,13 +1,19 @@
 //! Headers that describe a body, and the body: signed chunks under the published example, or anything from nobody.
-//! First byte: which; then `name:value` lines, an empty line, the body.
+//! First byte: which; second: size of the frames; then `name:value` lines, an empty line, the body. Of the published example, the
+//! first two bytes of the body say from where the others take the place of its own.
 #![no_main]
 
+use std::sync::LazyLock;
 use std::time::{Duration, UNIX_EPOCH};
 
-use gateway::body;
+use bytes::Bytes;
+use futures_util::stream;
+use gateway::body::BoxError;
 use gateway::s3::intake::{Intake, IntakeOptions};
 use gateway::s3::sigv4::{Authentication, Secrets, Verifier};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+use http_body::Frame;
+use http_body_util::{BodyExt, StreamBody};
 use libfuzzer_sys::fuzz_target;
 
 struct Example;
@@ -39,25 +45,74 @@ fn signed() -> Authentication {
         headers.insert(name, HeaderValue::from_static(value));
     }
     Verifier::new(&Example, UNIX_EPOCH + Duration::from_secs(1_369_353_600))
-        .verify(
-            &Method::PUT,
-            &Uri::from_static("/examplebucket/chunkObject.txt"),
-            &headers,
-        )
+        .verify(&Method::PUT, &Uri::from_static("/examplebucket/chunkObject.txt"), &headers)
         .expect("the published example")
 }
 
+/// Its body: two chunks of data and the empty one.
+static BODY: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let mut body = Vec::new();
+    for (size, signature) in [
+        (65_536, "ad80c730a21e5b8d04586a2213dd63b9a0e99e0e2307b0ade35a65485a288648"),
+        (1024, "0055627c9e194cb4542bae2aa5492e3c1575bbb81b612b7d234b86a503ef5497"),
+        (0, "b6c6ea8a5354eaf15b3cb7646744f4275b71ea724fed81ceb9323e279d449df9"),
+    ] {
+        body.extend_from_slice(format!("{size:x};chunk-signature={signature}\r\n").as_bytes());
+        body.resize(body.len() + size, b'a');
+        body.extend_from_slice(b"\r\n");
+    }
+    body
+});
+
+const MAX_LENGTH: u64 = 100_000;
+
+/// Takes in a body in frames of that size: its plaintext, or the S3 code of the error.
+fn take_in(headers: &HeaderMap, auth: &Authentication, body: &[u8], frame: usize) -> Result<Vec<u8>, String> {
+    let options =
+        IntakeOptions { md5: true, checksum: None, max_length: MAX_LENGTH, idle_timeout: Duration::from_secs(1) };
+    let frames: Vec<_> =
+        body.chunks(frame).map(|frame| Ok::<_, BoxError>(Frame::data(Bytes::copy_from_slice(frame)))).collect();
+    let body = StreamBody::new(stream::iter(frames)).boxed_unsync();
+    let mut intake = Intake::new(headers, body, auth, options).map_err(|e| e.s3().0.into_owned())?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+    runtime.block_on(async {
+        let mut out = Vec::new();
+        loop {
+            match intake.next().await {
+                Ok(Some(data)) => out.extend_from_slice(&data),
+                Ok(None) => {
+                    let length = out.len() as u64;
+                    assert_eq!(intake.received().length, length);
+                    assert!(intake.length().is_none_or(|declared| declared == length));
+                    assert!(length <= MAX_LENGTH);
+                    return Ok(out);
+                }
+                Err(error) => {
+                    assert!(intake.next().await.is_err(), "no end after an error");
+                    return Err(error.s3().0.into_owned());
+                }
+            }
+        }
+    })
+}
+
 fuzz_target!(|data: &[u8]| {
-    let [which, data @ ..] = data else {
+    let [which, frame, data @ ..] = data else {
         return;
-    };
-    let auth = if which & 1 == 0 {
-        Authentication::Anonymous
-    } else {
-        signed()
     };
     let end = data.windows(2).position(|w| w == b"\n\n");
     let (head, rest) = end.map_or((data, &data[..0]), |i| (&data[..i], &data[i + 2..]));
+    let (auth, body) = match rest {
+        [high, low, patch @ ..] if which & 1 == 1 => {
+            let mut body = BODY.clone();
+            let at = usize::from(u16::from_be_bytes([*high, *low])) + usize::from(which >> 1) * 512;
+            for (byte, patch) in body.iter_mut().skip(at).zip(patch) {
+                *byte = *patch;
+            }
+            (signed(), body)
+        }
+        _ => (Authentication::Anonymous, rest.to_vec()),
+    };
     let mut headers = HeaderMap::new();
     for line in head.split(|b| *b == b'\n') {
         let mut halves = line.splitn(2, |b| *b == b':');
@@ -67,35 +122,12 @@ fuzz_target!(|data: &[u8]| {
             headers.append(name, value);
         }
     }
-    let options = IntakeOptions {
-        md5: true,
-        checksum: None,
-        max_length: 4096,
-        idle_timeout: Duration::from_secs(1),
-    };
-    let Ok(mut intake) = Intake::new(&headers, body::full(rest.to_vec()), &auth, options) else {
-        return;
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .build()
-        .expect("a runtime");
-    runtime.block_on(async {
-        let mut length = 0;
-        loop {
-            match intake.next().await {
-                Ok(Some(data)) => length += data.len() as u64,
-                Ok(None) => {
-                    assert_eq!(intake.received().length, length);
-                    assert!(intake.length().is_none_or(|declared| declared == length));
-                    assert!(length <= 4096);
-                    break;
-                }
-                Err(_) => {
-                    assert!(intake.next().await.is_err(), "no end after an error");
-                    break;
-                }
-            }
-        }
-    });
+    let frame = usize::from(*frame) * if which & 1 == 1 { 64 } else { 1 } + 1;
+    let whole = take_in(&headers, &auth, &body, body.len().max(1));
+    assert_eq!(take_in(&headers, &auth, &body, frame), whole, "framing must not matter");
+    if let (Authentication::Signed(_), Ok(data)) = (&auth, &whole)
+        && headers.get("x-amz-content-sha256").is_some_and(|v| v == "STREAMING-AWS4-HMAC-SHA256-PAYLOAD")
+    {
+        assert!(data.iter().all(|b| *b == b'a'), "data that nobody signed");
+    }
 });

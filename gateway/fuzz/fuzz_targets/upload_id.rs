@@ -1,4 +1,5 @@
 //! An `UploadId` that we did not make is refused; one that we made opens for its own key alone, and not after any change.
+//! First two bytes: where one of ours is changed; then the bits; then another's id, or key.
 #![no_main]
 
 use std::sync::{Arc, LazyLock};
@@ -30,9 +31,9 @@ static OURS: LazyLock<(Kek, String)> = LazyLock::new(|| {
     (kek, token)
 });
 
-fuzz_target!(|input: (&str, u16, u8)| {
+fuzz_target!(|input: (u16, u8, &str)| {
     let (kek, token) = &*OURS;
-    let (garbage, place, flip) = input;
+    let (place, flip, garbage) = input;
     if let Some((_, sealed)) = decode(garbage)
         && garbage != token
     {

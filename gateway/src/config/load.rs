@@ -80,6 +80,10 @@ impl Layers {
         Ok(Self(layers))
     }
 
+    pub(super) fn of_file(path: PathBuf, text: String) -> Result<Self, ConfigError> {
+        Ok(Self(vec![Layer::file(path, text)?]))
+    }
+
     pub(super) fn merged(&self) -> Result<Raw, ConfigError> {
         let mut all = Table::new();
         for layer in &self.0 {

@@ -9,7 +9,7 @@ mod value;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -312,9 +312,16 @@ pub enum LogFormat {
 impl Config {
     /// Reads every source and checks it all.
     pub fn load(sources: &Sources) -> Result<Self, ConfigError> {
-        let layers = load::Layers::read(sources)?;
-        let raw = layers.merged()?;
-        Self::from_raw(raw).map_err(|e| layers.place(&e))
+        Self::from_layers(&load::Layers::read(sources)?)
+    }
+
+    /// Reads the text of a file alone. `path` is for errors only.
+    pub fn parse(path: &Path, text: String) -> Result<Self, ConfigError> {
+        Self::from_layers(&load::Layers::of_file(path.to_owned(), text)?)
+    }
+
+    fn from_layers(layers: &load::Layers) -> Result<Self, ConfigError> {
+        Self::from_raw(layers.merged()?).map_err(|e| layers.place(&e))
     }
 
     /// What holds for `bucket`.

@@ -3,10 +3,10 @@
 mod attributes;
 mod buckets;
 mod complete;
-mod conditions;
+pub mod conditions;
 mod copy;
 mod delete;
-mod documents;
+pub mod documents;
 mod forward;
 mod get;
 mod head;

@@ -63,9 +63,25 @@ pub fn header(range: &Range<u64>) -> String {
 /// The total of a `Content-Range: bytes a-b/total`, and the first byte.
 pub fn parse_content_range(value: &str) -> Option<(Range<u64>, u64)> {
     let (span, total) = value.strip_prefix("bytes ")?.split_once('/')?;
-    let (first, last) = span.split_once('-')?;
-    let (first, last, total): (u64, u64, u64) = (first.parse().ok()?, last.parse().ok()?, total.parse().ok()?);
-    (first <= last && last < total).then(|| (first..last + 1, total))
+    let ((first, last), total) = (bounds(span)?, digits(total)?);
+    (last < total).then(|| (first..last + 1, total))
+}
+
+/// First and last byte of `x-amz-copy-source-range: bytes=first-last`, which has no other form.
+pub fn parse_copy_range(value: &str) -> Option<(u64, u64)> {
+    bounds(value.strip_prefix("bytes=")?)
+}
+
+/// `first-last`, in order.
+fn bounds(text: &str) -> Option<(u64, u64)> {
+    let (first, last) = text.split_once('-')?;
+    let (first, last) = (digits(first)?, digits(last)?);
+    (first <= last).then_some((first, last))
+}
+
+/// Digits alone: `u64` would take a sign too.
+fn digits(text: &str) -> Option<u64> {
+    text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }
 
 #[cfg(test)]
@@ -102,8 +118,24 @@ mod tests {
     #[test]
     fn content_range() {
         assert_eq!(parse_content_range("bytes 0-4/10"), Some((0..5, 10)));
-        for bad in ["bytes */10", "bytes 5-4/10", "bytes 0-10/10", "0-4/10", "bytes 0-18446744073709551615/0"] {
+        for bad in [
+            "bytes */10",
+            "bytes 5-4/10",
+            "bytes 0-10/10",
+            "0-4/10",
+            "bytes 0-18446744073709551615/0",
+            "bytes +0-4/10",
+            "bytes 0-4/+10",
+        ] {
             assert_eq!(parse_content_range(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn copy_range() {
+        assert_eq!(parse_copy_range("bytes=0-4"), Some((0, 4)));
+        for bad in ["bytes=0-", "bytes=-4", "bytes=5-4", "bytes=+0-4", "bytes=0-+4", "bytes=0 - 4", "0-4", "bytes=0-4,6-7"] {
+            assert_eq!(parse_copy_range(bad), None, "{bad}");
         }
     }
 }

@@ -266,19 +266,13 @@ fn wanted(call: &Call, length: u64) -> Result<Resolved, Error> {
     let Some(text) = call.header("x-amz-copy-source-range") else {
         return Ok(Resolved::Partial { bytes: 0..length, parts: None });
     };
-    let bounds = text
-        .strip_prefix("bytes=")
-        .and_then(|r| r.split_once('-'))
-        .and_then(|(a, b)| Some((a.parse::<u64>().ok()?, b.parse::<u64>().ok()?)));
-    match bounds {
-        Some((first, last)) if first <= last && last < length => {
-            Ok(Resolved::Partial { bytes: first..last + 1, parts: None })
-        }
-        Some((first, last)) if first <= last => Err(Error::client(
+    match range::parse_copy_range(text) {
+        Some((first, last)) if last < length => Ok(Resolved::Partial { bytes: first..last + 1, parts: None }),
+        Some(_) => Err(Error::client(
             S3ErrorCode::InvalidArgument,
             format!("Range specified is not valid for source object of size: {length}"),
         )),
-        _ => Err(Error::client(
+        None => Err(Error::client(
             S3ErrorCode::InvalidArgument,
             "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy",
         )),

@@ -33,10 +33,10 @@ mod read;
 mod reserve;
 mod service;
 mod tagging;
-mod tags;
+pub mod tags;
 #[cfg(test)]
 mod tests;
-mod wire;
+pub mod wire;
 mod writer;
 
 use std::fs::{self, File, Permissions};
