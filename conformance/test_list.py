@@ -122,6 +122,36 @@ def test_multipart_objects_in_a_listing(s3, bucket):
     assert rows[0]["ETag"] == s3.head_object(Bucket=bucket, Key="m")["ETag"]
 
 
+def test_a_listing_again(s3, bucket):
+    """The same page is the same again, and no page outlives what it shows."""
+
+    def rows() -> dict[str, tuple[int, str]]:
+        return {row["Key"]: (row["Size"], row["ETag"]) for row in s3.list_objects_v2(Bucket=bucket).get("Contents", [])}
+
+    def shown(body: bytes) -> tuple[int, str]:
+        return len(body), f'"{md5(body)}"'
+
+    bodies = {f"k{index:02}": noise(index * 100, index) for index in range(20)}
+    for key, body in bodies.items():
+        s3.put_object(Bucket=bucket, Key=key, Body=body)
+    for _ in range(3):
+        assert rows() == {key: shown(body) for key, body in bodies.items()}
+    # Of the same length, of another one, a copy, the same bytes once more.
+    bodies |= {"k03": noise(300, "other"), "k04": noise(5 * KIB), "k06": bodies["k05"], "k07": bodies["k07"]}
+    s3.put_object(Bucket=bucket, Key="k03", Body=bodies["k03"])
+    assert rows()["k03"] == shown(bodies["k03"])
+    s3.put_object(Bucket=bucket, Key="k04", Body=bodies["k04"])
+    assert rows()["k04"] == shown(bodies["k04"])
+    s3.copy_object(Bucket=bucket, Key="k06", CopySource={"Bucket": bucket, "Key": "k05"})
+    s3.put_object(Bucket=bucket, Key="k07", Body=bodies["k07"])
+    for _ in range(2):
+        assert rows() == {key: shown(body) for key, body in bodies.items()}
+    s3.delete_object(Bucket=bucket, Key="k08")
+    assert rows() == {key: shown(body) for key, body in bodies.items() if key != "k08"}
+    s3.put_object(Bucket=bucket, Key="k08", Body=bodies["k08"])
+    assert rows() == {key: shown(body) for key, body in bodies.items()}
+
+
 @pytest.mark.gateway
 def test_a_page_of_1000_costs_one_backend_call(target, bucket):
     """And one sidecar query, whether or not the bytes are known to the cache."""

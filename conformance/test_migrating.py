@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
+import tarfile
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from clients import MIB, md5, noise
+from clients import MIB, Target, md5, noise
 from servers import MIGRATING_BUCKETS
 from stored import Stored, sealed_length
 from test_list import pages
@@ -28,14 +31,30 @@ def make(target, name: str) -> None:
         target.s3.create_bucket(Bucket=name)
 
 
+def write_behind(target: Target, bucket: str, source: bytes, sizes: Sequence[int]) -> None:
+    """Plaintext of these sizes, past the gateway. MinIO unpacks an archive, which spares a request an object."""
+    if target.backend != "minio":
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda size: target.behind.put_object(Bucket=bucket, Key=f"{size:05}", Body=source[:size]), sizes))
+        return
+    for first in range(0, len(sizes), 4_000):
+        archive = io.BytesIO()
+        with tarfile.open(fileobj=archive, mode="w") as tar:
+            for size in sizes[first : first + 4_000]:
+                entry = tarfile.TarInfo(f"{size:05}")
+                entry.size = size
+                tar.addfile(entry, io.BytesIO(source))
+        target.behind.put_object(Bucket=bucket, Key="archive", Body=archive.getvalue(), Metadata={"Snowball-Auto-Extract": "true"})
+
+
 @pytest.mark.parametrize("sizes", [pytest.param(SOME, id="some sizes"), pytest.param(range(40_001), id="every size", marks=[pytest.mark.long, pytest.mark.timeout(1800)])])
 def test_sizes_in_a_listing(target, sizes):
     """Plaintext of each size, where `g` would take nearly every one for the size of a sealed object; sealed ones between."""
     bucket, s3 = MIGRATING_BUCKETS[0], target.s3
     make(target, bucket)
     source = noise(40_000)
+    write_behind(target, bucket, source, sizes)
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda size: target.behind.put_object(Bucket=bucket, Key=f"{size:05}", Body=source[:size]), sizes))
         sealed = list(sizes)[:: max(len(sizes) // 50, 1)]
         list(pool.map(lambda size: s3.put_object(Bucket=bucket, Key=f"{size:05}-sealed", Body=source[:size]), sealed))
     rows = [row for page in pages(s3.list_objects_v2, Bucket=bucket) for row in page["Contents"]]

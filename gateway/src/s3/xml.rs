@@ -99,78 +99,20 @@ impl<'a> Document<'a> {
         if text.starts_with(BOM) {
             return Err(XmlError::Structure);
         }
-        let base = source.len() - text.len();
-        let mut reader = Reader::from_str(text);
-        // An element of a listing, tags and text, is longer than this.
-        let mut nodes: Vec<Node> = Vec::with_capacity((text.len() / 32).min(MAX_ELEMENTS));
-        let mut open: Vec<usize> = Vec::new();
-        loop {
-            let start = base + position(&reader);
-            let event = reader.read_event()?;
-            let end = base + position(&reader);
-            match event {
-                Event::Start(tag) | Event::Empty(tag) if nodes.len() == MAX_ELEMENTS => {
-                    drop(tag);
-                    return Err(XmlError::TooLarge);
-                }
-                Event::Start(tag) => {
-                    if open.len() == MAX_DEPTH {
-                        return Err(XmlError::TooLarge);
-                    }
-                    check_tag(&tag, &nodes, &open)?;
-                    open.push(nodes.len());
-                    nodes.push(Node::new(start, end, tag.name().0, false));
-                }
-                Event::Empty(tag) => {
-                    check_tag(&tag, &nodes, &open)?;
-                    let mut node = Node::new(start, end, tag.name().0, true);
-                    node.after = nodes.len() + 1;
-                    nodes.push(node);
-                }
-                Event::End(_) => {
-                    let after = nodes.len();
-                    let node = open.pop().and_then(|index| nodes.get_mut(index)).ok_or(XmlError::Structure)?;
-                    node.inner.end = start;
-                    node.span.end = end;
-                    node.after = after;
-                }
-                Event::Text(text) => {
-                    if open.is_empty() && !text.trim_ascii().is_empty() {
-                        return Err(XmlError::Structure);
-                    }
-                }
-                Event::GeneralRef(reference) => {
-                    if open.is_empty() {
-                        return Err(XmlError::Structure);
-                    }
-                    resolve(&reference)?;
-                }
-                Event::CData(_) => {
-                    if open.is_empty() {
-                        return Err(XmlError::Structure);
-                    }
-                }
-                Event::Decl(declaration) => {
-                    let utf8 = match declaration.encoding() {
-                        None => true,
-                        Some(Ok(name)) => {
-                            ["utf-8", "utf8", "us-ascii"].iter().any(|known| name.eq_ignore_ascii_case(known))
-                        }
-                        Some(Err(_)) => false,
-                    };
-                    if !utf8 {
-                        return Err(XmlError::Encoding);
-                    }
-                }
-                Event::DocType(_) => return Err(XmlError::Doctype),
-                Event::Comment(_) | Event::PI(_) => {}
-                Event::Eof => break,
-            }
+        let mut parser = Parser {
+            source,
+            // An element of a listing, tags and text, is longer than this.
+            nodes: Vec::with_capacity((text.len() / 32).min(MAX_ELEMENTS)),
+            open: Vec::new(),
+        };
+        let mut at = source.len() - text.len();
+        while at < source.len() {
+            at = parser.piece(at)?;
         }
-        if nodes.is_empty() || !open.is_empty() {
+        if parser.nodes.is_empty() || !parser.open.is_empty() {
             return Err(XmlError::Structure);
         }
-        Ok(Self { source, nodes })
+        Ok(Self { source, nodes: parser.nodes })
     }
 
     /// The outermost element.
@@ -202,6 +144,129 @@ impl Node {
     }
 }
 
+/// A document being parsed. `<name>`, `</name>` and text, which is nearly all that there is, are read here; the XML reader reads the
+/// rest, a piece at a time.
+struct Parser<'a> {
+    source: &'a str,
+    nodes: Vec<Node>,
+    /// Indices of the nodes whose end tag has not come.
+    open: Vec<usize>,
+}
+
+impl Parser<'_> {
+    /// Reads what begins at `at`, which is not the end. Returns where it ends.
+    fn piece(&mut self, at: usize) -> Result<usize, XmlError> {
+        let rest = &self.source.as_bytes()[at..];
+        match rest {
+            [b'<', b'/', ..] => self.end_tag(at),
+            [b'<', tag @ ..] => {
+                let name = tag.iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
+                if name == 0 || tag.get(name) != Some(&b'>') {
+                    return self.other(at);
+                }
+                let end = at + 1 + name + 1;
+                self.start_tag(at..end, name, false)?;
+                Ok(end)
+            }
+            [b'&', ..] => self.other(at),
+            text => {
+                let text = text.iter().position(|byte| matches!(byte, b'<' | b'&')).map_or(text, |end| &text[..end]);
+                if self.open.is_empty() && !text.trim_ascii().is_empty() {
+                    return Err(XmlError::Structure);
+                }
+                Ok(at + text.len())
+            }
+        }
+    }
+
+    /// `<name …>`, or `<name …/>`. An element begins inside another one, or it is the only root.
+    fn start_tag(&mut self, span: Range<usize>, name: usize, self_closed: bool) -> Result<(), XmlError> {
+        if self.open.is_empty() && !self.nodes.is_empty() {
+            return Err(XmlError::Structure);
+        }
+        if self.nodes.len() == MAX_ELEMENTS || (self.open.len() == MAX_DEPTH && !self_closed) {
+            return Err(XmlError::TooLarge);
+        }
+        let qualified = &self.source[span.start + 1..][..name];
+        let mut node = Node::new(span.start, span.end, qualified, self_closed);
+        if self_closed {
+            node.after = self.nodes.len() + 1;
+        } else {
+            self.open.push(self.nodes.len());
+        }
+        self.nodes.push(node);
+        Ok(())
+    }
+
+    /// `</name>`
+    fn end_tag(&mut self, at: usize) -> Result<usize, XmlError> {
+        let after = self.nodes.len();
+        let node = self.open.pop().and_then(|index| self.nodes.get_mut(index)).ok_or(XmlError::Structure)?;
+        let qualified = &self.source[node.span.start + 1..node.name.end];
+        let rest = self.source[at + 2..].strip_prefix(qualified).ok_or(XmlError::Structure)?;
+        let rest = rest.trim_start_matches([' ', '\t', '\r', '\n']).strip_prefix('>').ok_or(XmlError::Structure)?;
+        let end = self.source.len() - rest.len();
+        node.inner.end = at;
+        node.span.end = end;
+        node.after = after;
+        Ok(end)
+    }
+
+    /// A tag with attributes, a reference, CDATA, a declaration, a comment.
+    fn other(&mut self, at: usize) -> Result<usize, XmlError> {
+        let mut reader = Reader::from_str(&self.source[at..]);
+        let event = reader.read_event()?;
+        let end = at + usize::try_from(reader.buffer_position()).map_err(|_| XmlError::TooLarge)?;
+        match event {
+            Event::Start(tag) => {
+                check_tag(&tag)?;
+                self.start_tag(at..end, tag.name().0.len(), false)?;
+            }
+            Event::Empty(tag) => {
+                check_tag(&tag)?;
+                self.start_tag(at..end, tag.name().0.len(), true)?;
+            }
+            Event::GeneralRef(reference) if !self.open.is_empty() => drop(resolve(&reference)?),
+            Event::CData(_) if !self.open.is_empty() => {}
+            Event::Decl(declaration) => {
+                let utf8 = match declaration.encoding() {
+                    None => true,
+                    Some(Ok(name)) => {
+                        ["utf-8", "utf8", "us-ascii"].iter().any(|known| name.eq_ignore_ascii_case(known))
+                    }
+                    Some(Err(_)) => false,
+                };
+                if !utf8 {
+                    return Err(XmlError::Encoding);
+                }
+            }
+            Event::DocType(_) => return Err(XmlError::Doctype),
+            Event::Comment(_) | Event::PI(_) => {}
+            Event::GeneralRef(_) | Event::CData(_) | Event::Text(_) | Event::End(_) | Event::Eof => {
+                return Err(XmlError::Structure);
+            }
+        }
+        Ok(end)
+    }
+}
+
+/// The name and the attributes are well-formed, which the reader does not look at by itself (`<a//>`).
+fn check_tag(tag: &BytesStart<'_>) -> Result<(), XmlError> {
+    let name = tag.name().0;
+    let is_name = !name.is_empty()
+        && name.chars().all(|character| character.is_alphanumeric() || matches!(character, ':' | '_' | '-' | '.'));
+    if !is_name {
+        return Err(XmlError::Structure);
+    }
+    for (count, attribute) in tag.attributes().enumerate() {
+        attribute.map_err(quick_xml::Error::from)?;
+        if count == MAX_ATTRIBUTES {
+            return Err(XmlError::TooLarge);
+        }
+    }
+    Ok(())
+}
+
 /// An element of a [`Document`]. Namespaces are not resolved: names are local names, as every S3 implementation reads them.
 #[derive(Clone, Copy, Debug)]
 pub struct Element<'d> {
@@ -218,11 +283,11 @@ impl<'d> Element<'d> {
     /// Its own text, references resolved and line ends normalized (XML 1.0, 2.11); that of its children left out.
     pub fn text(&self) -> Result<Cow<'d, str>, XmlError> {
         let raw = &self.document.source[self.node().inner.clone()];
-        if !raw.contains(['<', '&', '\r']) {
+        if !raw.bytes().any(|byte| matches!(byte, b'<' | b'&' | b'\r')) {
             return Ok(Cow::Borrowed(raw));
         }
         let mut out = String::with_capacity(raw.len());
-        if !raw.contains(['<', '\r']) {
+        if !raw.bytes().any(|byte| matches!(byte, b'<' | b'\r')) {
             let mut pieces = raw.split('&');
             out.extend(pieces.next());
             for piece in pieces {
@@ -286,33 +351,6 @@ impl<'d> Element<'d> {
     fn node(&self) -> &'d Node {
         &self.document.nodes[self.index]
     }
-}
-
-/// An element begins inside another one, or it is the only root; its name and attributes are well-formed, which the reader does
-/// not look at by itself (`<a//>`).
-fn check_tag(tag: &BytesStart<'_>, nodes: &[Node], open: &[usize]) -> Result<(), XmlError> {
-    let is_only_root = nodes.is_empty();
-    let name = tag.name().0;
-    let is_plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    if is_plain && !name.is_empty() && name.len() == tag.len() && !open.is_empty() {
-        return Ok(());
-    }
-    let is_name = !name.is_empty()
-        && name.chars().all(|character| character.is_alphanumeric() || matches!(character, ':' | '_' | '-' | '.'));
-    if !is_name || (open.is_empty() && !is_only_root) {
-        return Err(XmlError::Structure);
-    }
-    for (count, attribute) in tag.attributes().enumerate() {
-        attribute.map_err(quick_xml::Error::from)?;
-        if count == MAX_ATTRIBUTES {
-            return Err(XmlError::TooLarge);
-        }
-    }
-    Ok(())
-}
-
-fn position(reader: &Reader<&[u8]>) -> usize {
-    reader.buffer_position() as usize
 }
 
 fn resolve(reference: &BytesRef<'_>) -> Result<char, XmlError> {
@@ -414,7 +452,62 @@ mod tests {
         assert!(matches!(error.of_backend(), Error::Protocol(_)));
     }
 
+    /// The elements, in the order of their start tags, as the XML reader alone finds them: qualified name and depth.
+    fn by_reader(source: &str) -> Option<Vec<(String, usize)>> {
+        let mut reader = Reader::from_str(source);
+        let (mut found, mut depth) = (Vec::new(), 0);
+        loop {
+            match reader.read_event().ok()? {
+                Event::Start(tag) => {
+                    check_tag(&tag).ok()?;
+                    found.push((tag.name().0.to_owned(), depth));
+                    depth += 1;
+                }
+                Event::Empty(tag) => {
+                    check_tag(&tag).ok()?;
+                    found.push((tag.name().0.to_owned(), depth));
+                }
+                Event::End(_) => depth -= 1,
+                Event::Text(text) if depth == 0 && !text.trim_ascii().is_empty() => return None,
+                Event::GeneralRef(reference) => {
+                    resolve(&reference).ok().filter(|_| depth > 0)?;
+                }
+                Event::CData(_) if depth == 0 => return None,
+                Event::DocType(_) | Event::Decl(_) => return None,
+                Event::Eof => break,
+                _ => {}
+            }
+        }
+        let roots = found.iter().filter(|(_, depth)| *depth == 0).count();
+        (depth == 0 && roots == 1).then_some(found)
+    }
+
+    fn by_document(source: &str) -> Option<Vec<(String, usize)>> {
+        fn add(element: Element<'_>, depth: usize, found: &mut Vec<(String, usize)>) {
+            let name = element.raw().trim_start_matches('<').split([' ', '/', '>']).next();
+            found.push((name.unwrap_or_default().to_owned(), depth));
+            element.children().for_each(|child| add(child, depth + 1, found));
+        }
+        let document = parse(source).ok()?;
+        let mut found = Vec::new();
+        add(document.root(), 0, &mut found);
+        Some(found)
+    }
+
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2048))]
+        #[test]
+        fn it_reads_what_the_xml_reader_reads(
+            inner in "(<[ab]>|<[ab]></[ab]>|</[ab]>|</a[ \\r]>|</ a>|</ab>|<a x='>'>|<a:b/>|<b/>|<b />|<>|</>|&(amp|#10|x);|&|;|<!-- >-->|<\\?p\\?>|<!\\[CDATA\\[<a>\\]\\]>|[x\u{feff} ]){0,6}"
+        ) {
+            for source in [format!("<a>{inner}</a>"), format!("<b>{inner}</b>"), inner] {
+                // At its very beginning a BOM is dropped.
+                if !source.starts_with(BOM) {
+                    prop_assert_eq!(by_document(&source), by_reader(&source), "{:?}", source);
+                }
+            }
+        }
+
         #[test]
         fn never_panics(source in "[ -~\\r\\n\u{e4}]{0,80}|(<[ab:/]{0,3}/?>|&(amp|#1[03]|x);|<!--|-->|<!\\[CDATA\\[|\\]\\]>|[x ]){0,24}") {
             if let Ok(document) = parse(&source) {

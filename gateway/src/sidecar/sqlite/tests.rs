@@ -344,11 +344,8 @@ async fn a_row_of_another_shape_is_damage_and_not_a_panic() {
         sqlx::query(damage).execute(&mut db).await.unwrap();
         let read = sidecar.object(&key(0)).await;
         assert!(matches!(read, Err(SidecarError::Damaged(_))), "{damage}: {read:?}");
-        let rows = [("k0", "etag"), ("k1", "etag")].map(|(key, etag)| Listed {
-            key,
-            version_id: None,
-            backend_etag: etag,
-        });
+        let rows =
+            [("k0", "etag"), ("k1", "etag")].map(|(key, etag)| Listed { key, version_id: None, backend_etag: etag });
         let page = sidecar.listed("corpus", &rows).await.unwrap();
         assert!(page[1].is_some(), "{damage}: fails its neighbour");
         assert_eq!(page[0].is_none(), damage.contains("SET facts"), "{damage}");
