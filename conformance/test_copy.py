@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from clients import KIB, MIB, boto, error_code, noise, object_path, put_in_parts, raw
+from clients import KIB, MIB, boto, error_code, fresh, noise, object_path, put_in_parts, raw
 
 
 def copy(s3, bucket: str, source: str, target: str, to: str | None = None, **more) -> dict:
@@ -139,3 +139,18 @@ def test_source_overwritten_during_the_copy(endpoint, s3, bucket):
         stop.set()
         writer.join()
     assert done > 0, "no copy succeeded"
+
+
+@pytest.mark.gateway
+@pytest.mark.parametrize("directive", ["COPY", "REPLACE"])
+def test_tags_of_a_copy_in_pieces(make_gateway, directive):
+    """A source over the backend's bound for one copy keeps its tags too, and its target has those that the client gives instead."""
+    s3, bucket = boto(make_gateway({"backend.single_put_limit": "5MiB"}).endpoint), fresh("pieces")
+    s3.create_bucket(Bucket=bucket)
+    data = noise(6 * MIB)
+    s3.put_object(Bucket=bucket, Key="a", Body=data, Tagging="of=the+source")
+    more = {"TaggingDirective": "REPLACE", "Tagging": "of=the+client"} if directive == "REPLACE" else {}
+    copy(s3, bucket, "a", "b", **more)
+    assert body(s3, bucket, "b") == data
+    want = "the client" if more else "the source"
+    assert s3.get_object_tagging(Bucket=bucket, Key="b")["TagSet"] == [{"Key": "of", "Value": want}]

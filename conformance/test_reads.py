@@ -235,7 +235,7 @@ def forms(when: datetime) -> list[str]:
 def questions(etag: str, modified: datetime) -> list[tuple[str, str, dict[str, str]]]:
     """Query and headers of reads on which every S3 agrees."""
     other, bare = '"00000000000000000000000000000000"', etag.strip('"')
-    before, after = modified - timedelta(days=400), datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=1)
+    before, after = modified - timedelta(days=400), modified + timedelta(seconds=1)
     asked: list[tuple[str, str, dict[str, str]]] = [("", "plain", {})]
     for name in ("if-match", "if-none-match"):
         for value in (etag, bare, other, "*"):
@@ -250,7 +250,8 @@ def questions(etag: str, modified: datetime) -> list[tuple[str, str, dict[str, s
         asked.append(("", f"bad date {text}", {"if-unmodified-since": text}))
     for match, unmodified in ((etag, before), (other, after)):
         asked.append(("", "match and date", {"if-match": match, "if-unmodified-since": forms(unmodified)[0]}))
-    for match, since in ((etag, before), (other, after)):
+    # A tag that differs under a date that does not: MinIO says 304, RFC 9110 13.1.3 (and the gateway) that the date is not looked at.
+    for match, since in ((etag, before), (other, before)):
         asked.append(("", "none-match and date", {"if-none-match": match, "if-modified-since": forms(since)[0]}))
     for spec in ("bytes=0-0", "bytes=-1", "bytes=5-", "bytes=0-99999999999", "bytes=99999999999-"):
         asked.append(("", spec, {"range": spec}))

@@ -1,7 +1,7 @@
 //! What every operation works with: the backend, the keys, the sidecar, the caches and the bounds.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -17,6 +17,8 @@ use crate::s3::Error;
 use crate::s3::address::Reserved;
 use crate::sidecar::{ObjectAt, ObjectRecord, Sidecar, SidecarError};
 use crate::telemetry::{Cache as Cached, Metrics};
+
+pub use keys::now_ms;
 
 /// How many records that a read found may wait for the sidecar at once.
 const LEARNING: usize = 256;
@@ -275,11 +277,6 @@ impl KnownPages {
         let of_backend = Bytes::copy_from_slice(of_backend);
         self.0.insert(asked, Arc::new(KnownPage { of_backend, edited }));
     }
-}
-
-/// Milliseconds since the Unix epoch.
-pub fn now_ms() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX))
 }
 
 #[cfg(test)]

@@ -18,6 +18,8 @@ pub mod object;
 #[cfg(test)]
 mod vectors;
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 pub use error::{Cause, Error};
 
 /// Object id: 16 random bytes, made with the object's DEK and bound into every message of its body.
@@ -41,6 +43,11 @@ impl std::fmt::Display for Oid {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&hex::encode(self.0))
     }
+}
+
+/// Milliseconds since the Unix epoch.
+pub fn now_ms() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
 /// `N` bytes of the operating system's random generator, by way of the cryptographic library.

@@ -26,6 +26,7 @@ use crate::body::{self, Body};
 use crate::config::EtagPolicy;
 use crate::s3::xml::{self, CompletedPart};
 use crate::s3::{Error, checksum};
+use crate::server::SCHEME;
 use crate::sidecar::{ObjectAt, PartAttempt};
 use crate::vault::Vault;
 
@@ -292,5 +293,5 @@ async fn repeated(call: &Call, upload: &Upload) -> Result<Option<Response<Body>>
 /// Where the client finds the object: through us.
 fn location(call: &Call) -> String {
     let host = call.header("host").unwrap_or_default();
-    format!("http://{host}{}", call.address.raw_path)
+    format!("{SCHEME}://{host}{}", call.address.raw_path)
 }

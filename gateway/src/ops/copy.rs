@@ -13,7 +13,7 @@ use super::precondition::Precondition;
 use super::put::{Sealing, Written, abandon, commit, intake_options, wrap_into, write};
 use super::source::{Source, succeeded};
 use super::spool::{OwnUpload, completed};
-use super::stored::{Look, Plain, Sealed, answered};
+use super::stored::{Look, Plain, Sealed, answered, header_digest};
 use super::upload_part::weigh;
 use super::{Call, documents, etag_of, forward, keepalive, range, set};
 use crate::backend::{BackendRequest, query_value};
@@ -173,13 +173,19 @@ async fn metadata_only(call: &Call, named: &CopySource, sealed: &Sealed) -> Resu
         &format!("\"{}\"", sealed.stored.backend_etag),
     )?;
     set(&mut request.headers, HeaderName::from_static("x-amz-metadata-directive"), "REPLACE")?;
+    let in_one = sealed.stored.total <= vault.config.backend.single_put_limit;
+    if !in_one {
+        // An upload starts without tags; a copy in one takes the source's by itself.
+        carry_tags(call, &exact, &mut request.headers).await?;
+    }
     let mut sealing = Sealing::of(call, at.clone(), object, kek.id());
+    sealing.header = header_digest(&request.headers);
     sealing.lineage = vec![edge(call, &sealed.stored.at, &sealed.stored.backend_etag, at)];
     let intent = vault.sidecar.begin(sealing.intent()).await?;
-    let response = if sealed.stored.total > vault.config.backend.single_put_limit {
-        in_pieces(vault, request, &sealing, sealed.stored.total).await?
-    } else {
+    let response = if in_one {
         completed(vault.backend.call(request).await?).await?
+    } else {
+        in_pieces(vault, request, &sealing, sealed.stored.total).await?
     };
     let status = response.status();
     if !status.is_success() {
@@ -312,7 +318,8 @@ async fn stream_through(
     Ok(Some(finished(headers, &record.facts, None)))
 }
 
-/// A copy keeps its source's tags unless it is told to replace them; where the bytes pass through us, we carry them.
+/// A copy keeps its source's tags unless it is told to replace them; where the backend does not copy it in one, we carry
+/// them.
 async fn carry_tags(call: &Call, named: &CopySource, headers: &mut HeaderMap) -> Result<(), Error> {
     if call.header("x-amz-tagging-directive").is_some_and(|d| d.eq_ignore_ascii_case("replace")) {
         return Ok(());

@@ -12,7 +12,7 @@ use crate::backend::Payload;
 use crate::body::Body;
 use crate::s3::intake::{Intake, IntakeOptions};
 use crate::s3::operation::{Op, SEALED_HEADER};
-use crate::s3::{Error, checksum};
+use crate::s3::{Error, checksum, xml};
 
 /// Sends a request on, and its answer back.
 pub async fn forward(call: Call, body: Body) -> Result<Response<Body>, Error> {
@@ -92,6 +92,16 @@ fn root_element(document: &[u8]) -> Option<&[u8]> {
     name[..end].rsplit(|byte| *byte == b':').next()
 }
 
+/// The longest document of an operation, in bytes: of those that we read ourselves the longest that S3 allows, whatever is
+/// configured; else `xml_body`, and the backend judges.
+fn largest_document(op: Op, xml_body: usize) -> usize {
+    match op {
+        Op::CompleteMultipartUpload => xml::MAX_COMPLETE,
+        Op::DeleteObjects => xml::MAX_DELETE,
+        _ => xml_body,
+    }
+}
+
 /// The client's body, decoded and verified, for operations whose body is a document. Its checksum goes on in its header, and one
 /// that came as a trailer becomes one.
 pub async fn small_body(call: &Call, body: Body, headers: &mut HeaderMap) -> Result<Option<Bytes>, Error> {
@@ -100,7 +110,7 @@ pub async fn small_body(call: &Call, body: Body, headers: &mut HeaderMap) -> Res
     {
         return Ok(None);
     }
-    let limit = call.vault.config.limits.xml_body;
+    let limit = largest_document(call.operation.op, call.vault.config.limits.xml_body);
     let options = IntakeOptions {
         md5: false,
         checksum: None,
@@ -145,7 +155,40 @@ pub fn edited(mut response: Response<Body>) -> Response<Body> {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write;
+
     use super::*;
+
+    /// 10,000 parts with every checksum, indented: legal, and no bound of ours may refuse it.
+    #[test]
+    fn the_longest_legal_complete_is_read_whatever_is_configured() {
+        let mut document =
+            String::from("<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">\n");
+        let (word, long, sha1, sha256) = ("AAAAAA==", "AAAAAAAAAAA=", "A".repeat(27) + "=", "A".repeat(43) + "=");
+        for number in 1..=10_000 {
+            write!(
+                document,
+                "    <Part>\n        <PartNumber>{number}</PartNumber>\n        <ETag>&quot;{:032x}&quot;</ETag>\n        \
+                 <ChecksumCRC32>{word}</ChecksumCRC32>\n        <ChecksumCRC32C>{word}</ChecksumCRC32C>\n        \
+                 <ChecksumCRC64NVME>{long}</ChecksumCRC64NVME>\n        <ChecksumSHA1>{sha1}</ChecksumSHA1>\n        \
+                 <ChecksumSHA256>{sha256}</ChecksumSHA256>\n    </Part>\n",
+                0
+            )
+            .unwrap();
+        }
+        document.push_str("</CompleteMultipartUpload>");
+        let smallest = 1 << 20;
+        assert!(document.len() > 4 << 20, "longer than xml_body is by default");
+        assert!(document.len() <= largest_document(Op::CompleteMultipartUpload, smallest), "{}", document.len());
+        let parts = xml::read_complete(document.as_bytes()).unwrap();
+        assert_eq!((parts.len(), parts[9_999].number, parts[9_999].checksums.len()), (10_000, 10_000, 5));
+    }
+
+    #[test]
+    fn documents_that_the_backend_judges_have_the_configured_bound() {
+        assert_eq!(largest_document(Op::PutBucketPolicy, 1 << 20), 1 << 20);
+        assert_eq!(largest_document(Op::DeleteObjects, 1 << 20), xml::MAX_DELETE);
+    }
 
     #[test]
     fn the_root_element_of_a_document() {

@@ -13,7 +13,7 @@ use s3s::S3ErrorCode;
 
 use super::precondition::{self, Precondition};
 use super::source::succeeded;
-use super::stored::{add_checksum, pairs};
+use super::stored::{add_checksum, header_digest, pairs};
 use super::{Call, etag_of, set, spool, version_of};
 use crate::backend::{BackendError, BackendRequest, Payload};
 use crate::body::Body;
@@ -72,6 +72,8 @@ pub struct Sealing {
     pub object: Arc<ObjectKey>,
     /// The KEK that wraps it.
     pub kek_id: uuid::Uuid,
+    /// Digest of the header that it will have; none where that went to the backend with an earlier request.
+    pub header: Option<[u8; 16]>,
     /// Who writes.
     pub principal: Option<String>,
     /// S3 operation name.
@@ -87,7 +89,7 @@ impl Sealing {
     pub fn begin(call: &Call, at: ObjectAt, kek: &Kek, headers: &mut HeaderMap) -> Result<Self, Error> {
         let object = Arc::new(ObjectKey::generate()?);
         wrap_into(kek, &at.key, &object, headers)?;
-        Ok(Self::of(call, at, object, kek.id()))
+        Ok(Self { header: header_digest(headers), ..Self::of(call, at, object, kek.id()) })
     }
 
     /// For an object key that is wrapped already.
@@ -96,6 +98,7 @@ impl Sealing {
             at,
             object,
             kek_id,
+            header: None,
             principal: call.principal(),
             operation: call.operation.op.name(),
             request_id: call.request_id.clone(),
@@ -109,6 +112,7 @@ impl Sealing {
             bucket: self.at.bucket.clone(),
             key: self.at.key.clone(),
             oid: self.object.oid(),
+            header: self.header,
             principal: self.principal.clone(),
             operation: self.operation.to_owned(),
             request_id: self.request_id.clone(),

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Method, StatusCode};
+use keys::Oid;
 
 use super::documents;
 use super::multipart::{drop_stash, end};
 use super::source::Source;
-use super::stored::{Look, answered};
+use super::stored::{Look, answered, header_digest};
 use crate::backend::{BackendRequest, Signer, path, query_value};
 use crate::body::collect;
 use crate::s3::Error;
@@ -93,12 +94,12 @@ async fn drop_ended_uploads(vault: &Arc<Vault>, before_ms: i64) -> Result<(), Er
     Ok(())
 }
 
-/// The key says whether the write happened: it carries the intent's oid, or it does not.
+/// The key says whether the write happened: it carries the intent's oid and header, or it does not.
 async fn settle(vault: &Arc<Vault>, id: IntentId, intent: Intent) -> Result<(), Error> {
-    let at = ObjectAt { bucket: intent.bucket, key: intent.key, version_id: None };
+    let at = ObjectAt { bucket: intent.bucket.clone(), key: intent.key.clone(), version_id: None };
     let looked = Source::at(vault, at.clone(), Signer::Gateway).look(super::head::SUFFIX, true).await;
     match looked {
-        Ok(Look::Sealed(sealed)) if sealed.stored.oid() == intent.oid => {
+        Ok(Look::Sealed(sealed)) if is_of(&intent, sealed.stored.oid(), header_digest(&sealed.stored.headers)) => {
             let record = sealed.stored.record(sealed.facts.clone(), intent.principal);
             vault.known.insert(Arc::new(record.clone()));
             vault.sidecar.record(Some(id), record, Vec::new()).await?;
@@ -123,6 +124,12 @@ async fn settle(vault: &Arc<Vault>, id: IntentId, intent: Intent) -> Result<(), 
         Err(e) => return Err(e),
     }
     Ok(())
+}
+
+/// Whether an object with this oid and header is what the intent's write left. Copies of one source share its oid: the header, in
+/// which the DEK is wrapped anew each time, tells them apart.
+fn is_of(intent: &Intent, oid: Oid, header: Option<[u8; 16]>) -> bool {
+    oid == intent.oid && (intent.header.is_none() || header == intent.header)
 }
 
 async fn drop_own_upload(vault: &Arc<Vault>, upload: &UploadRecord) -> Result<(), Error> {
@@ -165,6 +172,29 @@ async fn drop_stashes(vault: &Arc<Vault>, before_ms: i64) -> Result<(), Error> {
 async fn is_known(vault: &Arc<Vault>, key: &str) -> Result<bool, Error> {
     let oid = key.split('/').nth(1).and_then(|hex| hex::decode(hex).ok()).and_then(|b| b.try_into().ok());
     let Some(oid) = oid else { return Ok(true) };
-    let attempts = vault.sidecar.parts(keys::Oid(oid)).await?;
+    let attempts = vault.sidecar.parts(Oid(oid)).await?;
     Ok(attempts.iter().any(|a| a.stash.as_deref() == Some(key)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sidecar::suite::intent;
+
+    /// The copy that was cut off has the oid of the earlier copy that it was to replace.
+    #[test]
+    fn a_copy_onto_an_earlier_copy_of_its_source_is_told_from_it() {
+        let intent = intent("k", 0);
+        assert!(is_of(&intent, intent.oid, intent.header));
+        assert!(!is_of(&intent, intent.oid, Some([8; 16])));
+        assert!(!is_of(&intent, intent.oid, None));
+        assert!(!is_of(&intent, Oid([1; 16]), intent.header));
+    }
+
+    #[test]
+    fn an_intent_without_header_goes_by_its_oid() {
+        let intent = Intent { header: None, ..intent("k", 0) };
+        assert!(is_of(&intent, intent.oid, Some([8; 16])));
+        assert!(!is_of(&intent, Oid([1; 16]), Some([8; 16])));
+    }
 }

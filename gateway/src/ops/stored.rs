@@ -4,10 +4,11 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use keys::Oid;
 use keys::header::Header;
-use keys::object::{Facts, ObjectKey};
+use keys::object::{Facts, HEADER_NAME, ObjectKey};
 use s3s::S3ErrorCode;
 
 use super::etag_of;
@@ -147,6 +148,13 @@ pub struct Plain {
 /// `Last-Modified` of an answer.
 pub fn last_modified(headers: &HeaderMap) -> Option<SystemTime> {
     headers.get(header::LAST_MODIFIED)?.to_str().ok().and_then(|v| httpdate::parse_http_date(v).ok())
+}
+
+/// First 16 bytes of SHA-256 over our header's value, white space around it left out: which write left an object. None where there
+/// is no header.
+pub fn header_digest(headers: &HeaderMap) -> Option<[u8; 16]> {
+    let value = headers.get(HEADER_NAME)?.as_bytes().trim_ascii();
+    digest(&SHA256, value).as_ref().first_chunk().copied()
 }
 
 /// Headers as the pairs that the metadata digest reads.

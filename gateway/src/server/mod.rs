@@ -29,6 +29,9 @@ use crate::telemetry::{Metrics, RequestId};
 use body::{IdleBody, Tracked};
 use io::{ClientIo, Exchange, Open};
 
+/// The scheme under which clients reach the S3 listener, as URLs in answers give it. `X-Forwarded-Proto` is not believed.
+pub const SCHEME: &str = "http";
+
 /// The most that hyper reads ahead, and holds back of an answer, for one connection. Enough for a system call to move what
 /// a socket buffer holds; a slow connection never grows to it.
 const CONNECTION_BUFFER: usize = 256 << 10;

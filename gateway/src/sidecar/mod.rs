@@ -68,6 +68,9 @@ pub struct Intent {
     pub key: String,
     /// Object id that the write will leave in the header.
     pub oid: Oid,
+    /// Digest of the header that the write will leave, by [`header_digest`](crate::ops::stored::header_digest): copies of one
+    /// source share its oid, and only this tells them apart. None where the header went to the backend before.
+    pub header: Option<[u8; 16]>,
     /// Access key of the writer.
     pub principal: Option<String>,
     /// S3 operation name, `PutObject`.

@@ -5,7 +5,6 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -17,7 +16,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use super::key_of;
 use super::root::{RootKey, ToUnwrap, ToWrap, WrappedKek};
-use crate::{Error, cobblestone};
+use crate::{Error, cobblestone, now_ms};
 
 const VERSION: u32 = 1;
 /// Longest file that is read, in bytes: room for some 8,000 root keys.
@@ -199,11 +198,6 @@ fn refuse(path: &Path, reason: &str) -> Error {
 
 fn failed(path: &Path, doing: &str, error: &std::io::Error) -> Error {
     refuse(path, &format!("cannot be {doing}: {error}"))
-}
-
-/// Milliseconds since the Unix epoch.
-pub(crate) fn now_ms() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
 fn existing(path: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {

@@ -13,9 +13,8 @@ use moka::future::Cache;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::keyring::now_ms;
 use super::{Kek, KekName, KekRecord, RootKey, ToWrap};
-use crate::Error;
+use crate::{Error, now_ms};
 use unwrapper::Unwrapper;
 
 /// Where KEK records are kept: the system bucket and the sidecar. Never the only keeper of anything: a record is also readable in the

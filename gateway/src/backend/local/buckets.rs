@@ -1,5 +1,6 @@
 //! Buckets.
 
+use keys::now_ms;
 use s3s::dto::{
     Bucket, BucketLocationConstraint, BucketVersioningStatus, CreateBucketInput, CreateBucketOutput, DeleteBucketInput,
     DeleteBucketOutput, GetBucketAclInput, GetBucketAclOutput, GetBucketLocationInput, GetBucketLocationOutput,
@@ -10,7 +11,7 @@ use s3s::dto::{
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 
 use super::Store;
-use super::index::{BucketRow, Index, now_ms};
+use super::index::{BucketRow, Index};
 use super::put::refuse_unsupported;
 
 /// The one owner of everything here: access is decided in front of the backend.

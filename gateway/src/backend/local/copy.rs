@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use futures_util::StreamExt;
 use http::HeaderMap;
+use keys::now_ms;
 use s3s::dto::{
     self, CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopyPartResult, ETag, UploadPartCopyInput,
     UploadPartCopyOutput,
@@ -16,7 +17,7 @@ use super::buckets::timestamp;
 use super::conditions::Conditions;
 use super::digest::{Algorithm, Checksum, Claims, Sums, with_sums};
 use super::failure::{Failure, Result};
-use super::index::{Index, Version, now_ms};
+use super::index::{Index, Version};
 use super::multipart::{NewPart, part_number};
 use super::put::{refuse_unsupported, storage_class};
 use super::read::{Found, cut};

@@ -270,10 +270,3 @@ pub struct Extent {
     /// Part number; 0 in an object that was put whole.
     pub part: i64,
 }
-
-/// Milliseconds since the Unix epoch.
-pub fn now_ms() -> i64 {
-    std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX))
-}

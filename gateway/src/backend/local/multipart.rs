@@ -1,6 +1,7 @@
 //! Multipart uploads. Part bytes are never copied: Complete hands the extents of the parts to the object.
 
 use http::HeaderMap;
+use keys::now_ms;
 use s3s::dto::{
     AbortMultipartUploadInput, AbortMultipartUploadOutput, ChecksumAlgorithm, ChecksumType,
     CompleteMultipartUploadInput, CompleteMultipartUploadOutput, CompletedPart, CreateMultipartUploadInput,
@@ -12,7 +13,7 @@ use super::Store;
 use super::conditions::Conditions;
 use super::digest::{Algorithm, Checksum, Claims, of_parts, with_sums};
 use super::failure::Result;
-use super::index::{Index, now_ms};
+use super::index::Index;
 use super::put::{refuse_unsupported, storage_class};
 use super::tags::Tags;
 use super::wire::Taken;

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
+use keys::now_ms;
 use s3s::S3Error;
 use sqlx::Connection;
 use sqlx::sqlite::SqliteConnection;
@@ -16,7 +17,7 @@ use tokio::task::spawn_blocking;
 use super::blobs::{BlobId, Blobs, NewBlob, joined};
 use super::conditions::Conditions;
 use super::failure::{Result, full, internal};
-use super::index::{Extent, Index, now_ms};
+use super::index::{Extent, Index};
 use super::tags::Tags;
 use crate::sqlite;
 

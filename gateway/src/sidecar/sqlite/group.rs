@@ -18,16 +18,17 @@ const ENOUGH_BYTES: usize = 4 << 20;
 const ENOUGH_FORGOTTEN: usize = 1000;
 
 /// Made anew for each connection that writes, so that they always fit this code. `bytes`: `oid 16 ‖ KEK id 16 ‖ facts 128 ‖ parts`
-/// for each record.
+/// for each record; `oids`: `oid 16 ‖ header digest 16` for each intent, zeros where it has none.
 const VIEW: &str = "
     CREATE TEMP VIEW written (dropped, intents, oids, forgotten, records, bytes, lineage)
     AS SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL;
 
     CREATE TEMP TRIGGER write_group INSTEAD OF INSERT ON written BEGIN
         DELETE FROM intents WHERE id IN (SELECT value FROM json_each(NEW.dropped));
-        INSERT INTO intents (id, bucket, key, oid, principal, operation, request_id, started_at_ms)
-            SELECT value ->> 0, value ->> 1, value ->> 2, substr(NEW.oids, 1 + 16 * key, 16), value ->> 3, value ->> 4,
-                value ->> 5, value ->> 6
+        INSERT INTO intents (id, bucket, key, oid, header, principal, operation, request_id, started_at_ms)
+            SELECT value ->> 0, value ->> 1, value ->> 2, substr(NEW.oids, 1 + 32 * key, 16),
+                CASE WHEN value ->> 7 THEN substr(NEW.oids, 17 + 32 * key, 16) END, value ->> 3, value ->> 4, value ->> 5,
+                value ->> 6
             FROM json_each(NEW.intents);
         DELETE FROM objects WHERE (bucket, key, version_id) IN
             (SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(NEW.forgotten));
@@ -46,9 +47,9 @@ const VIEW: &str = "
 
 /// A group of nothing but intents, as most are under load, needs no trigger. Ids ascend and the oids are in their order.
 const INTENTS: &str = "
-    INSERT INTO intents (id, bucket, key, oid, principal, operation, request_id, started_at_ms)
-        SELECT value ->> 0, value ->> 1, value ->> 2, substr(?2, 1 + 16 * key, 16), value ->> 3, value ->> 4,
-            value ->> 5, value ->> 6
+    INSERT INTO intents (id, bucket, key, oid, header, principal, operation, request_id, started_at_ms)
+        SELECT value ->> 0, value ->> 1, value ->> 2, substr(?2, 1 + 32 * key, 16),
+            CASE WHEN value ->> 7 THEN substr(?2, 17 + 32 * key, 16) END, value ->> 3, value ->> 4, value ->> 5, value ->> 6
         FROM json_each(?1)";
 
 /// Prepares a connection for [`Group::write`].
@@ -100,8 +101,8 @@ pub(super) struct Group<'a> {
     lineage: Vec<EdgeRow<'a>>,
 }
 
-/// Id, bucket, key, principal, operation, request id, time.
-type IntentRow<'a> = (i64, &'a str, &'a str, Option<&'a str>, &'a str, &'a str, i64);
+/// Id, bucket, key, principal, operation, request id, time, whether it has a header digest.
+type IntentRow<'a> = (i64, &'a str, &'a str, Option<&'a str>, &'a str, &'a str, i64, bool);
 /// Bucket, key, version, seq, backend `ETag`, principal, time, scrub state, place in `bytes` from 1, length of the part table.
 type RecordRow<'a> = (&'a str, &'a str, &'a str, i64, &'a str, Option<&'a str>, i64, &'a str, usize, usize);
 /// Bucket, key, version and `ETag` of the source; bucket, key and version of the target; operation, time.
@@ -149,8 +150,10 @@ impl<'a> Group<'a> {
 
     fn begin(&mut self, id: i64, intent: &'a Intent) {
         self.oids.extend_from_slice(&intent.oid.0);
-        let Intent { bucket, key, oid: _, principal, operation, request_id, started_at_ms } = intent;
-        self.intents.push((id, bucket, key, principal.as_deref(), operation, request_id, *started_at_ms));
+        self.oids.extend_from_slice(&intent.header.unwrap_or_default());
+        let Intent { bucket, key, oid: _, header, principal, operation, request_id, started_at_ms } = intent;
+        let principal = principal.as_deref();
+        self.intents.push((id, bucket, key, principal, operation, request_id, *started_at_ms, header.is_some()));
     }
 
     /// The null version of a bucket is recorded under no version id while the bucket is unversioned, under `null` after.

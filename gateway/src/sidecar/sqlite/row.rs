@@ -72,6 +72,7 @@ pub(super) fn intent(row: &SqliteRow) -> Result<Intent, SidecarError> {
         bucket: column(row, "bucket")?,
         key: column(row, "key")?,
         oid: Oid(bytes(row, "oid")?),
+        header: column::<Option<&[u8]>>(row, "header")?.map(|_| bytes(row, "header")).transpose()?,
         principal: column(row, "principal")?,
         operation: column(row, "operation")?,
         request_id: column(row, "request_id")?,

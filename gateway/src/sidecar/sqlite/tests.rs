@@ -84,14 +84,35 @@ async fn ids_that_another_process_took_are_stepped_over() {
     let sidecar = open(&folder).await;
     let first = sidecar.begin(intent("k", 1)).await.unwrap();
     sqlx::query(
-        "INSERT INTO intents SELECT id + 1, bucket, key, oid, principal, operation, request_id, 2 FROM intents",
+        "INSERT INTO intents (id, bucket, key, oid, principal, operation, request_id, started_at_ms) \
+            SELECT id + 1, bucket, key, oid, principal, operation, request_id, 2 FROM intents",
     )
     .execute(&mut connect(&folder).await)
     .await
     .unwrap();
     let third = sidecar.begin(intent("k", 3)).await.unwrap();
-    let ids = sidecar.stale_intents(9, 9).await.unwrap().into_iter().map(|(id, _)| id);
-    assert_eq!(ids.collect::<Vec<_>>(), [first, IntentId(first.0 + 1), third]);
+    let stale = sidecar.stale_intents(9, 9).await.unwrap();
+    let without_header = Intent { header: None, ..intent("k", 2) };
+    assert_eq!(
+        stale,
+        [(first, intent("k", 1)), (IntentId(first.0 + 1), without_header), (third, intent("k", 3))],
+        "a row of an earlier release has no header"
+    );
+}
+
+/// Alone and beside other changes, which are two statements.
+#[tokio::test]
+async fn an_intent_keeps_its_own_header_digest() {
+    let folder = tempfile::tempdir().unwrap();
+    let sidecar = open(&folder).await;
+    let some: Vec<Intent> =
+        [None, Some([1; 16]), None, Some([2; 16])].map(|header| Intent { header, ..intent("k", 1) }).into();
+    let gone = sidecar.begin(intent("gone", 0)).await.unwrap();
+    let begun = join_all(some.iter().map(|one| sidecar.begin(one.clone())));
+    let (_, dropped) = tokio::join!(begun, sidecar.abandon(gone));
+    dropped.unwrap();
+    let kept = sidecar.stale_intents(9, 9).await.unwrap().into_iter().map(|(_, intent)| intent);
+    assert_eq!(kept.collect::<Vec<_>>(), some);
 }
 
 /// Every part table of a group is found in its blob.

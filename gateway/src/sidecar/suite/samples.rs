@@ -68,6 +68,7 @@ pub(crate) fn intent(key: &str, started_at_ms: i64) -> Intent {
         bucket: "corpus".into(),
         key: key.into(),
         oid: Oid([9; 16]),
+        header: Some([7; 16]),
         principal: None,
         operation: "PutObject".into(),
         request_id: "4442587FB7D0A2F9".into(),
