@@ -134,7 +134,9 @@ mod tests {
     #[test]
     fn copy_range() {
         assert_eq!(parse_copy_range("bytes=0-4"), Some((0, 4)));
-        for bad in ["bytes=0-", "bytes=-4", "bytes=5-4", "bytes=+0-4", "bytes=0-+4", "bytes=0 - 4", "0-4", "bytes=0-4,6-7"] {
+        for bad in
+            ["bytes=0-", "bytes=-4", "bytes=5-4", "bytes=+0-4", "bytes=0-+4", "bytes=0 - 4", "0-4", "bytes=0-4,6-7"]
+        {
             assert_eq!(parse_copy_range(bad), None, "{bad}");
         }
     }
