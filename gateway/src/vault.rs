@@ -100,14 +100,14 @@ impl Vault {
     pub async fn kek_for_write(&self, bucket: &str, signer: &Signer) -> Result<Arc<Kek>, Error> {
         if !self.known_buckets.contains_key(bucket) {
             let mut status = self.backend.call(BackendRequest::head_bucket(bucket, signer.clone())).await?.status();
-            if status == StatusCode::FORBIDDEN && !matches!(signer, Signer::Anonymous) {
+            if status == StatusCode::FORBIDDEN {
                 // Whether this client may write is for the backend to say; whether the bucket exists is asked as ourselves.
                 status = self.backend.call(BackendRequest::head_bucket(bucket, Signer::Gateway)).await?.status();
             }
             let refused = match status.as_u16() {
-                200..=299 => None,
+                // 403: it belongs to others. Who may not list a bucket may still write to it.
+                200..=299 | 403 => None,
                 400 => Some((S3ErrorCode::InvalidBucketName, "The specified bucket is not valid.")),
-                403 => Some((S3ErrorCode::AccessDenied, "Access Denied")),
                 404 => Some((S3ErrorCode::NoSuchBucket, "The specified bucket does not exist")),
                 _ => return Err(Error::Protocol(format!("HeadBucket answered {status}").into())),
             };

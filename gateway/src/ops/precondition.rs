@@ -69,7 +69,8 @@ impl<'a> Precondition<'a> {
             return Err(failed());
         }
         headers.remove(header::IF_NONE_MATCH);
-        set(headers, header::IF_MATCH, &format!("\"{backend_etag}\""))
+        // Without quotes, as every store takes it: Ceph RGW compares what it is sent, quotes and all, with the bare `ETag`.
+        set(headers, header::IF_MATCH, &backend_etag)
     }
 }
 
