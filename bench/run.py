@@ -243,7 +243,7 @@ class Bench:
             [
                 "# Benchmarks",
                 "",
-                "Written by `make bench`; do not edit. The gateway, the object store itself and nginx as a plain reverse proxy before the same",
+                "The tables are written by `bench/run.py`; do not edit them. The gateway, the object store itself and nginx as a plain reverse proxy before the same",
                 f"MinIO, one run, interleaved, medians of {self.options.rounds}. Client, proxy and MinIO share the machine's {os.cpu_count()} cores, so requests/s say",
                 "less than CPU seconds, which are those of the proxy's processes alone: `/proc/PID/stat`, before and after.",
                 "`×` is the gateway's CPU over nginx's. Bodies are sent as `UNSIGNED-PAYLOAD`, except in the rows that say signed.",
@@ -299,8 +299,10 @@ def main() -> None:
     if options.quick or options.only:
         print(report)
     else:
-        (ROOT / "docs").mkdir(exist_ok=True)
-        (ROOT / "docs" / "benchmarks.md").write_text(report)
+        page = ROOT / "docs" / "benchmarks.md"
+        # What people wrote below the tables stays.
+        _, heading, remarks = page.read_text().partition("## What stands in the way")
+        page.write_text(f"{report}\n{heading}{remarks}" if heading else report)
         print("docs/benchmarks.md is written")
 
 
