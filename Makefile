@@ -6,7 +6,7 @@ PYTEST := $(CACHE)/venv/bin/pytest
 JOBS ?= 2
 # Seconds for each fuzz target.
 FUZZ_SECONDS ?= 60
-FUZZ_TARGETS ?= $(foreach crate,keys gateway,$(patsubst $(crate)/fuzz/fuzz_targets/%.rs,$(crate)/%,$(wildcard $(crate)/fuzz/fuzz_targets/*.rs)))
+FUZZ_TARGETS ?= $(basename $(notdir $(wildcard gateway/fuzz/fuzz_targets/*.rs)))
 CARGO_FUZZ := 0.13.2
 # RUSTC_BOOTSTRAP lets the pinned stable compiler take the sanitizer flags that cargo-fuzz passes.
 FUZZ := RUSTC_BOOTSTRAP=1 cargo fuzz
@@ -49,13 +49,13 @@ bench: ## gateway against direct against nginx before the same MinIO; writes doc
 	cargo build --release --locked --bin data-vault --bin bench
 	$(CACHE)/venv/bin/python bench/run.py
 
-fuzz: ## every fuzz target for FUZZ_SECONDS (60), or those of FUZZ_TARGETS="crate/target ..."
+fuzz: ## every fuzz target, or those of FUZZ_TARGETS, for FUZZ_SECONDS (60)
 	@command -v cargo-fuzz >/dev/null || cargo install cargo-fuzz --version $(CARGO_FUZZ) --locked
-	@set -e; for target in $(FUZZ_TARGETS); do \
-		cd $(CURDIR)/$${target%/*}; name=$${target#*/}; \
+	cd gateway && $(FUZZ) build --target-dir $(CURDIR)/target/fuzz
+	@set -e; cd gateway; for target in $(FUZZ_TARGETS); do \
 		echo "fuzz: $$target for $(FUZZ_SECONDS) s"; \
-		mkdir -p fuzz/corpus/$$name; \
-		$(FUZZ) run --target-dir $(CURDIR)/target/fuzz $$name fuzz/corpus/$$name fuzz/seeds/$$name -- \
+		mkdir -p fuzz/corpus/$$target; \
+		$(FUZZ) run --target-dir $(CURDIR)/target/fuzz $$target fuzz/corpus/$$target fuzz/seeds/$$target -- \
 			-max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=2048 -timeout=10 -print_final_stats=1; \
 	done
 

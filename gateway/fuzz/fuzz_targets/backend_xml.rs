@@ -21,7 +21,7 @@ fuzz_target!(|answer: &[u8]| {
         }
     }
     if let Ok(renamed) = rename_uploads(answer, |id| match id.len() % 3 {
-        0 => ShownUpload::Named("ours".into()),
+        0 => ShownUpload::Named("client".into()),
         1 => ShownUpload::Hidden,
         _ => ShownUpload::AsItIs,
     }) {
