@@ -4,21 +4,12 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use gateway::ops::conditions::{COPY_SOURCE, Outcome, READ, if_range_allows, matches, weigh};
-use http::{HeaderMap, HeaderName, HeaderValue};
 use libfuzzer_sys::fuzz_target;
 
 const ETAG: &str = "9b2cf535f27731c974343645a3985328";
 
 fuzz_target!(|data: &[u8]| {
-    let mut headers = HeaderMap::new();
-    for line in data.split(|b| *b == b'\n') {
-        let mut halves = line.splitn(2, |b| *b == b':');
-        let name = halves.next().and_then(|n| HeaderName::from_bytes(n).ok());
-        let value = halves.next().and_then(|v| HeaderValue::from_bytes(v).ok());
-        if let (Some(name), Some(value)) = (name, value) {
-            headers.append(name, value);
-        }
-    }
+    let headers = gateway_fuzz::headers(data.split(|b| *b == b'\n'));
     let last_modified = Some(UNIX_EPOCH + Duration::from_secs(1_369_353_600));
     for (names, unchanged, if_match, if_none_match) in [
         (&READ, Outcome::NotModified, "if-match", "if-none-match"),

@@ -11,7 +11,7 @@ use futures_util::stream;
 use gateway::body::BoxError;
 use gateway::s3::intake::{Intake, IntakeOptions};
 use gateway::s3::sigv4::{Authentication, Secrets, Verifier};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+use http::{HeaderMap, HeaderValue, Method, Uri};
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
 use libfuzzer_sys::fuzz_target;
@@ -113,15 +113,7 @@ fuzz_target!(|data: &[u8]| {
         }
         _ => (Authentication::Anonymous, rest.to_vec()),
     };
-    let mut headers = HeaderMap::new();
-    for line in head.split(|b| *b == b'\n') {
-        let mut halves = line.splitn(2, |b| *b == b':');
-        let name = halves.next().and_then(|n| HeaderName::from_bytes(n).ok());
-        let value = halves.next().and_then(|v| HeaderValue::from_bytes(v).ok());
-        if let (Some(name), Some(value)) = (name, value) {
-            headers.append(name, value);
-        }
-    }
+    let headers = gateway_fuzz::headers(head.split(|b| *b == b'\n'));
     let frame = usize::from(*frame) * if which & 1 == 1 { 64 } else { 1 } + 1;
     let whole = take_in(&headers, &auth, &body, body.len().max(1));
     assert_eq!(take_in(&headers, &auth, &body, frame), whole, "framing must not matter");

@@ -3,19 +3,11 @@
 
 use gateway::backend::local::tags::Tags;
 use gateway::backend::local::wire::{Taken, stored_headers};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::HeaderValue;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
-    let mut headers = HeaderMap::new();
-    for line in data.split(|b| *b == b'\n') {
-        let mut halves = line.splitn(2, |b| *b == b':');
-        let name = halves.next().and_then(|n| HeaderName::from_bytes(n).ok());
-        let value = halves.next().and_then(|v| HeaderValue::from_bytes(v).ok());
-        if let (Some(name), Some(value)) = (name, value) {
-            headers.append(name, value);
-        }
-    }
+    let mut headers = gateway_fuzz::headers(data.split(|b| *b == b'\n'));
     let sent = headers.clone();
     let taken = Taken::off(&mut headers);
     let back = stored_headers(&taken.stored);

@@ -4,7 +4,7 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use gateway::s3::sigv4::{Authentication, Secrets, SigV2Mode, Verifier};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+use http::{Method, Uri};
 use libfuzzer_sys::fuzz_target;
 
 struct Example;
@@ -24,15 +24,7 @@ fuzz_target!(|data: &[u8]| {
     let (Some(method), Some(uri)) = (method, uri) else {
         return;
     };
-    let mut headers = HeaderMap::new();
-    for line in lines {
-        let mut halves = line.splitn(2, |b| *b == b':');
-        let name = halves.next().and_then(|n| HeaderName::from_bytes(n).ok());
-        let value = halves.next().and_then(|v| HeaderValue::from_bytes(v).ok());
-        if let (Some(name), Some(value)) = (name, value) {
-            headers.append(name, value);
-        }
-    }
+    let headers = gateway_fuzz::headers(lines);
     let verifier = Verifier {
         sigv2: SigV2Mode::All,
         virtual_host_domain: Some("s3.amazonaws.com"),

@@ -3,6 +3,9 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use http::{HeaderMap, header};
+use s3s::S3ErrorCode;
+
+use crate::s3::Error;
 
 /// What the conditions of a read come to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +65,11 @@ pub fn weigh(names: &Names, headers: &HeaderMap, etag: &str, last_modified: Opti
         None if modified_after(names.if_modified_since) == Some(false) => unchanged,
         Some(_) | None => Outcome::Go,
     }
+}
+
+/// 412.
+pub fn failed() -> Error {
+    Error::client(S3ErrorCode::PreconditionFailed, "At least one of the pre-conditions you specified did not hold")
 }
 
 /// Whether a request carries any of them.

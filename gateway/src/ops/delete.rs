@@ -2,7 +2,7 @@
 //! answers only for the backend `ETag` that is gone.
 
 use bytes::Bytes;
-use http::{Response, StatusCode, header};
+use http::{HeaderMap, Response, StatusCode, header};
 use s3s::S3ErrorCode;
 
 use super::forward::{edited, small_body};
@@ -19,15 +19,8 @@ pub async fn delete_object(call: Call) -> Result<Response<Body>, Error> {
     let at = call.at()?;
     let mut request = call.forward();
     let condition = Precondition::resolve(&call, &mut request.headers).await?;
-    let mut tries = 1;
-    let response = loop {
-        let response = call.vault.backend.call(request.again(Payload::Empty)).await?;
-        if tries == precondition::TRIES || !condition.overtaken(response.status(), &mut request.headers).await? {
-            break response;
-        }
-        tries += 1;
-    };
-    if response.status() == StatusCode::PRECONDITION_FAILED && condition.is_resolved() {
+    let response = condition.send(request, Bytes::new()).await?;
+    if condition.overtaken(response.status(), &mut HeaderMap::new()).await? {
         return Err(precondition::try_again());
     }
     if !response.status().is_success() {

@@ -353,10 +353,7 @@ fn is_about(response: &Response<Body>, etag: &str) -> bool {
 pub fn unless_go(call: &Call, stored: &Stored, facts: &Facts) -> Result<Option<Response<Body>>, Error> {
     match conditions::weigh(&conditions::READ, &call.headers, &facts.etag_string(), stored.last_modified()) {
         Outcome::Go => Ok(None),
-        Outcome::Failed => Err(Error::client(
-            S3ErrorCode::PreconditionFailed,
-            "At least one of the pre-conditions you specified did not hold",
-        )),
+        Outcome::Failed => Err(conditions::failed()),
         Outcome::NotModified => {
             let mut response = Response::new(body::empty());
             *response.status_mut() = StatusCode::NOT_MODIFIED;

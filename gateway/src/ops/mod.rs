@@ -99,17 +99,19 @@ impl Call {
     /// The client's request on its way to the backend: same path, query and headers, less what belongs to the connection and to
     /// authentication.
     pub fn forward(&self) -> BackendRequest {
-        let headers = crate::s3::operation::forwarded_headers(&self.headers, |_| true);
+        self.forward_with(|_| true)
+    }
+
+    /// The same for a request whose body we change: the headers that describe the client's body are left out too.
+    pub fn forward_sealed(&self) -> BackendRequest {
+        self.forward_with(|name| !crate::s3::operation::describes_body(name))
+    }
+
+    fn forward_with(&self, keep: impl Fn(&str) -> bool) -> BackendRequest {
+        let headers = crate::s3::operation::forwarded_headers(&self.headers, keep);
         BackendRequest::new(self.method.clone(), self.address.raw_path.clone(), self.signer())
             .query(self.operation.passed_query(&self.query))
             .headers(headers)
-    }
-
-    /// The same for a request whose body we change: the headers that describe the client's body are taken off too.
-    pub fn forward_sealed(&self) -> BackendRequest {
-        let mut request = self.forward();
-        crate::s3::operation::strip_request_headers_for_sealed(&mut request.headers);
-        request
     }
 }
 

@@ -1,12 +1,15 @@
 //! Conditions of a write. A client means plaintext `ETag`s, so the object is looked at, and what it then comes to is made a condition of the
 //! backend on the very object that was looked at: what happens in between fails there, and is looked at again.
 
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use s3s::S3ErrorCode;
 
 use super::source::Source;
 use super::stored::Look;
 use super::{Call, conditions, head, set};
+use crate::backend::{BackendError, BackendRequest, Payload};
+use crate::body::Body;
 use crate::s3::Error;
 
 /// How often a write is sent whose condition held each time it was looked at, and had been overtaken when it arrived.
@@ -46,6 +49,21 @@ impl<'a> Precondition<'a> {
         Ok(true)
     }
 
+    /// Sends a write whose body is in memory; again where its condition was overtaken and still holds.
+    pub async fn send(&self, mut request: BackendRequest, body: Bytes) -> Result<Response<Body>, BackendError> {
+        let backend = &self.call.vault.backend;
+        if self.resolved {
+            for _ in 1..TRIES {
+                let answer = backend.call(request.again(Payload::Bytes(body.clone()))).await?;
+                // Where it does not hold any more, whoever concludes the write finds out and says so.
+                if !self.overtaken(answer.status(), &mut request.headers).await.unwrap_or(false) {
+                    return Ok(answer);
+                }
+            }
+        }
+        backend.call(request.payload(Payload::Bytes(body))).await
+    }
+
     /// Whether the backend was given another condition than the client's.
     pub fn is_resolved(&self) -> bool {
         self.resolved
@@ -66,7 +84,7 @@ impl<'a> Precondition<'a> {
         if wanted.is_some_and(|list| !conditions::matches(list, &etag))
             || unwanted.is_some_and(|list| conditions::matches(list, &etag))
         {
-            return Err(failed());
+            return Err(conditions::failed());
         }
         headers.remove(header::IF_NONE_MATCH);
         // Without quotes, as every store takes it: Ceph RGW compares what it is sent, quotes and all, with the bare `ETag`.
@@ -80,11 +98,6 @@ fn names_etags(call: &Call) -> bool {
     let deletes_any = |list: &str| call.method == Method::DELETE && list.trim() == "*";
     call.header("if-match").is_some_and(|list| !deletes_any(list))
         || call.header("if-none-match").is_some_and(|list| list.trim() != "*")
-}
-
-/// 412.
-pub fn failed() -> Error {
-    Error::client(S3ErrorCode::PreconditionFailed, "At least one of the pre-conditions you specified did not hold")
 }
 
 /// For a write that cannot be sent again from here: every SDK sends it again by itself.

@@ -206,7 +206,7 @@ pub async fn write(
         Some((length, sealed_length)) if length <= vault.config.limits.small_object => {
             let bytes = seal_whole(intake, sealer, finish, usize::try_from(sealed_length).unwrap_or_default()).await?;
             vault.metrics.sealed(length);
-            send(vault, request, bytes, condition).await
+            condition.send(request, bytes).await
         }
         Some((length, sealed_length)) if sealed_length <= vault.config.backend.single_put_limit => {
             vault.metrics.sealed(length);
@@ -221,25 +221,6 @@ pub async fn write(
         }
         other => other,
     }
-}
-
-/// Sends a body from memory; again where its condition was overtaken and still holds.
-async fn send(
-    vault: &Arc<Vault>,
-    mut request: BackendRequest,
-    bytes: Bytes,
-    condition: Precondition<'_>,
-) -> Result<Response<Body>, BackendError> {
-    if condition.is_resolved() {
-        for _ in 1..precondition::TRIES {
-            let answer = vault.backend.call(request.again(Payload::Bytes(bytes.clone()))).await?;
-            // Where it does not hold any more, whoever concludes the write finds out and says so.
-            if !condition.overtaken(answer.status(), &mut request.headers).await.unwrap_or(false) {
-                return Ok(answer);
-            }
-        }
-    }
-    vault.backend.call(request.payload(Payload::Bytes(bytes))).await
 }
 
 /// Facts, intent, and the bytes behind the message.

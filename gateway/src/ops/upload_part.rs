@@ -254,10 +254,7 @@ async fn read_source(call: &Call, source: &Source) -> Result<(Body, u64, Option<
 pub fn weigh(call: &Call, etag: &str, last_modified: Option<std::time::SystemTime>) -> Result<(), Error> {
     match conditions::weigh(&conditions::COPY_SOURCE, &call.headers, etag, last_modified) {
         Outcome::Go => Ok(()),
-        Outcome::NotModified | Outcome::Failed => Err(Error::client(
-            S3ErrorCode::PreconditionFailed,
-            "At least one of the pre-conditions you specified did not hold",
-        )),
+        Outcome::NotModified | Outcome::Failed => Err(conditions::failed()),
     }
 }
 

@@ -7,8 +7,8 @@ mod headers;
 mod table;
 
 pub use headers::{
-    SEALED_HEADER, answered_headers, describes_body, forwarded_headers, strip_auth, strip_backend_marks,
-    strip_hop_headers, strip_owned_response_headers, strip_request_headers_for_sealed,
+    SEALED_HEADER, answered_headers, describes_body, forwarded_headers, strip_backend_marks, strip_hop_headers,
+    strip_owned_response_headers,
 };
 pub use table::{Op, TABLE};
 

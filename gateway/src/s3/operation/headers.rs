@@ -55,14 +55,8 @@ pub(super) fn check(operation: &Operation, headers: &HeaderMap) -> Result<(), Er
     Ok(())
 }
 
-/// Takes off what described a body that we change: its checksums, signature and coding. What the backend is told instead is
-/// set by whoever seals.
-pub fn strip_request_headers_for_sealed(headers: &mut HeaderMap) {
-    remove_where(headers, describes_body);
-    strip_hop_headers(headers);
-}
-
-/// Whether a request header, in lower case, describes the client's body.
+/// Whether a request header, in lower case, describes the client's body: its checksums, signature and length. Of a body that we change the
+/// backend is told by whoever seals.
 pub fn describes_body(name: &str) -> bool {
     name.starts_with("x-amz-checksum-")
         || matches!(
@@ -135,11 +129,7 @@ fn is_hop(name: &str, named_by_connection: &[String]) -> bool {
         )
 }
 
-/// Takes off the client's authentication, in header form: the backend request is signed again.
-pub fn strip_auth(headers: &mut HeaderMap) {
-    remove_where(headers, is_auth);
-}
-
+/// The client's authentication, in header form: the backend request is signed again.
 fn is_auth(name: &str) -> bool {
     matches!(
         name,
