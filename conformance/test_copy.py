@@ -142,6 +142,7 @@ def test_source_overwritten_during_the_copy(endpoint, s3, bucket):
 
 
 @pytest.mark.gateway
+@pytest.mark.needs("tagging")
 @pytest.mark.parametrize("directive", ["COPY", "REPLACE"])
 def test_tags_of_a_copy_in_pieces(make_gateway, directive):
     """A source over the backend's bound for one copy keeps its tags too, and its target has those that the client gives instead."""

@@ -112,7 +112,9 @@ def alter_summary(gateway, bucket: str, key: str) -> None:
     behind = boto(gateway.behind)
     stored = behind.get_object(Bucket=bucket, Key=key)
     body = flipped(stored["Body"].read())
-    behind.put_object(Bucket=bucket, Key=key, Body=body, Metadata=stored["Metadata"], ContentType=stored["ContentType"])
+    # Some stores fill in a type, and then it is the stored one; Garage does not.
+    kept = {name: stored[name] for name in ("Metadata", "ContentType") if name in stored}
+    behind.put_object(Bucket=bucket, Key=key, Body=body, **kept)
 
 
 def flipped(sealed: bytes) -> bytes:
