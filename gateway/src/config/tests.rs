@@ -176,3 +176,13 @@ fn a_named_bucket_takes_what_it_does_not_say_from_the_default() {
     assert_eq!(config.bucket("old.logs").etag, EtagPolicy::Opaque);
     assert_eq!(config.bucket("old.logs").state, State::Migrating);
 }
+
+#[test]
+fn text_alone_is_read_as_a_file_is() {
+    let parse = |text: &str| Config::parse(Path::new("a.toml"), text.to_owned());
+    assert_eq!(parse("[server]\nlisten = \"127.0.0.1:1\"").unwrap().server.listen.port(), 1);
+    let error = parse("[server]\nlistne = 1").unwrap_err().to_string();
+    assert!(error.starts_with("a.toml:2:1: unknown field"), "{error}");
+    let error = parse("[server]\nmax_headers = 1").unwrap_err().to_string();
+    assert!(error.starts_with("a.toml:2:1: `server.max_headers`"), "{error}");
+}
