@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from botocore.exceptions import ClientError
 
 from clients import MIB, noise
-
-conditional = pytest.mark.needs("conditional_writes")
 
 
 def refused(status: int, code: str, call, **arguments) -> None:
@@ -31,7 +31,6 @@ def complete(s3, at: dict, body: bytes, **conditions) -> str:
         raise
 
 
-@conditional
 @pytest.mark.parametrize("write", [put, complete])
 @pytest.mark.parametrize("size", [10, 9 * MIB], ids=["in memory", "streamed"])
 def test_conditions_on_etags(s3, bucket, write, size):
@@ -56,6 +55,24 @@ def test_conditions_on_etags(s3, bucket, write, size):
     assert again(IfMatch=other) == etag
     assert again(IfMatch="*") == etag
     assert s3.get_object(**at)["Body"].read() == noise(size)
+
+
+@pytest.mark.parametrize("write", [put, complete])
+def test_one_of_a_hundred_creators_wins(s3, bucket, write):
+    """And what is there is what the winner wrote, whose ETag it was given."""
+
+    def create(index: int) -> str | None:
+        try:
+            return write(s3, {"Bucket": bucket, "Key": "k"}, noise(100, index), IfNoneMatch="*")
+        except ClientError as error:
+            # 409: S3 says so of creators that were at it together.
+            assert error.response["ResponseMetadata"]["HTTPStatusCode"] in (409, 412), error
+            return None
+
+    with ThreadPoolExecutor(100) as pool:
+        won = [etag for etag in pool.map(create, range(100)) if etag]
+    assert len(won) == 1
+    assert s3.head_object(Bucket=bucket, Key="k")["ETag"] == won[0]
 
 
 def test_attributes_of_a_multipart_object(s3, bucket):

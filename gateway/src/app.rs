@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use crate::admin::{self, Admin};
 use crate::backend::http::HttpBackend;
 use crate::backend::local::{LocalBackend, LocalError, LocalOptions};
-use crate::backend::{Backend, BackendRequest, Measured, Signer, has_conditional_writes};
+use crate::backend::{Backend, BackendRequest, Honoured, Measured, Signer};
 use crate::config::{BackendKind, Config};
 use crate::identity::{self, Credential, Credentials, CredentialsError, FreshCredentialError};
 use crate::keks::{SystemBucketKeks, make_bucket};
@@ -191,21 +191,20 @@ async fn build(config: Config) -> Result<(Arc<Vault>, Stores, Option<Credential>
 
     let (credentials, fresh) = credentials(&config)?;
     let reserved = Reserved::new(config.backend.system_bucket.clone(), config.backend.reserved_names.clone());
-    let conditional_writes = match config.backend.kind {
-        BackendKind::Local => true,
-        BackendKind::S3(_) => has_conditional_writes(&*backend, &config.backend.system_bucket).await?,
+    let honoured = match config.backend.kind {
+        BackendKind::Local => Honoured::ALL,
+        BackendKind::S3(_) => Honoured::by(&*backend, &config.backend.system_bucket).await?,
     };
-    if !conditional_writes {
+    if honoured.copy_source.is_none() {
+        tracing::warn!("the backend has no conditions on the source of a copy; copies are opened and sealed anew");
+    }
+    if !honoured.writes {
         tracing::warn!(
-            "the backend has no conditional writes; they are refused unless backend.conditions = \"backend\""
+            conditions = ?config.backend.conditions, "the backend has no conditional writes"
         );
     }
     let stores = Stores { sidecar: sqlite, local };
-    Ok((
-        Arc::new(Vault::new(config, backend, keys, sidecar, credentials, reserved, metrics, conditional_writes)),
-        stores,
-        fresh,
-    ))
+    Ok((Arc::new(Vault::new(config, backend, keys, sidecar, credentials, reserved, metrics, honoured)), stores, fresh))
 }
 
 /// A keyring is made only for a store in which nothing is sealed: a fresh root key beside objects of another would open none of

@@ -11,6 +11,7 @@ pub mod cli;
 pub mod config;
 pub mod identity;
 pub mod keks;
+pub mod leases;
 pub mod ops;
 pub mod s3;
 pub mod server;

@@ -10,9 +10,10 @@ use moka::sync::Cache;
 use s3s::S3ErrorCode;
 use tokio::sync::Semaphore;
 
-use crate::backend::{Backend, BackendRequest, Signer};
+use crate::backend::{Backend, BackendRequest, Honoured, Signer};
 use crate::config::{Conditions, Config};
 use crate::identity::Credentials;
+use crate::leases::Leases;
 use crate::s3::Error;
 use crate::s3::address::Reserved;
 use crate::sidecar::{ObjectAt, ObjectRecord, Sidecar, SidecarError};
@@ -39,8 +40,10 @@ pub struct Vault {
     pub reserved: Reserved,
     /// Figures.
     pub metrics: Arc<Metrics>,
-    /// Whether the backend honours conditions on writes.
-    pub conditional_writes: bool,
+    /// The conditions that the backend honours.
+    pub honoured: Honoured,
+    /// Leases on keys, where the backend has no conditions.
+    pub leases: Arc<Leases>,
     /// What is known of objects.
     pub known: KnownObjects,
     /// Pages of listings that were edited.
@@ -61,7 +64,7 @@ impl Vault {
         credentials: Credentials,
         reserved: Reserved,
         metrics: Arc<Metrics>,
-        conditional_writes: bool,
+        honoured: Honoured,
     ) -> Self {
         let known = KnownObjects::new(config.limits.facts_cache_entries);
         let pages = KnownPages::new(config.limits.list_cache);
@@ -74,7 +77,8 @@ impl Vault {
             credentials,
             reserved,
             metrics,
-            conditional_writes,
+            honoured,
+            leases: Arc::default(),
             known,
             pages,
             known_buckets,
@@ -82,16 +86,21 @@ impl Vault {
         }
     }
 
+    /// Whether writes hold a lease on their key, since the backend has no conditions.
+    pub fn by_lease(&self) -> bool {
+        !self.honoured.writes && self.config.backend.conditions == Conditions::Lease
+    }
+
     /// A condition that the backend would ignore must not be sent to it: the client would take an overwrite for a success.
     pub fn check_condition(&self, headers: &http::HeaderMap) -> Result<(), Error> {
         let asked = headers.contains_key(http::header::IF_MATCH) || headers.contains_key(http::header::IF_NONE_MATCH);
-        if !asked || self.conditional_writes || self.config.backend.conditions == Conditions::Backend {
+        if !asked || self.honoured.writes || self.config.backend.conditions != Conditions::Refuse {
             return Ok(());
         }
         Err(Error::client(
             S3ErrorCode::NotImplemented,
-            "The object store behind the gateway has no conditional writes, so If-Match and If-None-Match are refused here \
-             rather than ignored",
+            "The object store behind the gateway has no conditional writes, and backend.conditions = \"refuse\" has If-Match and \
+             If-None-Match refused rather than ignored",
         ))
     }
 

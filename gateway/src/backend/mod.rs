@@ -2,16 +2,17 @@
 //!
 //! [`http`] is a remote S3 (`MinIO`, Amazon S3, Ceph RGW, Garage); [`local`] is an in-process S3 service over a data directory.
 
+mod honoured;
 pub mod http;
 pub mod local;
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use ::http::header::IF_NONE_MATCH;
-use ::http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
+use ::http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
 use bytes::Bytes;
 
+pub use self::honoured::{CopySourceMatch, Honoured};
 use crate::body::Body;
 use crate::telemetry::{BackendOutcome, Metrics};
 
@@ -195,24 +196,6 @@ pub trait Backend: Send + Sync + 'static {
     /// Sends one request and returns its answer as soon as the headers are there. Dropping the future, or the body of the
     /// response, aborts the request.
     async fn call(&self, request: BackendRequest) -> Result<Response<Body>, BackendError>;
-}
-
-/// Whether the backend honours a condition on PUT: a second `If-None-Match: *` for one key must fail. `bucket` must exist; one object
-/// under `probe/` is made in it and removed.
-pub async fn has_conditional_writes(backend: &dyn Backend, bucket: &str) -> Result<bool, BackendError> {
-    let path = path(bucket, &format!("probe/{}", uuid::Uuid::new_v4()));
-    let put = || {
-        let request = BackendRequest::new(Method::PUT, path.clone(), Signer::Gateway)
-            .header(IF_NONE_MATCH, HeaderValue::from_static("*"))
-            .payload(Payload::Bytes(Bytes::from_static(b"condition")));
-        backend.call(request)
-    };
-    let (first, second) = (put().await?.status(), put().await?.status());
-    let removed = backend.call(BackendRequest::new(Method::DELETE, path, Signer::Gateway)).await?;
-    if !removed.status().is_success() {
-        tracing::warn!(status = %removed.status(), "a probe object could not be removed");
-    }
-    Ok(first.is_success() && second == StatusCode::PRECONDITION_FAILED)
 }
 
 /// A backend whose calls are counted and timed.

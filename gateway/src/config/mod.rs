@@ -138,7 +138,7 @@ pub struct Connections {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Conditions {
-    /// A per-key lease in the sidecar.
+    /// A lease on the key, which every writer through this gateway holds.
     #[default]
     Lease,
     /// The backend, as it is.

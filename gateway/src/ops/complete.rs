@@ -87,6 +87,7 @@ async fn complete(call: &Call, upload: &Upload, listed: &[CompletedPart]) -> Res
     }
     let condition = Precondition::resolve(call, &mut request.headers).await?;
 
+    let lease = condition.under_lease()?.take().await?;
     let intent = vault.sidecar.begin(sealing.intent()).await?;
     let mut tries = 1;
     let response = loop {
@@ -103,6 +104,7 @@ async fn complete(call: &Call, upload: &Upload, listed: &[CompletedPart]) -> Res
             }
         }
     };
+    drop(lease);
     let status = response.status();
     if !status.is_success() {
         let error = answered(response).await;

@@ -16,7 +16,7 @@ use super::spool::{OwnUpload, completed};
 use super::stored::{Look, Plain, Sealed, answered, header_digest};
 use super::upload_part::weigh;
 use super::{Call, documents, etag_of, forward, keepalive, range, set};
-use crate::backend::{BackendRequest, query_value};
+use crate::backend::{BackendRequest, CopySourceMatch, query_value};
 use crate::body::{self, Body, collect};
 use crate::s3::address::CopySource;
 use crate::s3::intake::Intake;
@@ -84,10 +84,12 @@ async fn copy(call: &Call, named: &CopySource) -> Result<Option<Response<Body>>,
         Look::Sealed(sealed) => {
             weigh(call, &sealed.facts.etag_string(), sealed.stored.last_modified())?;
             refuse_copy_to_itself(call, named)?;
-            if wants_other_checksum(call, &sealed.facts)? {
-                return reseal(call, named, &source, &sealed).await;
+            match pin(&call.vault, sealed.stored.total) {
+                Some(pin) if !wants_other_checksum(call, &sealed.facts)? => {
+                    metadata_only(call, named, &sealed, pin).await
+                }
+                _ => reseal(call, named, &source, &sealed).await,
             }
-            metadata_only(call, named, &sealed).await
         }
         Look::Plain(plain) => {
             weigh(call, &plain.etag, super::stored::last_modified(&plain.headers))?;
@@ -95,6 +97,12 @@ async fn copy(call: &Call, named: &CopySource) -> Result<Option<Response<Body>>,
             seal_plain(call, named, &source, &plain).await
         }
     }
+}
+
+/// How the backend is held to the very object that was looked at, where it can be. In pieces it knows S3's condition only.
+fn pin(vault: &Vault, total: u64) -> Option<CopySourceMatch> {
+    let in_one = total <= vault.config.backend.single_put_limit;
+    vault.honoured.copy_source.filter(|pin| in_one || *pin == CopySourceMatch::Standard)
 }
 
 /// A copy to itself must change something, or it is a mistake.
@@ -153,7 +161,12 @@ fn target(call: &Call, stored: &HeaderMap) -> BackendRequest {
 }
 
 /// The backend copies the sealed bytes; only the header changes.
-async fn metadata_only(call: &Call, named: &CopySource, sealed: &Sealed) -> Result<Option<Response<Body>>, Error> {
+async fn metadata_only(
+    call: &Call,
+    named: &CopySource,
+    sealed: &Sealed,
+    pin: CopySourceMatch,
+) -> Result<Option<Response<Body>>, Error> {
     let vault = &call.vault;
     let at = ObjectAt { version_id: None, ..call.at()? };
     let mut request = target(call, &sealed.stored.headers);
@@ -166,12 +179,9 @@ async fn metadata_only(call: &Call, named: &CopySource, sealed: &Sealed) -> Resu
     for name in conditions() {
         request.headers.remove(name);
     }
-    set(&mut request.headers, HeaderName::from_static("x-amz-copy-source"), &exact.to_header())?;
-    set(
-        &mut request.headers,
-        HeaderName::from_static("x-amz-copy-source-if-match"),
-        &format!("\"{}\"", sealed.stored.backend_etag),
-    )?;
+    set(&mut request.headers, HeaderName::from_static("x-amz-copy-source"), &named.to_header())?;
+    pin.require(&mut request.headers, &sealed.stored.backend_etag)
+        .map_err(|_| Error::Protocol("an ETag that is no header".into()))?;
     set(&mut request.headers, HeaderName::from_static("x-amz-metadata-directive"), "REPLACE")?;
     let in_one = sealed.stored.total <= vault.config.backend.single_put_limit;
     if !in_one {
@@ -182,12 +192,14 @@ async fn metadata_only(call: &Call, named: &CopySource, sealed: &Sealed) -> Resu
     sealing.header = header_digest(&request.headers);
     sealing.lineage =
         vec![edge(call, CopiedFrom { at: sealed.stored.at.clone(), etag: sealed.stored.backend_etag.clone() }, at)];
+    let lease = condition.under_lease()?.take().await?;
     let intent = vault.sidecar.begin(sealing.intent()).await?;
     let response = if in_one {
         completed(vault.backend.call(request).await?).await?
     } else {
         in_pieces(vault, request, &sealing, sealed.stored.total).await?
     };
+    drop(lease);
     let status = response.status();
     if !status.is_success() {
         if status.is_client_error() {

@@ -19,7 +19,9 @@ pub async fn delete_object(call: Call) -> Result<Response<Body>, Error> {
     let at = call.at()?;
     let mut request = call.forward();
     let condition = Precondition::resolve(&call, &mut request.headers).await?;
+    let lease = condition.under_lease()?.take().await?;
     let response = condition.send(request, Bytes::new()).await?;
+    drop(lease);
     if condition.overtaken(response.status(), &mut HeaderMap::new()).await? {
         return Err(precondition::try_again());
     }
@@ -49,7 +51,13 @@ pub async fn delete_objects(call: Call, body: Body) -> Result<Response<Body>, Er
         ));
     }
     request.payload = Payload::Bytes(document);
+    let leases = if call.vault.by_lease() {
+        call.vault.leases.take_all(call.bucket()?, asked.objects.iter().map(|o| o.key.as_str()).collect()).await?
+    } else {
+        Vec::new()
+    };
     let response = call.vault.backend.call(request).await?;
+    drop(leases);
     if response.status() != StatusCode::OK {
         return Err(answered(response).await);
     }

@@ -64,7 +64,11 @@ pub async fn get_object(call: Call) -> Result<Response<Body>, Error> {
     for _ in 0..TRIES {
         let answer = match wanted {
             Wanted::Whole => whole(&call, &source).await?,
-            Wanted::Range(_) | Wanted::Part(_) => partial(&call, &source, wanted).await?,
+            Wanted::Range(_) => partial(&call, &source, wanted).await?,
+            Wanted::Part(_) => match partial(&call, &source, wanted).await {
+                Err(Error::NoSuchPart) => return Err(source.no_such_part(Method::GET).await?),
+                other => other?,
+            },
         };
         if let Ok(response) = answer {
             return Ok(response);
@@ -115,7 +119,7 @@ impl Wanted {
                         // S3 answers 206 for the one part that every object has, unless it is empty.
                         (1, 0) => Ok(Resolved::Whole),
                         (1, length) => Ok(Resolved::Partial { bytes: 0..length, parts }),
-                        _ => Err(no_such_part()),
+                        _ => Err(Error::NoSuchPart),
                     };
                 }
                 let mut start = 0;
@@ -128,14 +132,10 @@ impl Wanted {
                     }
                     start += part.length;
                 }
-                Err(no_such_part())
+                Err(Error::NoSuchPart)
             }
         }
     }
-}
-
-fn no_such_part() -> Error {
-    Error::NoSuchPart
 }
 
 async fn whole(call: &Call, source: &Source) -> Result<Result<Response<Body>, Changed>, Error> {

@@ -1,6 +1,6 @@
 //! `HeadObject`: one suffix read of the sealed body, which also brings every header.
 
-use http::Response;
+use http::{Method, Response};
 use keys::object::TRAILER_LEN;
 
 use super::Call;
@@ -25,7 +25,10 @@ pub async fn head_object(call: Call) -> Result<Response<Body>, Error> {
             if let Some(response) = unless_go(&call, &sealed.stored, &sealed.facts)? {
                 return Ok(response);
             }
-            let resolved = wanted.of(&sealed.facts)?;
+            let resolved = match wanted.of(&sealed.facts) {
+                Err(Error::NoSuchPart) => return Err(source.no_such_part(Method::HEAD).await?),
+                other => other?,
+            };
             answer(&call, &sealed.stored, &sealed.facts, &resolved, body::empty())
         }
         Look::Plain(found) => plain(&call, &source, &found)

@@ -1,5 +1,9 @@
 //! Conditions of a write. A client means plaintext `ETag`s, so the object is looked at, and what it then comes to is made a condition of the
 //! backend on the very object that was looked at: what happens in between fails there, and is looked at again.
+//!
+//! On a backend without conditions a write holds a lease on its key from the last look to the backend's answer.
+
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
@@ -10,7 +14,10 @@ use super::stored::Look;
 use super::{Call, conditions, head, set};
 use crate::backend::{BackendError, BackendRequest, Payload};
 use crate::body::Body;
+use crate::leases::Lease;
 use crate::s3::Error;
+use crate::sidecar::ObjectAt;
+use crate::vault::Vault;
 
 /// How often a write is sent whose condition held each time it was looked at, and had been overtaken when it arrived.
 pub const TRIES: usize = 3;
@@ -23,6 +30,20 @@ pub struct Precondition<'a> {
     resolved: bool,
 }
 
+/// What a client asks of the object that is there.
+struct Asked {
+    source: Source,
+    wanted: Option<String>,
+    unwanted: Option<String>,
+}
+
+/// What a write does right before its last byte leaves, on a backend without conditions.
+pub struct UnderLease {
+    vault: Arc<Vault>,
+    at: ObjectAt,
+    asked: Option<Asked>,
+}
+
 impl<'a> Precondition<'a> {
     /// Weighs `If-Match` and `If-None-Match` and puts what the backend is to hold to into `headers`. `If-None-Match: *` means the same to
     /// both.
@@ -30,11 +51,26 @@ impl<'a> Precondition<'a> {
     /// Errors: `PreconditionFailed`; `NoSuchKey` for `If-Match` on nothing; `NotImplemented` where the backend ignores conditions.
     pub async fn resolve(call: &'a Call, headers: &mut HeaderMap) -> Result<Self, Error> {
         call.vault.check_condition(&call.headers)?;
+        if call.vault.by_lease() {
+            if let Some(asked) = Asked::of(call)? {
+                headers.remove(header::IF_MATCH);
+                headers.remove(header::IF_NONE_MATCH);
+                // Once before the body is read, since it mostly fails now or never.
+                asked.look().await?;
+            }
+            return Ok(Self { call, resolved: false });
+        }
         let this = Self { call, resolved: names_etags(call) };
         if this.resolved {
             this.look(headers).await?;
         }
         Ok(this)
+    }
+
+    /// What is left to do right before the write.
+    pub fn under_lease(&self) -> Result<UnderLease, Error> {
+        let asked = if self.call.vault.by_lease() { Asked::of(self.call)? } else { None };
+        Ok(UnderLease { vault: self.call.vault.clone(), at: self.call.at()?, asked })
     }
 
     /// Whether the backend refused what the condition had been made, and the client's own still holds: then `headers` hold it
@@ -70,25 +106,63 @@ impl<'a> Precondition<'a> {
     }
 
     async fn look(&self, headers: &mut HeaderMap) -> Result<(), Error> {
-        let (wanted, unwanted) = (self.call.header("if-match"), self.call.header("if-none-match"));
-        let found = match Source::of(self.call)?.look(head::SUFFIX, false).await {
+        let Some(asked) = Asked::of(self.call)? else { return Ok(()) };
+        match asked.look().await? {
+            None => {
+                headers.insert(header::IF_NONE_MATCH, HeaderValue::from_static("*"));
+                Ok(())
+            }
+            Some(backend_etag) => {
+                headers.remove(header::IF_NONE_MATCH);
+                // Without quotes, as every store takes it: Ceph RGW compares what it is sent, quotes and all, with the bare `ETag`.
+                set(headers, header::IF_MATCH, &backend_etag)
+            }
+        }
+    }
+}
+
+impl Asked {
+    fn of(call: &Call) -> Result<Option<Self>, Error> {
+        let (wanted, unwanted) = (call.header("if-match"), call.header("if-none-match"));
+        if wanted.is_none() && unwanted.is_none() {
+            return Ok(None);
+        }
+        Ok(Some(Self {
+            source: Source::of(call)?,
+            wanted: wanted.map(str::to_owned),
+            unwanted: unwanted.map(str::to_owned),
+        }))
+    }
+
+    /// The backend's `ETag` of what is there, where that is as asked; none where nothing is there.
+    async fn look(&self) -> Result<Option<String>, Error> {
+        let (etag, backend_etag) = match self.source.look(head::SUFFIX, false).await {
             Ok(Look::Sealed(sealed)) => (sealed.facts.etag_string(), sealed.stored.backend_etag),
             Ok(Look::Plain(plain)) => (plain.etag.clone(), plain.etag),
-            Err(Error::Answered { status: StatusCode::NOT_FOUND, .. }) if wanted.is_none() => {
-                headers.insert(header::IF_NONE_MATCH, HeaderValue::from_static("*"));
-                return Ok(());
-            }
+            Err(Error::Answered { status: StatusCode::NOT_FOUND, .. }) if self.wanted.is_none() => return Ok(None),
             Err(e) => return Err(e),
         };
-        let (etag, backend_etag) = found;
-        if wanted.is_some_and(|list| !conditions::matches(list, &etag))
-            || unwanted.is_some_and(|list| conditions::matches(list, &etag))
+        if self.wanted.as_ref().is_some_and(|list| !conditions::matches(list, &etag))
+            || self.unwanted.as_ref().is_some_and(|list| conditions::matches(list, &etag))
         {
             return Err(conditions::failed());
         }
-        headers.remove(header::IF_NONE_MATCH);
-        // Without quotes, as every store takes it: Ceph RGW compares what it is sent, quotes and all, with the bare `ETag`.
-        set(headers, header::IF_MATCH, &backend_etag)
+        Ok(Some(backend_etag))
+    }
+}
+
+impl UnderLease {
+    /// Waits for the key, and looks again at what is there. None where the backend holds to conditions by itself. The lease is
+    /// to be kept until the backend has answered.
+    pub async fn take(&self) -> Result<Option<Lease>, Error> {
+        if !self.vault.by_lease() {
+            return Ok(None);
+        }
+        let lease = self.vault.leases.take(&self.at.bucket, &self.at.key).await?;
+        if let Some(asked) = &self.asked {
+            asked.look().await?;
+        }
+        Ok(Some(lease))
     }
 }
 

@@ -11,7 +11,7 @@ use keys::hierarchy::Kek;
 use keys::object::{ChecksumAlgorithm, ETag, Facts, HEADER_NAME, ObjectKey, PartSealer};
 use s3s::S3ErrorCode;
 
-use super::precondition::{self, Precondition};
+use super::precondition::{self, Precondition, UnderLease};
 use super::source::succeeded;
 use super::stored::{add_checksum, header_digest, pairs};
 use super::{Call, etag_of, set, spool, version_of};
@@ -19,6 +19,7 @@ use crate::backend::{BackendError, BackendRequest, Payload};
 use crate::body::Body;
 use crate::body::seal::{Finish, body_error, seal, seal_whole};
 use crate::config::EtagPolicy;
+use crate::leases::Lease;
 use crate::s3::intake::{Intake, IntakeOptions, Received};
 use crate::s3::{Error, operation};
 use crate::sidecar::{Intent, IntentId, LineageEdge, ObjectAt, ObjectRecord};
@@ -185,7 +186,7 @@ impl Written {
 }
 
 /// What the end of the plaintext settled.
-pub type Settled = Arc<Mutex<Option<(Facts, IntentId)>>>;
+pub type Settled = Arc<Mutex<Option<(Facts, IntentId, Option<Lease>)>>>;
 
 /// Seals a plaintext and writes it: in memory where it is small, streamed under a declared length where that is known, else through
 /// a multipart upload of our own.
@@ -200,7 +201,7 @@ pub async fn write(
     let policy = vault.config.bucket(&sealing.at.bucket).etag;
     let settled = Settled::default();
     let sealer = PartSealer::new(&sealing.object, 1)?;
-    let finish = finish(vault, &sealing, policy, sealer.prefix(), settled.clone());
+    let finish = finish(vault, &sealing, policy, sealer.prefix(), condition.under_lease()?, settled.clone());
 
     let outcome = match declared {
         Some((length, sealed_length)) if length <= vault.config.limits.small_object => {
@@ -229,6 +230,7 @@ fn finish(
     sealing: &Sealing,
     policy: EtagPolicy,
     prefix: keys::object::Prefix,
+    condition: UnderLease,
     settled: Settled,
 ) -> Finish {
     let (vault, object, intent) = (vault.clone(), sealing.object.clone(), sealing.intent());
@@ -244,8 +246,9 @@ fn finish(
                 parts: Vec::new(),
             };
             let tail = tail(&object, &facts)?;
+            let lease = condition.take().await?;
             let intent = vault.sidecar.begin(intent).await?;
-            *settled.lock().map_err(|_| Error::Internal("a lock was poisoned".into()))? = Some((facts, intent));
+            *settled.lock().map_err(|_| Error::Internal("a lock was poisoned".into()))? = Some((facts, intent, lease));
             Ok(tail)
         })
     })
@@ -282,7 +285,7 @@ async fn conclude(
     let response = match outcome {
         Ok(response) => response,
         Err(BackendError::Body(e)) => {
-            abandon(vault, settled.map(|(_, intent)| intent)).await;
+            abandon(vault, settled.map(|(_, intent, _)| intent)).await;
             return Err(body_error(e));
         }
         Err(e) => return Err(e.into()),
@@ -292,14 +295,15 @@ async fn conclude(
         Ok(response) => response,
         Err(e) => {
             if status.is_client_error() {
-                abandon(vault, settled.map(|(_, intent)| intent)).await;
+                abandon(vault, settled.map(|(_, intent, _)| intent)).await;
             }
             return Err(e);
         }
     };
-    let Some((facts, intent)) = settled else {
+    let Some((facts, intent, lease)) = settled else {
         return Err(Error::Protocol("the backend acknowledged a body that it had not read".into()));
     };
+    drop(lease);
     let headers = response.into_parts().0.headers;
     let record = sealing.record(facts, &headers);
     Ok(Written { record: commit(vault, Some(intent), record, sealing.lineage).await, headers })

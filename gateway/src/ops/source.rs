@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use keys::object::{ETag, Facts, RangeOpener, Suffix, TRAILER_LEN};
 
 use super::stored::{Look, Plain, Sealed, SharedFacts, Stored, answered, unsealed};
+use super::upload_part::LAST_NUMBER;
 use super::{Call, etag_of, range};
 use crate::backend::{self, BackendRequest, Signer};
 use crate::body::{Body, collect};
@@ -105,6 +106,15 @@ impl Source {
         Ok(BackendRequest::new(method, self.path.clone(), self.signer.clone())
             .query(self.query.clone())
             .headers(headers))
+    }
+
+    /// What the backend itself says of a part number beyond the last, since stores differ; our own word where it does not mind.
+    pub async fn no_such_part(&self, method: Method) -> Result<Error, Error> {
+        // The highest: no object has it that was not uploaded with it.
+        let version = if self.query.is_empty() { String::new() } else { format!("&{}", self.query) };
+        let request = self.request(method, None, None)?.query(format!("partNumber={LAST_NUMBER}{version}"));
+        let response = self.vault.backend.call(request).await?;
+        Ok(if response.status().is_client_error() { answered(response).await } else { Error::NoSuchPart })
     }
 
     /// What is there: one read of the last `suffix` bytes, a second one where the TABLE is needed and lies before them.

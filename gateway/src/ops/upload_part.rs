@@ -271,7 +271,7 @@ fn wanted(call: &Call, length: u64) -> Result<Resolved, Error> {
     match range::parse_copy_range(text) {
         Some((first, last)) if last < length => Ok(Resolved::Partial { bytes: first..last + 1, parts: None }),
         Some(_) => Err(Error::client(
-            S3ErrorCode::InvalidArgument,
+            S3ErrorCode::InvalidRange,
             format!("Range specified is not valid for source object of size: {length}"),
         )),
         None => Err(Error::client(

@@ -51,9 +51,9 @@ impl CopySource {
         Ok(Self { bucket: bucket.to_owned(), key: key.to_owned(), version_id })
     }
 
-    /// The header value for the backend.
+    /// The header value for the backend, in the form that SDKs send and bucket policies are written for: no slash in front.
     pub fn to_header(&self) -> String {
-        let mut out = format!("/{}/{}", self.bucket, encode_key(&self.key));
+        let mut out = format!("{}/{}", self.bucket, encode_key(&self.key));
         if let Some(id) = &self.version_id {
             out.push_str("?versionId=");
             out.push_str(&encode(id));

@@ -31,6 +31,9 @@ pub enum SignatureError {
     /// A presigned URL that would live longer than seven days.
     #[error("the presigned request would be valid for more than seven days")]
     ExpiresTooLate,
+    /// `X-Amz-Expires` below zero or beyond seven days.
+    #[error("X-Amz-Expires is out of range")]
+    ExpiresOutOfRange,
     /// A request without any signature, where one is required.
     #[error("anonymous requests are refused")]
     AnonymousRefused,
@@ -99,6 +102,10 @@ impl SignatureError {
             Self::ExpiresTooLate => (
                 S3ErrorCode::AccessDenied,
                 "Expires lies more than seven days ahead. Presign the URL for a shorter time.",
+            ),
+            Self::ExpiresOutOfRange => (
+                S3ErrorCode::AccessDenied,
+                "X-Amz-Expires must be at least 0 and at most 604800 seconds, which is a week",
             ),
             Self::AnonymousRefused => {
                 (S3ErrorCode::AccessDenied, "Access Denied. Anonymous requests are refused here; sign the request.")

@@ -105,7 +105,8 @@ pub fn header_time(headers: &HeaderMap) -> Result<i64, SignatureError> {
         Some(value) => Some(value),
         None => single(headers, DATE.as_str(), SignatureError::MissingDate)?,
     };
-    value.and_then(date::parse_any).ok_or(SignatureError::MissingDate)
+    // A clock before 1970 is no clock.
+    value.and_then(date::parse_any).filter(|seconds| *seconds >= 0).ok_or(SignatureError::MissingDate)
 }
 
 /// Names of `SignedHeaders`, sorted.

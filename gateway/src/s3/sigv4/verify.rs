@@ -262,13 +262,8 @@ impl<'a> Verifier<'a> {
             return Err(malformed("the date of the Credential is not the date of X-Amz-Date"));
         }
         let expires: i64 = query.expires.parse().map_err(|_| malformed("X-Amz-Expires should be a number"))?;
-        if expires < 0 {
-            return Err(malformed("X-Amz-Expires must be non-negative"));
-        }
-        if expires > i64::from(MAX_EXPIRES) {
-            return Err(malformed(
-                "X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be at most 604800 seconds",
-            ));
+        if !(0..=i64::from(MAX_EXPIRES)).contains(&expires) {
+            return Err(SignatureError::ExpiresOutOfRange);
         }
         let now = self.seconds();
         if seconds > now.saturating_add(self.skew()) {

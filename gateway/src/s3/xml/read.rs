@@ -34,7 +34,8 @@ pub struct CompletedPart {
     pub checksums: Vec<(ChecksumAlgorithm, String)>,
 }
 
-/// Reads a `CompleteMultipartUpload` document: at least one part, in ascending order.
+/// Reads a `CompleteMultipartUpload` document: at least one part, in ascending order. Of a part that is listed twice the later counts, as
+/// for one that was uploaded twice.
 ///
 /// Errors: `MalformedXML`, `InvalidArgument` for a part number out of range, `InvalidPartOrder`.
 pub fn read_complete(body: &[u8]) -> Result<Vec<CompletedPart>, Error> {
@@ -42,7 +43,10 @@ pub fn read_complete(body: &[u8]) -> Result<Vec<CompletedPart>, Error> {
     let mut parts: Vec<CompletedPart> = Vec::new();
     for element in document.root().elements("Part") {
         let part = completed_part(element)?;
-        if parts.last().is_some_and(|last| last.number >= part.number) {
+        if parts.last().is_some_and(|last| last.number == part.number) {
+            parts.pop();
+        }
+        if parts.last().is_some_and(|last| last.number > part.number) {
             return Err(Error::client(
                 S3ErrorCode::InvalidPartOrder,
                 "The list of parts was not in ascending order. The parts list must be specified in order by part number.",
@@ -194,6 +198,14 @@ mod tests {
     }
 
     #[test]
+    fn of_a_part_listed_twice_the_later_counts() {
+        let part = |etag: &str| format!("<Part><PartNumber>2</PartNumber><ETag>{etag}</ETag></Part>");
+        let body = format!("<CompleteMultipartUpload>{}{}</CompleteMultipartUpload>", part("first"), part("second"));
+        let parts = read_complete(body.as_bytes()).unwrap();
+        assert_eq!(parts.iter().map(|p| p.etag.as_str()).collect::<Vec<_>>(), ["second"]);
+    }
+
+    #[test]
     fn complete_refused() {
         let part = |number: &str| format!("<Part><PartNumber>{number}</PartNumber><ETag>e</ETag></Part>");
         let body = |inner: &str| format!("<CompleteMultipartUpload>{inner}</CompleteMultipartUpload>");
@@ -206,7 +218,7 @@ mod tests {
             assert_eq!(read(&part(number)), "InvalidArgument", "{number}");
         }
         assert_eq!(read(&(part("2") + &part("1"))), "InvalidPartOrder");
-        assert_eq!(read(&(part("2") + &part("2"))), "InvalidPartOrder");
+        assert_eq!(read(&(part("1") + &part("2") + &part("1"))), "InvalidPartOrder");
         assert_eq!(code(read_complete(b"<Other/>")), "MalformedXML");
         assert_eq!(code(read_complete(b"")), "MalformedXML");
         let all: String = (1..=10_000).map(|number| part(&number.to_string())).collect();

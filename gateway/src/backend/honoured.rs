@@ -1,0 +1,104 @@
+//! Which conditions a backend honours: found out at start, since a store that does not know a condition ignores it.
+
+use bytes::Bytes;
+use http::header::{ETAG, IF_NONE_MATCH};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+
+use super::{Backend, BackendError, BackendRequest, Payload, Signer, path};
+
+/// The conditions that a backend honours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Honoured {
+    /// `If-Match` and `If-None-Match` of a write.
+    pub writes: bool,
+    /// On the source of a copy; none: a copy may take another object than was looked at.
+    pub copy_source: Option<CopySourceMatch>,
+}
+
+/// How a backend is told that the source of a copy must still have an `ETag`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CopySourceMatch {
+    /// As S3 has it.
+    Standard,
+    /// Ceph RGW ignores S3's header and knows `x-amz-copy-if-match`.
+    Rgw,
+}
+
+impl CopySourceMatch {
+    /// Puts the condition into a copy request. `etag` is without quotes.
+    pub fn require(self, headers: &mut HeaderMap, etag: &str) -> Result<(), http::header::InvalidHeaderValue> {
+        let (name, value) = match self {
+            Self::Standard => ("x-amz-copy-source-if-match", HeaderValue::try_from(format!("\"{etag}\""))?),
+            Self::Rgw => ("x-amz-copy-if-match", HeaderValue::try_from(etag)?),
+        };
+        headers.insert(HeaderName::from_static(name), value);
+        Ok(())
+    }
+}
+
+impl Honoured {
+    /// Those of the embedded store.
+    pub const ALL: Self = Self { writes: true, copy_source: Some(CopySourceMatch::Standard) };
+
+    /// Tries them with two objects under `probe/` of `bucket`, which must exist.
+    pub async fn by(backend: &dyn Backend, bucket: &str) -> Result<Self, BackendError> {
+        let probe = Probe { backend, path: path(bucket, &format!("probe/{}", uuid::Uuid::new_v4())) };
+        let found = probe.run().await;
+        for path in [probe.path.clone(), probe.copy()] {
+            let removed = backend.call(BackendRequest::new(Method::DELETE, path, Signer::Gateway)).await?.status();
+            if !removed.is_success() && removed != StatusCode::NOT_FOUND {
+                tracing::warn!(status = %removed, "a probe object could not be removed");
+            }
+        }
+        found
+    }
+}
+
+struct Probe<'a> {
+    backend: &'a dyn Backend,
+    path: String,
+}
+
+impl Probe<'_> {
+    fn copy(&self) -> String {
+        format!("{}-copy", self.path)
+    }
+
+    async fn run(&self) -> Result<Honoured, BackendError> {
+        let put = || {
+            let request = BackendRequest::new(Method::PUT, self.path.clone(), Signer::Gateway)
+                .header(IF_NONE_MATCH, HeaderValue::from_static("*"))
+                .payload(Payload::Bytes(Bytes::from_static(b"condition")));
+            self.backend.call(request)
+        };
+        let first = put().await?;
+        let writes = first.status().is_success() && put().await?.status() == StatusCode::PRECONDITION_FAILED;
+        // A store that refuses the header as unknown has no object yet.
+        let plain = BackendRequest::new(Method::PUT, self.path.clone(), Signer::Gateway)
+            .payload(Payload::Bytes(Bytes::from_static(b"condition")));
+        let stored = self.backend.call(plain).await?;
+        let etag = stored.headers().get(ETAG).and_then(|v| v.to_str().ok()).unwrap_or_default().trim_matches('"');
+        let mut copy_source = None;
+        for kind in [CopySourceMatch::Standard, CopySourceMatch::Rgw] {
+            if self.refuses_another(kind, etag).await? {
+                copy_source = Some(kind);
+                break;
+            }
+        }
+        Ok(Honoured { writes, copy_source })
+    }
+
+    /// Whether a copy under this condition is refused where another `ETag` is named, and made where the right one is.
+    async fn refuses_another(&self, kind: CopySourceMatch, etag: &str) -> Result<bool, BackendError> {
+        let copy = |etag: &str| {
+            let mut request = BackendRequest::new(Method::PUT, self.copy(), Signer::Gateway);
+            let source = HeaderValue::try_from(self.path.trim_start_matches('/'));
+            request.headers.insert("x-amz-copy-source", source.map_err(|e| BackendError::Invalid(e.to_string()))?);
+            kind.require(&mut request.headers, etag).map_err(|e| BackendError::Invalid(e.to_string()))?;
+            Ok::<_, BackendError>(request)
+        };
+        let another = "0".repeat(32);
+        Ok(self.backend.call(copy(&another)?).await?.status() == StatusCode::PRECONDITION_FAILED
+            && self.backend.call(copy(etag)?).await?.status().is_success())
+    }
+}
