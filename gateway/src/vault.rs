@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use crate::backend::{Backend, BackendRequest, Honoured, Signer};
 use crate::config::{Conditions, Config};
 use crate::identity::Credentials;
-use crate::leases::Leases;
+use crate::leases::{Lease, Leases};
 use crate::s3::Error;
 use crate::s3::address::Reserved;
 use crate::sidecar::{ObjectAt, ObjectRecord, Sidecar, SidecarError};
@@ -86,15 +86,41 @@ impl Vault {
         }
     }
 
-    /// Whether writes hold a lease on their key, since the backend has no conditions.
-    pub fn by_lease(&self) -> bool {
+    /// Whether the conditions of writes are weighed here, under a lease, since the backend has none.
+    pub fn weighs_writes(&self) -> bool {
         !self.honoured.writes && self.config.backend.conditions == Conditions::Lease
+    }
+
+    /// A lease on a key for a write or a deletion, where any condition is weighed here.
+    pub async fn lease(&self, at: &ObjectAt) -> Result<Option<Lease>, Error> {
+        if !self.takes_leases() {
+            return Ok(None);
+        }
+        self.leases.take(&at.bucket, &at.key).await.map(Some)
+    }
+
+    /// Leases on several keys of a bucket.
+    pub async fn lease_all(&self, bucket: &str, keys: Vec<&str>) -> Result<Vec<Lease>, Error> {
+        if !self.takes_leases() {
+            return Ok(Vec::new());
+        }
+        self.leases.take_all(bucket, keys).await
+    }
+
+    fn takes_leases(&self) -> bool {
+        let honours_all = self.honoured.writes && self.honoured.deletions;
+        !honours_all && self.config.backend.conditions == Conditions::Lease
     }
 
     /// A condition that the backend would ignore must not be sent to it: the client would take an overwrite for a success.
     pub fn check_condition(&self, headers: &http::HeaderMap) -> Result<(), Error> {
         let asked = headers.contains_key(http::header::IF_MATCH) || headers.contains_key(http::header::IF_NONE_MATCH);
-        if !asked || self.honoured.writes || self.config.backend.conditions != Conditions::Refuse {
+        if !asked || self.honoured.writes { Ok(()) } else { self.check_unhonoured() }
+    }
+
+    /// Whether a condition may be asked for that the backend does not honour.
+    pub fn check_unhonoured(&self) -> Result<(), Error> {
+        if self.config.backend.conditions != Conditions::Refuse {
             return Ok(());
         }
         Err(Error::client(

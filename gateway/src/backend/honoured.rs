@@ -1,16 +1,22 @@
 //! Which conditions a backend honours: found out at start, since a store that does not know a condition ignores it.
 
 use bytes::Bytes;
-use http::header::{ETAG, IF_NONE_MATCH};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use http::header::{ETAG, IF_MATCH, IF_NONE_MATCH};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 
 use super::{Backend, BackendError, BackendRequest, Payload, Signer, path};
+use crate::body::Body;
+
+/// An `ETag` that no probe object has.
+const ANOTHER: &str = "00000000000000000000000000000000";
 
 /// The conditions that a backend honours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Honoured {
     /// `If-Match` and `If-None-Match` of a write.
     pub writes: bool,
+    /// `If-Match` of a deletion.
+    pub deletions: bool,
     /// On the source of a copy; none: a copy may take another object than was looked at.
     pub copy_source: Option<CopySourceMatch>,
 }
@@ -38,7 +44,7 @@ impl CopySourceMatch {
 
 impl Honoured {
     /// Those of the embedded store.
-    pub const ALL: Self = Self { writes: true, copy_source: Some(CopySourceMatch::Standard) };
+    pub const ALL: Self = Self { writes: true, deletions: true, copy_source: Some(CopySourceMatch::Standard) };
 
     /// Tries them with two objects under `probe/` of `bucket`, which must exist.
     pub async fn by(backend: &dyn Backend, bucket: &str) -> Result<Self, BackendError> {
@@ -65,18 +71,12 @@ impl Probe<'_> {
     }
 
     async fn run(&self) -> Result<Honoured, BackendError> {
-        let put = || {
-            let request = BackendRequest::new(Method::PUT, self.path.clone(), Signer::Gateway)
-                .header(IF_NONE_MATCH, HeaderValue::from_static("*"))
-                .payload(Payload::Bytes(Bytes::from_static(b"condition")));
-            self.backend.call(request)
-        };
-        let first = put().await?;
-        let writes = first.status().is_success() && put().await?.status() == StatusCode::PRECONDITION_FAILED;
-        // A store that refuses the header as unknown has no object yet.
-        let plain = BackendRequest::new(Method::PUT, self.path.clone(), Signer::Gateway)
-            .payload(Payload::Bytes(Bytes::from_static(b"condition")));
-        let stored = self.backend.call(plain).await?;
+        let another = HeaderValue::from_static(ANOTHER);
+        let creates = self.put(Some((IF_NONE_MATCH, HeaderValue::from_static("*")))).await?.status().is_success()
+            && self.refuses(Method::PUT, IF_NONE_MATCH, HeaderValue::from_static("*")).await?;
+        let replaces = creates && self.refuses(Method::PUT, IF_MATCH, another.clone()).await?;
+        // A store that refuses such headers as unknown has no object yet.
+        let stored = self.put(None).await?;
         let etag = stored.headers().get(ETAG).and_then(|v| v.to_str().ok()).unwrap_or_default().trim_matches('"');
         let mut copy_source = None;
         for kind in [CopySourceMatch::Standard, CopySourceMatch::Rgw] {
@@ -85,7 +85,26 @@ impl Probe<'_> {
                 break;
             }
         }
-        Ok(Honoured { writes, copy_source })
+        let deletions = self.refuses(Method::DELETE, IF_MATCH, another).await?;
+        Ok(Honoured { writes: creates && replaces, deletions, copy_source })
+    }
+
+    async fn put(&self, condition: Option<(HeaderName, HeaderValue)>) -> Result<Response<Body>, BackendError> {
+        let mut request = BackendRequest::new(Method::PUT, self.path.clone(), Signer::Gateway)
+            .payload(Payload::Bytes(Bytes::from_static(b"condition")));
+        request.headers.extend(condition);
+        self.backend.call(request).await
+    }
+
+    async fn refuses(&self, method: Method, name: HeaderName, value: HeaderValue) -> Result<bool, BackendError> {
+        let response = match method {
+            Method::PUT => self.put(Some((name, value))).await?,
+            _ => {
+                let request = BackendRequest::new(method, self.path.clone(), Signer::Gateway).header(name, value);
+                self.backend.call(request).await?
+            }
+        };
+        Ok(response.status() == StatusCode::PRECONDITION_FAILED)
     }
 
     /// Whether a copy under this condition is refused where another `ETag` is named, and made where the right one is.
@@ -97,8 +116,7 @@ impl Probe<'_> {
             kind.require(&mut request.headers, etag).map_err(|e| BackendError::Invalid(e.to_string()))?;
             Ok::<_, BackendError>(request)
         };
-        let another = "0".repeat(32);
-        Ok(self.backend.call(copy(&another)?).await?.status() == StatusCode::PRECONDITION_FAILED
+        Ok(self.backend.call(copy(ANOTHER)?).await?.status() == StatusCode::PRECONDITION_FAILED
             && self.backend.call(copy(etag)?).await?.status().is_success())
     }
 }

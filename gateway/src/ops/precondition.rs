@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use s3s::S3ErrorCode;
 
 use super::source::Source;
@@ -51,7 +51,7 @@ impl<'a> Precondition<'a> {
     /// Errors: `PreconditionFailed`; `NoSuchKey` for `If-Match` on nothing; `NotImplemented` where the backend ignores conditions.
     pub async fn resolve(call: &'a Call, headers: &mut HeaderMap) -> Result<Self, Error> {
         call.vault.check_condition(&call.headers)?;
-        if call.vault.by_lease() {
+        if call.vault.weighs_writes() {
             if let Some(asked) = Asked::of(call)? {
                 headers.remove(header::IF_MATCH);
                 headers.remove(header::IF_NONE_MATCH);
@@ -69,7 +69,7 @@ impl<'a> Precondition<'a> {
 
     /// What is left to do right before the write.
     pub fn under_lease(&self) -> Result<UnderLease, Error> {
-        let asked = if self.call.vault.by_lease() { Asked::of(self.call)? } else { None };
+        let asked = if self.call.vault.weighs_writes() { Asked::of(self.call)? } else { None };
         Ok(UnderLease { vault: self.call.vault.clone(), at: self.call.at()?, asked })
     }
 
@@ -155,23 +155,17 @@ impl UnderLease {
     /// Waits for the key, and looks again at what is there. None where the backend holds to conditions by itself. The lease is
     /// to be kept until the backend has answered.
     pub async fn take(&self) -> Result<Option<Lease>, Error> {
-        if !self.vault.by_lease() {
-            return Ok(None);
-        }
-        let lease = self.vault.leases.take(&self.at.bucket, &self.at.key).await?;
+        let lease = self.vault.lease(&self.at).await?;
         if let Some(asked) = &self.asked {
             asked.look().await?;
         }
-        Ok(Some(lease))
+        Ok(lease)
     }
 }
 
 /// Whether the condition speaks of `ETag`s, and is not only of there being an object or none.
 fn names_etags(call: &Call) -> bool {
-    // To a deletion `If-Match: *` is of the backend's own; a write that is to replace something needs to know what.
-    let deletes_any = |list: &str| call.method == Method::DELETE && list.trim() == "*";
-    call.header("if-match").is_some_and(|list| !deletes_any(list))
-        || call.header("if-none-match").is_some_and(|list| list.trim() != "*")
+    call.header("if-match").is_some() || call.header("if-none-match").is_some_and(|list| list.trim() != "*")
 }
 
 /// For a write that cannot be sent again from here: every SDK sends it again by itself.
