@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import pytest
 from botocore.exceptions import ClientError
@@ -93,3 +94,41 @@ def test_attributes_of_a_multipart_object(s3, bucket):
         page = s3.get_object_attributes(**at, ObjectAttributes=["ObjectParts"], MaxParts=1)["ObjectParts"]
         assert page["IsTruncated"] == (len(parts) > 1)
         assert len(page["Parts"]) == 1
+
+
+@pytest.mark.gateway
+@pytest.mark.parametrize("many", [False, True], ids=["DeleteObject", "DeleteObjects"])
+def test_conditions_of_a_deletion(s3, bucket, many):
+    """On ETag, size and time of the plaintext. What is gone already is no error."""
+    at = {"Bucket": bucket, "Key": "k"}
+    etag = s3.put_object(**at, Body=noise(1000))["ETag"]
+    when = s3.head_object(**at)["LastModified"]
+    s3.put_object(Bucket=bucket, Key="bystander", Body=b"")
+
+    def delete(**conditions) -> str | None:
+        """The code of what it failed with."""
+        if not many:
+            try:
+                s3.delete_object(**at, **conditions)
+                return None
+            except ClientError as error:
+                return error.response["Error"]["Code"]
+        names = {"IfMatch": "ETag", "IfMatchSize": "Size", "IfMatchLastModifiedTime": "LastModifiedTime"}
+        target = {"Key": "k"} | {names[name]: value for name, value in conditions.items()}
+        answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": [target, {"Key": "never there"}]})
+        assert "never there" in [deleted["Key"] for deleted in answer["Deleted"]]
+        return answer["Errors"][0]["Code"] if answer.get("Errors") else None
+
+    for conditions in (
+        {"IfMatch": '"0123"'},
+        {"IfMatchSize": 1056},
+        {"IfMatchLastModifiedTime": when - timedelta(days=1)},
+        {"IfMatch": etag, "IfMatchSize": 999},
+    ):
+        assert delete(**conditions) == "PreconditionFailed", conditions
+        assert s3.get_object(**at)["Body"].read() == noise(1000)
+    assert delete(IfMatch=etag, IfMatchSize=1000, IfMatchLastModifiedTime=when) is None
+    assert [row["Key"] for row in s3.list_objects_v2(Bucket=bucket)["Contents"]] == ["bystander"]
+    assert delete(IfMatch=etag) is None
+    s3.put_object(**at, Body=b"")
+    assert delete(IfMatch="*") is None

@@ -1,26 +1,29 @@
-//! `DeleteObject` and `DeleteObjects`: the backend deletes, then the records go. A record that stays behind is harmless, since it
-//! answers only for the backend `ETag` that is gone.
+//! `DeleteObject`: the backend deletes, then the record goes. One that stays behind is harmless, since it answers only for the backend
+//! `ETag` that is gone.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use bytes::Bytes;
 use http::{Response, StatusCode, header};
 use s3s::S3ErrorCode;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
-use super::forward::{edited, small_body};
+use super::forward::edited;
 use super::source::Source;
 use super::stored::{Look, answered, last_modified};
-use super::{Call, conditions, documents, head, precondition, set};
+use super::{Call, conditions, head, precondition, set};
 use crate::backend::{BackendRequest, Payload};
-use crate::body::{self, Body, collect};
-use crate::s3::{Error, xml};
+use crate::body::{self, Body};
+use crate::s3::Error;
+use crate::s3::xml::DeleteTarget;
 use crate::sidecar::ObjectAt;
+use crate::vault::Vault;
 
 /// What a deletion asks of the object that is there: its plaintext `ETag`, its plaintext size, when it was written. Whoever it is
 /// gone for already has what they want.
 ///
 /// Source: `DeleteObject` in the S3 API reference, `If-Match`, `x-amz-if-match-size` and `x-amz-if-match-last-modified-time`.
-struct Condition {
+pub struct Condition {
     etag: Option<String>,
     size: Option<u64>,
     modified: Option<SystemTime>,
@@ -37,7 +40,8 @@ enum Found {
 impl Condition {
     const NAMES: [&'static str; 3] = ["if-match", "x-amz-if-match-size", "x-amz-if-match-last-modified-time"];
 
-    fn of(call: &Call) -> Result<Option<Self>, Error> {
+    /// Of a `DeleteObject`.
+    pub fn of_headers(call: &Call) -> Result<Option<Self>, Error> {
         if !Self::NAMES.iter().any(|name| call.headers.contains_key(*name)) {
             return Ok(None);
         }
@@ -48,11 +52,18 @@ impl Condition {
         Ok(Some(Self {
             etag: call.header("if-match").map(str::to_owned),
             size: call.header(size).map(|text| text.trim().parse().map_err(|_| malformed(size))).transpose()?,
-            modified: call
-                .header(modified)
-                .map(|text| httpdate::parse_http_date(text.trim()).map_err(|_| malformed(modified)))
-                .transpose()?,
+            modified: call.header(modified).map(|text| moment(text).ok_or_else(|| malformed(modified))).transpose()?,
         }))
+    }
+
+    /// Of an object of a `DeleteObjects`. Error: `MalformedXML` for a time that is none.
+    pub fn of_target(target: &DeleteTarget) -> Result<Option<Self>, Error> {
+        if target.etag.is_none() && target.size.is_none() && target.last_modified.is_none() {
+            return Ok(None);
+        }
+        let malformed = || Error::client(S3ErrorCode::MalformedXML, "A LastModifiedTime is not a time");
+        let modified = target.last_modified.as_deref().map(|text| moment(text).ok_or_else(malformed)).transpose()?;
+        Ok(Some(Self { etag: target.etag.clone(), size: target.size, modified }))
     }
 
     async fn look(&self, source: &Source) -> Result<Found, Error> {
@@ -82,23 +93,32 @@ impl Condition {
     }
 }
 
+/// A time in the form of HTTP or of ISO 8601, to the second, as `LastModified` is.
+fn moment(text: &str) -> Option<SystemTime> {
+    let text = text.trim();
+    httpdate::parse_http_date(text).ok().or_else(|| {
+        let at = OffsetDateTime::parse(text, &Rfc3339).ok()?;
+        UNIX_EPOCH.checked_add(Duration::from_secs(u64::try_from(at.unix_timestamp()).ok()?))
+    })
+}
+
 /// Deletes what the condition was found to hold for: held to it by the backend's own condition, or by the lease that the caller has.
-async fn delete_if(
-    call: &Call,
+/// None: there was nothing to delete.
+pub async fn delete_if(
+    vault: &Vault,
     condition: &Condition,
+    source: &Source,
     mut request: BackendRequest,
 ) -> Result<Option<Response<Body>>, Error> {
-    let vault = &call.vault;
     if !vault.honoured.deletions {
         vault.check_unhonoured()?;
     }
     for name in Condition::NAMES {
         request.headers.remove(name);
     }
-    let source = Source::of(call)?;
     for _ in 0..precondition::TRIES {
         request.headers.remove(header::IF_MATCH);
-        match condition.look(&source).await? {
+        match condition.look(source).await? {
             Found::Nothing => return Ok(None),
             Found::Marker => {}
             Found::Object(backend_etag) => set(&mut request.headers, header::IF_MATCH, &backend_etag)?,
@@ -115,9 +135,9 @@ async fn delete_if(
 pub async fn delete_object(call: Call) -> Result<Response<Body>, Error> {
     let at = call.at()?;
     let lease = call.vault.lease(&at).await?;
-    let response = match Condition::of(&call)? {
+    let response = match Condition::of_headers(&call)? {
         None => Some(call.vault.backend.call(call.forward()).await?),
-        Some(condition) => delete_if(&call, &condition, call.forward()).await?,
+        Some(condition) => delete_if(&call.vault, &condition, &Source::of(&call)?, call.forward()).await?,
     };
     drop(lease);
     let Some(response) = response else {
@@ -138,49 +158,8 @@ pub async fn delete_object(call: Call) -> Result<Response<Body>, Error> {
     Ok(edited(response))
 }
 
-/// `DeleteObjects`.
-pub async fn delete_objects(call: Call, body: Body) -> Result<Response<Body>, Error> {
-    let mut request = call.forward();
-    let document = small_body(&call, body, &mut request.headers).await?.unwrap_or_default();
-    let asked = xml::read_delete(&document)?;
-    if asked.objects.iter().any(|o| o.etag.is_some() || o.size.is_some() || o.last_modified.is_some()) {
-        // They would be weighed against the ciphertext.
-        return Err(Error::client(
-            S3ErrorCode::NotImplemented,
-            "Conditions inside DeleteObjects are not available through this gateway; use DeleteObject with If-Match",
-        ));
-    }
-    request.payload = Payload::Bytes(document);
-    let leases = call.vault.lease_all(call.bucket()?, asked.objects.iter().map(|o| o.key.as_str()).collect()).await?;
-    let response = call.vault.backend.call(request).await?;
-    drop(leases);
-    if response.status() != StatusCode::OK {
-        return Err(answered(response).await);
-    }
-    let (parts, answer) = response.into_parts();
-    let answer: Bytes = collect(answer, call.vault.config.limits.xml_body).await?;
-    let bucket = call.bucket()?.to_owned();
-    let failed = documents::failed_deletes(&answer)?;
-    let gone = asked
-        .objects
-        .into_iter()
-        .filter(|o| !failed.iter().any(|(key, version)| *key == o.key && *version == o.version_id))
-        .map(|o| ObjectAt { bucket: bucket.clone(), key: o.key, version_id: o.version_id })
-        .collect::<Vec<_>>();
-    for at in &gone {
-        call.vault.known.forget(at);
-        call.vault.known.forget(&ObjectAt { version_id: None, ..at.clone() });
-    }
-    // Without a version id a versioned bucket only gains a delete marker, and its versions keep their records.
-    let marked = super::documents::marked_deletes(&answer)?;
-    forget(&call, gone.into_iter().filter(|at| at.version_id.is_some() || !marked.contains(&at.key)).collect()).await;
-    let mut response = edited(Response::from_parts(parts, body::empty()));
-    response.headers_mut().remove(header::CONTENT_LENGTH);
-    *response.body_mut() = body::full(answer);
-    Ok(response)
-}
-
-async fn forget(call: &Call, gone: Vec<ObjectAt>) {
+/// Drops the records of what was deleted.
+pub async fn forget(call: &Call, gone: Vec<ObjectAt>) {
     if let Err(e) = call.vault.sidecar.forget_all(gone).await {
         tracing::warn!(error = %e, "records of deleted objects could not be dropped");
     }

@@ -6,6 +6,7 @@ mod complete;
 pub mod conditions;
 mod copy;
 mod delete;
+mod delete_objects;
 pub mod documents;
 mod forward;
 mod get;
@@ -123,7 +124,7 @@ pub async fn run(call: Call, body: Body) -> Result<Response<Body>, Error> {
         Op::HeadObject => head::head_object(call).await,
         Op::CopyObject => copy::copy_object(call).await,
         Op::DeleteObject => delete::delete_object(call).await,
-        Op::DeleteObjects => delete::delete_objects(call, body).await,
+        Op::DeleteObjects => delete_objects::delete_objects(call, body).await,
         Op::GetObjectAttributes => attributes::get_object_attributes(call).await,
         Op::CreateMultipartUpload => multipart::create_multipart_upload(call).await,
         Op::UploadPart => upload_part::upload_part(call, body).await,
