@@ -11,8 +11,10 @@ CARGO_FUZZ := 0.13.2
 # RUSTC_BOOTSTRAP lets the pinned stable compiler take the sanitizer flags that cargo-fuzz passes.
 FUZZ := RUSTC_BOOTSTRAP=1 cargo fuzz
 PYTEST_ARGS ?=
+# Object stores that `make s3tests` runs over.
+STORES ?= minio garage rgw local
 
-.PHONY: help run test lint unit conformance-quick conformance control bench fuzz docs peers
+.PHONY: help run test lint unit conformance-quick conformance s3tests control bench fuzz docs peers
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +41,14 @@ conformance: ## the long matrix: every size, 50 kills, 5 GiB objects, and Garage
 	conformance/peers.sh garage
 	cargo build --locked --bin data-vault
 	$(PYTEST) conformance --long --backend local --backend minio --backend garage $(PYTEST_ARGS)
+
+s3tests: ## ceph/s3-tests, checked out at TREE, directly and through the gateway, over each of STORES; writes docs/conformance.md
+	@test -n "$(TREE)" || { echo "make s3tests TREE=path of a checked-out https://github.com/ceph/s3-tests"; exit 2; }
+	conformance/peers.sh s3tests
+	cargo build --locked --bin data-vault
+	@set -e; for store in $(STORES); do \
+		$(CACHE)/s3tests-venv/bin/python conformance/s3tests/run.py $(abspath $(TREE)) --backend $$store --docs; \
+	done
 
 control: ## the conformance suite against MinIO itself: what passes there and must not is an error
 	conformance/peers.sh
