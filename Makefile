@@ -17,7 +17,7 @@ STORES ?= minio garage rgw local
 .PHONY: help run test lint unit conformance-quick conformance s3tests control bench fuzz docs peers
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## build the gateway and serve: S3 on 127.0.0.1:9900, admin on 127.0.0.1:9901, data in ./data
 	cargo build --release --locked --bin data-vault
