@@ -37,8 +37,8 @@ conformance-quick:
 	cargo build --locked --bin data-vault
 	$(PYTEST) conformance -n $(JOBS) --dist worksteal --backend local --backend minio $(PYTEST_ARGS)
 
-conformance: ## the long matrix: every size, 50 kills, 5 GiB objects, and Garage too
-	conformance/peers.sh garage
+conformance: ## the long matrix: every size, 50 kills, 5 GiB objects, Garage, and every client
+	conformance/peers.sh garage matrix
 	cargo build --locked --bin data-vault
 	$(PYTEST) conformance --long --backend local --backend minio --backend garage $(PYTEST_ARGS)
 

@@ -5,6 +5,7 @@
 #   conformance/peers.sh           # clients and MinIO: what `make test` needs
 #   conformance/peers.sh garage    # and Garage: `make conformance`
 #   conformance/peers.sh bench     # and nginx: `make bench`
+#   conformance/peers.sh matrix    # and what test_matrix.py runs: tables, Spark and the SDKs of Go, JavaScript and Java
 #   conformance/peers.sh s3tests   # and what conformance/s3tests runs on: a venv, Garage and Ceph RGW
 #
 # Everything goes to ${XDG_CACHE_HOME:-~/.cache}/llm-data-vault and is kept. To take newer versions, delete it there.
@@ -80,6 +81,55 @@ s3tests_venv() {
     say "s3tests: $("$venv/bin/python" --version), $venv"
 }
 
+# changed FOLDER FILE...: whether FOLDER was made from other files
+changed() {
+    local folder="$1"
+    shift
+    ! cat "$@" | cmp -s - "$folder/made-from"
+}
+
+made() {
+    local folder="$1"
+    shift
+    cat "$@" >"$folder/made-from"
+}
+
+matrix() {
+    local from="$here/matrix" venv="$cache/matrix-venv" to="$cache/matrix" hadoop
+    mkdir -p "$to/java" "$to/js" "$to/spark"
+    if [ ! -x "$venv/bin/python" ] || changed "$venv" "$from/requirements.txt"; then
+        [ -x "$venv/bin/python" ] || python3 -m venv "$venv"
+        say "installing the clients of tables (a gigabyte, once)"
+        "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$from/requirements.txt"
+        made "$venv" "$from/requirements.txt"
+    fi
+    command -v mvn >/dev/null && command -v javac >/dev/null || die "a JDK (17 or newer) and Maven are needed for Spark and the Java SDK"
+    hadoop="$(basename "$venv"/lib/python3*/site-packages/pyspark/jars/hadoop-client-api-*.jar .jar)"
+    hadoop="${hadoop#hadoop-client-api-}"
+    if [ "$(cat "$to/spark/made-from" 2>/dev/null)" != "$hadoop" ]; then
+        say "fetching hadoop-aws $hadoop and its SDK bundle"
+        mvn -q -B -f "$from/hadoop-aws.xml" -Dhadoop="$hadoop" dependency:copy-dependencies -DoutputDirectory="$to/spark" \
+            -DincludeArtifactIds=hadoop-aws,bundle,analyticsaccelerator-s3
+        printf %s "$hadoop" >"$to/spark/made-from"
+    fi
+    if changed "$to/java" "$from/java/pom.xml" "$from/java/src/main/java/Main.java"; then
+        say "building the client of the Java SDK"
+        mvn -q -B -f "$from/java/pom.xml" dependency:copy-dependencies -DoutputDirectory="$to/java/lib"
+        javac -d "$to/java" -cp "$to/java/lib/*" "$from/java/src/main/java/Main.java"
+        made "$to/java" "$from/java/pom.xml" "$from/java/src/main/java/Main.java"
+    fi
+    command -v npm >/dev/null || die "Node.js (20 or newer) with npm is needed for the JavaScript SDK"
+    if changed "$to/js" "$from/js/package.json" "$from/js/main.mjs"; then
+        say "installing the JavaScript SDK"
+        cp "$from/js/package.json" "$from/js/main.mjs" "$to/js"
+        (cd "$to/js" && npm install --silent --no-audit --no-fund)
+        made "$to/js" "$from/js/package.json" "$from/js/main.mjs"
+    fi
+    (cd "$from/go" && GOFLAGS=-mod=readonly go build -o "$cache/bin/matrix-go" .)
+    command -v terraform >/dev/null || die "install Terraform (1.10 or newer, for its lock file)"
+    say "matrix: hadoop-aws $hadoop, $(go version -m "$cache/bin/matrix-go" | awk '$2 ~ /service\/s3$/ { print "Go SDK s3 " $3 }'), Node.js $(node --version), $(terraform version | head -n 1)"
+}
+
 rgw_debian() {
     if ! command -v radosgw >/dev/null || ! command -v ceph-mon >/dev/null || ! command -v ceph-osd >/dev/null; then
         [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null \
@@ -98,7 +148,8 @@ for extra in "$@"; do
     case "$extra" in
         garage) garage ;;
         bench) nginx_debian ;;
+        matrix) matrix ;;
         s3tests) s3tests_venv; garage; rgw_debian ;;
-        *) die "unknown peer '$extra': garage, bench or s3tests" ;;
+        *) die "unknown peer '$extra': garage, bench, matrix or s3tests" ;;
     esac
 done
