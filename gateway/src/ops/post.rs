@@ -64,7 +64,7 @@ impl Post {
             }
         };
         let headers = headers(&request.headers, &form.fields)?;
-        let reply = Reply::of(&form.fields, request.headers.get(header::ORIGIN).cloned());
+        let reply = Reply::of(&form.fields);
         Ok(Self { authentication, address, headers, reply, file: form.into_file(lengths) })
     }
 }
@@ -74,7 +74,7 @@ pub async fn post_object(call: Call, file: Body, reply: Reply) -> Result<Respons
     let written = put::store(&call, file).await?;
     let etag = written.record.facts.etag_string();
     let mut response = written.answer()?;
-    if let Some(origin) = &reply.origin {
+    if let Some(origin) = call.headers.get(header::ORIGIN) {
         allow_origin(&call, origin, response.headers_mut()).await;
     }
     reply.answer(response, &location(&call), call.bucket()?, call.key()?, &etag)
@@ -128,7 +128,7 @@ fn required<'a>(fields: &'a Fields, name: &str) -> Result<&'a str, Error> {
 /// The headers of the PUT. Of the POST's own only those that say who sends it: the others are those of a form, and nobody signed them.
 fn headers(request: &HeaderMap, fields: &Fields) -> Result<HeaderMap, Error> {
     let mut headers = HeaderMap::new();
-    for name in [header::HOST, header::USER_AGENT, header::REFERER] {
+    for name in [header::HOST, header::USER_AGENT, header::REFERER, header::ORIGIN] {
         if let Some(value) = request.get(&name) {
             headers.insert(name, value.clone());
         }
@@ -207,19 +207,17 @@ pub struct Reply {
     status: StatusCode,
     /// `success_action_redirect`, where it is a URL.
     redirect: Option<String>,
-    /// Of the page that posts it.
-    origin: Option<HeaderValue>,
 }
 
 impl Reply {
-    fn of(fields: &Fields, origin: Option<HeaderValue>) -> Self {
+    fn of(fields: &Fields) -> Self {
         let redirect = fields.get("success_action_redirect").or_else(|| fields.get("redirect"));
         let status = match fields.get("success_action_status") {
             Some("200") => StatusCode::OK,
             Some("201") => StatusCode::CREATED,
             _ => StatusCode::NO_CONTENT,
         };
-        Self { status, redirect: redirect.filter(|url| is_url(url)).map(str::to_owned), origin }
+        Self { status, redirect: redirect.filter(|url| is_url(url)).map(str::to_owned) }
     }
 
     /// Makes of the answer to a PUT the one to a form.
@@ -264,8 +262,8 @@ fn redirected(url: &str, bucket: &str, key: &str, etag: &str) -> String {
     format!("{url}{mark}{query}{fragment}")
 }
 
-/// The headers with which the bucket's CORS rules let a page of this origin read the answer to a POST: those of the store's answer to a
-/// preflight, for what it is sent is a PUT. The object is stored by now: where the store does not say, there are none.
+/// The headers with which the bucket's CORS rules let a page of this origin read the answer. Rules that allow a POST and no PUT do not show
+/// in the answer to the PUT, but in that to a preflight. The object is stored by now: where the store does not say, there are none.
 async fn allow_origin(call: &Call, origin: &HeaderValue, headers: &mut HeaderMap) {
     const CORS: [HeaderName; 4] = [
         header::ACCESS_CONTROL_ALLOW_ORIGIN,
@@ -274,6 +272,9 @@ async fn allow_origin(call: &Call, origin: &HeaderValue, headers: &mut HeaderMap
         header::VARY,
     ];
     let Ok(bucket) = call.bucket() else { return };
+    if headers.contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN) {
+        return;
+    }
     let preflight = BackendRequest::new(Method::OPTIONS, path(bucket, ""), Signer::Anonymous)
         .header(header::ORIGIN, origin.clone())
         .header(header::ACCESS_CONTROL_REQUEST_METHOD, HeaderValue::from_static("POST"));
@@ -400,7 +401,7 @@ mod tests {
     #[test]
     fn answers() {
         let answer = |pairs: &[(&str, &str)]| {
-            let reply = Reply::of(&fields(pairs), None);
+            let reply = Reply::of(&fields(pairs));
             let answer = reply.answer(Response::new(body::empty()), "http://h/b/k%20", "b", "k ", "e").unwrap();
             let location = answer.headers()[header::LOCATION].to_str().unwrap().to_owned();
             (answer.status().as_u16(), location)

@@ -148,7 +148,7 @@ impl Form {
     }
 
     /// The file's bytes. They end only once the whole form has come and was well formed; a file whose length is outside `lengths` ends in
-    /// `EntityTooSmall` or `EntityTooLarge`.
+    /// `EntityTooSmall` or `EntityTooLarge`. What is ignored behind it counts as silence: it must come within the idle time of whoever reads.
     pub fn into_file(self, lengths: RangeInclusive<u64>) -> Body {
         let file = File { reader: self.file, ahead: Some(self.ahead), body: self.body, length: 0, lengths };
         StreamBody::new(stream::try_unfold(file, |mut file| async move {
