@@ -105,14 +105,11 @@ fn authenticate(verifier: &Verifier<'_>, fields: &Fields) -> Result<Authenticati
     } else {
         sigv4::Form::V2 { access_key: required(fields, "awsaccesskeyid")?, signature: required(fields, "signature")? }
     };
-    match verifier.verify_form(policy, signature) {
-        Ok(verified) => Ok(Authentication::Signed(verified)),
+    verifier.verify_form(policy, signature).map(Authentication::Signed).map_err(|error| match error {
         // Its own code is for queries.
-        Err(SignatureError::QueryMalformed(what)) => {
-            Err(invalid(format!("The form's signature is malformed; {what}.")))
-        }
-        Err(other) => Err(other.into()),
-    }
+        SignatureError::QueryMalformed(what) => invalid(format!("The form's signature is malformed; {what}.")),
+        other => other.into(),
+    })
 }
 
 /// A field that must be there. Its name as S3 writes it.

@@ -64,13 +64,16 @@ fn extended(value: &str) -> Option<String> {
     charset.eq_ignore_ascii_case("utf-8").then(|| decoded.into_owned())
 }
 
+/// Names and values.
+type Parameters = Vec<(String, String)>;
+
 /// `kind; name=value; name="value"`. Names in lower case, each there once.
-pub fn split(header: &str) -> Result<(&str, Vec<(String, String)>), FormError> {
+pub fn split(header: &str) -> Result<(&str, Parameters), FormError> {
     const WHITE: [char; 2] = [' ', '\t'];
     let malformed = || FormError::Malformed("the parameters of a header cannot be read");
     let end = header.find(';').unwrap_or(header.len());
     let (kind, mut rest) = header.split_at(end);
-    let mut parameters: Vec<(String, String)> = Vec::new();
+    let mut parameters = Parameters::new();
     loop {
         rest = rest.trim_start_matches(WHITE);
         if rest.is_empty() {
@@ -83,12 +86,11 @@ pub fn split(header: &str) -> Result<(&str, Vec<(String, String)>), FormError> {
         let (name, after) = rest.split_once('=').ok_or_else(malformed)?;
         let name = name.trim_matches(WHITE).to_ascii_lowercase();
         let after = after.trim_start_matches(WHITE);
-        let (value, behind) = match after.strip_prefix('"') {
-            Some(quoted) => unquote(quoted).ok_or_else(malformed)?,
-            None => {
-                let (value, behind) = after.split_at(after.find([';', ' ', '\t']).unwrap_or(after.len()));
-                (value.to_owned(), behind)
-            }
+        let (value, behind) = if let Some(quoted) = after.strip_prefix('"') {
+            unquote(quoted).ok_or_else(malformed)?
+        } else {
+            let (value, behind) = after.split_at(after.find([';', ' ', '\t']).unwrap_or(after.len()));
+            (value.to_owned(), behind)
         };
         if name.is_empty() || parameters.iter().any(|(other, _)| *other == name) {
             return Err(malformed());
@@ -136,7 +138,7 @@ mod tests {
         for (disposition, name, filename) in [
             (r#"form-data; name="kEy""#, "key", ""),
             (r#"Form-Data;NAME=file ; filename = "a b.txt" ;"#, "file", "a b.txt"),
-            (r#"form-data; name=file; filename=plain.txt"#, "file", "plain.txt"),
+            ("form-data; name=file; filename=plain.txt", "file", "plain.txt"),
             (r#"form-data; name="file"; filename="C:\dir\new file.txt""#, "file", "new file.txt"),
             (r#"form-data; name="file"; filename="/home/me/x;y=z.txt""#, "file", "x;y=z.txt"),
             (r#"form-data; name="file"; filename="a\"b.txt""#, "file", "a\"b.txt"),

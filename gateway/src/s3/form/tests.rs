@@ -16,14 +16,18 @@ fn written(fields: &[(&str, &str)], filename: &str, file: &[u8], behind: &[(&str
             format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n").as_bytes(),
         );
     };
-    fields.iter().for_each(|f| field(&mut out, f));
+    for one in fields {
+        field(&mut out, one);
+    }
     let head = format!(
         "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{filename}\"\r\nContent-Type: text/plain\r\n\r\n"
     );
     out.extend_from_slice(head.as_bytes());
     out.extend_from_slice(file);
     out.extend_from_slice(b"\r\n");
-    behind.iter().for_each(|f| field(&mut out, f));
+    for one in behind {
+        field(&mut out, one);
+    }
     out.extend_from_slice(format!("--{BOUNDARY}--\r\n").as_bytes());
     out
 }
