@@ -11,11 +11,13 @@ use crate::authorize::authorize;
 use crate::body::Body;
 use crate::config::{Anonymous, SigV2};
 use crate::identity::Principal;
+use crate::ops::post::{self, Post};
 use crate::ops::{self, Call};
+use crate::s3::Error;
 use crate::s3::address::{self, Query};
 use crate::s3::error::Fault;
-use crate::s3::sigv4::{Authentication, SigV2Mode, Verifier};
-use crate::s3::{Error, operation};
+use crate::s3::operation::{self, Op};
+use crate::s3::sigv4::{Authentication, SigV2Mode, SignatureError, Verifier};
 use crate::server::Handler;
 use crate::telemetry::RequestId;
 use crate::vault::Vault;
@@ -82,20 +84,12 @@ impl Service {
             .and_then(|h| h.to_str().ok())
             .or_else(|| parts.uri.authority().map(http::uri::Authority::as_str));
         let domain = vault.config.server.virtual_host_domain.as_deref();
-        let address = address::parse(&parts.uri, host, domain)?;
-        let query = Query::parse(parts.uri.query().unwrap_or_default())?;
+        let mut address = address::parse(&parts.uri, host, domain)?;
+        let mut query = Query::parse(parts.uri.query().unwrap_or_default())?;
 
         // Who asks.
-        let verifier = Verifier {
-            sigv2: match vault.config.identity.sigv2 {
-                SigV2::Off => SigV2Mode::Off,
-                SigV2::Presigned => SigV2Mode::Presigned,
-                SigV2::All => SigV2Mode::All,
-            },
-            virtual_host_domain: domain,
-            ..Verifier::new(&vault.credentials, SystemTime::now())
-        };
-        let authentication = if parts.method == Method::OPTIONS {
+        let verifier = self.verifier();
+        let mut authentication = if parts.method == Method::OPTIONS {
             // A browser signs no preflight, and where its query carries a signature, that is of the request to come.
             Authentication::Anonymous
         } else {
@@ -103,7 +97,6 @@ impl Service {
             headers_from_query(&query, &mut parts.headers)?;
             authentication
         };
-        let principal = self.principal(&authentication)?;
 
         // Names that lend our credential to the backend's own administration, and the header that is ours: before anything else
         // is made of the request.
@@ -126,18 +119,32 @@ impl Service {
             }
             None => None,
         };
+        let metrics = vault.clone();
+        let counted = *name;
+        let mut body = body
+            .map_frame(move |frame| {
+                if let Some(data) = frame.data_ref() {
+                    metrics.metrics.operation(counted).received(data.len() as u64);
+                }
+                frame
+            })
+            .boxed_unsync();
+        let mut reply = None;
+        if operation.op == Op::PostObject {
+            // The fields of a form say who asks, and for which object: from here on it is the PUT that it asks for.
+            if let Authentication::Signed(_) = authentication {
+                return Err(SignatureError::SeveralMechanisms.into());
+            }
+            let post = Post::read(&verifier, &parts, &address, body).await?;
+            (authentication, address, query) = (post.authentication, post.address, Query::default());
+            (parts.method, parts.headers, body) = (Method::PUT, post.headers, post.file);
+            reply = Some(post.reply);
+        }
+        let principal = self.principal(&authentication)?;
         let rules = policy::Rules { anonymous_to_backend: vault.config.identity.anonymous == Anonymous::Backend };
         let permit = authorize(rules, principal, operation, &address, &query, copy_source.as_ref())?;
 
         // Do it.
-        let metrics = vault.clone();
-        let counted = *name;
-        let body = body.map_frame(move |frame| {
-            if let Some(data) = frame.data_ref() {
-                metrics.metrics.operation(counted).received(data.len() as u64);
-            }
-            frame
-        });
         let call = Call {
             vault: vault.clone(),
             operation,
@@ -149,7 +156,10 @@ impl Service {
             permit,
             request_id: request_id.as_str().to_owned(),
         };
-        let response = ops::run(call, body.boxed_unsync()).await?;
+        let response = match reply {
+            Some(reply) => post::post_object(call, body, reply).await?,
+            None => ops::run(call, body).await?,
+        };
         let metrics = vault.clone();
         Ok(response.map(|body| {
             body.map_frame(move |frame| {
@@ -160,6 +170,19 @@ impl Service {
             })
             .boxed_unsync()
         }))
+    }
+
+    fn verifier(&self) -> Verifier<'_> {
+        let config = &self.vault.config;
+        Verifier {
+            sigv2: match config.identity.sigv2 {
+                SigV2::Off => SigV2Mode::Off,
+                SigV2::Presigned => SigV2Mode::Presigned,
+                SigV2::All => SigV2Mode::All,
+            },
+            virtual_host_domain: config.server.virtual_host_domain.as_deref(),
+            ..Verifier::new(&self.vault.credentials, SystemTime::now())
+        }
     }
 
     fn principal(&self, authentication: &Authentication) -> Result<Principal, Error> {

@@ -311,7 +311,7 @@ async fn repeated(call: &Call, upload: &Upload) -> Result<Option<Response<Body>>
 }
 
 /// Where the client finds the object: through us.
-fn location(call: &Call) -> String {
+pub fn location(call: &Call) -> String {
     let host = call.header("host").unwrap_or_default();
     format!("{SCHEME}://{host}{}", call.address.raw_path)
 }

@@ -14,6 +14,7 @@ mod head;
 pub mod keepalive;
 mod list;
 mod multipart;
+pub mod post;
 mod precondition;
 mod put;
 pub mod range;

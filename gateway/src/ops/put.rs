@@ -35,16 +35,20 @@ const OUR_METADATA: usize = 3 + 228;
 /// `PutObject`.
 pub async fn put_object(call: Call, body: Body) -> Result<Response<Body>, Error> {
     require_length(&call)?;
-    let vault = call.vault.clone();
+    store(&call, body).await?.answer()
+}
+
+/// Takes an object in, from its first byte to its record.
+pub async fn store(call: &Call, body: Body) -> Result<Written, Error> {
+    let vault = &call.vault;
     let at = ObjectAt { version_id: None, ..call.at()? };
-    let intake = Intake::new(&call.headers, body, &call.authentication, intake_options(&vault, &at.bucket, None))?;
+    let intake = Intake::new(&call.headers, body, &call.authentication, intake_options(vault, &at.bucket, None))?;
 
     let mut request = call.forward_sealed();
     let kek = vault.kek_for_write(&at.bucket, &request.signer).await?;
-    let condition = Precondition::resolve(&call, &mut request.headers).await?;
-    let sealing = Sealing::begin(&call, at, &kek, &mut request.headers)?;
-    let written = write(&vault, request, condition, intake, sealing).await?;
-    written.answer()
+    let condition = Precondition::resolve(call, &mut request.headers).await?;
+    let sealing = Sealing::begin(call, at, &kek, &mut request.headers)?;
+    write(vault, request, condition, intake, sealing).await
 }
 
 /// A PUT says how long its body is, or that it comes in chunks: one that says neither may have lost its body on the way.

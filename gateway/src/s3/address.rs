@@ -31,6 +31,14 @@ pub struct Address {
 }
 
 impl Address {
+    /// Of an object whose key is not in a path but in a form. Errors: `KeyTooLongError`, and `InvalidURI` for `..` segments that climb
+    /// out of the bucket.
+    pub fn object(bucket: &str, key: &str) -> Result<Self, Error> {
+        check_key(key)?;
+        let raw_path = format!("/{bucket}/{}", encode_key(key));
+        Ok(Self { bucket: Some(bucket.to_owned()), key: Some(key.to_owned()), raw_path })
+    }
+
     /// What the request is about.
     pub fn scope(&self) -> Scope {
         match (&self.bucket, &self.key) {

@@ -12,7 +12,7 @@ pub use edit::Edits;
 pub use read::{CompletedPart, DeleteRequest, DeleteTarget, MAX_COMPLETE, MAX_DELETE, read_complete, read_delete};
 pub use write::{
     CompleteMultipartUploadResult, CopyResult, ListPartsResult, ListedPart, ObjectAttributes, ObjectParts,
-    PartAttributes, ShownChecksum, checksum_element, escape, with_declaration,
+    PartAttributes, PostResponse, ShownChecksum, checksum_element, escape, with_declaration,
 };
 
 use std::borrow::Cow;

@@ -48,7 +48,6 @@ const LIST_UPLOADS: &[&str] =
     &["delimiter", "encoding-type", "key-marker", "max-uploads", "prefix", "upload-id-marker"];
 const TOKEN: &[&str] = &["continuation-token"];
 
-const FORMS: &str = "browser-based POST uploads come with a later release; use a presigned PUT";
 const DIRECTORY: &str = "directory buckets (S3 Express One Zone) are not supported";
 // Ceph RGW and MinIO read a bucket DELETE or an object PUT with a sub-resource that they do not know as one without.
 const MISTAKEN_DELETE: &str = "an object store that does not know this configuration takes the request for DeleteBucket; \
@@ -221,7 +220,7 @@ operations! {
     ListObjects: row(GET, BUCKET, &[], "s3:ListBucket", Translated, LIST);
     ListObjectsV2: row(GET, BUCKET, &[is("list-type", "2")], "s3:ListBucket", Translated, LIST_V2);
     ListParts: row(GET, OBJECT, &[has("uploadId")], "s3:ListMultipartUploadParts", Translated, &["encoding-type", "max-parts", "part-number-marker"]);
-    PostObject: row(POST, BUCKET, &[], "s3:PutObject", Refused(FORMS), &[]).header("content-type", "multipart/form-data");
+    PostObject: row(POST, BUCKET, &[], "s3:PutObject", Sealed, &[]).header("content-type", "multipart/form-data");
     PutBucketAbac: row(PUT, BUCKET, &[has("abac")], "s3:PutBucketAbac", Forwarded, &[]);
     PutBucketAccelerateConfiguration: row(PUT, BUCKET, &[has("accelerate")], "s3:PutAccelerateConfiguration", Forwarded, &[]);
     PutBucketAcl: row(PUT, BUCKET, &[has("acl")], "s3:PutBucketAcl", Forwarded, &[]);

@@ -111,6 +111,32 @@ impl CompleteMultipartUploadResult<'_> {
     }
 }
 
+/// The answer of `PostObject` with the status 201. S3 gives it no namespace.
+#[derive(Clone, Debug)]
+pub struct PostResponse<'a> {
+    /// URL of the object at the gateway.
+    pub location: &'a str,
+    /// Bucket.
+    pub bucket: &'a str,
+    /// Key.
+    pub key: &'a str,
+    /// Without quotes.
+    pub etag: &'a str,
+}
+
+impl PostResponse<'_> {
+    /// The root element.
+    pub fn element(&self) -> String {
+        let mut xml = Xml { out: String::new(), open: Vec::new() };
+        xml.open("PostResponse")
+            .leaf("Location", self.location)
+            .leaf("Bucket", self.bucket)
+            .leaf("Key", self.key)
+            .etag(self.etag);
+        xml.end()
+    }
+}
+
 /// The answer of `CopyObject` and of `UploadPartCopy`.
 #[derive(Clone, Debug)]
 pub struct CopyResult<'a> {
