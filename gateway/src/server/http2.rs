@@ -119,10 +119,10 @@ async fn answer<H: Handler>(
 ) -> Response<Paced> {
     let pace = PACE.try_with(Arc::clone).ok();
     // Never closed.
-    let place = Arc::clone(&connections.requests).acquire_owned().await.ok();
+    let permit = Arc::clone(&connections.requests).acquire_owned().await.ok();
     as_http1(&mut request);
     let response = connections.respond(request, peer, &Arc::default()).await;
-    response.map(|inner| Paced { inner, pace, _begun: begun, _place: place })
+    response.map(|inner| Paced { inner, pace, _begun: begun, _permit: permit })
 }
 
 /// Gives a request the form of one of HTTP/1.1, which is what all behind us reads: `:authority` becomes `Host` (RFC 9113, 8.3.1),
@@ -184,12 +184,12 @@ impl Pace {
         loop {
             let waited = match self.given.load(Relaxed) {
                 0 => Duration::ZERO,
-                given => Duration::from_millis(self.now() - given),
+                given => Duration::from_millis(self.now().saturating_sub(given)),
             };
-            if waited >= most {
-                return;
+            match most.checked_sub(waited) {
+                None | Some(Duration::ZERO) => return,
+                Some(rest) => tokio::time::sleep(rest).await,
             }
-            tokio::time::sleep(most - waited).await;
         }
     }
 }
@@ -199,7 +199,7 @@ pub(super) struct Paced {
     inner: Body,
     pace: Option<Arc<Pace>>,
     _begun: Begun,
-    _place: Option<OwnedSemaphorePermit>,
+    _permit: Option<OwnedSemaphorePermit>,
 }
 
 impl HttpBody for Paced {

@@ -1,4 +1,4 @@
-//! The PROXY protocol, versions 1 and 2 (HAProxy, *The PROXY protocol*): a header before the first byte of a connection, in which a
+//! The PROXY protocol, versions 1 and 2 (`HAProxy`, *The PROXY protocol*): a header before the first byte of a connection, in which a
 //! proxy says for whom it was made.
 
 use std::io;

@@ -127,7 +127,7 @@ pub async fn keep_fresh(listeners: Vec<Arc<Tls>>, mut hangup: Signal, metrics: A
             let (section, fresh) = (tls.config.section, Arc::clone(tls));
             let read = tokio::task::spawn_blocking(move || (asked || fresh.changed()).then(|| fresh.reload())).await;
             match read.unwrap_or_else(|e| Some(Err(TlsError::Cut(io::Error::other(e))))) {
-                None => continue,
+                None => {}
                 Some(Ok(())) => {
                     metrics.tls_reload(true);
                     tracing::info!(section, "the certificate was read again");
