@@ -25,7 +25,7 @@ import botocore.client
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from servers import CACHE, Endpoint, Gateway, Server
+from servers import CACHE, Endpoint, Gateway, Server, connect
 
 KIB, MIB, GIB = 1024, 1024**2, 1024**3
 UNSIGNED = "UNSIGNED-PAYLOAD"
@@ -64,6 +64,7 @@ def boto(endpoint: Endpoint, **config) -> botocore.client.BaseClient:
         aws_access_key_id=endpoint.access_key,
         aws_secret_access_key=endpoint.secret_key,
         region_name=endpoint.region,
+        verify=str(endpoint.ca) if endpoint.ca else None,
         config=Config(connect_timeout=10, read_timeout=120, max_pool_connections=32, **config),
     )
 
@@ -135,6 +136,8 @@ def aws(endpoint: Endpoint, *arguments: str, cwd: Path) -> str:
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
     }
+    if endpoint.ca:
+        environment["AWS_CA_BUNDLE"] = str(endpoint.ca)
     return _run([str(CACHE / "venv" / "bin" / "aws"), *arguments], cwd, environment)
 
 
@@ -254,7 +257,7 @@ def raw(
     if isinstance(body, bytes):
         length = len(body) if length is None else length
         body = iter([body])
-    connection = http.client.HTTPConnection("127.0.0.1", endpoint.port, timeout=timeout, blocksize=MIB)
+    connection = connect(endpoint.port, endpoint.ca, timeout, blocksize=MIB)
     try:
         connection.putrequest(method, f"{path}?{query}" if query else path, skip_host=True, skip_accept_encoding=True)
         for name, value in sent.items():

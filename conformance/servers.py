@@ -11,6 +11,7 @@ import random
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import time
 import tomllib
@@ -42,9 +43,17 @@ def free_port() -> int:
             return port
 
 
-def http_status(port: int, path: str, timeout: float = 2.0) -> int | None:
+def connect(port: int, ca: Path | None = None, timeout: float = 60.0, **options) -> http.client.HTTPConnection:
+    """A connection to a loopback port, under TLS where a CA is given."""
+    if ca is None:
+        return http.client.HTTPConnection("127.0.0.1", port, timeout=timeout, **options)
+    context = ssl.create_default_context(cafile=str(ca))
+    return http.client.HTTPSConnection("127.0.0.1", port, timeout=timeout, context=context, **options)
+
+
+def http_status(port: int, path: str, timeout: float = 2.0, ca: Path | None = None) -> int | None:
     """The status of a plain GET, or None where nobody answers."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
+    connection = connect(port, ca, timeout)
     try:
         connection.request("GET", path)
         return connection.getresponse().status
@@ -143,10 +152,12 @@ class Endpoint:
     access_key: str
     secret_key: str = field(repr=False)
     region: str = REGION
+    ca: Path | None = None
+    """Who has issued its certificate; None: there is no TLS."""
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self.ca else 'http'}://{self.host}"
 
     @property
     def host(self) -> str:

@@ -6,19 +6,21 @@ use std::sync::Arc;
 
 use keys::hierarchy::{CacheBounds, KeyManager, LocalKeyring};
 use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::admin::{self, Admin};
 use crate::backend::http::HttpBackend;
 use crate::backend::local::{LocalBackend, LocalError, LocalOptions};
 use crate::backend::{Backend, BackendRequest, Honoured, Measured, Signer};
-use crate::config::{BackendKind, Config};
+use crate::config::{BackendKind, Config, ServerConfig};
 use crate::identity::{self, Credential, Credentials, CredentialsError, FreshCredentialError};
 use crate::keks::{SystemBucketKeks, make_bucket};
 use crate::ops::rebuild::{self, Rebuilt};
 use crate::ops::{keepalive, settle};
 use crate::s3::address::Reserved;
 use crate::s3::operation::Op;
-use crate::server::{self, Shutdown};
+use crate::server::tls::{self, TlsError};
+use crate::server::{self, Shutdown, Tls};
 use crate::service::Service;
 use crate::sidecar::sqlite::{SqliteOptions, SqliteSidecar};
 use crate::sidecar::{ObjectAt, Sidecar, SidecarError};
@@ -34,6 +36,9 @@ pub enum AppError {
     /// The data directory could not be made.
     #[error("cannot make the data directory")]
     DataDir(#[source] io::Error),
+    /// A listener cannot use TLS as it is told to.
+    #[error("cannot use TLS")]
+    Tls(#[from] TlsError),
     /// Signals cannot be caught.
     #[error("cannot catch signals")]
     Signals(#[source] io::Error),
@@ -94,7 +99,9 @@ pub enum AppError {
 /// Runs the gateway until it is told to stop.
 pub async fn serve(config: Config) -> Result<(), AppError> {
     let shutdown = Shutdown::on_signals().map_err(AppError::Signals)?;
-    // Both first: a port that is taken must not leave a half-made data directory behind.
+    // These first: a port that is taken, or a key that cannot be used, must not leave a half-made data directory behind.
+    let s3_tls = load_tls(&config.server).await?;
+    let admin_tls = load_tls(&admin::bounds(&config.admin)).await?;
     let s3 = listen(config.server.listen).await?;
     let admin_listener = listen(config.admin.listen).await?;
     let (vault, stores, fresh) = build(config).await?;
@@ -104,18 +111,31 @@ pub async fn serve(config: Config) -> Result<(), AppError> {
     tracing::info!(s3 = %vault.config.server.listen, admin = %vault.config.admin.listen, "data-vault is ready");
 
     let settler = tokio::spawn(settle::run(vault.clone()));
+    let listeners: Vec<_> = [&s3_tls, &admin_tls].into_iter().flatten().cloned().collect();
+    let certificates = if listeners.is_empty() {
+        None
+    } else {
+        let hangup = signal(SignalKind::hangup()).map_err(AppError::Signals)?;
+        Some(tokio::spawn(tls::keep_fresh(listeners, hangup, vault.metrics.clone())))
+    };
     let admin = Arc::new(admin_of(&vault));
     let bounds = admin::bounds(&vault.config.admin);
     let admin_shutdown = shutdown.clone();
-    let admin = tokio::spawn(async move { server::serve(admin_listener, &bounds, admin, None, admin_shutdown).await });
+    let admin =
+        tokio::spawn(
+            async move { server::serve(admin_listener, &bounds, admin_tls, admin, None, admin_shutdown).await },
+        );
     let service = Arc::new(Service::new(vault.clone()));
-    server::serve(s3, &vault.config.server, service, Some(vault.metrics.clone()), shutdown).await;
+    server::serve(s3, &vault.config.server, s3_tls, service, Some(vault.metrics.clone()), shutdown).await;
     // Copies and completions whose clients have gone away have as long again.
     if tokio::time::timeout(vault.config.server.drain_timeout, keepalive::all_done()).await.is_err() {
         tracing::warn!("copies or completions were cut off after the drain timeout; the next start settles them");
     }
 
     settler.abort();
+    if let Some(certificates) = certificates {
+        certificates.abort();
+    }
     if let Err(e) = admin.await {
         tracing::warn!(error = %e, "the admin listener ended badly");
     }
@@ -134,6 +154,16 @@ pub async fn rebuild_sidecar(
     let Rebuilt { objects, plain, skipped } = done?;
     tracing::info!(objects, plain, skipped, "the sidecar was rebuilt");
     if skipped > 0 { Err(AppError::Skipped(skipped)) } else { Ok(()) }
+}
+
+/// The certificate of a listener; none where it serves without TLS.
+async fn load_tls(config: &ServerConfig) -> Result<Option<Arc<Tls>>, AppError> {
+    let Some(tls) = config.tls.clone() else {
+        return Ok(None);
+    };
+    let http2 = config.http2_max_streams > 0;
+    let loaded = tokio::task::spawn_blocking(move || Tls::load(&tls, http2)).await;
+    Ok(Some(Arc::new(loaded.map_err(|e| TlsError::Cut(io::Error::other(e)))??)))
 }
 
 async fn listen(at: SocketAddr) -> Result<TcpListener, AppError> {
@@ -255,12 +285,13 @@ fn credentials(config: &Config) -> Result<(Credentials, Option<Credential>), App
 #[expect(clippy::print_stdout, reason = "shown once to whoever started the program")]
 fn announce(config: &Config, credential: &Credential) {
     let (key, secret, listen) = (&credential.access_key, credential.secret_key.as_str(), config.server.listen);
+    let scheme = if config.server.tls.is_some() { "https" } else { "http" };
     println!(
         "A credential was made and is kept in {}; it is shown only now.\n\n\
          export AWS_ACCESS_KEY_ID={key} AWS_SECRET_ACCESS_KEY={secret} AWS_DEFAULT_REGION=us-east-1\n\
-         aws --endpoint-url http://{listen} s3 mb s3://training\n\n\
+         aws --endpoint-url {scheme}://{listen} s3 mb s3://training\n\n\
          import boto3\n\
-         s3 = boto3.client(\"s3\", endpoint_url=\"http://{listen}\", aws_access_key_id=\"{key}\",\n\
+         s3 = boto3.client(\"s3\", endpoint_url=\"{scheme}://{listen}\", aws_access_key_id=\"{key}\",\n\
          \x20                 aws_secret_access_key=\"{secret}\", region_name=\"us-east-1\")\n\
          s3.create_bucket(Bucket=\"training\")\n",
         config.data_dir.join("credential.json").display()

@@ -18,7 +18,7 @@ use crate::s3::address::{self, Query};
 use crate::s3::error::Fault;
 use crate::s3::operation::{self, Op};
 use crate::s3::sigv4::{Authentication, SigV2Mode, SignatureError, Verifier};
-use crate::server::Handler;
+use crate::server::{Client, Handler};
 use crate::telemetry::RequestId;
 use crate::vault::Vault;
 
@@ -38,16 +38,17 @@ impl Service {
         let begun = Instant::now();
         let _in_flight = self.vault.metrics.in_flight();
         let request_id = request.extensions().get::<RequestId>().copied().unwrap_or_else(RequestId::random);
+        let client = request.extensions().get::<Client>().copied().unwrap_or(Client::UNKNOWN);
         let resource = request.uri().path().to_owned();
         let head = request.method() == http::Method::HEAD;
         let mut operation = "Unknown";
-        let outcome = self.pipeline(request, &request_id, &mut operation).await;
+        let outcome = self.pipeline(request, &request_id, client, &mut operation).await;
 
         let (mut response, fault) = match outcome {
             Ok(response) => (response, None),
             Err(error) => {
                 let fault = error.s3().3;
-                log(&error, fault, operation, &request_id);
+                log(&error, fault, operation, &request_id, client);
                 if is_integrity_failure(&error) {
                     self.vault.metrics.integrity_failure("request");
                 }
@@ -61,6 +62,7 @@ impl Service {
         tracing::debug!(
             operation,
             request_id = request_id.as_str(),
+            client = %client.address,
             status = response.status().as_u16(),
             elapsed_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
             "answered"
@@ -72,6 +74,7 @@ impl Service {
         &self,
         request: Request<Body>,
         request_id: &RequestId,
+        client: Client,
         name: &mut &'static str,
     ) -> Result<Response<Body>, Error> {
         let vault = &self.vault;
@@ -154,6 +157,7 @@ impl Service {
             headers: parts.headers,
             authentication,
             permit,
+            client,
             request_id: request_id.as_str().to_owned(),
         };
         let response = match reply {
@@ -245,7 +249,7 @@ fn is_integrity_failure(error: &Error) -> bool {
 }
 
 /// An error is logged here, where it is handled, and nowhere on its way.
-fn log(error: &Error, fault: Fault, operation: &str, request_id: &RequestId) {
+fn log(error: &Error, fault: Fault, operation: &str, request_id: &RequestId, client: Client) {
     let mut cause = String::new();
     let mut source = std::error::Error::source(error);
     while let Some(e) = source {
@@ -254,8 +258,9 @@ fn log(error: &Error, fault: Fault, operation: &str, request_id: &RequestId) {
         source = e.source();
     }
     let request_id = request_id.as_str();
+    let client = client.address;
     match fault {
-        Fault::Client => tracing::debug!(operation, request_id, "{error}{cause}"),
-        Fault::Backend | Fault::Ours => tracing::error!(operation, request_id, "{error}{cause}"),
+        Fault::Client => tracing::debug!(operation, request_id, %client, "{error}{cause}"),
+        Fault::Backend | Fault::Ours => tracing::error!(operation, request_id, %client, "{error}{cause}"),
     }
 }

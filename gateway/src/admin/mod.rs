@@ -102,6 +102,11 @@ pub fn bounds(config: &AdminConfig) -> ServerConfig {
         idle_timeout: Duration::from_mins(1),
         request_timeout: Duration::from_secs(10),
         drain_timeout: Duration::from_secs(1),
+        tls: config.tls.clone(),
+        handshake_timeout: Duration::from_secs(5),
+        http2_max_streams: 16,
+        trusted_proxies: Vec::new(),
+        proxy_protocol: false,
     }
 }
 

@@ -9,8 +9,8 @@ use std::time::Duration;
 use super::raw::{self, Raw};
 use super::value::{ByteSize, Span};
 use super::{
-    AdminConfig, BackendConfig, BackendKind, BucketConfig, Buckets, ClientCredential, Config, Connections,
-    IdentityConfig, KeysConfig, LimitsConfig, LogConfig, S3Config, Scrub, ServerConfig, SidecarConfig,
+    AdminConfig, BackendConfig, BackendKind, BucketConfig, Buckets, ClientAuth, ClientCredential, Config, Connections,
+    IdentityConfig, KeysConfig, LimitsConfig, LogConfig, S3Config, Scrub, ServerConfig, SidecarConfig, TlsConfig,
 };
 use crate::backend::BackendCredential;
 
@@ -20,7 +20,7 @@ impl Config {
         let s3 = raw.backend.kind == raw::Kind::S3;
         Ok(Self {
             server: server(raw.server)?,
-            admin: AdminConfig { listen: raw.admin.listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 9901))) },
+            admin: admin(raw.admin)?,
             backend: backend(raw.backend)?,
             keys: keys(raw.keys, &data_dir)?,
             sidecar: sidecar(raw.sidecar, &data_dir)?,
@@ -73,18 +73,48 @@ impl Invalid {
     }
 }
 
-fn server(raw: raw::Server) -> Result<ServerConfig, Invalid> {
-    if raw.tls_cert.is_some() != raw.tls_key.is_some() {
-        let present = if raw.tls_cert.is_some() { "tls_cert" } else { "tls_key" };
-        return Err(Invalid::at(
-            format!("server.{present}"),
-            "`tls_cert` and `tls_key` are given together or not at all",
-        ));
+/// The TLS keys of a section, which stand together or not at all.
+fn tls(
+    section: &'static str,
+    cert: Option<PathBuf>,
+    key: Option<PathBuf>,
+    client_auth: Option<ClientAuth>,
+    client_ca: Option<PathBuf>,
+) -> Result<Option<TlsConfig>, Invalid> {
+    let at = |key: &str, message: &str| Err(Invalid::at(format!("{section}.{key}"), message));
+    let client_auth = client_auth.unwrap_or_default();
+    match (cert, key) {
+        (Some(_), None) => at("tls_cert", "`tls_cert` and `tls_key` are given together or not at all"),
+        (None, Some(_)) => at("tls_key", "`tls_cert` and `tls_key` are given together or not at all"),
+        (None, None) if client_auth != ClientAuth::Off => {
+            at("tls_client_auth", "means nothing without TLS: give `tls_cert` and `tls_key` too")
+        }
+        (None, None) if client_ca.is_some() => {
+            at("tls_client_ca", "means nothing without TLS: give `tls_cert` and `tls_key` too")
+        }
+        (None, None) => Ok(None),
+        (Some(_), Some(_)) if client_auth != ClientAuth::Off && client_ca.is_none() => {
+            at("tls_client_auth", "needs `tls_client_ca`: the certificates of those who issue them to clients")
+        }
+        (Some(_), Some(_)) if client_auth == ClientAuth::Off && client_ca.is_some() => {
+            at("tls_client_ca", "means nothing while `tls_client_auth` is `off`: make it `optional` or `required`")
+        }
+        (Some(cert), Some(key)) => Ok(Some(TlsConfig { section, cert, key, client_auth, client_ca })),
     }
-    if raw.tls_cert.is_some() {
+}
+
+fn admin(raw: raw::Admin) -> Result<AdminConfig, Invalid> {
+    Ok(AdminConfig {
+        listen: raw.listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 9901))),
+        tls: tls("admin", raw.tls_cert, raw.tls_key, raw.tls_client_auth, raw.tls_client_ca)?,
+    })
+}
+
+fn server(raw: raw::Server) -> Result<ServerConfig, Invalid> {
+    if raw.proxy_protocol && raw.trusted_proxies.is_empty() {
         return Err(Invalid::at(
-            "server.tls_cert",
-            "this version does not serve TLS itself: put a TLS proxy in front, and take `tls_cert` and `tls_key` out",
+            "server.proxy_protocol",
+            "needs `trusted_proxies`: the addresses from which a PROXY header is believed",
         ));
     }
     if let Some(domain) = &raw.virtual_host_domain
@@ -108,6 +138,11 @@ fn server(raw: raw::Server) -> Result<ServerConfig, Invalid> {
         idle_timeout: time("server.idle_timeout", raw.idle_timeout, 60_000)?,
         request_timeout: time("server.request_timeout", raw.request_timeout, 6 * 3_600_000)?,
         drain_timeout: time("server.drain_timeout", raw.drain_timeout, 30_000)?,
+        tls: tls("server", raw.tls_cert, raw.tls_key, raw.tls_client_auth, raw.tls_client_ca)?,
+        handshake_timeout: time("server.handshake_timeout", raw.handshake_timeout, 10_000)?,
+        http2_max_streams: count("server.http2_max_streams", raw.http2_max_streams, 100, 0..=1000)? as u32,
+        trusted_proxies: raw.trusted_proxies,
+        proxy_protocol: raw.proxy_protocol,
     })
 }
 

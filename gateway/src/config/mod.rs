@@ -18,6 +18,7 @@ use zeroize::Zeroizing;
 
 use crate::backend::BackendCredential;
 pub use load::{ConfigError, Sources};
+pub use value::Network;
 
 /// Everything the gateway is told from outside.
 #[derive(Clone, Debug)]
@@ -67,6 +68,44 @@ pub struct ServerConfig {
     pub request_timeout: Duration,
     /// What requests under way are given after SIGTERM.
     pub drain_timeout: Duration,
+    /// Served under TLS where set.
+    pub tls: Option<TlsConfig>,
+    /// From a connection's begin to its first request: PROXY header and TLS handshake.
+    pub handshake_timeout: Duration,
+    /// Requests at a time on one HTTP/2 connection; 0: no HTTP/2.
+    pub http2_max_streams: u32,
+    /// Whose PROXY headers and `X-Forwarded-*` are believed.
+    pub trusted_proxies: Vec<Network>,
+    /// A connection from a trusted proxy begins with a PROXY header.
+    pub proxy_protocol: bool,
+}
+
+/// The TLS of a listener.
+#[derive(Clone, Debug)]
+pub struct TlsConfig {
+    /// The section it stands in, for errors.
+    pub section: &'static str,
+    /// PEM: the certificate, then the chain to its issuer.
+    pub cert: PathBuf,
+    /// PEM: its private key.
+    pub key: PathBuf,
+    /// Whether clients show a certificate.
+    pub client_auth: ClientAuth,
+    /// PEM: who issues those. There unless `client_auth` is off.
+    pub client_ca: Option<PathBuf>,
+}
+
+/// `tls_client_auth`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ClientAuth {
+    /// They are not asked for one.
+    #[default]
+    Off,
+    /// They are asked; one that is shown must be good.
+    Optional,
+    /// Without one there is no connection.
+    Required,
 }
 
 /// `[admin]`
@@ -74,6 +113,8 @@ pub struct ServerConfig {
 pub struct AdminConfig {
     /// `/healthz`, `/readyz`, `/metrics`.
     pub listen: SocketAddr,
+    /// Served under TLS where set.
+    pub tls: Option<TlsConfig>,
 }
 
 /// `[backend]`

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use super::value::{ByteSize, Secret, Span};
-use super::{Anonymous, Conditions, EtagPolicy, LogFormat, Scrub, SigV2, State};
+use super::value::{ByteSize, Network, Secret, Span};
+use super::{Anonymous, ClientAuth, Conditions, EtagPolicy, LogFormat, Scrub, SigV2, State};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -31,6 +31,8 @@ pub(super) struct Server {
     pub listen: Option<SocketAddr>,
     pub tls_cert: Option<PathBuf>,
     pub tls_key: Option<PathBuf>,
+    pub tls_client_auth: Option<ClientAuth>,
+    pub tls_client_ca: Option<PathBuf>,
     pub virtual_host_domain: Option<String>,
     pub max_connections: Option<u32>,
     pub max_header_bytes: Option<ByteSize>,
@@ -39,12 +41,20 @@ pub(super) struct Server {
     pub idle_timeout: Option<Span>,
     pub request_timeout: Option<Span>,
     pub drain_timeout: Option<Span>,
+    pub handshake_timeout: Option<Span>,
+    pub http2_max_streams: Option<u32>,
+    pub trusted_proxies: Vec<Network>,
+    pub proxy_protocol: bool,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Admin {
     pub listen: Option<SocketAddr>,
+    pub tls_cert: Option<PathBuf>,
+    pub tls_key: Option<PathBuf>,
+    pub tls_client_auth: Option<ClientAuth>,
+    pub tls_client_ca: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]

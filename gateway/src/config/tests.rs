@@ -83,17 +83,42 @@ fn a_wrong_type_or_value_names_what_is_allowed() {
 #[test]
 fn what_does_not_exist_yet_is_refused_and_not_ignored() {
     for (text, wants) in [
-        (
-            "[server]\ntls_cert = \"c\"\ntls_key = \"k\"\n",
-            "data-vault.toml:2:1: `server.tls_cert`: this version does not serve TLS",
-        ),
-        ("[server]\ntls_key = \"k\"\n", "given together"),
         ("[sidecar]\nurl = \"postgres://h/d\"\n", "no PostgreSQL"),
         ("[buckets.\"a.b\"]\nscrub = \"enforce\"\n", "data-vault.toml:2:1: `buckets.a.b.scrub`: only `off`"),
     ] {
         let error = refused(text);
         assert!(error.contains(wants), "{text}\n{error}");
     }
+}
+
+#[test]
+fn the_keys_of_tls_and_of_proxies_stand_together() {
+    let tls = "tls_cert = \"c\"\ntls_key = \"k\"\n";
+    for (text, wants) in [
+        ("tls_key = \"k\"\n".to_owned(), ".tls_key`: `tls_cert` and `tls_key` are given together"),
+        ("tls_cert = \"c\"\n".into(), ".tls_cert`: `tls_cert` and `tls_key` are given together"),
+        ("tls_client_auth = \"required\"\n".into(), "means nothing without TLS"),
+        ("tls_client_ca = \"ca\"\n".into(), "means nothing without TLS"),
+        (format!("{tls}tls_client_auth = \"optional\"\n"), "needs `tls_client_ca`"),
+        (format!("{tls}tls_client_ca = \"ca\"\n"), "while `tls_client_auth` is `off`"),
+        (format!("{tls}tls_client_auth = \"yes\"\n"), "expected one of `off`, `optional`, `required`"),
+    ] {
+        for section in ["server", "admin"] {
+            let error = refused(&format!("[{section}]\n{text}"));
+            assert!(error.contains(wants) && error.starts_with("data-vault.toml:"), "{text}\n{error}");
+        }
+    }
+    assert!(refused("[server]\nproxy_protocol = true\n").contains("needs `trusted_proxies`"));
+    let error = refused("[server]\ntrusted_proxies = [\"10.0.0.1/8\"]\n");
+    assert!(error.contains("bits set beyond the 8"), "{error}");
+    let config = file(&format!(
+        "[server]\n{tls}tls_client_auth = \"required\"\ntls_client_ca = \"ca\"\ntrusted_proxies = [\"10.0.0.0/8\"]\n"
+    ))
+    .unwrap();
+    assert_eq!(config.server.tls.unwrap().client_auth, ClientAuth::Required);
+    assert!(config.admin.tls.is_none());
+    let env = [("DATA_VAULT__SERVER__TRUSTED_PROXIES", "[\"::1\"]"), ("DATA_VAULT__SERVER__PROXY_PROTOCOL", "true")];
+    assert!(load("", &env, &[]).unwrap().server.proxy_protocol);
 }
 
 #[test]

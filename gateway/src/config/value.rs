@@ -1,6 +1,7 @@
-//! The value types of the configuration: sizes, durations, secrets. Each says in its error what is allowed.
+//! The value types of the configuration: sizes, durations, networks, secrets. Each says in its error what is allowed.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use serde::de::{self, Deserialize, Deserializer, Visitor};
@@ -101,6 +102,73 @@ impl<'de> Deserialize<'de> for Span {
     }
 }
 
+/// Addresses that begin with the same bits: one address, or `"10.0.0.0/8"`, `"fd00::/8"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Network {
+    base: IpAddr,
+    bits: u32,
+}
+
+const NETWORK_FORM: &str = "an address such as \"10.1.2.3\" or \"::1\", or a network such as \"10.0.0.0/8\"";
+
+impl Network {
+    /// Whether `address` is one of them. An IPv4 address in IPv6 form (RFC 4291, 2.5.5.2) is the IPv4 address.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        match (self.base, address.to_canonical()) {
+            (IpAddr::V4(base), IpAddr::V4(address)) => {
+                (base.to_bits() ^ address.to_bits()).leading_zeros() >= self.bits
+            }
+            (IpAddr::V6(base), IpAddr::V6(address)) => {
+                (base.to_bits() ^ address.to_bits()).leading_zeros() >= self.bits
+            }
+            _ => false,
+        }
+    }
+}
+
+impl std::str::FromStr for Network {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("`{text}` is not {NETWORK_FORM}");
+        let (address, bits) = text.split_once('/').map_or((text, None), |(a, b)| (a, Some(b)));
+        let base: IpAddr = address.parse().map_err(|_| wrong())?;
+        let most = if base.is_ipv4() { 32 } else { 128 };
+        let bits = match bits {
+            None => most,
+            Some(bits) if bits.bytes().all(|b| b.is_ascii_digit()) => bits.parse().map_err(|_| wrong())?,
+            Some(_) => return Err(wrong()),
+        };
+        if bits > most || base.to_canonical() != base {
+            return Err(wrong());
+        }
+        let beyond = match base {
+            IpAddr::V4(v4) => v4.to_bits().checked_shl(bits).is_some_and(|rest| rest != 0),
+            IpAddr::V6(v6) => v6.to_bits().checked_shl(bits).is_some_and(|rest| rest != 0),
+        };
+        if beyond {
+            return Err(format!("`{text}` has bits set beyond the {bits} of its network"));
+        }
+        Ok(Self { base, bits })
+    }
+}
+
+impl<'de> Deserialize<'de> for Network {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Form;
+        impl Visitor<'_> for Form {
+            type Value = Network;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(NETWORK_FORM)
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Network, E> {
+                text.parse().map_err(E::custom)
+            }
+        }
+        deserializer.deserialize_any(Form)
+    }
+}
+
 fn split_unit(text: &str) -> (&str, &str) {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at(digits);
@@ -165,6 +233,22 @@ mod tests {
         }
         for text in ["", "30", "s", "-1s", "1w", "99999999999999999999s", "18446744073709551615d"] {
             assert!(text.parse::<Span>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn networks() {
+        let contains = |network: &str, address: &str| {
+            network.parse::<Network>().unwrap().contains(address.parse::<IpAddr>().unwrap())
+        };
+        assert!(contains("10.0.0.0/8", "10.255.0.1") && !contains("10.0.0.0/8", "11.0.0.1"));
+        assert!(contains("10.1.2.3", "10.1.2.3") && !contains("10.1.2.3", "10.1.2.2"));
+        assert!(contains("0.0.0.0/0", "255.1.1.1") && !contains("0.0.0.0/0", "::1"));
+        assert!(contains("127.0.0.1", "::ffff:127.0.0.1"), "an IPv4 client of an IPv6 socket");
+        assert!(contains("fd00::/8", "fdff::1") && !contains("fd00::/8", "fe00::1"));
+        assert!(contains("::/0", "fe80::1") && contains("::1", "::1"));
+        for text in ["", "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/+8", "10.0.0.1/8", "host", "::1/129", "::ffff:1.2.3.4"] {
+            assert!(text.parse::<Network>().is_err(), "{text}");
         }
     }
 

@@ -26,7 +26,6 @@ use crate::body::{self, Body};
 use crate::config::EtagPolicy;
 use crate::s3::xml::{self, CompletedPart};
 use crate::s3::{Error, checksum};
-use crate::server::SCHEME;
 use crate::sidecar::{CopiedFrom, LineageEdge, ObjectAt, PartAttempt};
 use crate::vault::Vault;
 
@@ -313,5 +312,5 @@ async fn repeated(call: &Call, upload: &Upload) -> Result<Option<Response<Body>>
 /// Where the client finds the object: through us.
 pub fn location(call: &Call) -> String {
     let host = call.header("host").unwrap_or_default();
-    format!("{SCHEME}://{host}{}", call.address.raw_path)
+    format!("{}://{host}{}", call.client.scheme.as_str(), call.address.raw_path)
 }

@@ -38,6 +38,7 @@ use crate::s3::Error;
 use crate::s3::address::{Address, Query};
 use crate::s3::operation::{Op, Operation, Treatment};
 use crate::s3::sigv4::Authentication;
+use crate::server::Client;
 use crate::sidecar::ObjectAt;
 use crate::vault::Vault;
 
@@ -59,6 +60,8 @@ pub struct Call {
     pub authentication: Authentication,
     /// That it may be done.
     pub permit: Permit,
+    /// Where it came from, and over what.
+    pub client: Client,
     /// `x-amz-request-id`.
     pub request_id: String,
 }

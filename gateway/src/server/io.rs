@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 
 /// Where a connection stands, between its socket and its requests. All of one connection runs in one task, so the order of
@@ -98,8 +97,68 @@ impl Stall {
     }
 }
 
-pub(super) struct ClientIo {
-    inner: TcpStream,
+/// A client's connection, plain or under TLS, whose writes fail once the client has taken no byte for `idle_time`.
+pub(super) struct Patient<S> {
+    inner: S,
+    idle_time: Duration,
+    stall: Stall,
+}
+
+impl<S> Patient<S> {
+    pub(super) fn new(stream: S, idle_time: Duration) -> Self {
+        Self { inner: stream, idle_time, stall: Stall::new() }
+    }
+
+    fn watch<T>(&mut self, cx: &mut Context<'_>, polled: Poll<Result<T>>) -> Poll<Result<T>> {
+        if polled.is_ready() {
+            self.stall.set = false;
+            return polled;
+        }
+        ready!(self.stall.poll(cx, self.idle_time));
+        Poll::Ready(Err(Error::new(ErrorKind::TimedOut, "the client takes no bytes")))
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<Result<()>> {
+        Pin::new(&mut self.get_mut().inner).poll_read(cx, buf)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize>> {
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.inner).poll_write(cx, buf);
+        this.watch(cx, written)
+    }
+
+    fn poll_write_vectored(self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<Result<usize>> {
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.inner).poll_write_vectored(cx, bufs);
+        this.watch(cx, written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+
+    // TLS still holds records when a write has returned: here they are waited for.
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        let this = self.get_mut();
+        let flushed = Pin::new(&mut this.inner).poll_flush(cx);
+        this.watch(cx, flushed)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        let this = self.get_mut();
+        let shut = Pin::new(&mut this.inner).poll_shutdown(cx);
+        this.watch(cx, shut)
+    }
+}
+
+/// The connection of an HTTP/1 client.
+pub(super) struct ClientIo<S> {
+    inner: Patient<S>,
     exchange: Arc<Exchange>,
     header_time: Duration,
     idle_time: Duration,
@@ -108,50 +167,38 @@ pub(super) struct ClientIo {
     read_stall: Stall,
     /// When that header must have ended, however steadily its bytes drip.
     header_deadline: Instant,
-    write_stall: Stall,
     /// Our own answer in place of hyper's, not yet written.
     own: Bytes,
 }
 
-impl ClientIo {
-    pub(super) fn new(stream: TcpStream, exchange: Arc<Exchange>, header_time: Duration, idle_time: Duration) -> Self {
+impl<S: AsyncRead + AsyncWrite + Unpin> ClientIo<S> {
+    pub(super) fn new(stream: S, exchange: Arc<Exchange>, header_time: Duration, idle_time: Duration) -> Self {
         Self {
-            inner: stream,
+            inner: Patient::new(stream, idle_time),
             exchange,
             header_time,
             idle_time,
             in_header_of: None,
             read_stall: Stall::new(),
             header_deadline: Instant::now(),
-            write_stall: Stall::new(),
             own: Bytes::new(),
         }
     }
 
-    pub(super) fn into_inner(self) -> TcpStream {
-        self.inner
+    pub(super) fn into_inner(self) -> S {
+        self.inner.inner
     }
 
     /// Writes our own answer out, or times out.
     fn poll_own(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         while !self.own.is_empty() {
-            let written = Pin::new(&mut self.inner).poll_write(cx, &self.own);
-            let n = ready!(self.watch_write(cx, written))?;
+            let n = ready!(Pin::new(&mut self.inner).poll_write(cx, &self.own))?;
             if n == 0 {
                 return Poll::Ready(Err(ErrorKind::WriteZero.into()));
             }
             self.own.advance(n);
         }
         Poll::Ready(Ok(()))
-    }
-
-    fn watch_write<T>(&mut self, cx: &mut Context<'_>, polled: Poll<Result<T>>) -> Poll<Result<T>> {
-        if polled.is_ready() {
-            self.write_stall.set = false;
-            return polled;
-        }
-        ready!(self.write_stall.poll(cx, self.idle_time));
-        Poll::Ready(Err(Error::new(ErrorKind::TimedOut, "the client takes no bytes")))
     }
 
     /// Takes hyper's own refusal, if this is one, and queues ours instead.
@@ -191,7 +238,7 @@ fn s3_refusal(hypers: &[u8]) -> Option<Bytes> {
     Some(answer.into())
 }
 
-impl AsyncRead for ClientIo {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for ClientIo<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<Result<()>> {
         let this = self.get_mut();
         let room = buf.remaining();
@@ -221,7 +268,7 @@ impl AsyncRead for ClientIo {
     }
 }
 
-impl AsyncWrite for ClientIo {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ClientIo<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize>> {
         self.poll_write_vectored(cx, &[IoSlice::new(buf)])
     }
@@ -232,8 +279,7 @@ impl AsyncWrite for ClientIo {
             return Poll::Ready(Ok(bufs.iter().map(|b| b.len()).sum()));
         }
         ready!(this.poll_own(cx))?;
-        let written = Pin::new(&mut this.inner).poll_write_vectored(cx, bufs);
-        this.watch_write(cx, written)
+        Pin::new(&mut this.inner).poll_write_vectored(cx, bufs)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -1,20 +1,26 @@
+use std::net::SocketAddr;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::*;
 use crate::body;
+use crate::s3::Error;
+use crate::telemetry::RequestId;
 
-/// Echoes bodies; `/slow` takes 400 ms, `/large` answers 64 MiB, `/refuse` answers without reading the body.
+/// Echoes bodies; `/slow` takes 400 ms, `/large` answers 64 MiB, `/refuse` answers without reading the body, `/about` says what
+/// is known of the request.
 #[derive(Default)]
-struct Echo {
-    running: AtomicUsize,
-    failed: Mutex<Vec<String>>,
+pub(super) struct Echo {
+    pub(super) running: AtomicUsize,
+    pub(super) failed: Mutex<Vec<String>>,
 }
 
 impl Handler for Echo {
@@ -28,7 +34,7 @@ impl Handler for Echo {
         self.running.fetch_add(1, Ordering::SeqCst);
         let _running = Running(&self.running);
         assert!(request.extensions().get::<RequestId>().is_some());
-        assert!(request.extensions().get::<PeerAddr>().is_some());
+        let client = *request.extensions().get::<Client>().expect("a client");
         match request.uri().path() {
             "/refuse" => {
                 let mut response = Response::new(body::full("no"));
@@ -39,6 +45,13 @@ impl Handler for Echo {
                 let block = Bytes::from(vec![7; 1 << 16]);
                 let frames = futures_util::stream::iter((0..1024).map(move |_| Ok(Frame::data(block.clone()))));
                 return Response::new(StreamBody::new(frames).boxed_unsync());
+            }
+            "/about" => {
+                let host = request.headers().get("host").map(|h| h.to_str().unwrap().to_owned()).unwrap_or_default();
+                let coding = request.headers().contains_key("transfer-encoding");
+                let (address, scheme) = (client.address, client.scheme.as_str());
+                let about = format!("{address} {scheme} {host} {} chunked={coding}", request.uri());
+                return Response::new(body::full(about));
             }
             "/slow" => tokio::time::sleep(Duration::from_millis(400)).await,
             _ => {}
@@ -55,7 +68,7 @@ impl Handler for Echo {
     }
 }
 
-struct Running {
+pub(super) struct Running {
     addr: SocketAddr,
     handler: Arc<Echo>,
     stop: watch::Sender<bool>,
@@ -63,10 +76,15 @@ struct Running {
 }
 
 async fn start(change: impl FnOnce(&mut ServerConfig)) -> Running {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let addr = listener.local_addr().unwrap();
-    let mut config = ServerConfig {
-        listen: addr,
+    let mut config = config();
+    change(&mut config);
+    start_with(config, None).await
+}
+
+/// With short times.
+pub(super) fn config() -> ServerConfig {
+    ServerConfig {
+        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         virtual_host_domain: None,
         max_connections: 8,
         max_header_bytes: 16 << 10,
@@ -75,17 +93,26 @@ async fn start(change: impl FnOnce(&mut ServerConfig)) -> Running {
         idle_timeout: Duration::from_millis(600),
         request_timeout: Duration::from_secs(5),
         drain_timeout: Duration::from_secs(2),
-    };
-    change(&mut config);
+        tls: None,
+        handshake_timeout: Duration::from_millis(400),
+        http2_max_streams: 4,
+        trusted_proxies: Vec::new(),
+        proxy_protocol: false,
+    }
+}
+
+pub(super) async fn start_with(config: ServerConfig, tls: Option<Arc<Tls>>) -> Running {
+    let listener = TcpListener::bind(config.listen).await.unwrap();
+    let addr = listener.local_addr().unwrap();
     let handler = Arc::new(Echo::default());
     let (stop, shutdown) = Shutdown::manual();
     let served = Arc::clone(&handler);
-    let task = tokio::spawn(async move { serve(listener, &config, served, None, shutdown).await });
+    let task = tokio::spawn(async move { serve(listener, &config, tls, served, None, shutdown).await });
     Running { addr, handler, stop, task }
 }
 
 impl Running {
-    async fn connect(&self) -> TcpStream {
+    pub(super) async fn connect(&self) -> TcpStream {
         TcpStream::connect(self.addr).await.unwrap()
     }
 
@@ -97,7 +124,7 @@ impl Running {
     }
 }
 
-async fn read_to_end(stream: &mut TcpStream) -> String {
+pub(super) async fn read_to_end(stream: &mut (impl tokio::io::AsyncRead + Unpin)) -> String {
     let mut all = Vec::new();
     // A reset after the answer is an end too, but the answer must be there.
     let _ = tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut all)).await.expect("an end");
@@ -313,4 +340,62 @@ async fn a_request_that_takes_too_long_is_answered_for() {
     let server = start(|c| c.request_timeout = Duration::from_millis(100)).await;
     let answer = server.talk(b"GET /slow HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n").await;
     assert!(answer.contains("<Code>RequestTimeout</Code>") && answer.contains("x-amz-request-id: "), "{answer}");
+}
+
+const ABOUT: &str = "GET /about HTTP/1.1\r\nhost: h\r\nconnection: close\r\n";
+
+#[tokio::test]
+async fn forwarding_headers_count_from_configured_addresses_only() {
+    let request = format!("{ABOUT}x-forwarded-for: 192.0.2.9\r\nx-forwarded-proto: https\r\n\r\n");
+    let foreign = start(|c| c.trusted_proxies = vec!["10.0.0.0/8".parse().unwrap()]).await;
+    let answer = foreign.talk(request.as_bytes()).await;
+    assert!(answer.ends_with("127.0.0.1 http h /about chunked=false"), "{answer}");
+    let trusted = start(|c| c.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()]).await;
+    let answer = trusted.talk(request.as_bytes()).await;
+    assert!(answer.ends_with("192.0.2.9 https h /about chunked=false"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_proxy_header_is_read_from_configured_addresses_and_is_no_http_from_others() {
+    let v1 = b"PROXY TCP4 192.0.2.1 198.51.100.1 4711 443\r\n".to_vec();
+    let v2 = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xc0\0\x02\x01\xc6\x33\x64\x01\x12\x67\x01\xbb".to_vec();
+    let local = b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0".to_vec();
+    let with = |header: &[u8]| [header, ABOUT.as_bytes(), b"\r\n"].concat();
+    let trusted = start(|c| {
+        c.trusted_proxies = vec!["127.0.0.1".parse().unwrap()];
+        c.proxy_protocol = true;
+    })
+    .await;
+    for (header, address) in [(&v1, "192.0.2.1"), (&v2, "192.0.2.1"), (&local, "127.0.0.1")] {
+        let answer = trusted.talk(&with(header)).await;
+        assert!(answer.ends_with(&format!("{address} http h /about chunked=false")), "{answer}");
+    }
+    // The client behind the proxy is none: what it forwards is hearsay.
+    let spoof = [&v1[..], ABOUT.as_bytes(), b"x-forwarded-for: 203.0.113.1\r\n\r\n"].concat();
+    assert!(trusted.talk(&spoof).await.contains("192.0.2.1 http"));
+    assert_eq!(trusted.talk(&with(b"")).await, "", "the header is missing");
+    let foreign = start(|c| {
+        c.trusted_proxies = vec!["127.0.0.2".parse().unwrap()];
+        c.proxy_protocol = true;
+    })
+    .await;
+    for header in [&v1, &v2] {
+        let answer = foreign.talk(&with(header)).await;
+        assert!(answer.contains("<Code>BadRequest</Code>"), "{answer}");
+    }
+    assert!(foreign.talk(&with(b"")).await.contains("127.0.0.1 http"));
+}
+
+#[tokio::test]
+async fn a_proxy_header_that_does_not_end_is_cut_off() {
+    let server = start(|c| {
+        c.trusted_proxies = vec!["127.0.0.1".parse().unwrap()];
+        c.proxy_protocol = true;
+    })
+    .await;
+    let mut stream = server.connect().await;
+    stream.write_all(b"PROXY TCP4 192.0").await.unwrap();
+    let start = Instant::now();
+    assert_eq!(read_to_end(&mut stream).await, "");
+    assert!((300..2000).contains(&start.elapsed().as_millis()), "{:?}", start.elapsed());
 }

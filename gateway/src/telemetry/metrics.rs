@@ -25,6 +25,8 @@ pub struct Metrics {
     families: Families,
     in_flight: Gauge,
     connections: Gauge,
+    refused_connections: Family<ReasonLabel, Counter>,
+    tls_reloads: Family<OutcomeLabel, Counter>,
     backend_requests: Family<BackendLabels, Counter>,
     backend_duration: Family<MethodLabel, Histogram, fn() -> Histogram>,
     backend_retries: Counter,
@@ -68,6 +70,11 @@ struct MethodLabel {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ReasonLabel {
     reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OutcomeLabel {
+    outcome: &'static str,
 }
 
 /// The metrics of one S3 operation, its labels looked up once.
@@ -188,6 +195,8 @@ impl Metrics {
             },
             in_flight: Gauge::default(),
             connections: Gauge::default(),
+            refused_connections: Family::default(),
+            tls_reloads: Family::default(),
             backend_requests: Family::default(),
             backend_duration: Family::new_with_constructor(latency),
             backend_retries: Counter::default(),
@@ -215,6 +224,12 @@ impl Metrics {
         r.register_with_unit("sent", "Bytes of answers", Unit::Bytes, self.families.bytes_out.clone());
         r.register("requests_in_flight", "S3 requests under way", self.in_flight.clone());
         r.register("connections", "Client connections", self.connections.clone());
+        r.register(
+            "connections_refused",
+            "Client connections ended before their first request",
+            self.refused_connections.clone(),
+        );
+        r.register("tls_reloads", "Certificates read again, by whether they could be used", self.tls_reloads.clone());
         r.register("backend_requests", "Calls to the backend by how they ended", self.backend_requests.clone());
         r.register_with_unit(
             "backend_request_duration",
@@ -261,6 +276,17 @@ impl Metrics {
     pub fn connection(&self) -> InFlight {
         self.connections.inc();
         InFlight(self.connections.clone())
+    }
+
+    /// A client's connection was ended before its first request. `reason`: a word of ours.
+    pub fn connection_refused(&self, reason: &'static str) {
+        self.refused_connections.get_or_create(&ReasonLabel { reason }).inc();
+    }
+
+    /// The certificate of a listener was read again; `used`: and new connections have it.
+    pub fn tls_reload(&self, used: bool) {
+        let outcome = if used { "ok" } else { "failed" };
+        self.tls_reloads.get_or_create(&OutcomeLabel { outcome }).inc();
     }
 
     /// A call to the backend has ended, with its answer's headers or without.
@@ -370,6 +396,8 @@ mod tests {
         metrics.backend_done(&Method::PUT, BackendOutcome::Timeout, Duration::from_millis(2));
         metrics.cache(Cache::Facts, true);
         metrics.integrity_failure("commitment");
+        metrics.connection_refused("tls");
+        metrics.tls_reload(false);
         let guard = metrics.in_flight();
 
         let text = metrics.encode().unwrap();
@@ -385,6 +413,8 @@ mod tests {
             "data_vault_cache_facts_hits_total 1",
             "data_vault_cache_facts_misses_total 0",
             "data_vault_integrity_failures_total{reason=\"commitment\"} 1",
+            "data_vault_connections_refused_total{reason=\"tls\"} 1",
+            "data_vault_tls_reloads_total{outcome=\"failed\"} 1",
         ] {
             assert!(text.lines().any(|l| l == line), "{line}\nis not in\n{text}");
         }
