@@ -107,7 +107,7 @@ impl Store {
             contents: Some(page.rows.iter().map(|row| names.object(row, true)).collect()),
             common_prefixes: Some(names.prefixes(&page.prefixes)),
             name: Some(input.bucket),
-            prefix: Some(names.show(prefix.as_bytes())),
+            prefix: Some(names.show_prefix_v1(prefix)),
             marker: Some(names.show(marker.as_bytes())),
             max_keys: Some(limit),
             delimiter: names.given(&delimiter),
@@ -346,6 +346,12 @@ impl Names {
             Some(kind) if kind.as_str() == EncodingType::URL => utf8_percent_encode(&name, ENCODED).to_string(),
             _ => name.into_owned(),
         }
+    }
+
+    /// Stock clients (botocore) do not decode the prefix of a V1 listing, so it is written as it is where XML can hold it.
+    fn show_prefix_v1(&self, prefix: String) -> String {
+        let plain = |c: char| !c.is_control() || matches!(c, '\t' | '\n');
+        if prefix.chars().all(plain) { prefix } else { self.show(prefix.as_bytes()) }
     }
 
     fn given(&self, name: &str) -> Option<String> {
