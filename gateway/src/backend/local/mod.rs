@@ -33,7 +33,7 @@ mod index;
 mod kept;
 mod lifecycle;
 mod list;
-mod lock;
+pub mod lock;
 mod multipart;
 mod page;
 mod put;
