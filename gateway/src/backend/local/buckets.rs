@@ -98,7 +98,7 @@ impl Store {
                     .await?;
                     if made.rows_affected() == 0 {
                         let row = Index::bucket(txn.conn(), &name).await?;
-                        return Ok(made_again(&row, &region, &acl, lock.is_some() || ownership.is_some())?);
+                        return Ok(made_again(&row, &region, acl.as_deref(), lock.is_some() || ownership.is_some())?);
                     }
                     Ok(())
                 })
@@ -213,9 +213,9 @@ impl Store {
 
 /// A bucket that is there already. In `us-east-1` S3 answers its owner as if it had been made; here only where the request would
 /// have made the same.
-fn made_again(row: &BucketRow, region: &str, acl: &Option<String>, more: bool) -> S3Result<()> {
+fn made_again(row: &BucketRow, region: &str, acl: Option<&str>, more: bool) -> S3Result<()> {
     let in_default = |region: &str| matches!(region, "" | "us-east-1");
-    if row.acl != *acl {
+    if row.acl.as_deref() != acl {
         return Err(s3_error!(
             BucketAlreadyExists,
             "The requested bucket name is not available, and its access list is another one."

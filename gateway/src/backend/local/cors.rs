@@ -174,8 +174,8 @@ fn check(configuration: &CORSConfiguration) -> S3Result<()> {
                 "Found unsupported HTTP method in CORS config. Unsupported method is {method}"
             ));
         }
-        let patterns = rule.allowed_origins.iter().chain(rule.allowed_headers.iter().flatten());
-        if patterns.into_iter().any(|pattern| pattern.matches('*').count() > 1) {
+        let mut patterns = rule.allowed_origins.iter().chain(rule.allowed_headers.iter().flatten());
+        if patterns.any(|pattern| pattern.matches('*').count() > 1) {
             return Err(s3_error!(
                 InvalidRequest,
                 "An AllowedOrigin or AllowedHeader can not have more than one wildcard."

@@ -23,6 +23,8 @@ use super::tags::Tags;
 const MAX_RULES: usize = 1000;
 /// And on the id of one, characters.
 const MAX_ID: usize = 255;
+/// And on how many noncurrent versions one keeps.
+const MAX_KEPT: i32 = 100;
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 /// Rows looked at, or removed in one transaction, at a time.
 const BATCH: usize = 500;
@@ -206,13 +208,13 @@ const LONE_MARKERS: &str =
          AND (key > ?2 OR seq > ?3) AND modified_ms < ?5 AND ?6 = 0
          AND NOT EXISTS (SELECT 1 FROM versions AS o WHERE o.bucket = v.bucket AND o.key = v.key AND o.seq <> v.seq)
      ORDER BY key, seq LIMIT ?7";
-/// A version is noncurrent since the next one was written.
+/// A version is noncurrent since the next one was written. Of the newer ones no more are counted than are to be kept.
 const NONCURRENT: &str = "SELECT * FROM versions AS v WHERE bucket = ?1 AND latest = 0 AND key >= ?2 AND key < ?4
          AND (key > ?2 OR seq > ?3)
          AND (SELECT n.modified_ms FROM versions AS n WHERE n.bucket = v.bucket AND n.key = v.key AND n.seq > v.seq
               ORDER BY n.seq LIMIT 1) < ?5
-         AND (SELECT count(*) FROM versions AS n WHERE n.bucket = v.bucket AND n.key = v.key AND n.seq > v.seq
-              AND n.latest = 0) >= ?6
+         AND (SELECT count(*) FROM (SELECT 1 FROM versions AS n WHERE n.bucket = v.bucket AND n.key = v.key AND n.seq > v.seq
+              AND n.latest = 0 LIMIT ?6)) >= ?6
      ORDER BY key, seq LIMIT ?7";
 
 /// Which objects a rule is for.
@@ -315,8 +317,8 @@ fn check_rule(rule: &LifecycleRule) -> S3Result<()> {
     if let Some(noncurrent) = &rule.noncurrent_version_expiration {
         acts = true;
         positive(noncurrent.noncurrent_days.ok_or_else(malformed)?)?;
-        if let Some(keep) = noncurrent.newer_noncurrent_versions {
-            positive(keep)?;
+        if noncurrent.newer_noncurrent_versions.is_some_and(|keep| !(1..=MAX_KEPT).contains(&keep)) {
+            return Err(invalid("'NewerNoncurrentVersions' must be from 1 to 100"));
         }
     }
     if let Some(abort) = &rule.abort_incomplete_multipart_upload {

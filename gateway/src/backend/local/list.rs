@@ -291,9 +291,12 @@ impl Store {
             (Some(key), None) => Ok(Start::AfterKey(key.as_bytes().to_vec())),
             (Some(key), Some(id)) => {
                 let version = Index::version(self.index.readers(), bucket, key, Some(id)).await?;
-                version
-                    .map(|version| Start::After(version.key, version.seq))
-                    .ok_or_else(|| s3_error!(InvalidArgument, "Invalid version id specified"))
+                // One that was deleted meanwhile, as by whoever deletes page by page: its key is gone on with from its newest version,
+                // since nothing tells any more where in it the page had ended.
+                Ok(match version {
+                    Some(version) => Start::After(version.key, version.seq),
+                    None => Start::At(key.as_bytes().to_vec()),
+                })
             }
         }
     }

@@ -243,10 +243,8 @@ impl Store {
     ) -> S3Result<S3Response<GetObjectLegalHoldOutput>> {
         let input = request.input;
         let lock = self.lock_of(&input.bucket, &input.key, input.version_id.as_deref()).await?;
-        let status = match lock.legal_hold.ok_or_else(unlocked)? {
-            true => ObjectLockLegalHoldStatus::ON,
-            false => ObjectLockLegalHoldStatus::OFF,
-        };
+        let on = lock.legal_hold.ok_or_else(unlocked)?;
+        let status = if on { ObjectLockLegalHoldStatus::ON } else { ObjectLockLegalHoldStatus::OFF };
         Ok(S3Response::new(GetObjectLegalHoldOutput {
             legal_hold: Some(ObjectLockLegalHold { status: Some(ObjectLockLegalHoldStatus::from_static(status)) }),
         }))

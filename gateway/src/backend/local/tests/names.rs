@@ -51,6 +51,8 @@ async fn versions_and_delete_markers() {
     vault.send("DELETE", &version(&marker), &[], "").await.ok();
     assert_eq!(vault.get("/some-bucket/k").await.text(), "two");
     vault.send("DELETE", &version(&two), &[], "").await.ok();
+    let gone = vault.get(&format!("/some-bucket?versions&key-marker=k&version-id-marker={two}")).await.ok();
+    assert_eq!(gone.all("VersionId"), [one.clone(), "null".to_owned()], "a marker that is gone loses nothing");
     assert_eq!(vault.get("/some-bucket/k").await.text(), "one");
 
     vault.enable_versioning("Suspended").await;
