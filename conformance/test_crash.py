@@ -21,17 +21,17 @@ pytestmark = pytest.mark.gateway
 
 
 class Key:
-    """What one key may hold: the body acknowledged last, and every body written since whose answer is not known."""
+    """What one key may hold, as body and the metadata `turn`: what was acknowledged last, and what was written since and whose answer is not known."""
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.possible: list[bytes | None] = [None]
+        self.possible: list[tuple[bytes, str | None] | None] = [None]
 
-    def tried(self, data: bytes) -> None:
-        self.possible.append(data)
+    def tried(self, data: bytes, turn: str | None = None) -> None:
+        self.possible.append((data, turn))
 
-    def acknowledged(self, data: bytes) -> None:
-        self.possible = [data]
+    def acknowledged(self, data: bytes, turn: str | None = None) -> None:
+        self.possible = [(data, turn)]
 
 
 class Writer(threading.Thread):
@@ -84,8 +84,24 @@ class Writer(threading.Thread):
         self.s3.copy_object(Bucket=self.bucket, Key=key.name, CopySource={"Bucket": self.bucket, "Key": f"source{index}"})
         key.acknowledged(SOURCES[index])
 
+    def describe(self, key: Key) -> None:
+        """A copy onto itself that replaces the metadata; the first of a key is a PUT."""
+        data, turn = SOURCES[1], str(self.dice.random())
+        at = {"Bucket": self.bucket, "Key": key.name, "Metadata": {"turn": turn}}
+        first = None in key.possible
+        key.tried(data, turn)
+        if first:
+            self.s3.put_object(**at, Body=data)
+        else:
+            self.s3.copy_object(**at, CopySource={"Bucket": self.bucket, "Key": key.name}, MetadataDirective="REPLACE")
+        key.acknowledged(data, turn)
+
 
 SOURCES = [noise(size, size) for size in (100, 300 * KIB, 7 * MIB)]
+
+
+def known(key: Key) -> list[tuple[int, str | None] | None]:
+    return [found and (len(found[0]), found[1]) for found in key.possible]
 
 
 def check(s3, bucket: str, keys: list[Key]) -> None:
@@ -98,7 +114,7 @@ def check(s3, bucket: str, keys: list[Key]) -> None:
             assert key.name not in listed
             continue
         data = got["Body"].read()
-        assert data in key.possible, f"{key.name}: {len(data)} bytes are none of {[len(body or b'') for body in key.possible]}"
+        assert (data, got["Metadata"].get("turn")) in key.possible, f"{key.name}: {len(data)} bytes and {got['Metadata']} are none of {known(key)}"
         assert listed[key.name] == len(data)
         assert s3.head_object(Bucket=bucket, Key=key.name)["ContentLength"] == len(data)
 
@@ -109,7 +125,7 @@ def kill_at_random_moments(gateway: Gateway, bucket: str, moments: int) -> list[
     s3.create_bucket(Bucket=bucket)
     for index, data in enumerate(SOURCES):
         s3.put_object(Bucket=bucket, Key=f"source{index}", Body=data)
-    keys = {kind: [Key(f"{kind}{index}") for index in range(4)] for kind in ("put", "multipart", "copy")}
+    keys = {kind: [Key(f"{kind}{index}") for index in range(4)] for kind in ("put", "multipart", "copy", "describe")}
     every = [key for some in keys.values() for key in some]
     done = dict.fromkeys(keys, 0)
     for moment in range(moments):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+import sqlite3
 
 import pytest
 
@@ -56,6 +58,36 @@ def calls_of_a_listing(gateway, bucket: str) -> float | None:
     before = backend_calls(gateway.metrics())
     boto(gateway.endpoint).list_objects_v2(Bucket=bucket)
     return backend_calls(gateway.metrics()) - before
+
+
+def edges(gateway, bucket: str, key: str) -> list[tuple[str, str, str]]:
+    """Lineage into one object: source key, target version and operation, oldest first."""
+    query = "SELECT source_key, target_version, operation FROM lineage WHERE target_bucket = ? AND target_key = ? ORDER BY at_ms"
+    with contextlib.closing(sqlite3.connect(f"file:{gateway.data}/sidecar.db?mode=ro", uri=True)) as db:
+        return db.execute(query, (bucket, key)).fetchall()
+
+
+def test_lineage_of_copies(own_gateway):
+    """A copy has an edge from its source, a multipart object one from each source of the parts that it was completed with."""
+    bucket, s3 = fresh("lineage"), boto(own_gateway.endpoint)
+    s3.create_bucket(Bucket=bucket)
+    for key in ("a", "b", "never used"):
+        s3.put_object(Bucket=bucket, Key=key, Body=noise(6 * MIB, key))
+    s3.copy_object(Bucket=bucket, Key="copy", CopySource={"Bucket": bucket, "Key": "a"})
+    at = {"Bucket": bucket, "Key": "parts"}
+    at["UploadId"] = s3.create_multipart_upload(**at)["UploadId"]
+
+    def copied(number: int, source: str) -> dict:
+        answer = s3.upload_part_copy(**at, PartNumber=number, CopySource={"Bucket": bucket, "Key": source})
+        return {"PartNumber": number, "ETag": answer["CopyPartResult"]["ETag"]}
+
+    copied(2, "never used")
+    done = [copied(1, "a"), copied(2, "a"), copied(3, "b")]
+    done.append({"PartNumber": 4, "ETag": s3.upload_part(**at, PartNumber=4, Body=b"sent")["ETag"]})
+    s3.complete_multipart_upload(**at, MultipartUpload={"Parts": done})
+    assert edges(own_gateway, bucket, "copy") == [("a", "", "CopyObject")]
+    assert edges(own_gateway, bucket, "parts") == [("a", "", "UploadPartCopy"), ("b", "", "UploadPartCopy")]
+    assert edges(own_gateway, bucket, "a") == []
 
 
 def test_deleted(own_gateway):

@@ -9,8 +9,8 @@ use std::time::Duration;
 use super::raw::{self, Raw};
 use super::value::{ByteSize, Span};
 use super::{
-    AdminConfig, BackendConfig, BackendKind, BucketConfig, Buckets, ClientCredential, Config, IdentityConfig,
-    KeysConfig, LimitsConfig, LogConfig, S3Config, Scrub, ServerConfig, SidecarConfig,
+    AdminConfig, BackendConfig, BackendKind, BucketConfig, Buckets, ClientCredential, Config, Connections,
+    IdentityConfig, KeysConfig, LimitsConfig, LogConfig, S3Config, Scrub, ServerConfig, SidecarConfig,
 };
 use crate::backend::BackendCredential;
 
@@ -124,6 +124,7 @@ fn backend(raw: raw::Backend) -> Result<BackendConfig, Invalid> {
     if reserved_names.contains(&system_bucket) {
         return Err(Invalid::at("backend.system_bucket", "must not be one of `backend.reserved_names`"));
     }
+    let connections = connections(&raw)?;
     Ok(BackendConfig {
         system_bucket,
         conditions: raw.conditions.unwrap_or_default(),
@@ -131,7 +132,7 @@ fn backend(raw: raw::Backend) -> Result<BackendConfig, Invalid> {
         reserved_names,
         kind: match raw.kind {
             raw::Kind::Local => local(&raw)?,
-            raw::Kind::S3 => BackendKind::S3(s3(raw)?),
+            raw::Kind::S3 => BackendKind::S3(s3(raw, connections)?),
         },
     })
 }
@@ -153,7 +154,19 @@ fn local(raw: &raw::Backend) -> Result<BackendKind, Invalid> {
     }
 }
 
-fn s3(raw: raw::Backend) -> Result<S3Config, Invalid> {
+fn connections(raw: &raw::Backend) -> Result<Connections, Invalid> {
+    Ok(Connections {
+        connect_timeout: time("backend.connect_timeout", raw.connect_timeout, 5_000)?,
+        // A backend assembles a large multipart upload before it answers.
+        response_timeout: time("backend.response_timeout", raw.response_timeout, 120_000)?,
+        idle_timeout: time("backend.idle_timeout", raw.idle_timeout, 60_000)?,
+        pool_size: count("backend.pool_size", raw.pool_size, 256, 1..=65_536)?,
+        pool_idle_timeout: time("backend.pool_idle_timeout", raw.pool_idle_timeout, 20_000)?,
+        retries: count("backend.retries", raw.retries, 3, 0..=10)? as u32,
+    })
+}
+
+fn s3(raw: raw::Backend, connections: Connections) -> Result<S3Config, Invalid> {
     let missing = |key: &str| {
         Invalid::at(
             "backend.kind",
@@ -186,13 +199,7 @@ fn s3(raw: raw::Backend) -> Result<S3Config, Invalid> {
         region,
         credential: Arc::new(BackendCredential { access_key, secret_key }),
         ca_file: raw.ca_file,
-        connect_timeout: time("backend.connect_timeout", raw.connect_timeout, 5_000)?,
-        // A backend assembles a large multipart upload before it answers.
-        response_timeout: time("backend.response_timeout", raw.response_timeout, 120_000)?,
-        idle_timeout: time("backend.idle_timeout", raw.idle_timeout, 60_000)?,
-        pool_size: count("backend.pool_size", raw.pool_size, 256, 1..=65_536)?,
-        pool_idle_timeout: time("backend.pool_idle_timeout", raw.pool_idle_timeout, 20_000)?,
-        retries: count("backend.retries", raw.retries, 3, 0..=10)? as u32,
+        connections,
     })
 }
 

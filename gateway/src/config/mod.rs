@@ -113,6 +113,13 @@ pub struct S3Config {
     pub credential: Arc<BackendCredential>,
     /// PEM certificates to trust instead of the system's.
     pub ca_file: Option<PathBuf>,
+    /// Bounds on its connections.
+    pub connections: Connections,
+}
+
+/// Bounds on connections to a remote S3. Checked for any backend.
+#[derive(Clone, Copy, Debug)]
+pub struct Connections {
     /// For TCP and TLS together.
     pub connect_timeout: Duration,
     /// From the last byte of a request to the headers of its answer.

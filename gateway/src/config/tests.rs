@@ -68,6 +68,8 @@ fn a_wrong_type_or_value_names_what_is_allowed() {
         ("[server]\nidle_timeout = 30\n", "a duration such as \"250ms\""),
         ("[server]\nidle_timeout = \"0s\"\n", "data-vault.toml:2:1: `server.idle_timeout`: must be `1ms` to `7d`"),
         ("[server]\nmax_connections = 0\n", "must be 1 to 65536"),
+        ("[backend]\nretries = 11\n", "data-vault.toml:2:1: `backend.retries`: must be 0 to 10"),
+        ("[backend]\nconnect_timeout = \"0s\"\n", "must be `1ms` to `7d`"),
         ("[keys]\nprovider = \"vault\"\n", "expected `local`"),
         ("[buckets.x]\nstate = \"open\"\n", "expected `sealed` or `migrating`"),
         ("[log]\nlevel = \"loud\"\n", "must be one of `off`, `error`"),

@@ -27,7 +27,7 @@ use crate::config::EtagPolicy;
 use crate::s3::xml::{self, CompletedPart};
 use crate::s3::{Error, checksum};
 use crate::server::SCHEME;
-use crate::sidecar::{ObjectAt, PartAttempt};
+use crate::sidecar::{CopiedFrom, LineageEdge, ObjectAt, PartAttempt};
 use crate::vault::Vault;
 
 /// `CompleteMultipartUpload`.
@@ -121,7 +121,8 @@ async fn complete(call: &Call, upload: &Upload, listed: &[CompletedPart]) -> Res
     }
     let (parts, answer) = response.into_parts();
     let record = sealing.record(facts, &parts.headers);
-    let record = commit(vault, Some(intent), record, Vec::new()).await;
+    let lineage = lineage(&chosen, &record.at);
+    let record = commit(vault, Some(intent), record, lineage).await;
     end(vault, oid).await;
 
     let answer = body::collect(answer, vault.config.limits.xml_body).await?;
@@ -185,6 +186,23 @@ fn invalid_part() -> Error {
         S3ErrorCode::InvalidPart,
         "One or more of the specified parts could not be found. The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.",
     )
+}
+
+/// An edge from each object that parts were copied from, as of the last of them.
+fn lineage(chosen: &[PartAttempt], target: &ObjectAt) -> Vec<LineageEdge> {
+    let mut latest: HashMap<&CopiedFrom, i64> = HashMap::new();
+    for (from, at_ms) in chosen.iter().filter_map(|a| Some((a.copied_from.as_ref()?, a.at_ms))) {
+        let latest = latest.entry(from).or_insert(at_ms);
+        *latest = at_ms.max(*latest);
+    }
+    let edge = |(from, at_ms): (&CopiedFrom, i64)| LineageEdge {
+        source: from.at.clone(),
+        source_etag: from.etag.clone(),
+        target: target.clone(),
+        operation: "UploadPartCopy".into(),
+        at_ms,
+    };
+    latest.into_iter().map(edge).collect()
 }
 
 /// What TABLE and SUMMARY will say.

@@ -22,7 +22,7 @@ use crate::s3::address::CopySource;
 use crate::s3::intake::Intake;
 use crate::s3::sigv4::Authentication;
 use crate::s3::{Error, checksum};
-use crate::sidecar::{LineageEdge, ObjectAt};
+use crate::sidecar::{CopiedFrom, LineageEdge, ObjectAt};
 use crate::vault::{Vault, now_ms};
 
 /// How often a copy begins again when its source is replaced underneath it.
@@ -180,7 +180,8 @@ async fn metadata_only(call: &Call, named: &CopySource, sealed: &Sealed) -> Resu
     }
     let mut sealing = Sealing::of(call, at.clone(), object, kek.id());
     sealing.header = header_digest(&request.headers);
-    sealing.lineage = vec![edge(call, &sealed.stored.at, &sealed.stored.backend_etag, at)];
+    sealing.lineage =
+        vec![edge(call, CopiedFrom { at: sealed.stored.at.clone(), etag: sealed.stored.backend_etag.clone() }, at)];
     let intent = vault.sidecar.begin(sealing.intent()).await?;
     let response = if in_one {
         completed(vault.backend.call(request).await?).await?
@@ -268,7 +269,7 @@ async fn reseal(
     let Ok(opened) = source.open(&sealed.stored.backend_etag, &sealed.facts, 0..sealed.facts.length).await? else {
         return Ok(None);
     };
-    let from = (sealed.stored.at.clone(), sealed.stored.backend_etag.clone());
+    let from = CopiedFrom { at: sealed.stored.at.clone(), etag: sealed.stored.backend_etag.clone() };
     stream_through(call, named, opened.plaintext, sealed.facts.length, &sealed.stored.headers, from).await
 }
 
@@ -286,7 +287,8 @@ async fn seal_plain(
     let response = succeeded(response).await?;
     let at = ObjectAt { version_id: super::version_of(response.headers()), ..source.at.clone() };
     let (parts, body) = response.into_parts();
-    stream_through(call, named, body, plain.length, &parts.headers, (at, plain.etag.clone())).await
+    let from = CopiedFrom { at, etag: plain.etag.clone() };
+    stream_through(call, named, body, plain.length, &parts.headers, from).await
 }
 
 async fn stream_through(
@@ -295,7 +297,7 @@ async fn stream_through(
     plaintext: Body,
     length: u64,
     stored: &HeaderMap,
-    (from, from_etag): (ObjectAt, String),
+    from: CopiedFrom,
 ) -> Result<Option<Response<Body>>, Error> {
     let vault = &call.vault;
     let at = ObjectAt { version_id: None, ..call.at()? };
@@ -310,9 +312,10 @@ async fn stream_through(
         Intake::new(&declared, plaintext, &Authentication::Anonymous, intake_options(vault, &at.bucket, algorithm))?;
     let kek = vault.kek_for_write(&at.bucket, &request.signer).await?;
     let mut sealing = Sealing::begin(call, at.clone(), &kek, &mut request.headers)?;
-    sealing.lineage = vec![edge(call, &from, &from_etag, at)];
+    let version = from.at.version_id.clone().or_else(|| named.version_id.clone());
+    sealing.lineage = vec![edge(call, from, at)];
     let Written { mut headers, record } = write(vault, request, condition, intake, sealing).await?;
-    if let Some(version) = from.version_id.or_else(|| named.version_id.clone()) {
+    if let Some(version) = version {
         set(&mut headers, HeaderName::from_static("x-amz-copy-source-version-id"), &version)?;
     }
     Ok(Some(finished(headers, &record.facts, None)))
@@ -339,10 +342,10 @@ async fn carry_tags(call: &Call, named: &CopySource, headers: &mut HeaderMap) ->
     Ok(())
 }
 
-fn edge(call: &Call, from: &ObjectAt, from_etag: &str, target: ObjectAt) -> LineageEdge {
+fn edge(call: &Call, from: CopiedFrom, target: ObjectAt) -> LineageEdge {
     LineageEdge {
-        source: from.clone(),
-        source_etag: from_etag.to_owned(),
+        source: from.at,
+        source_etag: from.etag,
         target,
         operation: call.operation.op.name().to_owned(),
         at_ms: now_ms(),

@@ -366,6 +366,7 @@ mod tests {
             backend_etag,
             stash: stash.map(str::to_owned),
             entry,
+            copied_from: None,
             at_ms: i64::from(salt),
         }
     }

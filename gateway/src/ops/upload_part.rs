@@ -23,7 +23,7 @@ use crate::s3::address::CopySource;
 use crate::s3::intake::{Intake, IntakeOptions, Received};
 use crate::s3::sigv4::Authentication;
 use crate::s3::{Error, checksum};
-use crate::sidecar::PartAttempt;
+use crate::sidecar::{CopiedFrom, ObjectAt, PartAttempt};
 use crate::vault::{Vault, now_ms};
 
 /// A part below this must be the last one, as S3 has it; with our trailer behind it, it is not, so it waits in a stash.
@@ -50,7 +50,7 @@ pub async fn upload_part(call: Call, body: Body) -> Result<Response<Body>, Error
     };
     require_length(&call)?;
     let intake = Intake::new(&call.headers, body, &call.authentication, options)?;
-    let attempt = write_part(&vault, call.forward_sealed(), &upload, number, intake).await?;
+    let attempt = write_part(&vault, call.forward_sealed(), &upload, number, intake, None).await?;
 
     let mut response = Response::new(body::empty());
     let headers = response.headers_mut();
@@ -80,6 +80,7 @@ async fn write_part(
     upload: &Upload,
     number: u16,
     intake: Intake,
+    copied_from: Option<CopiedFrom>,
 ) -> Result<PartAttempt, Error> {
     let declared = intake.length();
     if declared.is_none_or(|length| waits_in_stash(length, number)) {
@@ -92,7 +93,7 @@ async fn write_part(
     let prefix = sealer.prefix();
     let attempted: Attempted = Arc::default();
     let stash_key = format!("stash/{}/{number:05}-{}", upload.object.oid(), uuid::Uuid::new_v4());
-    let finish = finish(vault, upload, number, prefix, stash_key.clone(), attempted.clone());
+    let finish = finish(vault, upload, number, prefix, stash_key.clone(), copied_from, attempted.clone());
     let ciphertext = seal(intake, sealer, finish);
     let (payload, length) = match declared {
         Some(length) if length > vault.config.limits.small_object => {
@@ -147,6 +148,7 @@ fn finish(
     number: u16,
     prefix: keys::object::Prefix,
     stash_key: String,
+    copied_from: Option<CopiedFrom>,
     slot: Attempted,
 ) -> Finish {
     let (vault, oid, asked) = (vault.clone(), upload.object.oid(), upload.checksum.map(|(a, _)| a));
@@ -171,7 +173,7 @@ fn finish(
             let entry = PartEntry { number, length: received.length, prefix, md5, checksum: received.checksum };
             let stash = waits_in_stash(entry.length, number).then_some(stash_key);
             let backend_etag = multipart::unanswered(&entry);
-            let attempt = PartAttempt { oid, number, backend_etag, stash, entry, at_ms: now_ms() };
+            let attempt = PartAttempt { oid, number, backend_etag, stash, entry, copied_from, at_ms: now_ms() };
             vault.sidecar.part_attempt(attempt.clone()).await?;
             *slot.lock().map_err(|_| Error::Internal("a lock was poisoned".into()))? = Some(attempt);
             Ok(Bytes::new())
@@ -193,7 +195,7 @@ pub async fn upload_part_copy(call: Call) -> Result<Response<Body>, Error> {
 async fn copy_part(call: &Call, named: &CopySource, upload: &Upload, number: u16) -> Result<Response<Body>, Error> {
     let vault = &call.vault;
     let source = Source::copied(call, named);
-    let (plaintext, length, version) = read_source(call, &source).await?;
+    let (plaintext, length, copied_from) = read_source(call, &source).await?;
     let mut declared = HeaderMap::new();
     declared.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     let options = IntakeOptions {
@@ -202,9 +204,10 @@ async fn copy_part(call: &Call, named: &CopySource, upload: &Upload, number: u16
         ..intake_options(vault, call.bucket()?, upload.checksum.map(|(a, _)| a))
     };
     let intake = Intake::new(&declared, plaintext, &Authentication::Anonymous, options)?;
+    let version = copied_from.at.version_id.clone();
     let mut request = call.forward_sealed();
     super::copy::strip_copy_headers(&mut request.headers);
-    let attempt = write_part(vault, request, upload, number, intake).await?;
+    let attempt = write_part(vault, request, upload, number, intake, Some(copied_from)).await?;
     let answer =
         documents::copy_part_result(&hex::encode(attempt.entry.md5), attempt.at_ms, attempt.entry.checksum.as_ref());
     let mut response = Response::new(body::full(answer));
@@ -215,8 +218,8 @@ async fn copy_part(call: &Call, named: &CopySource, upload: &Upload, number: u16
     Ok(response)
 }
 
-/// The bytes that a part copy asks for, as plaintext, and how many.
-async fn read_source(call: &Call, source: &Source) -> Result<(Body, u64, Option<String>), Error> {
+/// The bytes that a part copy asks for, as plaintext, how many, and of what.
+async fn read_source(call: &Call, source: &Source) -> Result<(Body, u64, CopiedFrom), Error> {
     for _ in 0..3 {
         match source.look(super::head::SUFFIX, true).await? {
             Look::Sealed(sealed) => {
@@ -226,7 +229,8 @@ async fn read_source(call: &Call, source: &Source) -> Result<(Body, u64, Option<
                 };
                 let length = bytes.end - bytes.start;
                 if let Ok(opened) = source.open(&sealed.stored.backend_etag, &sealed.facts, bytes).await? {
-                    return Ok((opened.plaintext, length, opened.stored.at.version_id));
+                    let from = CopiedFrom { at: opened.stored.at, etag: opened.stored.backend_etag };
+                    return Ok((opened.plaintext, length, from));
                 }
             }
             Look::Plain(plain) => {
@@ -236,13 +240,14 @@ async fn read_source(call: &Call, source: &Source) -> Result<(Body, u64, Option<
                 };
                 let length = bytes.end - bytes.start;
                 if length == 0 {
-                    return Ok((body::empty(), 0, None));
+                    return Ok((body::empty(), 0, CopiedFrom { at: source.at.clone(), etag: plain.etag }));
                 }
                 let request = source.request(http::Method::GET, Some(&range::header(&bytes)), Some(&plain.etag))?;
                 let response = call.vault.backend.call(request).await?;
                 if response.status() == http::StatusCode::PARTIAL_CONTENT && etag_of(response.headers()) == plain.etag {
-                    let version = super::version_of(response.headers());
-                    return Ok((response.into_body(), length, version));
+                    let version_id = super::version_of(response.headers());
+                    let from = CopiedFrom { at: ObjectAt { version_id, ..source.at.clone() }, etag: plain.etag };
+                    return Ok((response.into_body(), length, from));
                 }
             }
         }

@@ -132,8 +132,19 @@ pub struct PartAttempt {
     pub stash: Option<String>,
     /// What the TABLE will say of it: number, length, salt, commitment, MD5, checksum.
     pub entry: keys::object::PartEntry,
+    /// What it was copied from; none where the client sent its bytes.
+    pub copied_from: Option<CopiedFrom>,
     /// Milliseconds since the Unix epoch.
     pub at_ms: i64,
+}
+
+/// The source of a copy, as it was when it was read.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct CopiedFrom {
+    /// What was read.
+    pub at: ObjectAt,
+    /// Its backend `ETag`, without quotes.
+    pub etag: String,
 }
 
 /// Why the sidecar could not do as asked.

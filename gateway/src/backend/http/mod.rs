@@ -71,7 +71,7 @@ impl HttpBackend {
     pub fn new(config: &S3Config, metrics: Arc<Metrics>) -> Result<Self, SetupError> {
         Ok(Self {
             connector: connector(config)?,
-            pool: Arc::new(Pool::new(config.pool_size, config.pool_idle_timeout)),
+            pool: Arc::new(Pool::new(config.connections.pool_size, config.connections.pool_idle_timeout)),
             checksums: RwLock::default(),
             config: config.clone(),
             metrics,
@@ -116,7 +116,7 @@ impl HttpBackend {
                 Ok(response) => repeatable && is_passing(response.status()),
                 Err(_) => false,
             };
-            if !again || tries == self.config.retries {
+            if !again || tries == self.config.connections.retries {
                 break result?;
             }
             tokio::time::sleep(backoff(tries)).await;
@@ -182,7 +182,8 @@ impl HttpBackend {
         *request.method_mut() = prepared.method.clone();
         *request.uri_mut() = prepare::origin_form(&prepared.target);
         request.headers_mut().clone_from(&prepared.headers);
-        let patience = Patience { idle: self.config.idle_timeout, response: self.config.response_timeout };
+        let patience =
+            Patience { idle: self.config.connections.idle_timeout, response: self.config.connections.response_timeout };
         let mut stale = 0;
         let response = loop {
             match live.exchange(request, &progress, patience).await {
@@ -214,7 +215,7 @@ impl HttpBackend {
         }
         let pool = (own && whole).then(|| Arc::clone(&self.pool));
         let (parts, incoming) = response.into_parts();
-        let body = Download::new(incoming, live, pool, self.config.idle_timeout);
+        let body = Download::new(incoming, live, pool, self.config.connections.idle_timeout);
         Ok(Response::from_parts(parts, body.boxed_unsync()))
     }
 
@@ -231,7 +232,7 @@ impl HttpBackend {
         let mut connector = self.connector.clone();
         // The connector is always ready: it keeps nothing.
         let connect = async { Live::open(connector.call(uri).await?).await.map_err(BoxError::from) };
-        match tokio::time::timeout(self.config.connect_timeout, connect).await {
+        match tokio::time::timeout(self.config.connections.connect_timeout, connect).await {
             Ok(live) => live.map_err(BackendError::Connect),
             Err(late) => Err(BackendError::Connect(late.into())),
         }
@@ -273,7 +274,7 @@ fn connector(config: &S3Config) -> Result<HttpsConnector<HttpConnector>, SetupEr
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
     tcp.set_keepalive(Some(Duration::from_mins(1)));
-    tcp.set_connect_timeout(Some(config.connect_timeout));
+    tcp.set_connect_timeout(Some(config.connections.connect_timeout));
     Ok(builder.https_or_http().enable_http1().wrap_connector(tcp))
 }
 

@@ -17,6 +17,7 @@ use http::uri::Authority;
 use super::*;
 use crate::backend::Payload;
 use crate::body;
+use crate::config::Connections;
 
 /// What the store does with one request.
 #[derive(Clone)]
@@ -138,12 +139,14 @@ fn backend(authority: &Authority) -> HttpBackend {
             secret_key: zeroize::Zeroizing::new("secret".into()),
         }),
         ca_file: None,
-        connect_timeout: Duration::from_secs(2),
-        response_timeout: Duration::from_millis(700),
-        idle_timeout: Duration::from_millis(300),
-        pool_size: 4,
-        pool_idle_timeout: Duration::from_secs(5),
-        retries: 2,
+        connections: Connections {
+            connect_timeout: Duration::from_secs(2),
+            response_timeout: Duration::from_millis(700),
+            idle_timeout: Duration::from_millis(300),
+            pool_size: 4,
+            pool_idle_timeout: Duration::from_secs(5),
+            retries: 2,
+        },
     };
     HttpBackend::new(&config, Metrics::new([])).unwrap()
 }
@@ -424,8 +427,8 @@ async fn a_real_store() {
     let authority: Authority = std::env::var("DATA_VAULT_TEST_S3").unwrap().parse().unwrap();
     let mut config = backend(&authority).config.clone();
     config.region = "us-east-1".into();
-    config.response_timeout = Duration::from_secs(30);
-    config.idle_timeout = Duration::from_secs(30);
+    config.connections.response_timeout = Duration::from_secs(30);
+    config.connections.idle_timeout = Duration::from_secs(30);
     config.credential = Arc::new(BackendCredential {
         access_key: "minioadmin".into(),
         secret_key: zeroize::Zeroizing::new("minioadmin".into()),

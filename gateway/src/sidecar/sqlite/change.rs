@@ -6,6 +6,7 @@ use bytes::Bytes;
 use keys::Oid;
 use sqlx::SqliteConnection;
 
+use super::row;
 use crate::sidecar::{Intent, IntentId, LineageEdge, ObjectAt, ObjectRecord, PartAttempt, UploadRecord};
 
 /// Most rows that one [`Rare::Sweep`] removes, so that it never holds up the writes behind it.
@@ -75,13 +76,15 @@ async fn insert_upload(db: &mut SqliteConnection, upload: &UploadRecord) -> Resu
 
 async fn insert_attempt(db: &mut SqliteConnection, attempt: &PartAttempt) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "INSERT OR REPLACE INTO part_attempts (oid, number, backend_etag, stash, entry, at_ms) VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO part_attempts (oid, number, backend_etag, stash, entry, copied_from, at_ms) \
+         VALUES (?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(attempt.oid.0.as_slice())
     .bind(attempt.number)
     .bind(&attempt.backend_etag)
     .bind(&attempt.stash)
     .bind(attempt.entry.encode().to_vec())
+    .bind(attempt.copied_from.as_ref().map(row::copied_from_column))
     .bind(attempt.at_ms)
     .execute(db)
     .await?;

@@ -5,7 +5,9 @@ use keys::object::{Facts, PartEntry};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Decode, Row, Sqlite, Type};
 
-use crate::sidecar::{Intent, LineageEdge, ObjectAt, ObjectRecord, PartAttempt, SidecarError, UploadRecord};
+use crate::sidecar::{
+    CopiedFrom, Intent, LineageEdge, ObjectAt, ObjectRecord, PartAttempt, SidecarError, UploadRecord,
+};
 
 /// Length of the `facts` column: [`Facts::encode`] up to its part table, which is the `parts` column.
 pub(super) const FACTS_LEN: usize = keys::object::ROW_LEN;
@@ -117,6 +119,18 @@ pub(super) fn attempt(row: &SqliteRow) -> Result<PartAttempt, SidecarError> {
         backend_etag: column(row, "backend_etag")?,
         stash: column(row, "stash")?,
         entry: PartEntry::decode(&bytes(row, "entry")?).map_err(|e| SidecarError::Damaged(format!("entry: {e}")))?,
+        copied_from: column::<Option<&str>>(row, "copied_from")?.map(copied_from).transpose()?,
         at_ms: column(row, "at_ms")?,
     })
+}
+
+/// The `copied_from` column.
+pub(super) fn copied_from_column(CopiedFrom { at, etag }: &CopiedFrom) -> String {
+    serde_json::json!([at.bucket, at.key, at.version_id, etag]).to_string()
+}
+
+fn copied_from(text: &str) -> Result<CopiedFrom, SidecarError> {
+    let (bucket, key, version_id, etag) =
+        serde_json::from_str(text).map_err(|e| SidecarError::Damaged(format!("copied_from: {e}")))?;
+    Ok(CopiedFrom { at: ObjectAt { bucket, key, version_id }, etag })
 }

@@ -13,7 +13,7 @@ use proptest::test_runner::TestRunner;
 
 use self::samples::{any_record, attempt, bad_record, edge, listed, multipart, upload};
 pub(crate) use self::samples::{at, facts, intent, large_record, record};
-use super::{ObjectAt, ObjectRecord, Sidecar};
+use super::{CopiedFrom, ObjectAt, ObjectRecord, PartAttempt, Sidecar};
 
 /// Runs the suite. `$open`: an async function that gives an empty `Arc<dyn Sidecar>` and whatever must outlive it.
 macro_rules! over {
@@ -355,12 +355,17 @@ pub(crate) async fn every_attempt_at_a_part_is_kept(sidecar: Arc<dyn Sidecar>) {
     let retried = attempt(1, 7, "second", 20);
     let hedged = attempt(1, 7, "first", 10);
     let same_time = attempt(1, 7, "also second", 20);
-    let part_1 = attempt(1, 1, "one", 30);
-    for part in [&part_10000, &retried, &hedged, &same_time, &part_1] {
+    let source = |version_id| CopiedFrom {
+        at: ObjectAt { bucket: "source".into(), key: "a \"quoted\" kéy".into(), version_id },
+        etag: "etag".into(),
+    };
+    let part_1 = PartAttempt { copied_from: Some(source(None)), ..attempt(1, 1, "one", 30) };
+    let part_2 = PartAttempt { copied_from: Some(source(Some("null".into()))), ..attempt(1, 2, "two", 30) };
+    for part in [&part_10000, &retried, &hedged, &same_time, &part_1, &part_2] {
         sidecar.part_attempt(part.clone()).await.unwrap();
     }
     sidecar.part_attempt(attempt(2, 1, "another upload", 1)).await.unwrap();
-    let all = [part_1, hedged, retried, same_time, part_10000];
+    let all = [part_1, part_2, hedged, retried, same_time, part_10000];
     assert_eq!(sidecar.parts(Oid([1; 16])).await.unwrap(), all);
     // Recorded again, as after an answer that was lost: still one attempt.
     sidecar.part_attempt(all[0].clone()).await.unwrap();

@@ -105,6 +105,7 @@ pub(super) fn attempt(oid: u8, number: u16, etag: &str, at_ms: i64) -> PartAttem
         backend_etag: etag.into(),
         stash: (number == 10_000).then(|| format!("stash/{etag}")),
         entry: PartEntry { number, length: 5 << 20, prefix: [4; 56], md5: [5; 16], checksum: None },
+        copied_from: None,
         at_ms,
     }
 }
