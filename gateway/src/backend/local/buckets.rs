@@ -3,19 +3,20 @@
 use keys::now_ms;
 use s3s::dto::{
     Bucket, BucketLocationConstraint, BucketVersioningStatus, CreateBucketInput, CreateBucketOutput, DeleteBucketInput,
-    DeleteBucketOutput, GetBucketAclInput, GetBucketAclOutput, GetBucketLocationInput, GetBucketLocationOutput,
-    GetBucketVersioningInput, GetBucketVersioningOutput, GetObjectAclInput, GetObjectAclOutput, Grant, Grantee,
-    HeadBucketInput, HeadBucketOutput, ListBucketsInput, ListBucketsOutput, Owner, Permission,
-    PutBucketVersioningInput, PutBucketVersioningOutput, Timestamp, Type,
+    DeleteBucketOutput, GetBucketLocationInput, GetBucketLocationOutput, GetBucketVersioningInput,
+    GetBucketVersioningOutput, HeadBucketInput, HeadBucketOutput, ListBucketsInput, ListBucketsOutput, Owner,
+    PutBucketVersioningInput, PutBucketVersioningOutput, Timestamp,
 };
-use s3s::{S3Request, S3Response, S3Result, s3_error};
+use s3s::{S3Error, S3Request, S3Response, S3Result, s3_error};
 
 use super::Store;
+use super::acl::Acl;
+use super::configuration;
 use super::index::{BucketRow, Index};
-use super::put::refuse_unsupported;
+use super::lock;
 
 /// The one owner of everything here: access is decided in front of the backend.
-const OWNER: &str = "data-vault";
+pub(super) const OWNER: &str = "data-vault";
 /// S3's bound on a page of buckets.
 const MAX_BUCKETS: i32 = 10_000;
 
@@ -32,8 +33,8 @@ impl Store {
         }
         let after = input.continuation_token.unwrap_or_default();
         let limit = usize::try_from(limit).unwrap_or_default();
-        let mut rows: Vec<BucketRow> = sqlx::query_as(
-            "SELECT * FROM buckets WHERE name > ?1 AND substr(name, 1, length(?2)) = ?2 ORDER BY name LIMIT ?3",
+        let mut rows: Vec<(String, i64)> = sqlx::query_as(
+            "SELECT name, created_ms FROM buckets WHERE name > ?1 AND substr(name, 1, length(?2)) = ?2 ORDER BY name LIMIT ?3",
         )
         .bind(after)
         .bind(&prefix)
@@ -44,13 +45,13 @@ impl Store {
         let more = rows.len() > limit;
         rows.truncate(limit);
         Ok(S3Response::new(ListBucketsOutput {
-            continuation_token: rows.last().filter(|_| more).map(|row| row.name.clone()),
+            continuation_token: rows.last().filter(|_| more).map(|(name, _)| name.clone()),
             buckets: Some(
                 rows.into_iter()
-                    .map(|row| Bucket {
+                    .map(|(name, created_ms)| Bucket {
                         bucket_region: None,
-                        creation_date: Some(timestamp(row.created_ms)),
-                        name: Some(row.name),
+                        creation_date: Some(timestamp(created_ms)),
+                        name: Some(name),
                     })
                     .collect(),
             ),
@@ -63,11 +64,11 @@ impl Store {
         &self,
         request: S3Request<CreateBucketInput>,
     ) -> S3Result<S3Response<CreateBucketOutput>> {
-        refuse_unsupported(&request.headers)?;
+        let acl = Acl::of_headers(&request.headers)?.map(|acl| acl.to_column()).transpose()?.flatten();
         let input = request.input;
-        if input.object_lock_enabled_for_bucket == Some(true) {
-            return Err(s3_error!(NotImplemented, "The embedded backend has no Object Lock."));
-        }
+        let lock = (input.object_lock_enabled_for_bucket == Some(true)).then(lock::enabled).transpose()?;
+        let ownership =
+            input.object_ownership.map(|asked| configuration::ownership(asked, acl.is_some())).transpose()?;
         let region = input
             .create_bucket_configuration
             .and_then(|c| c.location_constraint)
@@ -82,20 +83,22 @@ impl Store {
             .write(move |txn| {
                 Box::pin(async move {
                     let made = sqlx::query(
-                        "INSERT INTO buckets (name, region, created_ms, versioning) VALUES (?, ?, ?, '')
-                         ON CONFLICT DO NOTHING",
+                        "INSERT INTO buckets (name, region, created_ms, versioning, object_lock, ownership, acl)
+                         VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
                     )
-                    .bind(name)
-                    .bind(region)
+                    .bind(&name)
+                    .bind(&region)
                     .bind(now_ms())
+                    // Versions are what is locked.
+                    .bind(if lock.is_some() { "Enabled" } else { "" })
+                    .bind(&lock)
+                    .bind(&ownership)
+                    .bind(&acl)
                     .execute(txn.conn())
                     .await?;
                     if made.rows_affected() == 0 {
-                        return Err(s3_error!(
-                            BucketAlreadyOwnedByYou,
-                            "Your previous request to create the named bucket succeeded and you already own it."
-                        )
-                        .into());
+                        let row = Index::bucket(txn.conn(), &name).await?;
+                        return Ok(made_again(&row, &region, acl.as_deref(), lock.is_some() || ownership.is_some())?);
                     }
                     Ok(())
                 })
@@ -191,7 +194,10 @@ impl Store {
         self.index
             .write(move |txn| {
                 Box::pin(async move {
-                    Index::bucket(txn.conn(), &name).await?;
+                    let row = Index::bucket(txn.conn(), &name).await?;
+                    if row.object_lock.is_some() && status.as_str() != "Enabled" {
+                        return Err(lock::never_suspended().into());
+                    }
                     sqlx::query("UPDATE buckets SET versioning = ? WHERE name = ?")
                         .bind(status.as_str())
                         .bind(&name)
@@ -203,42 +209,34 @@ impl Store {
             .await?;
         Ok(S3Response::new(PutBucketVersioningOutput::default()))
     }
+}
 
-    pub(super) async fn get_bucket_acl(
-        &self,
-        request: S3Request<GetBucketAclInput>,
-    ) -> S3Result<S3Response<GetBucketAclOutput>> {
-        Index::bucket(self.index.readers(), &request.input.bucket).await?;
-        Ok(S3Response::new(GetBucketAclOutput { grants: Some(private()), owner: Some(owner()) }))
+/// A bucket that is there already. In `us-east-1` S3 answers its owner as if it had been made; here only where the request would
+/// have made the same.
+fn made_again(row: &BucketRow, region: &str, acl: Option<&str>, more: bool) -> S3Result<()> {
+    let in_default = |region: &str| matches!(region, "" | "us-east-1");
+    if row.acl.as_deref() != acl {
+        return Err(s3_error!(
+            BucketAlreadyExists,
+            "The requested bucket name is not available, and its access list is another one."
+        ));
     }
+    if more || !in_default(&row.region) || !in_default(region) {
+        return Err(owned_by_you());
+    }
+    Ok(())
+}
 
-    pub(super) async fn get_object_acl(
-        &self,
-        request: S3Request<GetObjectAclInput>,
-    ) -> S3Result<S3Response<GetObjectAclOutput>> {
-        let input = request.input;
-        self.find(&input.bucket, &input.key, input.version_id.as_deref()).await?;
-        Ok(S3Response::new(GetObjectAclOutput { grants: Some(private()), owner: Some(owner()), request_charged: None }))
-    }
+fn owned_by_you() -> S3Error {
+    s3_error!(
+        BucketAlreadyOwnedByYou,
+        "Your previous request to create the named bucket succeeded and you already own it."
+    )
 }
 
 /// The owner of everything.
 pub(super) fn owner() -> Owner {
     Owner { display_name: Some(OWNER.to_owned()), id: Some(OWNER.to_owned()) }
-}
-
-/// The canned ACL `private`, the only one here.
-fn private() -> Vec<Grant> {
-    vec![Grant {
-        grantee: Some(Grantee {
-            display_name: Some(OWNER.to_owned()),
-            email_address: None,
-            id: Some(OWNER.to_owned()),
-            type_: Type::from_static(Type::CANONICAL_USER),
-            uri: None,
-        }),
-        permission: Some(Permission::from_static(Permission::FULL_CONTROL)),
-    }]
 }
 
 /// Milliseconds since the Unix epoch as S3 writes time.

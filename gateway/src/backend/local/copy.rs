@@ -16,10 +16,12 @@ use super::Store;
 use super::buckets::timestamp;
 use super::conditions::Conditions;
 use super::digest::{Algorithm, Checksum, Claims, Sums, with_sums};
+use super::encryption::CustomerKey;
 use super::failure::{Failure, Result};
 use super::index::{Index, Version};
+use super::kept::Kept;
 use super::multipart::{NewPart, part_number};
-use super::put::{refuse_unsupported, storage_class};
+use super::put::storage_class;
 use super::read::{Found, cut};
 use super::tags::Tags;
 use super::wire::{Source, Taken};
@@ -33,13 +35,14 @@ impl Store {
         &self,
         request: S3Request<CopyObjectInput>,
     ) -> S3Result<S3Response<CopyObjectOutput>> {
-        refuse_unsupported(&request.headers)?;
         let taken = Taken::of(&request);
         let source = taken.source()?;
+        let source_customer = taken.source_customer.key()?;
+        let (kept, customer) = Kept::asked(&request.headers, &taken)?;
         let conditions = Conditions::from_headers(&request.headers, "")?;
         let source_conditions = Conditions::from_headers(&request.headers, SOURCE)?;
         let input = request.input;
-        let new = Replacement::of(&input, &taken)?;
+        let new = Replacement::of(&input, &taken, kept)?;
         let same = source.bucket == input.bucket && source.key == input.key;
         if same && source.version_id.is_none() && new.changes_nothing() {
             return Err(s3_error!(
@@ -58,7 +61,7 @@ impl Store {
             .index
             .write(move |txn| {
                 Box::pin(async move {
-                    let found = source.found(txn.conn(), &source_conditions).await?;
+                    let found = source.found(txn.conn(), &source_conditions, source_customer.as_ref()).await?;
                     let versioned = found.version_id();
                     let from = found.version;
                     let checksum = match summed {
@@ -86,7 +89,9 @@ impl Store {
             .await?;
         let (etag, copied_version) = copied;
         let sums = checksum.map(|c| c.to_dto()).unwrap_or_default();
-        Ok(S3Response::new(CopyObjectOutput {
+        let mut headers = HeaderMap::new();
+        written.kept.encryption().add_to(&mut headers, customer.as_ref());
+        let output = CopyObjectOutput {
             copy_object_result: Some(with_sums!(
                 sums,
                 CopyObjectResult {
@@ -98,20 +103,23 @@ impl Store {
             copy_source_version_id: source_version.or(copied_version),
             version_id: written.version_id,
             ..CopyObjectOutput::default()
-        }))
+        };
+        Ok(S3Response::with_headers(output, headers))
     }
 
     pub(super) async fn upload_part_copy(
         &self,
         request: S3Request<UploadPartCopyInput>,
     ) -> S3Result<S3Response<UploadPartCopyOutput>> {
-        refuse_unsupported(&request.headers)?;
-        let source = Taken::of(&request).source()?;
+        let taken = Taken::of(&request);
+        let source = taken.source()?;
+        let (source_customer, customer) = (taken.source_customer.key()?, taken.customer.key()?);
         let conditions = Conditions::from_headers(&request.headers, SOURCE)?;
         let input = request.input;
         let number = part_number(input.part_number)?;
         let range = input.copy_source_range.as_deref().map(source_range).transpose()?;
         let upload = self.upload(&input.bucket, &input.key, &input.upload_id).await?;
+        upload.kept.encryption().check(customer.as_ref())?;
         // Read only where a digest is asked for.
         let algorithm = upload.algorithm();
         let summed = if self.options.cheap_etag && algorithm.is_none() {
@@ -130,7 +138,7 @@ impl Store {
             .index
             .write(move |txn| {
                 Box::pin(async move {
-                    let found = source.found(txn.conn(), &conditions).await?;
+                    let found = source.found(txn.conn(), &conditions, source_customer.as_ref()).await?;
                     let checksum = match summed {
                         Some((seq, sums)) => {
                             unchanged(&found.version, seq)?;
@@ -156,14 +164,17 @@ impl Store {
             })
             .await?;
         let sums = checksum.map(|c| c.to_dto()).unwrap_or_default();
-        Ok(S3Response::new(UploadPartCopyOutput {
+        let mut headers = HeaderMap::new();
+        upload.kept.encryption().add_to(&mut headers, customer.as_ref());
+        let output = UploadPartCopyOutput {
             copy_part_result: Some(with_sums!(
                 sums,
                 CopyPartResult { e_tag: Some(ETag::Strong(etag)), last_modified: Some(timestamp(now_ms())) }
             )),
             copy_source_version_id: source_version.or(versioned),
             ..UploadPartCopyOutput::default()
-        }))
+        };
+        Ok(S3Response::with_headers(output, headers))
     }
 
     /// The checksum of a whole source by another algorithm than the one it is kept with, and the version that has it; none
@@ -208,10 +219,11 @@ struct Replacement {
     headers: Option<Vec<u8>>,
     tags: Option<Tags>,
     storage_class: Option<String>,
+    kept: Kept,
 }
 
 impl Replacement {
-    fn of(input: &CopyObjectInput, taken: &Taken) -> S3Result<Self> {
+    fn of(input: &CopyObjectInput, taken: &Taken, kept: Kept) -> S3Result<Self> {
         let metadata = input.metadata_directive.as_ref();
         let tagging = input.tagging_directive.as_ref();
         Ok(Self {
@@ -224,14 +236,15 @@ impl Replacement {
                 .map(|_| Tags::from_header(input.tagging.as_deref()))
                 .transpose()?,
             storage_class: input.storage_class.as_ref().map(|c| c.as_str().to_owned()),
+            kept,
         })
     }
 
     fn changes_nothing(&self) -> bool {
-        self.headers.is_none() && self.tags.is_none() && self.storage_class.is_none()
+        self.headers.is_none() && self.tags.is_none() && self.storage_class.is_none() && self.kept.encryption.is_none()
     }
 
-    /// The storage class is never the source's (S3: `STANDARD` unless given).
+    /// Storage class, lock, encryption and access list are never the source's.
     fn draft(self, from: Version, checksum: Option<&Checksum>) -> Draft {
         Draft {
             size: from.size,
@@ -241,14 +254,21 @@ impl Replacement {
             checksum: checksum.map(Checksum::to_column),
             tags: self.tags.unwrap_or_else(|| Tags::from_column(from.tags.as_deref())),
             storage_class: storage_class(self.storage_class.as_deref()),
+            kept: self.kept,
         }
     }
 }
 
 impl Source {
-    /// The version that is copied, its conditions met.
-    async fn found(&self, conn: &mut sqlx::SqliteConnection, conditions: &Conditions) -> Result<Found> {
+    /// The version that is copied, its key shown and its conditions met.
+    async fn found(
+        &self,
+        conn: &mut sqlx::SqliteConnection,
+        conditions: &Conditions,
+        key: Option<&CustomerKey>,
+    ) -> Result<Found> {
         let found = Found::query(conn, &self.bucket, &self.key, self.version_id.as_deref()).await?;
+        found.version.kept.encryption().check(key)?;
         conditions.check_source(&found.version)?;
         Ok(found)
     }

@@ -27,7 +27,8 @@ impl Store {
                 Box::pin(async move {
                     let bucket = Index::bucket(txn.conn(), &input.bucket).await?;
                     let conditions = Conditions::on_write(input.if_match, None);
-                    txn.delete(&bucket, &input.key, input.version_id.as_deref(), &conditions).await
+                    let bypass = input.bypass_governance_retention == Some(true);
+                    txn.delete(&bucket, &input.key, input.version_id.as_deref(), &conditions, bypass).await
                 })
             })
             .await?;
@@ -38,7 +39,7 @@ impl Store {
         }))
     }
 
-    /// All in one transaction; a condition that fails is that key's error alone.
+    /// All in one transaction; a condition that fails, or a lock, is that key's error alone.
     pub(super) async fn delete_objects(
         &self,
         request: S3Request<DeleteObjectsInput>,
@@ -51,6 +52,7 @@ impl Store {
             ));
         }
         let quiet = input.delete.quiet == Some(true);
+        let bypass = input.bypass_governance_retention == Some(true);
         let (deleted, errors) = self
             .index
             .free(move |txn| {
@@ -58,7 +60,7 @@ impl Store {
                     let bucket = Index::bucket(txn.conn(), &input.bucket).await?;
                     let (mut deleted, mut errors) = (Vec::new(), Vec::new());
                     for object in input.delete.objects {
-                        match txn.delete_one(&bucket, &object).await {
+                        match txn.delete_one(&bucket, &object, bypass).await {
                             Ok(done) => deleted.push(done),
                             Err(Failure::S3(e)) => errors.push(Error {
                                 code: Some(e.code().as_str().to_owned()),
@@ -82,7 +84,7 @@ impl Store {
 }
 
 /// What a delete did.
-struct Deleted {
+pub(super) struct Deleted {
     /// It removed, or made, a delete marker.
     marker: bool,
     /// Of the version removed or the marker made.
@@ -90,20 +92,21 @@ struct Deleted {
 }
 
 impl Txn {
-    /// Removes a version, or puts a delete marker on top, or removes the object of an unversioned bucket. Conditions are
-    /// checked before anything is changed.
-    async fn delete(
+    /// Removes a version, or puts a delete marker on top, or removes the object of an unversioned bucket. Conditions and locks
+    /// are checked before anything is changed.
+    pub(super) async fn delete(
         &mut self,
         bucket: &BucketRow,
         key: &str,
         version_id: Option<&str>,
         conditions: &Conditions,
+        bypass: bool,
     ) -> Result<Deleted> {
         if let Some(version_id) = version_id {
             let found = Index::version(self.conn(), &bucket.name, key, Some(version_id)).await?;
             conditions.check_write(found.as_ref())?;
             if let Some(found) = &found {
-                self.remove_version(found.seq).await?;
+                self.remove_version(found, bypass).await?;
                 if found.latest {
                     sqlx::query(
                         "UPDATE versions SET latest = 1 WHERE seq =
@@ -128,15 +131,20 @@ impl Txn {
         let current = Index::version(self.conn(), &bucket.name, key, None).await?;
         conditions.check_write(current.as_ref())?;
         if let Some(current) = current {
-            self.remove_version(current.seq).await?;
+            self.remove_version(&current, bypass).await?;
         }
         Ok(Deleted { marker: false, version_id: None })
     }
 
-    async fn delete_one(&mut self, bucket: &BucketRow, object: &ObjectIdentifier) -> Result<DeletedObject> {
+    async fn delete_one(
+        &mut self,
+        bucket: &BucketRow,
+        object: &ObjectIdentifier,
+        bypass: bool,
+    ) -> Result<DeletedObject> {
         let conditions = Conditions::on_write(object.e_tag.clone().map(ETagCondition::ETag), None);
         let version_id = object.version_id.as_deref();
-        let done = self.delete(bucket, &object.key, version_id, &conditions).await?;
+        let done = self.delete(bucket, &object.key, version_id, &conditions, bypass).await?;
         Ok(DeletedObject {
             delete_marker: done.marker.then_some(true),
             delete_marker_version_id: done.version_id.filter(|_| done.marker),

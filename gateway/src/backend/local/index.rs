@@ -18,6 +18,7 @@ use super::LocalError;
 use super::blobs::{BlobId, Blobs};
 use super::digest::Checksum;
 use super::failure::{Failure, Result, full, internal, is_full};
+use super::kept::Kept;
 use super::reserve::Reserve;
 use super::writer::{Done, Job, Txn, Work, shared_failure, write_all};
 use crate::sqlite;
@@ -163,11 +164,14 @@ impl Index {
     where
         E: sqlx::SqliteExecutor<'c>,
     {
-        sqlx::query_as("SELECT * FROM buckets WHERE name = ?")
-            .bind(name)
-            .fetch_optional(executor)
-            .await?
-            .ok_or_else(|| s3_error!(NoSuchBucket, "The specified bucket does not exist").into())
+        sqlx::query_as(
+            "SELECT name, region, versioning, tags, object_lock, encryption, ownership, access_block, acl
+             FROM buckets WHERE name = ?",
+        )
+        .bind(name)
+        .fetch_optional(executor)
+        .await?
+        .ok_or_else(|| s3_error!(NoSuchBucket, "The specified bucket does not exist").into())
     }
 
     /// The bytes of a version or part, in order.
@@ -217,19 +221,27 @@ async fn connect(
     Ok((conn, readers))
 }
 
-/// A row of `buckets`.
+/// A row of `buckets`, without the documents that no write asks for.
 #[derive(sqlx::FromRow)]
 pub struct BucketRow {
     /// Name.
     pub name: String,
     /// `LocationConstraint` as it was given, empty for none.
     pub region: String,
-    /// Milliseconds since the Unix epoch.
-    pub created_ms: i64,
     /// Empty, `Enabled` or `Suspended`.
     pub versioning: String,
     /// As [`Tags`] writes them.
     pub tags: Option<String>,
+    /// Its `ObjectLockConfiguration`; none: it has no Object Lock.
+    pub object_lock: Option<String>,
+    /// Its `ServerSideEncryptionConfiguration`, which can say nothing but `AES256`.
+    pub encryption: Option<String>,
+    /// Its `OwnershipControls`.
+    pub ownership: Option<String>,
+    /// Its `PublicAccessBlockConfiguration`.
+    pub access_block: Option<String>,
+    /// Its access list.
+    pub acl: Option<String>,
 }
 
 /// A row of `versions`; the schema says what the columns are.
@@ -249,6 +261,8 @@ pub struct Version {
     pub checksum: Option<String>,
     pub tags: Option<String>,
     pub storage_class: String,
+    #[sqlx(flatten)]
+    pub kept: Kept,
 }
 
 impl Version {

@@ -107,7 +107,7 @@ impl Store {
             contents: Some(page.rows.iter().map(|row| names.object(row, true)).collect()),
             common_prefixes: Some(names.prefixes(&page.prefixes)),
             name: Some(input.bucket),
-            prefix: Some(names.show(prefix.as_bytes())),
+            prefix: Some(names.show_prefix_v1(prefix)),
             marker: Some(names.show(marker.as_bytes())),
             max_keys: Some(limit),
             delimiter: names.given(&delimiter),
@@ -291,9 +291,12 @@ impl Store {
             (Some(key), None) => Ok(Start::AfterKey(key.as_bytes().to_vec())),
             (Some(key), Some(id)) => {
                 let version = Index::version(self.index.readers(), bucket, key, Some(id)).await?;
-                version
-                    .map(|version| Start::After(version.key, version.seq))
-                    .ok_or_else(|| s3_error!(InvalidArgument, "Invalid version id specified"))
+                // One that was deleted meanwhile, as by whoever deletes page by page: its key is gone on with from its newest version,
+                // since nothing tells any more where in it the page had ended.
+                Ok(match version {
+                    Some(version) => Start::After(version.key, version.seq),
+                    None => Start::At(key.as_bytes().to_vec()),
+                })
             }
         }
     }
@@ -346,6 +349,12 @@ impl Names {
             Some(kind) if kind.as_str() == EncodingType::URL => utf8_percent_encode(&name, ENCODED).to_string(),
             _ => name.into_owned(),
         }
+    }
+
+    /// Stock clients (botocore) do not decode the prefix of a V1 listing, so it is written as it is where XML can hold it.
+    fn show_prefix_v1(&self, prefix: String) -> String {
+        let plain = |c: char| !c.is_control() || matches!(c, '\t' | '\n');
+        if prefix.chars().all(plain) { prefix } else { self.show(prefix.as_bytes()) }
     }
 
     fn given(&self, name: &str) -> Option<String> {

@@ -17,15 +17,23 @@
 //! something, unlinks after its commit. The unlink need not be durable: a blob that no row names is swept at the next start. So is
 //! one whose commit a power cut took.
 
+pub mod acl;
 mod blobs;
 mod buckets;
 mod conditions;
+mod configuration;
 mod copy;
+mod cors;
 mod delete;
 mod digest;
+mod documents;
+pub mod encryption;
 mod failure;
 mod index;
+mod kept;
+mod lifecycle;
 mod list;
+pub mod lock;
 mod multipart;
 mod page;
 mod put;
@@ -44,18 +52,20 @@ use std::io;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use ::http::{HeaderValue, Method, Response, StatusCode, Uri, header};
+use ::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri, header};
 use http_body::Body as _;
 use http_body_util::BodyExt;
+use keys::now_ms;
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::validation::NameValidation;
-use s3s::{HttpRequest, s3_error};
+use s3s::{HttpRequest, S3Error, s3_error};
 use sqlx::migrate::MigrateError;
 use tokio::task::spawn_blocking;
 
 use self::blobs::{BlobId, Blobs, joined};
+use self::cors::Asked;
 use self::index::{FILE, Index};
 use self::reserve::Reserve;
 use self::wire::Taken;
@@ -65,6 +75,8 @@ use crate::sqlite;
 
 /// How often it is looked whether the reserve is there.
 const KEEP_EVERY: Duration = Duration::from_mins(1);
+/// How often lifecycle rules are applied. They count in days.
+const EXPIRE_EVERY: Duration = Duration::from_hours(1);
 
 /// How a [`LocalBackend`] behaves.
 #[derive(Clone, Debug)]
@@ -176,12 +188,20 @@ impl Backend for LocalBackend {
     async fn call(&self, request: BackendRequest) -> Result<Response<Body>, BackendError> {
         let BackendRequest { method, path, query, mut headers, payload, signer } = request;
         let head = method == Method::HEAD;
+        if method == Method::OPTIONS {
+            return match self.store.preflight(&path, &headers).await {
+                Ok(response) => Ok(response),
+                Err(e) => error(e, head),
+            };
+        }
         if matches!(signer, Signer::Anonymous) {
             // Every bucket here is private.
-            let denied = s3_error!(AccessDenied, "Access Denied").to_http_response();
-            let denied = denied.map_err(|e| BackendError::Broken(Box::new(e)))?;
-            return Ok(answer(denied, head));
+            return error(s3_error!(AccessDenied, "Access Denied"), head);
         }
+        let shared = match Asked::of(&headers) {
+            Some(asked) => self.store.shared_with(&path, &method, &asked).await,
+            None => HeaderMap::new(),
+        };
         let uri: Uri = if query.is_empty() { path } else { format!("{path}?{query}") }
             .parse()
             .map_err(|e| BackendError::Invalid(format!("not a path and query: {e}")))?;
@@ -210,9 +230,15 @@ impl Backend for LocalBackend {
         if let Some(cause) = fault.and_then(|fault| fault.take()) {
             return Err(BackendError::Body(cause));
         }
-        let response = response.map_err(|e| BackendError::Broken(e.into()))?;
+        let mut response = response.map_err(|e| BackendError::Broken(e.into()))?;
+        response.headers_mut().extend(shared);
         Ok(answer(response, head))
     }
+}
+
+fn error(e: S3Error, head: bool) -> Result<Response<Body>, BackendError> {
+    let response = e.to_http_response().map_err(|e| BackendError::Broken(Box::new(e)))?;
+    Ok(answer(response, head))
 }
 
 /// As it would come over a wire.
@@ -278,12 +304,19 @@ fn index_file(dir: &Path, blobs: &Blobs) -> Result<(), LocalError> {
     Ok(())
 }
 
-/// The sweep at the start, then now and then the reserve, should no write have made it again.
+/// The sweep at the start, then now and then the reserve, should no write have made it again, and the lifecycle rules.
 async fn upkeep(store: Arc<Store>) {
     if let Err(e) = sweep(&store).await {
         tracing::warn!(error = ?e, "the sweep for orphaned blobs ended early; the next start sweeps again");
     }
+    let mut expired = None::<Instant>;
     loop {
+        if expired.is_none_or(|at| at.elapsed() >= EXPIRE_EVERY) {
+            expired = Some(Instant::now());
+            if let Err(e) = store.expire(now_ms()).await {
+                tracing::warn!(error = %e, "lifecycle rules could not all be applied; they are again in an hour");
+            }
+        }
         tokio::time::sleep(KEEP_EVERY).await;
         if let Err(e) = store.reserve.keep().await {
             tracing::warn!(error = %e, "the room for deletes on a full disk could not be put aside; writes are refused until it can");

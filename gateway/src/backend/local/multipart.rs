@@ -14,7 +14,8 @@ use super::conditions::Conditions;
 use super::digest::{Algorithm, Checksum, Claims, of_parts, with_sums};
 use super::failure::Result;
 use super::index::Index;
-use super::put::{refuse_unsupported, storage_class};
+use super::kept::Kept;
+use super::put::storage_class;
 use super::tags::Tags;
 use super::wire::Taken;
 use super::writer::{Draft, Txn};
@@ -37,6 +38,8 @@ pub struct Upload {
     pub storage_class: String,
     pub checksum_algorithm: Option<String>,
     pub checksum_type: Option<String>,
+    #[sqlx(flatten)]
+    pub kept: Kept,
 }
 
 impl Upload {
@@ -102,8 +105,9 @@ impl Store {
         &self,
         request: S3Request<CreateMultipartUploadInput>,
     ) -> S3Result<S3Response<CreateMultipartUploadOutput>> {
-        refuse_unsupported(&request.headers)?;
-        let headers = Taken::of(&request).checked_headers()?;
+        let taken = Taken::of(&request);
+        let (kept, customer) = Kept::asked(&request.headers, &taken)?;
+        let headers = taken.checked_headers()?;
         let input = request.input;
         let algorithm = input.checksum_algorithm.as_ref().map(|a| a.as_str().to_owned());
         let kind = input.checksum_type.as_ref().map(|t| t.as_str().to_owned());
@@ -114,15 +118,17 @@ impl Store {
         let class = storage_class(input.storage_class.as_ref().map(StorageClass::as_str));
         let id = uuid::Uuid::new_v4().simple().to_string();
         let (upload_id, bucket, key) = (id.clone(), input.bucket.clone(), input.key.clone());
-        self.index
+        let encryption = self
+            .index
             .write(move |txn| {
                 Box::pin(async move {
-                    Index::bucket(txn.conn(), &bucket).await?;
+                    let kept = kept.in_bucket(&Index::bucket(txn.conn(), &bucket).await?)?;
                     let seq = txn.seq();
                     sqlx::query(
                         "INSERT INTO uploads (seq, id, bucket, key, started_ms, headers, tags, storage_class,
-                                              checksum_algorithm, checksum_type)
-                         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                                              checksum_algorithm, checksum_type, acl, encryption, lock_mode,
+                                              lock_until_ms, legal_hold)
+                         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     )
                     .bind(seq)
                     .bind(id)
@@ -134,32 +140,41 @@ impl Store {
                     .bind(class)
                     .bind(algorithm)
                     .bind(kind)
+                    .bind(&kept.acl)
+                    .bind(&kept.encryption)
+                    .bind(&kept.lock.lock_mode)
+                    .bind(kept.lock.lock_until_ms)
+                    .bind(kept.lock.legal_hold)
                     .execute(txn.conn())
                     .await?;
-                    Ok(())
+                    Ok(kept.encryption())
                 })
             })
             .await?;
-        Ok(S3Response::new(CreateMultipartUploadOutput {
+        let mut headers = HeaderMap::new();
+        encryption.add_to(&mut headers, customer.as_ref());
+        let output = CreateMultipartUploadOutput {
             bucket: Some(input.bucket),
             key: Some(input.key),
             upload_id: Some(upload_id),
             checksum_algorithm: input.checksum_algorithm,
             checksum_type: input.checksum_type,
             ..CreateMultipartUploadOutput::default()
-        }))
+        };
+        Ok(S3Response::with_headers(output, headers))
     }
 
     pub(super) async fn upload_part(
         &self,
         request: S3Request<UploadPartInput>,
     ) -> S3Result<S3Response<UploadPartOutput>> {
-        refuse_unsupported(&request.headers)?;
         let taken = Taken::of(&request);
+        let customer = taken.customer.key()?;
         let number = part_number(request.input.part_number)?;
         let headers = request.headers;
         let input = request.input;
         let upload = self.upload(&input.bucket, &input.key, &input.upload_id).await?;
+        upload.kept.encryption().check(customer.as_ref())?;
         let claims = Claims::read(&headers, upload.algorithm())?;
         let mut body = input.body.ok_or_else(|| s3_error!(IncompleteBody, "The request has no body."))?;
         let received = self.blobs.receive(&mut body, claims.digests(!self.options.cheap_etag)).await?;
@@ -184,6 +199,7 @@ impl Store {
             })
             .await?;
         let mut headers = HeaderMap::new();
+        upload.kept.encryption().add_to(&mut headers, customer.as_ref());
         if let Some(checksum) = checksum {
             checksum.add_to(&mut headers);
             // A part has no type of its own.
@@ -200,6 +216,7 @@ impl Store {
         request: S3Request<CompleteMultipartUploadInput>,
     ) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
         let claimed = Algorithm::claimed(&request.headers);
+        let customer = Taken::of(&request).customer.key()?;
         let input = request.input;
         let (bucket, key, upload_id) = (input.bucket, input.key, input.upload_id);
         let listed =
@@ -213,11 +230,12 @@ impl Store {
         let size = input.mpu_object_size;
         let cheap = self.options.cheap_etag;
         let (location, names) = (format!("/{bucket}/{key}"), (bucket.clone(), key.clone()));
-        let (written, etag, checksum) = self
+        let (written, etag, checksum, customer) = self
             .index
             .write(move |txn| {
                 Box::pin(async move {
                     let upload = Upload::query(txn.conn(), &bucket, &key, &upload_id).await?;
+                    upload.kept.encryption().check(customer.as_ref())?;
                     let parts = txn.listed_parts(&upload, &listed).await?;
                     let total = parts.iter().map(|part| part.size).sum();
                     if size.is_some_and(|size| size != total) {
@@ -239,14 +257,17 @@ impl Store {
                         checksum: checksum.as_ref().map(Checksum::to_column),
                         tags: Tags::from_column(upload.tags.as_deref()),
                         storage_class: upload.storage_class,
+                        kept: upload.kept,
                     };
                     let written = txn.put_version(seq, &bucket, &key, &conditions, Some(draft)).await?;
-                    Ok((written, etag, checksum))
+                    Ok((written, etag, checksum, customer))
                 })
             })
             .await?;
         let sums = checksum.map(|c| c.to_dto()).unwrap_or_default();
-        Ok(S3Response::new(with_sums!(
+        let mut headers = HeaderMap::new();
+        written.kept.encryption().add_to(&mut headers, customer.as_ref());
+        let output = with_sums!(
             sums,
             CompleteMultipartUploadOutput {
                 bucket: Some(names.0),
@@ -256,7 +277,8 @@ impl Store {
                 e_tag: Some(ETag::Strong(etag)),
                 version_id: written.version_id,
             }
-        )))
+        );
+        Ok(S3Response::with_headers(output, headers))
     }
 
     pub(super) async fn abort_multipart_upload(

@@ -143,7 +143,7 @@ pub async fn collect<R: Row>(query: &Query<'_>, marker: Start, table: &impl Tabl
 }
 
 /// The least byte string that is greater than everything that begins with `prefix`.
-fn past(prefix: &[u8]) -> Vec<u8> {
+pub fn past(prefix: &[u8]) -> Vec<u8> {
     let mut past = prefix.to_vec();
     while let Some(byte) = past.pop() {
         if byte < PAST_ALL {

@@ -1,22 +1,23 @@
 //! `PutObject`.
 
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::HeaderMap;
 use md5::{Digest, Md5};
 use s3s::dto::{ETag, PutObjectInput, PutObjectOutput, StorageClass};
-use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
+use s3s::{S3Request, S3Response, S3Result, s3_error};
 
 use super::Store;
 use super::conditions::Conditions;
 use super::digest::{Checksum, Claims, Sums};
 use super::index::Index;
+use super::kept::Kept;
 use super::tags::Tags;
 use super::wire::Taken;
 use super::writer::Draft;
 
 impl Store {
     pub(super) async fn put_object(&self, request: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
-        refuse_unsupported(&request.headers)?;
         let taken = Taken::of(&request);
+        let (kept, customer) = Kept::asked(&request.headers, &taken)?;
         let claims = Claims::read(&request.headers, None)?;
         let input = request.input;
         if input.write_offset_bytes.is_some() {
@@ -32,9 +33,10 @@ impl Store {
             checksum: None,
             tags: Tags::from_header(input.tagging.as_deref())?,
             storage_class: storage_class(input.storage_class.as_ref().map(StorageClass::as_str)),
+            kept,
         };
         // Asked again in the transaction; here so that no body is stored in vain.
-        Index::bucket(self.index.readers(), &bucket).await?;
+        draft.kept.clone().in_bucket(&Index::bucket(self.index.readers(), &bucket).await?)?;
 
         // 1. The bytes, in place under a random name.
         let mut body = input.body.ok_or_else(|| s3_error!(IncompleteBody, "The request has no body."))?;
@@ -59,6 +61,7 @@ impl Store {
             })
             .await?;
         let mut headers = HeaderMap::new();
+        written.kept.encryption().add_to(&mut headers, customer.as_ref());
         if let Some(checksum) = checksum {
             checksum.add_to(&mut headers);
         }
@@ -103,27 +106,4 @@ pub(super) fn random_etag() -> String {
 /// The storage class to be kept: echoed, nothing more.
 pub(super) fn storage_class(asked: Option<&str>) -> String {
     asked.unwrap_or("STANDARD").to_owned()
-}
-
-/// Refuses what would be wrong to ignore: a key of the client's own, a lock, an access list.
-pub(super) fn refuse_unsupported(headers: &HeaderMap) -> S3Result<()> {
-    let has = |prefix| headers.keys().any(|name| name.as_str().starts_with(prefix));
-    if has("x-amz-server-side-encryption-customer-") {
-        return Err(s3_error!(NotImplemented, "The embedded backend has no encryption with customer keys."));
-    }
-    if headers.get("x-amz-server-side-encryption").is_some_and(|kind| kind != "AES256") {
-        return Err(s3_error!(NotImplemented, "The embedded backend has no key management service."));
-    }
-    let private =
-        |acl: &HeaderValue| matches!(acl.as_bytes(), b"private" | b"bucket-owner-full-control" | b"bucket-owner-read");
-    if headers.get("x-amz-acl").is_some_and(|acl| !private(acl)) || has("x-amz-grant-") {
-        let Ok(code) = "AccessControlListNotSupported".parse::<S3ErrorCode>();
-        let mut e = S3Error::with_message(code, "The bucket does not allow ACLs");
-        e.set_status_code(StatusCode::BAD_REQUEST);
-        return Err(e);
-    }
-    if has("x-amz-object-lock-") {
-        return Err(s3_error!(InvalidRequest, "Bucket is missing Object Lock Configuration"));
-    }
-    Ok(())
 }

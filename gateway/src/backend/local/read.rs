@@ -20,10 +20,11 @@ use super::Store;
 use super::blobs::{BlobId, Blobs, Pins, joined};
 use super::buckets::timestamp;
 use super::conditions::Conditions;
+use super::encryption::CustomerKey;
 use super::failure::Failure;
 use super::index::{Extent, Index, Version};
 use super::tags::Tags;
-use super::wire::stored_headers;
+use super::wire::{Taken, stored_headers};
 
 /// Bytes of one read. A reader holds two: the one that is being sent and the one that is being read.
 const READ_CHUNK: i64 = 256 * 1024;
@@ -31,12 +32,14 @@ const READ_CHUNK: i64 = 256 * 1024;
 impl Store {
     pub(super) async fn get_object(&self, request: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
         let conditions = Conditions::from_headers(&request.headers, "")?;
+        let key = Taken::of(&request).customer.key()?;
         let input = request.input;
         let opened = self.open(&input.bucket, &input.key, input.version_id.as_deref()).await?;
         let found = &opened.found;
+        found.version.kept.encryption().check(key.as_ref())?;
         conditions.check_read(&found.version)?;
         let slice = Slice::of(found, &opened.extents, input.range, input.part_number)?;
-        let answer = Answer::of(found, &slice, input.checksum_mode.is_some())?;
+        let answer = Answer::of(found, &slice, input.checksum_mode.is_some(), key.as_ref())?;
         let (version_id, etag) = (found.version_id(), found.version.etag.clone());
         let (modified, length) = (timestamp(found.version.modified_ms), slice.bytes.end - slice.bytes.start);
         let body = opened.stream(slice.bytes).await?;
@@ -61,15 +64,17 @@ impl Store {
         request: S3Request<HeadObjectInput>,
     ) -> S3Result<S3Response<HeadObjectOutput>> {
         let conditions = Conditions::from_headers(&request.headers, "")?;
+        let key = Taken::of(&request).customer.key()?;
         let input = request.input;
         let found = self.find(&input.bucket, &input.key, input.version_id.as_deref()).await?;
+        found.version.kept.encryption().check(key.as_ref())?;
         conditions.check_read(&found.version)?;
         let extents = match input.part_number {
             Some(_) => Index::extents(self.index.readers(), found.version.seq).await?,
             None => Vec::new(),
         };
         let slice = Slice::of(&found, &extents, input.range, input.part_number)?;
-        let answer = Answer::of(&found, &slice, input.checksum_mode.is_some())?;
+        let answer = Answer::of(&found, &slice, input.checksum_mode.is_some(), key.as_ref())?;
         Ok(S3Response::with_headers(
             HeadObjectOutput {
                 accept_ranges: Some("bytes".to_owned()),
@@ -239,7 +244,7 @@ struct Answer {
 }
 
 impl Answer {
-    fn of(found: &Found, slice: &Slice, checksum_mode: bool) -> S3Result<Self> {
+    fn of(found: &Found, slice: &Slice, checksum_mode: bool, key: Option<&CustomerKey>) -> S3Result<Self> {
         let version = &found.version;
         let mut headers = stored_headers(&version.headers);
         headers.entry(http::header::CONTENT_TYPE).or_insert(HeaderValue::from_static("binary/octet-stream"));
@@ -247,6 +252,8 @@ impl Answer {
             let class = HeaderValue::from_str(&version.storage_class).map_err(|e| s3_error!(e, InternalError))?;
             headers.insert("x-amz-storage-class", class);
         }
+        version.kept.encryption().add_to(&mut headers, key);
+        version.kept.lock.add_to(&mut headers);
         let tags = Tags::from_column(version.tags.as_deref());
         if !tags.is_empty() {
             headers.insert("x-amz-tagging-count", HeaderValue::from(tags.len()));

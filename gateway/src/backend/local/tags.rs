@@ -11,7 +11,7 @@ const MAX_BUCKET_TAGS: usize = 50;
 const MAX_KEY_CHARS: usize = 128;
 const MAX_VALUE_CHARS: usize = 256;
 
-/// A tag set, in the order given.
+/// A tag set, in the order of its keys, as S3 gives it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tags(Vec<(String, String)>);
 
@@ -77,7 +77,7 @@ impl Tags {
         Self(set.into_iter().map(|tag| (tag.key.unwrap_or_default(), tag.value.unwrap_or_default())).collect())
     }
 
-    fn checked(self, limit: usize) -> S3Result<Self> {
+    fn checked(mut self, limit: usize) -> S3Result<Self> {
         if self.0.len() > limit {
             return Err(s3_error!(InvalidTag, "Object tags cannot be greater than {limit}"));
         }
@@ -92,6 +92,7 @@ impl Tags {
                 return Err(s3_error!(InvalidTag, "Cannot provide multiple Tags with the same key"));
             }
         }
+        self.0.sort();
         Ok(self)
     }
 }

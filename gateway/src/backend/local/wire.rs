@@ -12,6 +12,7 @@ use percent_encoding::percent_decode;
 use s3s::dto::Range;
 use s3s::{S3Request, S3Result, StdError, s3_error};
 
+use super::encryption::CustomerHeaders;
 use super::failure::Failure;
 use crate::body::{Body, BoxError};
 
@@ -29,11 +30,15 @@ const STORED: [HeaderName; 7] = [
 ];
 const COPY_SOURCE: HeaderName = HeaderName::from_static("x-amz-copy-source");
 
-/// What was taken off a request, which `s3s` would decode (RFC 2047, dates) or refuse (bucket names of the old rules).
+/// What was taken off a request, which `s3s` would decode (RFC 2047, dates), refuse (bucket names of the old rules) or log (keys).
 #[derive(Clone, Default)]
 pub struct Taken {
     /// Headers to be kept with the object: lines of `name:value`.
     pub stored: Vec<u8>,
+    /// The client's key for what is written or read.
+    pub customer: CustomerHeaders,
+    /// And for the source of a copy.
+    pub source_customer: CustomerHeaders,
     source: Option<Source>,
     trailers: Arc<Mutex<HeaderMap>>,
 }
@@ -75,7 +80,13 @@ impl Taken {
         if headers.get(header::RANGE).is_some_and(|v| !usable(v)) {
             headers.remove(header::RANGE);
         }
-        Self { stored, source, trailers: Arc::default() }
+        Self {
+            stored,
+            customer: CustomerHeaders::off(headers, "x-amz-"),
+            source_customer: CustomerHeaders::off(headers, "x-amz-copy-source-"),
+            source,
+            trailers: Arc::default(),
+        }
     }
 
     /// Of the request that an operation was given.

@@ -17,7 +17,8 @@ use tokio::task::spawn_blocking;
 use super::blobs::{BlobId, Blobs, NewBlob, joined};
 use super::conditions::Conditions;
 use super::failure::{Result, full, internal};
-use super::index::{Extent, Index};
+use super::index::{Extent, Index, Version};
+use super::kept::Kept;
 use super::tags::Tags;
 use crate::sqlite;
 
@@ -61,16 +62,21 @@ pub struct Draft {
     pub tags: Tags,
     /// Storage class, echoed.
     pub storage_class: String,
+    /// Lock, encryption, access list.
+    pub kept: Kept,
 }
 
 /// What a write left under its key.
 pub struct Written {
-    /// None in a bucket that never had versioning.
+    /// Of what was written, as S3 shows it: an object that goes into a bucket without versioning, or with suspended one, has none;
+    /// a delete marker has one.
     pub version_id: Option<String>,
     /// It is a delete marker.
     pub marker: bool,
     /// Milliseconds since the Unix epoch.
     pub modified_ms: i64,
+    /// With what the bucket has defaults for.
+    pub kept: Kept,
 }
 
 /// The open transaction.
@@ -149,11 +155,28 @@ impl Txn {
         let row = Index::bucket(&mut self.conn, bucket).await?;
         let current = Index::version(&mut self.conn, bucket, key, None).await?;
         conditions.check_write(current.as_ref())?;
+        let modified_ms = now_ms();
+        let marker = draft.is_none();
+        let mut draft = draft.unwrap_or_else(|| Draft {
+            size: 0,
+            etag: String::new(),
+            headers: Vec::new(),
+            parts: 0,
+            checksum: None,
+            tags: Tags::default(),
+            storage_class: String::new(),
+            kept: Kept::default(),
+        });
+        if !marker {
+            draft.kept = draft.kept.in_bucket(&row)?;
+            draft.kept.lock = draft.kept.lock.or_default(&row, modified_ms)?;
+        }
+        let kept = draft.kept;
         let version_id = if row.versioning == "Enabled" {
             uuid::Uuid::new_v4().simple().to_string()
         } else {
             if let Some(null) = Index::version(&mut self.conn, bucket, key, Some("null")).await? {
-                self.remove_version(null.seq).await?;
+                self.remove_version(&null, false).await?;
             }
             "null".to_owned()
         };
@@ -162,21 +185,10 @@ impl Txn {
             .bind(key.as_bytes())
             .execute(&mut self.conn)
             .await?;
-        let modified_ms = now_ms();
-        let marker = draft.is_none();
-        let draft = draft.unwrap_or_else(|| Draft {
-            size: 0,
-            etag: String::new(),
-            headers: Vec::new(),
-            parts: 0,
-            checksum: None,
-            tags: Tags::default(),
-            storage_class: String::new(),
-        });
         sqlx::query(
             "INSERT INTO versions (seq, bucket, key, version_id, latest, marker, size, etag, modified_ms, headers, parts,
-                                   checksum, tags, storage_class)
-             VALUES (?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                                   checksum, tags, storage_class, acl, encryption, lock_mode, lock_until_ms, legal_hold)
+             VALUES (?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(seq)
         .bind(bucket)
@@ -191,15 +203,22 @@ impl Txn {
         .bind(draft.checksum)
         .bind(draft.tags.to_column())
         .bind(draft.storage_class)
+        .bind(&kept.acl)
+        .bind(&kept.encryption)
+        .bind(&kept.lock.lock_mode)
+        .bind(kept.lock.lock_until_ms)
+        .bind(kept.lock.legal_hold)
         .execute(&mut self.conn)
         .await?;
-        Ok(Written { version_id: (!row.versioning.is_empty()).then_some(version_id), marker, modified_ms })
+        let shown = if marker { !row.versioning.is_empty() } else { row.versioning == "Enabled" };
+        Ok(Written { version_id: shown.then_some(version_id), marker, modified_ms, kept })
     }
 
-    /// Removes one version and its references.
-    pub async fn remove_version(&mut self, seq: i64) -> Result<()> {
-        self.release(seq).await?;
-        sqlx::query("DELETE FROM versions WHERE seq = ?").bind(seq).execute(&mut self.conn).await?;
+    /// Removes one version and its references, unless it is locked. `bypass`: governance does not count. Nothing else removes any.
+    pub async fn remove_version(&mut self, version: &Version, bypass: bool) -> Result<()> {
+        version.kept.lock.check_removal(bypass, now_ms())?;
+        self.release(version.seq).await?;
+        sqlx::query("DELETE FROM versions WHERE seq = ?").bind(version.seq).execute(&mut self.conn).await?;
         Ok(())
     }
 

@@ -1,6 +1,9 @@
 //! The embedded backend through [`Backend::call`], with requests as they come over the wire.
 
+mod configuration;
 mod durability;
+mod lifecycle;
+mod lock;
 mod multipart;
 mod names;
 mod objects;

@@ -196,11 +196,12 @@ async fn checksums_of_parts_and_copies() {
 async fn what_would_be_wrong_to_ignore_is_refused() {
     let vault = Vault::with_bucket(LocalOptions::default()).await;
     for (header, value, status, code) in [
-        ("x-amz-acl", "public-read", 400, "AccessControlListNotSupported"),
-        ("x-amz-grant-read", "id=1", 400, "AccessControlListNotSupported"),
+        ("x-amz-acl", "public", 400, "InvalidArgument"),
+        ("x-amz-grant-read", "id=1", 400, "InvalidArgument"),
         ("x-amz-server-side-encryption", "aws:kms", 501, "NotImplemented"),
-        ("x-amz-server-side-encryption-customer-algorithm", "AES256", 501, "NotImplemented"),
-        ("x-amz-object-lock-mode", "GOVERNANCE", 400, "InvalidRequest"),
+        ("x-amz-server-side-encryption-customer-algorithm", "AES256", 400, "InvalidArgument"),
+        ("x-amz-object-lock-mode", "GOVERNANCE", 400, "InvalidArgument"),
+        ("x-amz-object-lock-legal-hold", "ON", 400, "InvalidRequest"),
     ] {
         let put = vault.send("PUT", "/some-bucket/k", &[(header, value)], "x").await;
         put.fails(status, code);
