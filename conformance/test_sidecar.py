@@ -60,9 +60,9 @@ def calls_of_a_listing(gateway, bucket: str) -> float | None:
     return backend_calls(gateway.metrics()) - before
 
 
-def edges(gateway, bucket: str, key: str) -> list[tuple[str, str, str]]:
-    """Lineage into one object: source key, target version and operation, oldest first."""
-    query = "SELECT source_key, target_version, operation FROM lineage WHERE target_bucket = ? AND target_key = ? ORDER BY at_ms"
+def edges(gateway, bucket: str, key: str) -> list[tuple[str, str]]:
+    """Lineage into one object: source key and operation, oldest first."""
+    query = "SELECT source_key, operation FROM lineage WHERE target_bucket = ? AND target_key = ? ORDER BY at_ms"
     with contextlib.closing(sqlite3.connect(f"file:{gateway.data}/sidecar.db?mode=ro", uri=True)) as db:
         return db.execute(query, (bucket, key)).fetchall()
 
@@ -85,8 +85,8 @@ def test_lineage_of_copies(own_gateway):
     done = [copied(1, "a"), copied(2, "a"), copied(3, "b")]
     done.append({"PartNumber": 4, "ETag": s3.upload_part(**at, PartNumber=4, Body=b"sent")["ETag"]})
     s3.complete_multipart_upload(**at, MultipartUpload={"Parts": done})
-    assert edges(own_gateway, bucket, "copy") == [("a", "", "CopyObject")]
-    assert edges(own_gateway, bucket, "parts") == [("a", "", "UploadPartCopy"), ("b", "", "UploadPartCopy")]
+    assert edges(own_gateway, bucket, "copy") == [("a", "CopyObject")]
+    assert edges(own_gateway, bucket, "parts") == [("a", "UploadPartCopy"), ("b", "UploadPartCopy")]
     assert edges(own_gateway, bucket, "a") == []
 
 
