@@ -157,8 +157,10 @@ class Bench:
             server.start()
 
     def stop(self) -> None:
+        # nginx must be asked: killed, it would leave its workers behind.
         for server in (self.gateway, self.nginx, self.minio):
-            server.kill()
+            if server.process is not None:
+                server.stop()
 
     def prepare(self) -> None:
         """Buckets, and for LIST the keys."""
