@@ -35,9 +35,9 @@ async fn a_locked_version_is_not_removed() {
     let compliant = vault.put_version("k", &COMPLIANT).await;
     let held = vault.put_version("k", &[("x-amz-object-lock-legal-hold", "ON")]).await;
     let free = vault.put_version("k", &[]).await;
-    let head = vault.send("HEAD", &compliant, &[], "").await.ok();
-    assert_eq!(head.header("x-amz-object-lock-mode"), "COMPLIANCE");
-    assert!(head.header("x-amz-object-lock-retain-until-date").starts_with("2140-01-01T00:00:00"));
+    let seen = vault.send("HEAD", &compliant, &[], "").await.ok();
+    assert_eq!(seen.header("x-amz-object-lock-mode"), "COMPLIANCE");
+    assert!(seen.header("x-amz-object-lock-retain-until-date").starts_with("2140-01-01T00:00:00"));
 
     for path in [&governed, &compliant, &held] {
         vault.delete(path, &[]).await.fails(403, "AccessDenied");
