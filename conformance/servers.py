@@ -188,8 +188,6 @@ class Minio(Server):
             "MINIO_ROOT_PASSWORD": self.endpoint.secret_key,
             "MINIO_BROWSER": "off",
             "MINIO_UPDATE": "off",
-            # What was overwritten stays on the disk until it is swept, for 5 minutes by default: tens of GiB in a benchmark.
-            "MINIO_API_DELETE_CLEANUP_INTERVAL": "3s",
         }
 
     def ready(self) -> bool:
