@@ -127,6 +127,12 @@ def endpoint(target: Target) -> Endpoint:
     return target.endpoint
 
 
+@pytest.fixture(scope="session")
+def missing(target: Target) -> dict[str, str]:
+    """What the backend itself lacks, and why."""
+    return expected_failures()["missing"].get(target.backend, {})
+
+
 @pytest.fixture
 def bucket(target: Target) -> str:
     """A new bucket."""

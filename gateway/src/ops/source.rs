@@ -37,12 +37,18 @@ pub struct Source {
 pub struct Changed;
 
 impl Source {
-    /// The object that a GET or HEAD names. Its range, conditions and overrides are ours to apply, the other headers go along.
+    /// The object that a request names. Of a GET or HEAD the range, conditions and overrides are ours to apply, and the other headers
+    /// go along; of a write those that a read has too.
     pub fn of(call: &Call) -> Result<Self, Error> {
         let at = call.at()?;
         // The backend's own checksums, for plaintext from before. They are never shown of a sealed object.
         let with_checksums = call.vault.config.bucket(&at.bucket).state == State::Migrating;
+        let reads = matches!(call.method, Method::GET | Method::HEAD);
         let headers = operation::forwarded_headers(&call.headers, |name| {
+            if !reads {
+                return name.starts_with("x-amz-server-side-encryption-customer-")
+                    || matches!(name, "x-amz-request-payer" | "x-amz-expected-bucket-owner");
+            }
             let ours = matches!(
                 name,
                 "range" | "if-match" | "if-none-match" | "if-modified-since" | "if-unmodified-since" | "if-range"

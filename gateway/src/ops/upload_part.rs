@@ -50,10 +50,11 @@ pub async fn upload_part(call: Call, body: Body) -> Result<Response<Body>, Error
     };
     require_length(&call)?;
     let intake = Intake::new(&call.headers, body, &call.authentication, options)?;
-    let attempt = write_part(&vault, call.forward_sealed(), &upload, number, intake, None).await?;
+    let (attempt, stored) = write_part(&vault, call.forward_sealed(), &upload, number, intake, None).await?;
 
     let mut response = Response::new(body::empty());
     let headers = response.headers_mut();
+    headers.extend(encryption(stored));
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
     set(headers, header::ETAG, &format!("\"{}\"", hex::encode(attempt.entry.md5)))?;
     if let Some(sum) = &attempt.entry.checksum {
@@ -81,7 +82,7 @@ async fn write_part(
     number: u16,
     intake: Intake,
     copied_from: Option<CopiedFrom>,
-) -> Result<PartAttempt, Error> {
+) -> Result<(PartAttempt, HeaderMap), Error> {
     let declared = intake.length();
     if declared.is_none_or(|length| waits_in_stash(length, number)) {
         // The backend is not asked for a stashed part, so it is asked whether there still is such an upload.
@@ -129,7 +130,15 @@ async fn write_part(
         attempt.ok_or_else(|| Error::Protocol("the backend acknowledged a part that it had not read".into()))?;
     let attempt = PartAttempt { backend_etag: etag_of(response.headers()), at_ms: now_ms(), ..attempt };
     vault.sidecar.part_attempt(attempt.clone()).await?;
-    Ok(attempt)
+    Ok((attempt, response.into_parts().0.headers))
+}
+
+/// How the backend says that it encrypts, and who pays.
+fn encryption(answer: HeaderMap) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
+    let named = answer.into_iter().filter_map(|(name, value)| Some((name?, value)));
+    named.filter(|(name, _)| {
+        name.as_str().starts_with("x-amz-server-side-encryption") || name.as_str() == "x-amz-request-charged"
+    })
 }
 
 /// Parts that do not go to the backend until Complete.
@@ -207,10 +216,11 @@ async fn copy_part(call: &Call, named: &CopySource, upload: &Upload, number: u16
     let version = copied_from.at.version_id.clone();
     let mut request = call.forward_sealed();
     super::copy::strip_copy_headers(&mut request.headers);
-    let attempt = write_part(vault, request, upload, number, intake, Some(copied_from)).await?;
+    let (attempt, stored) = write_part(vault, request, upload, number, intake, Some(copied_from)).await?;
     let answer =
         documents::copy_part_result(&hex::encode(attempt.entry.md5), attempt.at_ms, attempt.entry.checksum.as_ref());
     let mut response = Response::new(body::full(answer));
+    response.headers_mut().extend(encryption(stored));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/xml"));
     if let Some(version) = version {
         set(response.headers_mut(), HeaderName::from_static("x-amz-copy-source-version-id"), &version)?;
