@@ -14,7 +14,7 @@ use tokio::sync::OwnedMutexGuard;
 use crate::s3::Error;
 
 /// Longest wait for a lease. It is held for one request to the backend, never while a client sends.
-const PATIENCE: Duration = if cfg!(test) { Duration::from_millis(50) } else { Duration::from_secs(60) };
+const PATIENCE: Duration = if cfg!(test) { Duration::from_millis(50) } else { Duration::from_mins(1) };
 
 /// Bucket and key.
 type Name = (String, String);

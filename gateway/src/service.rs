@@ -161,7 +161,7 @@ impl Service {
             request_id: request_id.as_str().to_owned(),
         };
         let response = match reply {
-            Some(reply) => post::post_object(call, body, reply).await?,
+            Some(reply) => Box::pin(post::post_object(call, body, reply)).await?,
             None => ops::run(call, body).await?,
         };
         let metrics = vault.clone();

@@ -97,12 +97,11 @@ impl Probe<'_> {
     }
 
     async fn refuses(&self, method: Method, name: HeaderName, value: HeaderValue) -> Result<bool, BackendError> {
-        let response = match method {
-            Method::PUT => self.put(Some((name, value))).await?,
-            _ => {
-                let request = BackendRequest::new(method, self.path.clone(), Signer::Gateway).header(name, value);
-                self.backend.call(request).await?
-            }
+        let response = if method == Method::PUT {
+            self.put(Some((name, value))).await?
+        } else {
+            let request = BackendRequest::new(method, self.path.clone(), Signer::Gateway).header(name, value);
+            self.backend.call(request).await?
         };
         Ok(response.status() == StatusCode::PRECONDITION_FAILED)
     }

@@ -132,7 +132,9 @@ fn error_element(target: &DeleteTarget, code: &str, message: &str) -> String {
 }
 
 fn push(out: &mut String, name: &str, text: &str) {
-    out.push_str(&format!("<{name}>{}</{name}>", xml::escape(text)));
+    for piece in ["<", name, ">", &xml::escape(text), "</", name, ">"] {
+        out.push_str(piece);
+    }
 }
 
 /// The document without the objects under a condition, described anew.

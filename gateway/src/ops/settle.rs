@@ -118,10 +118,11 @@ async fn settle(vault: &Arc<Vault>, id: IntentId, intent: Intent) -> Result<(), 
                 "a write that was cut off had not been committed"
             );
         }
-        // An object under a key that only its client has. Whoever reads it makes the record.
-        Err(Error::Answered { status: StatusCode::BAD_REQUEST, .. }) => vault.sidecar.abandon(id).await?,
-        // Plaintext from before, or an object that lost its header.
-        Err(Error::Client { .. } | Error::Stripped) => vault.sidecar.abandon(id).await?,
+        // Plaintext from before, or an object that lost its header, or one under a key that only its client has: whoever reads that
+        // makes the record.
+        Err(Error::Client { .. } | Error::Stripped | Error::Answered { status: StatusCode::BAD_REQUEST, .. }) => {
+            vault.sidecar.abandon(id).await?;
+        }
         // The backend, or the keys, cannot be asked now, or the object cannot be opened: it stays, and is tried again.
         Err(e) => return Err(e),
     }
