@@ -121,7 +121,8 @@ def listing(dice):
 
 def multipart(dice):
     at, more = key(dice), headers(dice)
-    parts = [noise(5 * MIB + dice.randrange(9), dice.randrange(9)) for _ in range(dice.randrange(1, 3))] + [noise(dice.choice(SIZES), dice.randrange(9))]
+    # None empty: Garage refuses an empty part, which S3 takes.
+    parts = [noise(5 * MIB + dice.randrange(9), dice.randrange(9)) for _ in range(dice.randrange(1, 3))] + [noise(dice.choice(SIZES[1:]), dice.randrange(9))]
 
     def call(s3, bucket):
         upload = {"Bucket": bucket, "Key": at}
@@ -190,5 +191,8 @@ def test_sequences(target, missing, seeds, steps):
             history.append(name)
             through, directly = seen(call, target.s3, bucket), seen(call, direct, f"{bucket}-direct")
             differs = {field for field in through.keys() | directly.keys() if through.get(field) != directly.get(field)}
+            if "PartNumber" in name and not directly.get("ContentLength", 1):
+                # S3 answers the one part of an empty object with 200, MinIO with 206.
+                differs -= {"status", "ChecksumCRC32", "ChecksumType"}
             told = "\n".join(history[-12:])
             assert not differs, f"seed {seed}, step {number}, {differs}:\nthrough  {short(through)}\ndirectly {short(directly)}\nafter\n{told}"

@@ -413,7 +413,9 @@ pub fn answer(
         }
     };
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
-    if length == facts.length && call.header("x-amz-checksum-mode").is_some_and(|m| m.eq_ignore_ascii_case("enabled")) {
+    // Of a range there is none, even where it is the whole.
+    let whole = length == facts.length && call.header("range").is_none();
+    if whole && call.header("x-amz-checksum-mode").is_some_and(|m| m.eq_ignore_ascii_case("enabled")) {
         add_checksum(&mut headers, facts)?;
     }
     overrides(call, &mut headers)?;

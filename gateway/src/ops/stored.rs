@@ -97,11 +97,16 @@ impl Stored {
 }
 
 /// Removes the system headers that are not in the mask of an object's header. `Expires` stays: in a form that backends change it
-/// is stored without being authenticated, and so cannot be told from one that was added.
+/// is stored without being authenticated, and so cannot be told from one that was added. A store that gives a type to what came without
+/// one shows S3's.
 fn remove_unsealed(headers: &mut HeaderMap, mask: u8) {
     for (bit, name) in (0u8..).zip(keys::metadata::SYSTEM_HEADERS) {
-        if mask & 1 << bit == 0 && name != header::EXPIRES {
-            headers.remove(name);
+        if mask & 1 << bit == 0
+            && name != header::EXPIRES
+            && headers.remove(name).is_some()
+            && name == header::CONTENT_TYPE
+        {
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("binary/octet-stream"));
         }
     }
 }
@@ -190,8 +195,6 @@ pub fn unsealed() -> Error {
 /// The headers of a successful answer about a sealed object: the backend's own, less those that describe the sealed bytes, plus ours.
 pub fn answer_headers(stored: &HeaderMap, facts: &Facts) -> Result<HeaderMap, Error> {
     let mut headers = crate::s3::operation::answered_headers(stored);
-    // What S3 answers where the writer gave none.
-    headers.entry(header::CONTENT_TYPE).or_insert(HeaderValue::from_static("binary/octet-stream"));
     super::set(&mut headers, header::ETAG, &format!("\"{}\"", facts.etag_string()))?;
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     Ok(headers)

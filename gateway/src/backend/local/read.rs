@@ -20,6 +20,7 @@ use super::Store;
 use super::blobs::{BlobId, Blobs, Pins, joined};
 use super::buckets::timestamp;
 use super::conditions::Conditions;
+use super::documents::with_status;
 use super::encryption::CustomerKey;
 use super::failure::Failure;
 use super::index::{Extent, Index, Version};
@@ -230,7 +231,8 @@ impl Slice {
         let start = extents.iter().filter(before).map(|e| e.length).sum();
         let length: i64 = extents.iter().filter(|e| e.part == part).map(|e| e.length).sum();
         if length == 0 {
-            return Err(invalid_range(found.version.size));
+            let status = http::StatusCode::RANGE_NOT_SATISFIABLE;
+            return Err(with_status("InvalidPartNumber", status, "The requested partnumber is not satisfiable"));
         }
         Ok(Self { bytes: start..start + length, partial: true, by_part: true })
     }

@@ -192,8 +192,6 @@ fn presigned(from: &str, to: &str) -> Result<super::Verified, SignatureError> {
 #[test]
 fn malformed_presigned() {
     for (from, to) in [
-        ("X-Amz-Expires=86400", "X-Amz-Expires=-7"),
-        ("X-Amz-Expires=86400", "X-Amz-Expires=604801"),
         ("X-Amz-Expires=86400", "X-Amz-Expires=99999999999999999999"),
         ("X-Amz-Expires=86400", "X-Amz-Expires="),
         ("X-Amz-Expires=86400", ""),
@@ -212,6 +210,9 @@ fn malformed_presigned() {
         presigned("SignedHeaders=host", "SignedHeaders=range").unwrap_err(),
         SignatureError::UnsignedHeader("host".into())
     );
+    for expires in ["X-Amz-Expires=-7", "X-Amz-Expires=604801"] {
+        assert_eq!(presigned("X-Amz-Expires=86400", expires).unwrap_err(), SignatureError::ExpiresOutOfRange);
+    }
     assert_eq!(presigned("X-Amz-Expires=86400", "X-Amz-Expires=0").unwrap_err(), SignatureError::Expired);
     assert_eq!(presigned("X-Amz-Expires=86400", "X-Amz-Expires=86401").unwrap_err(), SignatureError::Mismatch);
     assert_eq!(presigned("&X-Amz-Date", "&versionId=2&X-Amz-Date").unwrap_err(), SignatureError::Mismatch);
