@@ -15,6 +15,9 @@ from clients import KIB, MIB, boto, fresh, noise
 pytestmark = [pytest.mark.gateway, pytest.mark.timeout(600)]
 
 KEYS = ("a", "a/b", "a/c", "b", "b/ü €", "c d+e%2F", "z")
+IN_PARTS = ("m", "m/x")
+"""Written in parts, and never the source of a copy: a copy through the gateway keeps the parts of its source and their ETag, where S3 makes
+one piece of it."""
 SIZES = (0, 1, 100, 16 * KIB - 1, 16 * KIB, 16 * KIB + 1, 300 * KIB, 2 * MIB)
 PLAIN = (
     "ContentLength", "ContentRange", "ContentType", "ContentEncoding", "CacheControl", "ContentDisposition", "Metadata", "AcceptRanges",
@@ -39,6 +42,10 @@ class Sequence:
 
 
 def key(dice: random.Random) -> str:
+    return dice.choice(KEYS + IN_PARTS)
+
+
+def in_one(dice: random.Random) -> str:
     return dice.choice(KEYS)
 
 
@@ -51,10 +58,14 @@ def headers(dice: random.Random) -> dict[str, Any]:
     return {name: value for name, value in every.items() if dice.random() < 0.4}
 
 
+def create(dice):
+    """Only where nothing is."""
+    at, data = in_one(dice), noise(dice.choice(SIZES), dice.randrange(5))
+    return f"create {at} {len(data)}", lambda s3, bucket: s3.put_object(Bucket=bucket, Key=at, Body=data, IfNoneMatch="*")
+
+
 def put(dice):
-    at, data, more = key(dice), noise(dice.choice(SIZES), dice.randrange(5)), headers(dice)
-    if dice.random() < 0.2:
-        more["IfNoneMatch"] = "*"
+    at, data, more = in_one(dice), noise(dice.choice(SIZES), dice.randrange(5)), headers(dice)
     return f"put {at} {len(data)} {more}", lambda s3, bucket: s3.put_object(Bucket=bucket, Key=at, Body=data, **more)
 
 
@@ -92,8 +103,9 @@ def conditional_get(dice):
 
 
 def copy(dice):
-    source, at = key(dice), key(dice)
-    more = {"MetadataDirective": "REPLACE"} | headers(dice) if dice.random() < 0.5 else {}
+    source, at = in_one(dice), in_one(dice)
+    # S3 refuses a copy of an object to itself that changes nothing, Garage does not.
+    more = {"MetadataDirective": "REPLACE"} | headers(dice) if dice.random() < 0.5 or source == at else {}
     return f"copy {source} {at} {more}", lambda s3, bucket: s3.copy_object(Bucket=bucket, Key=at, CopySource={"Bucket": bucket, "Key": source}, **more)
 
 
@@ -120,7 +132,7 @@ def listing(dice):
 
 
 def multipart(dice):
-    at, more = key(dice), headers(dice)
+    at, more = dice.choice(IN_PARTS), headers(dice)
     # None empty: Garage refuses an empty part, which S3 takes.
     parts = [noise(5 * MIB + dice.randrange(9), dice.randrange(9)) for _ in range(dice.randrange(1, 3))] + [noise(dice.choice(SIZES[1:]), dice.randrange(9))]
 
@@ -149,7 +161,7 @@ def tagging(dice):
 
 STEPS = [
     ("", put), ("", put), ("", put), ("", get), ("", get), ("", head), ("", conditional_get), ("", copy), ("", delete), ("", delete_some), ("", listing),
-    ("", listing), ("", multipart), ("tagging", tagging),
+    ("", listing), ("", multipart), ("tagging", tagging), ("conditional_writes", create),
 ]  # fmt: skip
 
 
@@ -169,6 +181,21 @@ def seen(call: Call, s3, bucket: str) -> dict[str, Any]:
     out["prefixes"] = [row["Prefix"] for row in answer.get("CommonPrefixes", [])]
     out["gone"] = sorted(row["Key"] for row in answer.get("Deleted", []))
     return out
+
+
+def meant(step: str, directly: dict[str, Any]) -> set[str]:
+    """Fields in which the gateway keeps to S3 where a store does not."""
+    fields = set()
+    if directly["status"] == 206 and directly["ContentLength"] == 0:
+        # A range of nothing: `bytes 0--1/0` by MinIO, `bytes 0-18446744073709551615/0` by Garage.
+        return set(PLAIN) | {"status", "code", "etag", "body", "rows", "prefixes", "gone"}
+    if "PartNumber" in step:
+        # S3 shows the checksum of a part that is the whole, MinIO does not; Garage counts the part of an object in one piece.
+        fields |= {"ChecksumCRC32", "ChecksumType"} | ({"PartsCount"} if directly.get("PartsCount") == 1 else set())
+    if directly.get("code") == str(directly["status"]):
+        # An error without a document, as MinIO's answer to a GET whose If-Match fails.
+        fields.add("code")
+    return fields
 
 
 def short(answer: dict[str, Any]) -> dict[str, Any]:
@@ -191,8 +218,6 @@ def test_sequences(target, missing, seeds, steps):
             history.append(name)
             through, directly = seen(call, target.s3, bucket), seen(call, direct, f"{bucket}-direct")
             differs = {field for field in through.keys() | directly.keys() if through.get(field) != directly.get(field)}
-            if "PartNumber" in name and not directly.get("ContentLength", 1):
-                # S3 answers the one part of an empty object with 200, MinIO with 206.
-                differs -= {"status", "ChecksumCRC32", "ChecksumType"}
+            differs -= meant(name, directly)
             told = "\n".join(history[-12:])
             assert not differs, f"seed {seed}, step {number}, {differs}:\nthrough  {short(through)}\ndirectly {short(directly)}\nafter\n{told}"
