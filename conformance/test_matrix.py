@@ -41,7 +41,7 @@ MADE_UP = [
 def environment(endpoint: Endpoint, bucket: str, home: Path) -> dict[str, str]:
     home.mkdir()
     return {
-        "PATH": os.environ["PATH"], "LANG": "C.UTF-8", "HOME": str(home), "HF_HOME": str(home), "HF_HUB_OFFLINE": "1",
+        "PATH": os.environ["PATH"], "LANG": "C.UTF-8", "HOME": str(home), "HF_HOME": str(home), "HF_HUB_DISABLE_TELEMETRY": "1",
         "S3_ENDPOINT": f"http://{endpoint.host}", "BUCKET": bucket,
         "AWS_ACCESS_KEY_ID": endpoint.access_key, "AWS_SECRET_ACCESS_KEY": endpoint.secret_key,
         "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION, "AWS_EC2_METADATA_DISABLED": "true",

@@ -51,7 +51,7 @@ def s3fs_and_datasets() -> None:
     say(ls=[(entry["name"].removeprefix(BUCKET), entry["size"]) for entry in fs.ls(f"{BUCKET}/hf", detail=True, refresh=True)])
     say(tail=fs.cat_file(f"{BUCKET}/hf/train.jsonl", start=-20).decode(), info=fs.info(f"{BUCKET}/hf/train.jsonl")["size"])
     for kind, name in (("json", "train.jsonl"), ("parquet", "train.parquet")):
-        where = {"data_files": f"s3://{BUCKET}/hf/{name}", "storage_options": options, "split": "train"}
+        where = {"data_files": f"s3://{BUCKET}/hf/{name}", "storage_options": dict(options), "split": "train"}
         whole = load_dataset(kind, **where)
         streamed = load_dataset(kind, streaming=True, **where)
         some = [row["text"] for row, _ in zip(streamed.skip(1000), range(500), strict=False)]
