@@ -20,8 +20,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## build the gateway and serve: S3 on 127.0.0.1:9900, admin on 127.0.0.1:9901, data in ./data
-	cargo build --release --locked --bin data-vault
-	target/release/data-vault serve
+	cargo run --release --locked --bin data-vault -- serve
 
 test: lint unit conformance-quick ## formatting, lints, unit tests, conformance over local and MinIO
 

@@ -43,11 +43,12 @@ class Authority:
         self.file = folder / "ca.pem"
         self.file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
 
-    def issue(self, name: str) -> Pair:
+    def issue(self, name: str, days: int = 1) -> Pair:
+        """Valid until so many days from now; of a number below 0, no more."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
-        certificate = self._sign(subject, key.public_key(), (x509.SubjectAlternativeName(names), False))
+        certificate = self._sign(subject, key.public_key(), (x509.SubjectAlternativeName(names), False), days)
         pair = Pair(self.folder / f"{name}.pem", self.folder / f"{name}.key", certificate.serial_number)
         pair.cert.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
         pair.key.touch(mode=0o600)
@@ -56,7 +57,7 @@ class Authority:
         )
         return pair
 
-    def _sign(self, subject: x509.Name, key: ec.EllipticCurvePublicKey, extension: tuple[x509.ExtensionType, bool]) -> x509.Certificate:
+    def _sign(self, subject: x509.Name, key: ec.EllipticCurvePublicKey, extension: tuple[x509.ExtensionType, bool], days: int = 1) -> x509.Certificate:
         now = datetime.now(UTC)
         issuer_key = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
         return (
@@ -65,8 +66,8 @@ class Authority:
             .issuer_name(self._name)
             .public_key(key)
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(hours=1))
-            .not_valid_after(now + timedelta(days=1))
+            .not_valid_before(min(now - timedelta(hours=1), now + timedelta(days=days - 30)))
+            .not_valid_after(now + timedelta(days=days))
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
             .add_extension(issuer_key, critical=False)
             .add_extension(extension[0], critical=extension[1])

@@ -199,6 +199,15 @@ def test_a_large_xml_body(target, bucket):
     assert 400 <= answer.status < 500, answer
 
 
+@pytest.mark.gateway
+@pytest.mark.parametrize("value", ["bad", "AAAA", "AAAAAA", "AAAAAAAA", "AAAAAA==-1", "!!!!!!=="])
+def test_a_checksum_that_is_none(target, bucket, value):
+    """As one that is wrong: base64 of four bytes, or the request is refused."""
+    answer = target.raw("PUT", object_path(bucket, "k"), headers={"x-amz-checksum-crc32": value}, body=b"x")
+    assert (answer.status, answer.code) == (400, "BadDigest"), answer
+    assert "Contents" not in target.s3.list_objects_v2(Bucket=bucket)
+
+
 def test_more_than_1000_keys_to_delete(target, bucket):
     xml = b"<Delete>" + b"".join(b"<Object><Key>k%d</Key></Object>" % index for index in range(1001)) + b"</Delete>"
     digest = {"content-md5": base64.b64encode(hashlib.md5(xml).digest()).decode()}

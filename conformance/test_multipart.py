@@ -281,6 +281,26 @@ def test_part_number_of_get_and_head(s3, bucket):
     assert error_code(lambda: s3.get_object(Bucket=bucket, Key="k", PartNumber=4)) in ("InvalidPartNumber", "InvalidPart")
 
 
+@pytest.mark.needs("checksums")
+@pytest.mark.parametrize("kind", ["COMPOSITE", "FULL_OBJECT"])
+def test_checksum_of_a_part(s3, bucket, kind):
+    """With its number, GET and HEAD give the checksum of that part alone."""
+    parts = [noise(PART, 1), noise(PART + 9, 2), noise(33, 3)]
+    upload, sums = Upload(s3, bucket, ChecksumAlgorithm="CRC32", ChecksumType=kind), {}
+    for number, part in enumerate(parts, 1):
+        sums[number] = crc32(part)
+        upload.etags[number] = s3.upload_part(**upload.at, PartNumber=number, Body=part, ChecksumCRC32=sums[number])["ETag"]
+    listed = [{"PartNumber": number, "ETag": upload.etags[number], "ChecksumCRC32": value} for number, value in sums.items()]
+    s3.complete_multipart_upload(**upload.at, MultipartUpload={"Parts": listed})
+    for number, value in sums.items():
+        for read in (s3.get_object, s3.head_object):
+            asked = read(Bucket=bucket, Key="k", PartNumber=number, ChecksumMode="ENABLED")
+            assert (asked["ChecksumCRC32"], asked["ChecksumType"]) == (value, kind)
+            assert "ChecksumCRC32" not in read(Bucket=bucket, Key="k", PartNumber=number)
+    whole = s3.head_object(Bucket=bucket, Key="k", ChecksumMode="ENABLED")
+    assert whole["ChecksumCRC32"] not in sums.values() and whole["ChecksumCRC32"].endswith("-3") == (kind == "COMPOSITE")
+
+
 def test_part_number_of_an_object_in_one_piece(s3, bucket):
     s3.put_object(Bucket=bucket, Key="k", Body=b"body")
     assert s3.get_object(Bucket=bucket, Key="k", PartNumber=1)["Body"].read() == b"body"

@@ -501,6 +501,24 @@ def test_a_page_of_another_origin(v4, s3, target, bucket):
     assert v4.post(v4.fields("k"), b"x").headers["access-control-allow-origin"] is None
 
 
+@pytest.mark.gateway
+def test_a_page_of_another_origin_reads_why_it_is_refused(v4, s3, target, bucket):
+    """The CORS headers of a success, whoever refuses: the form, its policy, the end of its file."""
+    if target.backend != "minio":
+        rule = {"AllowedMethods": ["POST"], "AllowedOrigins": ["http://page.example"], "ExposeHeaders": ["ETag"]}
+        s3.put_bucket_cors(Bucket=bucket, CORSConfiguration={"CORSRules": [rule]})
+    page = {"Origin": "http://page.example"}
+    good = v4.fields("k")
+    small = v4.fields("k", conditions=[["content-length-range", 0, 1]])
+    for fields, code in ((good | {"x-amz-signature": "0" * 64}, "SignatureDoesNotMatch"), (good | {"acl": "private"}, "AccessDenied"), (small, "EntityTooLarge")):
+        answer = v4.post(fields, b"xx", headers=page)
+        assert answer.code == code, answer
+        assert answer.headers["access-control-allow-origin"] in ("http://page.example", "*"), answer.headers
+        assert v4.post(fields, b"xx").headers["access-control-allow-origin"] is None
+    if target.backend != "minio":
+        assert v4.post(small, b"xx", headers={"Origin": "http://other.example"}).headers["access-control-allow-origin"] is None
+
+
 @pytest.mark.vault
 def test_nothing_readable_is_stored(v4, target, bucket):
     from servers import files_under

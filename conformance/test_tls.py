@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import signal
 import socket
+import sqlite3
 import ssl
 import struct
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -402,6 +405,130 @@ def test_forwarding_headers_of_a_trusted_proxy_count(make_gateway: Callable[...,
     answer = complete(gateway.endpoint, bucket, FORWARDED)
     assert answer.status == 200 and f"<Location>https://{gateway.endpoint.host}/{bucket}/k</Location>".encode() in answer.body
     until(lambda: clients_in(gateway) == ["127.0.0.1", "127.0.0.1", "127.0.0.1", "192.0.2.9"], 3)
+
+
+def test_the_header_that_proxies_write_is_chosen(make_gateway: Callable[..., Gateway]) -> None:
+    """`Forwarded` is read where it is configured, and then X-Forwarded-For is only what a client wrote."""
+    gateway = make_gateway(LOGGED | {"server.trusted_proxies": '["127.0.0.0/8"]', "server.forwarded_headers": "forwarded"})
+    bucket = fresh("tls")
+    boto(gateway.endpoint).create_bucket(Bucket=bucket)
+    answer = complete(gateway.endpoint, bucket, FORWARDED | {"forwarded": 'for=203.0.113.7;proto=http, for="[2001:db8::9]:4711";proto=https'})
+    assert answer.status == 200 and f"<Location>https://{gateway.endpoint.host}/{bucket}/k</Location>".encode() in answer.body
+    until(lambda: clients_in(gateway) == ["127.0.0.1", "127.0.0.1", "127.0.0.1", "2001:db8::9"], 3)
+
+
+@pytest.mark.parametrize("proxies", ["127.0.0.0/8", "10.0.0.0/8"])
+def test_who_wrote_from_where_is_recorded(make_gateway: Callable[..., Gateway], proxies: str) -> None:
+    gateway = make_gateway({"server.trusted_proxies": f'["{proxies}"]'})
+    bucket = fresh("tls")
+    boto(gateway.endpoint).create_bucket(Bucket=bucket)
+    answer = raw(gateway.endpoint, "PUT", object_path(bucket, "k"), headers=FORWARDED, body=b"x", unsigned_headers=tuple(FORWARDED))
+    assert answer.status == 200
+    with closing(sqlite3.connect(f"file:{gateway.data}/sidecar.db?mode=ro", uri=True)) as sidecar:
+        look = "SELECT principal, client FROM objects WHERE bucket = ? AND key = 'k'"
+        until(lambda: sidecar.execute(look, (bucket,)).fetchone() is not None, 5)
+        address = "192.0.2.9" if proxies.startswith("127") else "127.0.0.1"
+        assert sidecar.execute(look, (bucket,)).fetchone() == (gateway.endpoint.access_key, address)
+
+
+@pytest.mark.parametrize("told", ["true", "false"])
+def test_a_policy_of_the_store_on_the_address_of_the_client(target: Target, make_gateway: Callable[..., Gateway], told: str) -> None:
+    """MinIO believes the first X-Forwarded-For that it is sent. Through the gateway that is the client's address and nothing that
+    a client wrote; or, where the store is told nothing, the gateway's own is all that it knows."""
+    if target.backend != "minio":
+        pytest.skip("only MinIO of these has policies on addresses")
+    gateways = {
+        proxies: make_gateway({"identity.anonymous": "backend", "backend.forward_client": told, "server.trusted_proxies": f'["{proxies}"]'})
+        for proxies in ("127.0.0.0/8", "10.0.0.0/8")
+    }
+    bucket = fresh("tls")
+    target.behind.create_bucket(Bucket=bucket)
+    allowed = {
+        "Effect": "Allow", "Principal": {"AWS": ["*"]}, "Action": ["s3:GetObject"], "Resource": [f"arn:aws:s3:::{bucket}/*"],
+        "Condition": {"IpAddress": {"aws:SourceIp": ["192.0.2.0/24"]}},
+    }  # fmt: skip
+    target.behind.put_bucket_policy(Bucket=bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": [allowed]}))
+    path = object_path(bucket, "k")
+    target.behind.put_object(Bucket=bucket, Key="k", Body=b"body")
+    smuggled = {"x-forwarded-for": "192.0.2.9"}
+    assert raw(target.store.endpoint, "GET", path, signed=False).status == 403
+    assert raw(target.store.endpoint, "GET", path, headers=smuggled, signed=False).status == 200, "the policy is of no use to this test"
+    for proxies, gateway in gateways.items():
+        boto(gateway.endpoint).put_object(Bucket=bucket, Key="k", Body=b"body")
+
+        def get(gateway=gateway, **headers: str) -> int:
+            headers = {name.replace("_", "-"): value for name, value in headers.items()}
+            return raw(gateway.endpoint, "GET", path, headers=headers, signed=False).status
+
+        trusted = proxies.startswith("127") and told == "true"
+        assert get() == 403
+        assert get(x_forwarded_for="192.0.2.9") == (200 if trusted else 403)
+        assert get(x_forwarded_for="192.0.2.9, 203.0.113.5") == 403
+        assert get(x_forwarded_for="203.0.113.5, 192.0.2.9") == (200 if trusted else 403)
+        for name in ("x_real_ip", "forwarded", "x_forwarded_host", "x_minio_source_ip"):
+            assert get(**{name: "for=192.0.2.9" if name == "forwarded" else "192.0.2.9"}) != 200, name
+
+
+def test_a_proxy_header_with_tlvs(make_gateway: Callable[..., Gateway]) -> None:
+    """They are stepped over; a checksum among them must be right."""
+    gateway = make_gateway(LOGGED | {"server.proxy_protocol": "true", "server.trusted_proxies": '["127.0.0.1"]'})
+    addresses = socket.inet_aton("192.0.2.1") + socket.inet_aton("198.51.100.1") + struct.pack("!HH", 4711, 443)
+
+    def header(checksum: int) -> bytes:
+        tlvs = b"\x04\0\x02\xff\xff" + b"\x03\0\x04" + struct.pack("!I", checksum) + b"\x01\0\x02h2"
+        rest = addresses + tlvs
+        return b"\r\n\r\n\0\r\nQUIT\n\x21\x11" + struct.pack("!H", len(rest)) + rest
+
+    right = crc32c(header(0))
+    assert behind_proxy(gateway.endpoint, header(right)).startswith(b"HTTP/1.1 200 ")
+    until(lambda: clients_in(gateway) == ["192.0.2.1"], 3)
+    assert behind_proxy(gateway.endpoint, header(right ^ 1)) == b""
+
+
+def crc32c(data: bytes) -> int:
+    """CRC-32C, a bit at a time."""
+    value = 0xFFFFFFFF
+    for byte in data:
+        value ^= byte
+        for _ in range(8):
+            value = value >> 1 ^ (0x82F63B78 if value & 1 else 0)
+    return value ^ 0xFFFFFFFF
+
+
+# --- files and signals -------------------------------------------------------------------------------------------------------
+
+
+def test_sighup_without_tls_does_nothing(own_gateway: Gateway) -> None:
+    os.kill(own_gateway.pid, signal.SIGHUP)
+    until(lambda: "SIGHUP does nothing here" in own_gateway.log.read_text(), 5)
+    assert boto(own_gateway.endpoint).list_buckets()["ResponseMetadata"]["HTTPStatusCode"] == 200
+    assert own_gateway.process is not None and own_gateway.process.poll() is None
+
+
+def test_check_config_opens_the_files_it_names(own_gateway: Gateway, authority: Authority, tmp_path: Path) -> None:
+    good, other, late = authority.issue("good"), authority.issue("other"), authority.issue("late", days=-1)
+    shut = authority.issue("shut")
+    shut.key.chmod(0o644)
+
+    def check(**tls: object) -> subprocess.CompletedProcess[str]:
+        flags = [flag for name, value in tls.items() for flag in ("--set", f"{name.replace('__', '.')}={value}")]
+        return own_gateway.run("check-config", *flags)
+
+    assert check(server__tls_cert=good.cert, server__tls_key=good.key).returncode == 0
+    for section in ("server", "admin"):
+        for cert, key, says in (
+            (late.cert, late.key, [f"{section}.tls_cert", "late.pem", "expired on "]),
+            (good.cert, other.key, [f"{section}.tls_cert", "belongs to another key"]),
+            (good.cert, tmp_path / "gone.key", [f"{section}.tls_key", "gone.key", "cannot be read"]),
+            (shut.cert, shut.key, [f"{section}.tls_key", "shut.key", "chmod 600"]),
+        ):
+            done = check(**{f"{section}__tls_cert": cert, f"{section}__tls_key": key})
+            assert done.returncode == 2 and all(text in done.stderr for text in says), (done.returncode, done.stderr)
+    (tmp_path / "empty.pem").touch()
+    for file, says in ((tmp_path / "none.pem", "none.pem"), (tmp_path / "empty.pem", "holds no certificate")):
+        remote = {"backend__kind": "s3", "backend__endpoint": "https://127.0.0.1:1", "backend__access_key": "a", "backend__secret_key": "b"}
+        done = check(**remote, backend__ca_file=file)
+        assert done.returncode == 2 and "ca_file" in done.stderr and says in done.stderr, (done.returncode, done.stderr)
 
 
 # --- the backend -------------------------------------------------------------------------------------------------------------

@@ -99,6 +99,7 @@ pub enum AppError {
 /// Runs the gateway until it is told to stop.
 pub async fn serve(config: Config) -> Result<(), AppError> {
     let shutdown = Shutdown::on_signals().map_err(AppError::Signals)?;
+    let hangup = signal(SignalKind::hangup()).map_err(AppError::Signals)?;
     // These first: a port that is taken, or a key that cannot be used, must not leave a half-made data directory behind.
     let s3_tls = load_tls(&config.server).await?;
     let admin_tls = load_tls(&admin::bounds(&config.admin)).await?;
@@ -112,12 +113,7 @@ pub async fn serve(config: Config) -> Result<(), AppError> {
 
     let settler = tokio::spawn(settle::run(vault.clone()));
     let listeners: Vec<_> = [&s3_tls, &admin_tls].into_iter().flatten().cloned().collect();
-    let certificates = if listeners.is_empty() {
-        None
-    } else {
-        let hangup = signal(SignalKind::hangup()).map_err(AppError::Signals)?;
-        Some(tokio::spawn(tls::keep_fresh(listeners, hangup, vault.metrics.clone())))
-    };
+    let certificates = tokio::spawn(tls::keep_fresh(listeners, hangup, vault.metrics.clone()));
     let admin = Arc::new(admin_of(&vault));
     let bounds = admin::bounds(&vault.config.admin);
     let admin_shutdown = shutdown.clone();
@@ -133,13 +129,22 @@ pub async fn serve(config: Config) -> Result<(), AppError> {
     }
 
     settler.abort();
-    if let Some(certificates) = certificates {
-        certificates.abort();
-    }
+    certificates.abort();
     if let Err(e) = admin.await {
         tracing::warn!(error = %e, "the admin listener ended badly");
     }
     stores.close().await;
+    Ok(())
+}
+
+/// Opens the certificate, key and CA files that a configuration names, as [`serve`] would; it makes nothing.
+pub fn check_files(config: &Config) -> Result<(), AppError> {
+    for tls in [&config.server.tls, &config.admin.tls].into_iter().flatten() {
+        Tls::check(tls)?;
+    }
+    if let BackendKind::S3(s3) = &config.backend.kind {
+        HttpBackend::new(s3, Metrics::new([]))?;
+    }
     Ok(())
 }
 

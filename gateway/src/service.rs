@@ -11,7 +11,7 @@ use crate::authorize::authorize;
 use crate::body::Body;
 use crate::config::{Anonymous, SigV2};
 use crate::identity::Principal;
-use crate::ops::post::{self, Post};
+use crate::ops::post::{self, Page, Post};
 use crate::ops::{self, Call};
 use crate::s3::Error;
 use crate::s3::address::{self, Query};
@@ -21,6 +21,14 @@ use crate::s3::sigv4::{Authentication, SigV2Mode, SignatureError, Verifier};
 use crate::server::{Client, Handler};
 use crate::telemetry::RequestId;
 use crate::vault::Vault;
+
+/// What was found out of a request on its way, also where it ends in an error.
+struct Found {
+    /// S3 operation name.
+    operation: &'static str,
+    /// Where a form came from.
+    page: Option<Page>,
+}
 
 /// Answers S3 requests.
 pub struct Service {
@@ -41,8 +49,9 @@ impl Service {
         let client = request.extensions().get::<Client>().copied().unwrap_or(Client::UNKNOWN);
         let resource = request.uri().path().to_owned();
         let head = request.method() == http::Method::HEAD;
-        let mut operation = "Unknown";
-        let outcome = self.pipeline(request, &request_id, client, &mut operation).await;
+        let mut found = Found { operation: "Unknown", page: None };
+        let outcome = self.pipeline(request, &request_id, client, &mut found).await;
+        let operation = found.operation;
 
         let (mut response, fault) = match outcome {
             Ok(response) => (response, None),
@@ -52,7 +61,11 @@ impl Service {
                 if is_integrity_failure(&error) {
                     self.vault.metrics.integrity_failure("request");
                 }
-                (error.into_response(&resource, request_id.as_str(), head), Some(fault))
+                let mut response = error.into_response(&resource, request_id.as_str(), head);
+                if let Some(page) = found.page {
+                    page.allow(&self.vault, client, response.headers_mut()).await;
+                }
+                (response, Some(fault))
             }
         };
         response.headers_mut().insert("x-amz-request-id", request_id.header());
@@ -75,7 +88,7 @@ impl Service {
         request: Request<Body>,
         request_id: &RequestId,
         client: Client,
-        name: &mut &'static str,
+        found: &mut Found,
     ) -> Result<Response<Body>, Error> {
         let vault = &self.vault;
         let (mut parts, body) = request.into_parts();
@@ -110,7 +123,7 @@ impl Service {
 
         // What is asked for, and whether it may be.
         let operation = operation::select(&parts.method, address.scope(), &query, &parts.headers)?;
-        *name = operation.op.name();
+        found.operation = operation.op.name();
         if let Some(refusal) = operation.refusal() {
             return Err(refusal);
         }
@@ -123,7 +136,7 @@ impl Service {
             None => None,
         };
         let metrics = vault.clone();
-        let counted = *name;
+        let counted = found.operation;
         let mut body = body
             .map_frame(move |frame| {
                 if let Some(data) = frame.data_ref() {
@@ -134,6 +147,7 @@ impl Service {
             .boxed_unsync();
         let mut reply = None;
         if operation.op == Op::PostObject {
+            found.page = address.bucket.as_deref().and_then(|bucket| Page::of(&parts.headers, bucket));
             // The fields of a form say who asks, and for which object: from here on it is the PUT that it asks for.
             if let Authentication::Signed(_) = authentication {
                 return Err(SignatureError::SeveralMechanisms.into());

@@ -10,7 +10,7 @@ use moka::sync::Cache;
 use s3s::S3ErrorCode;
 use tokio::sync::Semaphore;
 
-use crate::backend::{Backend, BackendRequest, Honoured, Signer};
+use crate::backend::{Backend, BackendRequest, Honoured, Sender, Signer};
 use crate::config::{Conditions, Config};
 use crate::identity::Credentials;
 use crate::leases::{Lease, Leases};
@@ -132,9 +132,9 @@ impl Vault {
 
     /// The key that seals new objects of a bucket. A bucket that does not exist gets the backend's `NoSuchBucket`, and no key:
     /// else every misspelt name would leave a record behind.
-    pub async fn kek_for_write(&self, bucket: &str, signer: &Signer) -> Result<Arc<Kek>, Error> {
+    pub async fn kek_for_write(&self, bucket: &str, sender: &Sender) -> Result<Arc<Kek>, Error> {
         if !self.known_buckets.contains_key(bucket) {
-            let mut status = self.backend.call(BackendRequest::head_bucket(bucket, signer.clone())).await?.status();
+            let mut status = self.backend.call(BackendRequest::head_bucket(bucket, sender.clone())).await?.status();
             if status == StatusCode::FORBIDDEN {
                 // Whether this client may write is for the backend to say; whether the bucket exists is asked as ourselves.
                 status = self.backend.call(BackendRequest::head_bucket(bucket, Signer::Gateway)).await?.status();
@@ -205,6 +205,7 @@ impl Vault {
             }
             Ok(Some(known)) if known.oid == record.oid => {
                 record.principal = known.principal;
+                record.client = known.client;
                 record.recorded_at_ms = known.recorded_at_ms;
                 record.scrub = known.scrub;
             }

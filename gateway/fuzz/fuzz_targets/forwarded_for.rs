@@ -4,6 +4,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use gateway::config::ForwardedHeaders::{Forwarded, XForwarded};
 use gateway::server::{Client, Scheme};
 use gateway_fuzz::headers;
 use libfuzzer_sys::fuzz_target;
@@ -15,10 +16,16 @@ fuzz_target!(|input: &[u8]| {
     let only_proxy = ["10.0.0.1".parse().expect("a network")];
     let everybody = ["0.0.0.0/0".parse().expect("a network"), "::/0".parse().expect("a network")];
 
-    let client = Client::behind(stranger, Scheme::Http, &only_proxy, &headers);
-    assert_eq!(client, Client { address: stranger, scheme: Scheme::Http });
+    for written in [XForwarded, Forwarded] {
+        let client = Client::behind(stranger, Scheme::Http, &only_proxy, written, &headers);
+        assert_eq!(client, Client { address: stranger, scheme: Scheme::Http });
+    }
     for trusted in [&only_proxy[..], &everybody] {
-        let client = Client::behind(proxy, Scheme::Https, trusted, &headers);
+        let client = Client::behind(proxy, Scheme::Https, trusted, Forwarded, &headers);
+        assert_eq!(client.address, client.address.to_canonical());
+        let named = Client { address: proxy, scheme: Scheme::Https };
+        assert!(headers.contains_key("forwarded") || client == named);
+        let client = Client::behind(proxy, Scheme::Https, trusted, XForwarded, &headers);
         assert_eq!(client.address, client.address.to_canonical());
         let named = headers.contains_key("x-forwarded-for");
         assert!(named || client.address == proxy);
@@ -28,6 +35,6 @@ fuzz_target!(|input: &[u8]| {
     if let Some(last) = plain.and_then(|v| v.rsplit(',').next()).and_then(|e| e.trim().parse::<IpAddr>().ok())
         && last.to_canonical() != proxy
     {
-        assert_eq!(Client::behind(proxy, Scheme::Http, &only_proxy, &headers).address, last.to_canonical());
+        assert_eq!(Client::behind(proxy, Scheme::Http, &only_proxy, XForwarded, &headers).address, last.to_canonical());
     }
 });

@@ -8,7 +8,7 @@ use futures_util::future::{BoxFuture, join_all};
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 
 use crate::body::{self, Body};
-use crate::config::{AdminConfig, ServerConfig};
+use crate::config::{AdminConfig, ForwardedHeaders, ServerConfig};
 use crate::server::Handler;
 use crate::telemetry::Metrics;
 
@@ -107,6 +107,7 @@ pub fn bounds(config: &AdminConfig) -> ServerConfig {
         http2_max_streams: 16,
         trusted_proxies: Vec::new(),
         proxy_protocol: false,
+        forwarded_headers: ForwardedHeaders::default(),
     }
 }
 

@@ -48,16 +48,27 @@ impl Honoured {
 
     /// Tries them with two objects under `probe/` of `bucket`, which must exist.
     pub async fn by(backend: &dyn Backend, bucket: &str) -> Result<Self, BackendError> {
-        let probe = Probe { backend, path: path(bucket, &format!("probe/{}", uuid::Uuid::new_v4())) };
+        let probe = Probe { backend, path: fresh(bucket) };
         let found = probe.run().await;
         for path in [probe.path.clone(), probe.copy()] {
-            let removed = backend.call(BackendRequest::new(Method::DELETE, path, Signer::Gateway)).await?.status();
-            if !removed.is_success() && removed != StatusCode::NOT_FOUND {
-                tracing::warn!(status = %removed, "a probe object could not be removed");
-            }
+            remove(backend, path).await?;
         }
         found
     }
+}
+
+/// Where a probe object may be put.
+pub(super) fn fresh(bucket: &str) -> String {
+    path(bucket, &format!("probe/{}", uuid::Uuid::new_v4()))
+}
+
+/// Deletes a probe object. One that stays is in nobody's way.
+pub(super) async fn remove(backend: &dyn Backend, path: String) -> Result<(), BackendError> {
+    let removed = backend.call(BackendRequest::new(Method::DELETE, path, Signer::Gateway)).await?.status();
+    if !removed.is_success() && removed != StatusCode::NOT_FOUND {
+        tracing::warn!(status = %removed, "a probe object could not be removed");
+    }
+    Ok(())
 }
 
 struct Probe<'a> {

@@ -14,6 +14,7 @@ use bytes::Bytes;
 
 pub use self::honoured::{CopySourceMatch, Honoured};
 use crate::body::Body;
+use crate::server::Client;
 use crate::telemetry::{BackendOutcome, Metrics};
 
 /// A request to the backend: the client's own request, edited. It is signed, if at all, by the backend that sends it.
@@ -29,24 +30,25 @@ pub struct BackendRequest {
     pub headers: HeaderMap,
     /// The body.
     pub payload: Payload,
-    /// As whom the request is made.
-    pub signer: Signer,
+    /// As whom the request is made, and for whom.
+    pub sender: Sender,
 }
 
 impl BackendRequest {
     /// A request of our own making: no query, headers or body yet.
-    pub fn new(method: Method, path: String, signer: Signer) -> Self {
-        Self { method, path, query: String::new(), headers: HeaderMap::new(), payload: Payload::Empty, signer }
+    pub fn new(method: Method, path: String, sender: impl Into<Sender>) -> Self {
+        let sender = sender.into();
+        Self { method, path, query: String::new(), headers: HeaderMap::new(), payload: Payload::Empty, sender }
     }
 
     /// `HeadBucket`.
-    pub fn head_bucket(bucket: &str, signer: Signer) -> Self {
-        Self::new(Method::HEAD, path(bucket, ""), signer)
+    pub fn head_bucket(bucket: &str, sender: impl Into<Sender>) -> Self {
+        Self::new(Method::HEAD, path(bucket, ""), sender)
     }
 
     /// What further requests about the same object have in common with it.
     pub fn template(&self) -> Template {
-        Template { path: self.path.clone(), headers: self.headers.clone(), signer: self.signer.clone() }
+        Template { path: self.path.clone(), headers: self.headers.clone(), sender: self.sender.clone() }
     }
 
     /// The same request once more, with this body.
@@ -58,7 +60,7 @@ impl BackendRequest {
             query: self.query.clone(),
             headers: self.headers.clone(),
             payload,
-            signer: self.signer.clone(),
+            sender: self.sender.clone(),
         }
     }
 
@@ -99,14 +101,14 @@ pub struct Template {
     pub path: String,
     /// As [`BackendRequest::headers`].
     pub headers: HeaderMap,
-    /// As [`BackendRequest::signer`].
-    pub signer: Signer,
+    /// As [`BackendRequest::sender`].
+    pub sender: Sender,
 }
 
 impl Template {
     /// A request of it, without a body.
     pub fn request(&self, method: Method, query: impl Into<String>) -> BackendRequest {
-        BackendRequest::new(method, self.path.clone(), self.signer.clone()).query(query).headers(self.headers.clone())
+        BackendRequest::new(method, self.path.clone(), self.sender.clone()).query(query).headers(self.headers.clone())
     }
 }
 
@@ -142,6 +144,21 @@ pub enum Payload {
         /// How many, declared to the backend before the first.
         length: u64,
     },
+}
+
+/// As whom a request to the backend is made, and for whom.
+#[derive(Clone, Debug)]
+pub struct Sender {
+    /// Whose signature it carries.
+    pub signer: Signer,
+    /// The client whose request brought it about; none where the gateway works on its own account.
+    pub client: Option<Client>,
+}
+
+impl From<Signer> for Sender {
+    fn from(signer: Signer) -> Self {
+        Self { signer, client: None }
+    }
 }
 
 /// As whom a request to the backend is made.

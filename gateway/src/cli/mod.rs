@@ -27,7 +27,7 @@ struct Cli {
 enum Command {
     /// Run the gateway until SIGTERM or SIGINT.
     Serve(ConfigArgs),
-    /// Read and check the configuration, and say what it means.
+    /// Read and check the configuration and the certificates and keys that it names, and say what it means.
     CheckConfig(ConfigArgs),
     /// Open a stored object offline, with its headers, its KEK record and a keyring.
     Decrypt(DecryptArgs),
@@ -67,6 +67,11 @@ struct ConfigArgs {
     #[arg(long, value_name = "text|json")]
     log_format: Option<String>,
 }
+
+/// A file that the configuration names cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+struct Unfit(AppError);
 
 fn assignment(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
@@ -109,7 +114,7 @@ pub fn main() -> ExitCode {
             eprintln!("data-vault: {}", chain(error.as_ref()));
             ExitCode::from(match error.downcast_ref() {
                 Some(AppError::Skipped(_)) => 3,
-                _ if error.is::<ConfigError>() => 2,
+                _ if error.is::<ConfigError>() || error.is::<Unfit>() => 2,
                 _ => 1,
             })
         }
@@ -123,7 +128,11 @@ fn run(command: Command) -> Result<(), Box<dyn Error>> {
             telemetry::start_log(&config.log)?;
             runtime()?.block_on(app::serve(config))?;
         }
-        Command::CheckConfig(args) => print!("{}", summary(&args.load()?)),
+        Command::CheckConfig(args) => {
+            let config = args.load()?;
+            app::check_files(&config).map_err(Unfit)?;
+            print!("{}", summary(&config));
+        }
         Command::Decrypt(args) => {
             let facts = args.run()?;
             eprintln!("{} bytes, authenticated, ETag {}", facts.length, facts.etag_string());

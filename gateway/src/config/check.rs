@@ -143,6 +143,7 @@ fn server(raw: raw::Server) -> Result<ServerConfig, Invalid> {
         http2_max_streams: count("server.http2_max_streams", raw.http2_max_streams, 100, 0..=1000)? as u32,
         trusted_proxies: raw.trusted_proxies,
         proxy_protocol: raw.proxy_protocol,
+        forwarded_headers: raw.forwarded_headers.unwrap_or_default(),
     })
 }
 
@@ -179,6 +180,7 @@ fn local(raw: &raw::Backend) -> Result<BackendKind, Invalid> {
         ("access_key", raw.access_key.is_some()),
         ("secret_key", raw.secret_key.is_some()),
         ("ca_file", raw.ca_file.is_some()),
+        ("forward_client", raw.forward_client.is_some()),
     ];
     match remote.into_iter().find(|(_, given)| *given) {
         Some((key, _)) => Err(Invalid::at(
@@ -234,6 +236,7 @@ fn s3(raw: raw::Backend, connections: Connections) -> Result<S3Config, Invalid> 
         region,
         credential: Arc::new(BackendCredential { access_key, secret_key }),
         ca_file: raw.ca_file,
+        forward_client: raw.forward_client.unwrap_or(true),
         connections,
     })
 }

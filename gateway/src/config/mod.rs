@@ -78,6 +78,19 @@ pub struct ServerConfig {
     pub trusted_proxies: Vec<Network>,
     /// A connection from a trusted proxy begins with a PROXY header.
     pub proxy_protocol: bool,
+    /// The headers that trusted proxies write.
+    pub forwarded_headers: ForwardedHeaders,
+}
+
+/// `server.forwarded_headers`: in which headers trusted proxies say for whom they speak.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ForwardedHeaders {
+    /// `X-Forwarded-For` and `X-Forwarded-Proto`.
+    #[default]
+    XForwarded,
+    /// `Forwarded` (RFC 7239).
+    Forwarded,
 }
 
 /// The TLS of a listener.
@@ -154,6 +167,8 @@ pub struct S3Config {
     pub credential: Arc<BackendCredential>,
     /// PEM certificates to trust instead of the system's.
     pub ca_file: Option<PathBuf>,
+    /// Whether it is told the client's address and scheme.
+    pub forward_client: bool,
     /// Bounds on its connections.
     pub connections: Connections,
 }

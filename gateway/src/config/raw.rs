@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use super::value::{ByteSize, Network, Secret, Span};
-use super::{Anonymous, ClientAuth, Conditions, EtagPolicy, LogFormat, Scrub, SigV2, State};
+use super::{Anonymous, ClientAuth, Conditions, EtagPolicy, ForwardedHeaders, LogFormat, Scrub, SigV2, State};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -45,6 +45,7 @@ pub(super) struct Server {
     pub http2_max_streams: Option<u32>,
     pub trusted_proxies: Vec<Network>,
     pub proxy_protocol: bool,
+    pub forwarded_headers: Option<ForwardedHeaders>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -74,6 +75,7 @@ pub(super) struct Backend {
     pub access_key: Option<String>,
     pub secret_key: Option<Secret>,
     pub ca_file: Option<PathBuf>,
+    pub forward_client: Option<bool>,
     pub system_bucket: Option<String>,
     pub connect_timeout: Option<Span>,
     pub response_timeout: Option<Span>,

@@ -109,6 +109,7 @@ fn the_keys_of_tls_and_of_proxies_stand_together() {
         }
     }
     assert!(refused("[server]\nproxy_protocol = true\n").contains("needs `trusted_proxies`"));
+    assert!(refused("[server]\nforwarded_headers = \"via\"\n").contains("expected `x-forwarded` or `forwarded`"));
     let error = refused("[server]\ntrusted_proxies = [\"10.0.0.1/8\"]\n");
     assert!(error.contains("bits set beyond the 8"), "{error}");
     let config = file(&format!(
@@ -126,6 +127,11 @@ fn a_remote_backend_needs_all_that_it_needs() {
     let config = file(S3).unwrap();
     let BackendKind::S3(s3) = &config.backend.kind else { panic!("{:?}", config.backend.kind) };
     assert_eq!((s3.authority.as_str(), s3.region.as_str()), ("127.0.0.1:9000", "us-east-1"));
+    assert!(s3.forward_client);
+    let BackendKind::S3(silent) = file(&format!("{S3}forward_client = false\n")).unwrap().backend.kind else {
+        panic!()
+    };
+    assert!(!silent.forward_client);
     assert!(!format!("{config:?}").contains("topsecret"));
 
     for key in ["endpoint", "access_key", "secret_key"] {

@@ -36,9 +36,7 @@ pub async fn complete_multipart_upload(call: Call, body: Body) -> Result<Respons
     let mut unused = http::HeaderMap::new();
     let document = forward::small_body(&call, body, &mut unused).await?.unwrap_or_default();
     let listed = xml::read_complete(&document)?;
-    let (resource, request_id) = (call.address.raw_path.clone(), call.request_id.clone());
-    let limit = call.vault.config.server.request_timeout;
-    keepalive::answer(limit, resource, request_id, async move { complete(&call, &upload, &listed).await }).await
+    keepalive::answer(call, |call| async move { complete(&call, &upload, &listed).await }).await
 }
 
 async fn complete(call: &Call, upload: &Upload, listed: &[CompletedPart]) -> Result<Response<Body>, Error> {
@@ -56,7 +54,7 @@ async fn complete(call: &Call, upload: &Upload, listed: &[CompletedPart]) -> Res
     let stashed = chosen.last().filter(|a| a.stash.is_some());
     let number = if highest >= LAST_NUMBER { LAST_NUMBER } else { highest + 1 };
     let headers = for_parts(&call.forward_sealed().headers);
-    let request = BackendRequest::new(Method::PUT, call.address.raw_path.clone(), call.signer())
+    let request = BackendRequest::new(Method::PUT, call.address.raw_path.clone(), call.sender())
         .query(format!("partNumber={number}&uploadId={}", query_value(&upload.backend_id)))
         .headers(headers.clone());
     let payload = last_part(vault, stashed, tail(&upload.object, &facts)?).await?;
@@ -77,7 +75,7 @@ async fn complete(call: &Call, upload: &Upload, listed: &[CompletedPart]) -> Res
     let mut parts: Vec<(usize, &str)> =
         chosen.iter().filter(|a| a.stash.is_none()).map(|a| (usize::from(a.number), a.backend_etag.as_str())).collect();
     parts.push((usize::from(number), &trailer_etag));
-    let mut request = BackendRequest::new(Method::POST, call.address.raw_path.clone(), call.signer())
+    let mut request = BackendRequest::new(Method::POST, call.address.raw_path.clone(), call.sender())
         .query(format!("uploadId={}", query_value(&upload.backend_id)))
         .headers(headers);
     let document = Bytes::from(documents::complete_request(parts.into_iter()));
@@ -149,7 +147,7 @@ async fn choose(
         let base = Template {
             path: call.address.raw_path.clone(),
             headers: for_parts(&call.forward_sealed().headers),
-            signer: call.signer(),
+            sender: call.sender(),
         };
         Some(backend_parts(&call.vault, &base, &upload.backend_id).await?.0)
     } else {
@@ -290,7 +288,7 @@ async fn last_part(vault: &Arc<Vault>, stashed: Option<&PartAttempt>, tail: Byte
 /// A Complete whose answer was lost, sent again: if the key holds the object of this upload, it was done.
 async fn repeated(call: &Call, upload: &Upload) -> Result<Option<Response<Body>>, Error> {
     let at = ObjectAt { version_id: None, ..call.at()? };
-    let look = match Source::at(&call.vault, at, call.signer()).look(super::head::SUFFIX, false).await {
+    let look = match Source::at(&call.vault, at, call.sender()).look(super::head::SUFFIX, false).await {
         Ok(look) => look,
         Err(Error::Answered { .. }) => return Ok(None),
         Err(e) => return Err(e),

@@ -34,9 +34,7 @@ const PIECE: u64 = 1 << 30;
 pub async fn copy_object(call: Call) -> Result<Response<Body>, Error> {
     let named = source_of(&call)?;
     call.vault.check_condition(&call.headers)?;
-    let (resource, request_id) = (call.address.raw_path.clone(), call.request_id.clone());
-    let limit = call.vault.config.server.request_timeout;
-    keepalive::answer(limit, resource, request_id, async move {
+    keepalive::answer(call, |call| async move {
         for _ in 0..TRIES {
             if let Some(done) = Box::pin(copy(&call, &named)).await? {
                 return Ok(done);
@@ -171,7 +169,7 @@ async fn metadata_only(
     let at = ObjectAt { version_id: None, ..call.at()? };
     let mut request = target(call, &sealed.stored.headers);
     let condition = Precondition::resolve(call, &mut request.headers).await?;
-    let kek = vault.kek_for_write(&at.bucket, &request.signer).await?;
+    let kek = vault.kek_for_write(&at.bucket, &request.sender).await?;
     let object = Arc::new(sealed.stored.object.clone());
     wrap_into(&kek, &at.key, &object, &mut request.headers)?;
     let version = sealed.stored.at.version_id.clone().or_else(|| named.version_id.clone());
@@ -322,7 +320,7 @@ async fn stream_through(
     declared.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     let intake =
         Intake::new(&declared, plaintext, &Authentication::Anonymous, intake_options(vault, &at.bucket, algorithm))?;
-    let kek = vault.kek_for_write(&at.bucket, &request.signer).await?;
+    let kek = vault.kek_for_write(&at.bucket, &request.sender).await?;
     let mut sealing = Sealing::begin(call, at.clone(), &kek, &mut request.headers)?;
     let version = from.at.version_id.clone().or_else(|| named.version_id.clone());
     sealing.lineage = vec![edge(call, from, at)];
@@ -340,7 +338,7 @@ async fn carry_tags(call: &Call, named: &CopySource, headers: &mut HeaderMap) ->
         return Ok(());
     }
     let version = named.version_id.as_deref().map(|v| format!("&versionId={}", query_value(v))).unwrap_or_default();
-    let request = BackendRequest::new(Method::GET, named.raw_path(), call.signer()).query(format!("tagging{version}"));
+    let request = BackendRequest::new(Method::GET, named.raw_path(), call.sender()).query(format!("tagging{version}"));
     let response = call.vault.backend.call(request).await?;
     // No tags, or a backend that has none.
     if matches!(response.status(), StatusCode::NOT_FOUND | StatusCode::NOT_IMPLEMENTED) {

@@ -9,9 +9,9 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::forward::edited;
-use super::source::Source;
-use super::stored::{Look, answered, last_modified};
-use super::{Call, conditions, head, precondition, set};
+use super::source::{Seen, Source};
+use super::stored::answered;
+use super::{Call, conditions, precondition, set};
 use crate::backend::{BackendRequest, Payload};
 use crate::body::{self, Body};
 use crate::s3::Error;
@@ -67,12 +67,8 @@ impl Condition {
     }
 
     async fn look(&self, source: &Source) -> Result<Found, Error> {
-        let (etag, size, modified, backend_etag) = match source.look(head::SUFFIX, false).await {
-            Ok(Look::Sealed(sealed)) => {
-                let modified = sealed.stored.last_modified();
-                (sealed.facts.etag_string(), sealed.facts.length, modified, sealed.stored.backend_etag)
-            }
-            Ok(Look::Plain(plain)) => (plain.etag.clone(), plain.length, last_modified(&plain.headers), plain.etag),
+        let Seen { etag, size, modified, backend_etag } = match source.seen().await {
+            Ok(seen) => seen,
             Err(Error::Answered { status: StatusCode::NOT_FOUND, response, .. }) => {
                 let any = self.etag.as_deref().is_none_or(|list| list.trim() == "*");
                 return match response.headers.get("x-amz-delete-marker").is_some_and(|v| v == "true") {

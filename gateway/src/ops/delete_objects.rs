@@ -82,14 +82,14 @@ pub async fn delete_objects(call: Call, body: Body) -> Result<Response<Body>, Er
 async fn one(call: &Call, bucket: &str, target: &DeleteTarget, condition: &Condition) -> String {
     let at = ObjectAt { bucket: bucket.to_owned(), key: target.key.clone(), version_id: target.version_id.clone() };
     let version = target.version_id.as_deref().map(|v| format!("versionId={}", query_value(v))).unwrap_or_default();
-    let mut request = BackendRequest::new(Method::DELETE, path(bucket, &target.key), call.signer()).query(version);
+    let mut request = BackendRequest::new(Method::DELETE, path(bucket, &target.key), call.sender()).query(version);
     for name in ["x-amz-bypass-governance-retention", "x-amz-expected-bucket-owner", "x-amz-mfa", "x-amz-request-payer"]
     {
         if let Some(value) = call.headers.get(name) {
             request.headers.insert(name, value.clone());
         }
     }
-    let source = Source::at(&call.vault, at, call.signer());
+    let source = Source::at(&call.vault, at, call.sender());
     let deleted = async {
         match delete_if(&call.vault, condition, &source, request).await? {
             Some(response) if !response.status().is_success() => Err(answered(response).await),

@@ -17,7 +17,9 @@ use s3s::S3ErrorCode;
 use super::conditions::{self, Outcome};
 use super::range::{Asked, Spec};
 use super::source::{Changed, Source, content_length};
-use super::stored::{Look, Plain, SharedFacts, Stored, add_checksum, answer_headers, answered, unsealed};
+use super::stored::{
+    Look, Plain, SharedFacts, Stored, add_checksum, add_part_checksum, answer_headers, answered, unsealed,
+};
 use super::{Call, etag_of, set};
 use crate::body::{self, Body, collect, discard};
 use crate::config::State;
@@ -198,7 +200,7 @@ fn small(call: &Call, source: &Source, stored: &Stored, sealed: &[u8]) -> Result
     let facts = match vault.known.sealed(&stored.at, &stored.backend_etag) {
         Some(record) if record.facts == facts => SharedFacts(record),
         _ => {
-            let record = Arc::new(stored.record(facts, None));
+            let record = Arc::new(stored.record(facts));
             vault.learn(&source.at, record.clone());
             SharedFacts(record)
         }
@@ -413,10 +415,13 @@ pub fn answer(
         }
     };
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
-    // Of a range there is none, even where it is the whole.
-    let whole = length == facts.length && call.header("range").is_none();
-    if whole && call.header("x-amz-checksum-mode").is_some_and(|m| m.eq_ignore_ascii_case("enabled")) {
-        add_checksum(&mut headers, facts)?;
+    if call.header("x-amz-checksum-mode").is_some_and(|m| m.eq_ignore_ascii_case("enabled")) {
+        match call.query.get("partNumber").and_then(|number| number.parse().ok()) {
+            Some(number) => add_part_checksum(&mut headers, facts, number)?,
+            // Of a range there is none, even where it is the whole.
+            None if call.header("range").is_none() => add_checksum(&mut headers, facts)?,
+            None => {}
+        }
     }
     overrides(call, &mut headers)?;
     let mut response = Response::new(plaintext);

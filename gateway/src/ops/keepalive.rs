@@ -12,6 +12,7 @@ use http_body_util::{BodyExt, StreamBody};
 use s3s::S3ErrorCode;
 use tokio::sync::Semaphore;
 
+use super::Call;
 use crate::body::{Body, BoxError, collect};
 use crate::s3::Error;
 
@@ -25,14 +26,14 @@ const AT_ONCE: u32 = 256;
 static PLACES: Semaphore = Semaphore::const_new(AT_ONCE as usize);
 
 /// Runs `work` to its end, even when the client goes away in the middle: what was begun at the backend is concluded and recorded.
-/// `limit`: the longest that it may take; what it leaves undone then is settled like a crash.
-pub async fn answer(
-    limit: Duration,
-    resource: String,
-    request_id: String,
-    work: impl Future<Output = Result<Response<Body>, Error>> + Send + 'static,
-) -> Result<Response<Body>, Error> {
-    answer_within(PATIENCE, limit, resource, request_id, work).await
+/// What takes longer than `server.request_timeout` is left undone, and settled like a crash.
+pub async fn answer<W>(call: Call, work: impl FnOnce(Call) -> W) -> Result<Response<Body>, Error>
+where
+    W: Future<Output = Result<Response<Body>, Error>> + Send + 'static,
+{
+    let limit = call.vault.config.server.request_timeout;
+    let (resource, request_id) = (call.address.raw_path.clone(), call.request_id.clone());
+    answer_within(PATIENCE, limit, resource, request_id, work(call)).await
 }
 
 /// Returns when none is under way, those whose client has gone away among them.
@@ -41,6 +42,7 @@ pub async fn all_done() {
     drop(PLACES.acquire_many(AT_ONCE).await);
 }
 
+/// `limit`: the longest that the work may take.
 async fn answer_within(
     patience: Duration,
     limit: Duration,
@@ -149,7 +151,7 @@ mod tests {
     #[tokio::test]
     async fn a_quick_answer_keeps_its_status() {
         let work = async { Err(Error::client(S3ErrorCode::NoSuchUpload, "gone")) };
-        let error = answer(LIMIT, "/b/k".into(), "ID".into(), work).await.unwrap_err();
+        let error = answer_within(PATIENCE, LIMIT, "/b/k".into(), "ID".into(), work).await.unwrap_err();
         assert_eq!(error.s3().1, 404);
     }
 
@@ -160,7 +162,9 @@ mod tests {
         // The client goes away; the work is still there to wait for.
         drop(left);
         tokio::time::timeout(LIMIT, all_done()).await.unwrap();
-        let error = answer(PATIENCE, "/b/k".into(), "ID".into(), std::future::pending()).await.unwrap_err();
+        let error = answer_within(2 * PATIENCE, PATIENCE, "/b/k".into(), "ID".into(), std::future::pending())
+            .await
+            .unwrap_err();
         assert_eq!(error.s3().0, "RequestTimeout");
     }
 }

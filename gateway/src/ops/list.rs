@@ -16,7 +16,7 @@ use super::Call;
 use super::forward::edited;
 use super::source::{Source, succeeded};
 use super::stored::Look;
-use crate::backend::Signer;
+use crate::backend::Sender;
 use crate::body::{self, Body, collect};
 use crate::config::State;
 use crate::s3::Error;
@@ -91,7 +91,7 @@ async fn edit(call: &Call, asked: String, page: &Bytes) -> Result<Bytes, Error> 
     let mut shown = known(&call.vault, call.bucket()?, &rows).await;
     let all_known = shown.iter().all(Option::is_some);
     if !all_known {
-        look_at_others(&call.vault, call.bucket()?, &call.signer(), &rows, &mut shown).await?;
+        look_at_others(&call.vault, call.bucket()?, &call.sender(), &rows, &mut shown).await?;
     }
     let edited = Bytes::from(write(&document, &rows, &shown));
     if all_known {
@@ -167,7 +167,7 @@ async fn known(vault: &Vault, bucket: &str, rows: &[Row<'_>]) -> Vec<Option<Show
 async fn look_at_others(
     vault: &Arc<Vault>,
     bucket: &str,
-    signer: &Signer,
+    sender: &Sender,
     rows: &[Row<'_>],
     shown: &mut [Option<Shown>],
 ) -> Result<(), Error> {
@@ -179,7 +179,7 @@ async fn look_at_others(
         .map(|((index, row), _)| {
             let version_id = row.version_id.as_deref().map(str::to_owned);
             let at = ObjectAt { bucket: bucket.to_owned(), key: row.key.as_ref().to_owned(), version_id };
-            let source = Source::at(vault, at, signer.clone());
+            let source = Source::at(vault, at, sender.clone());
             let backend_etag = row.backend_etag().to_owned();
             async move { (index, look(&source, &backend_etag, migrating).await) }
         })

@@ -26,13 +26,14 @@ mod stored;
 pub mod upload_id;
 mod upload_part;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
 use s3s::S3ErrorCode;
 
 use crate::authorize::Permit;
-use crate::backend::{BackendRequest, Signer};
+use crate::backend::{BackendRequest, Sender};
 use crate::body::Body;
 use crate::s3::Error;
 use crate::s3::address::{Address, Query};
@@ -86,14 +87,19 @@ impl Call {
         })
     }
 
-    /// As whom the backend is asked.
-    pub fn signer(&self) -> Signer {
-        self.permit.principal().backend.clone()
+    /// As whom, and for whom, the backend is asked.
+    pub fn sender(&self) -> Sender {
+        Sender { signer: self.permit.principal().backend.clone(), client: Some(self.client) }
     }
 
     /// Who asks, for the records.
     pub fn principal(&self) -> Option<String> {
         Some(self.permit.principal().access_key.clone())
+    }
+
+    /// From where, for the records; none where that is not known.
+    pub fn client_address(&self) -> Option<IpAddr> {
+        (self.client != Client::UNKNOWN).then_some(self.client.address)
     }
 
     /// A header as text; none where it is absent or not visible ASCII.
@@ -114,7 +120,7 @@ impl Call {
 
     fn forward_with(&self, keep: impl Fn(&str) -> bool) -> BackendRequest {
         let headers = crate::s3::operation::forwarded_headers(&self.headers, keep);
-        BackendRequest::new(self.method.clone(), self.address.raw_path.clone(), self.signer())
+        BackendRequest::new(self.method.clone(), self.address.raw_path.clone(), self.sender())
             .query(self.operation.passed_query(&self.query))
             .headers(headers)
     }

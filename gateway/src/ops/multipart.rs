@@ -25,7 +25,7 @@ pub async fn create_multipart_upload(call: Call) -> Result<Response<Body>, Error
     let at = ObjectAt { version_id: None, ..call.at()? };
     let checksum = asked_checksum(&call)?;
     let mut request = call.forward_sealed();
-    let kek = vault.kek_for_write(&at.bucket, &request.signer).await?;
+    let kek = vault.kek_for_write(&at.bucket, &request.sender).await?;
     let sealing = Sealing::begin(&call, at, &kek, &mut request.headers)?;
     let response = succeeded(vault.backend.call(request).await?).await?;
     let (parts, answer) = response.into_parts();

@@ -11,7 +11,7 @@ use s3s::S3ErrorCode;
 
 use super::complete::location;
 use super::{Call, put, refuse_our_header, set};
-use crate::backend::{BackendRequest, Signer, path};
+use crate::backend::{BackendRequest, Sender, Signer, path};
 use crate::body::{self, Body};
 use crate::s3::address::{Address, Query};
 use crate::s3::form::{Fields, Form};
@@ -19,6 +19,8 @@ use crate::s3::operation::{self, Op, Scope};
 use crate::s3::post_policy::PostPolicy;
 use crate::s3::sigv4::{self, Authentication, SignatureError, Verifier};
 use crate::s3::{Error, xml};
+use crate::server::Client;
+use crate::vault::Vault;
 
 /// What a form asks for.
 pub struct Post {
@@ -74,8 +76,8 @@ pub async fn post_object(call: Call, file: Body, reply: Reply) -> Result<Respons
     let written = put::store(&call, file).await?;
     let etag = written.record.facts.etag_string();
     let mut response = written.answer()?;
-    if let Some(origin) = call.headers.get(header::ORIGIN) {
-        allow_origin(&call, origin, response.headers_mut()).await;
+    if let Some(page) = Page::of(&call.headers, call.bucket()?) {
+        page.allow(&call.vault, call.client, response.headers_mut()).await;
     }
     reply.answer(response, &location(&call), call.bucket()?, call.key()?, &etag)
 }
@@ -259,33 +261,46 @@ fn redirected(url: &str, bucket: &str, key: &str, etag: &str) -> String {
     format!("{url}{mark}{query}{fragment}")
 }
 
-/// The headers with which the bucket's CORS rules let a page of this origin read the answer. Rules that allow a POST and no PUT do not show
-/// in the answer to the PUT, but in that to a preflight. The object is stored by now: where the store does not say, there are none.
-async fn allow_origin(call: &Call, origin: &HeaderValue, headers: &mut HeaderMap) {
-    const CORS: [HeaderName; 4] = [
-        header::ACCESS_CONTROL_ALLOW_ORIGIN,
-        header::ACCESS_CONTROL_ALLOW_CREDENTIALS,
-        header::ACCESS_CONTROL_EXPOSE_HEADERS,
-        header::VARY,
-    ];
-    let Ok(bucket) = call.bucket() else { return };
-    if headers.contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN) {
-        return;
+/// The page that holds a form.
+pub struct Page {
+    origin: HeaderValue,
+    bucket: String,
+}
+
+impl Page {
+    /// Of a form for `bucket`; none where no browser says from where it comes.
+    pub fn of(headers: &HeaderMap, bucket: &str) -> Option<Self> {
+        headers.get(header::ORIGIN).map(|origin| Self { origin: origin.clone(), bucket: bucket.to_owned() })
     }
-    let preflight = BackendRequest::new(Method::OPTIONS, path(bucket, ""), Signer::Anonymous)
-        .header(header::ORIGIN, origin.clone())
-        .header(header::ACCESS_CONTROL_REQUEST_METHOD, HeaderValue::from_static("POST"));
-    match call.vault.backend.call(preflight).await {
-        Ok(answer) if answer.status().is_success() => {
-            for name in CORS {
-                if let Some(value) = answer.headers().get(&name) {
-                    headers.insert(name, value.clone());
-                }
-            }
-            body::discard(answer.into_body()).await;
+
+    /// Adds the headers with which the bucket's CORS rules let the page read the answer, be it an error. Rules that allow a POST and no PUT do
+    /// not show in the answer to the PUT, but in that to a preflight. Where the store does not say, there are none.
+    pub async fn allow(&self, vault: &Vault, client: Client, headers: &mut HeaderMap) {
+        const CORS: [HeaderName; 4] = [
+            header::ACCESS_CONTROL_ALLOW_ORIGIN,
+            header::ACCESS_CONTROL_ALLOW_CREDENTIALS,
+            header::ACCESS_CONTROL_EXPOSE_HEADERS,
+            header::VARY,
+        ];
+        if headers.contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN) {
+            return;
         }
-        Ok(_) => {}
-        Err(error) => tracing::warn!(%error, "the store did not say which origins may read the answer to a form"),
+        let sender = Sender { signer: Signer::Anonymous, client: Some(client) };
+        let preflight = BackendRequest::new(Method::OPTIONS, path(&self.bucket, ""), sender)
+            .header(header::ORIGIN, self.origin.clone())
+            .header(header::ACCESS_CONTROL_REQUEST_METHOD, HeaderValue::from_static("POST"));
+        match vault.backend.call(preflight).await {
+            Ok(answer) if answer.status().is_success() => {
+                for name in CORS {
+                    if let Some(value) = answer.headers().get(&name) {
+                        headers.insert(name, value.clone());
+                    }
+                }
+                body::discard(answer.into_body()).await;
+            }
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "the store did not say which origins may read the answer to a form"),
+        }
     }
 }
 

@@ -9,9 +9,8 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use s3s::S3ErrorCode;
 
-use super::source::Source;
-use super::stored::Look;
-use super::{Call, conditions, head, set};
+use super::source::{Seen, Source};
+use super::{Call, conditions, set};
 use crate::backend::{BackendError, BackendRequest, Payload};
 use crate::body::Body;
 use crate::leases::Lease;
@@ -136,9 +135,8 @@ impl Asked {
 
     /// The backend's `ETag` of what is there, where that is as asked; none where nothing is there.
     async fn look(&self) -> Result<Option<String>, Error> {
-        let (etag, backend_etag) = match self.source.look(head::SUFFIX, false).await {
-            Ok(Look::Sealed(sealed)) => (sealed.facts.etag_string(), sealed.stored.backend_etag),
-            Ok(Look::Plain(plain)) => (plain.etag.clone(), plain.etag),
+        let Seen { etag, backend_etag, .. } = match self.source.seen().await {
+            Ok(seen) => seen,
             Err(Error::Answered { status: StatusCode::NOT_FOUND, .. }) if self.wanted.is_none() => return Ok(None),
             Err(e) => return Err(e),
         };

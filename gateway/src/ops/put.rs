@@ -3,6 +3,7 @@
 //! The durable steps, in order: the intent row, before the last sealed byte leaves; the backend's own commit; the record that
 //! replaces the intent. A crash between any two is settled by reading the key ([`super::settle`]).
 
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -45,7 +46,7 @@ pub async fn store(call: &Call, body: Body) -> Result<Written, Error> {
     let intake = Intake::new(&call.headers, body, &call.authentication, intake_options(vault, &at.bucket, None))?;
 
     let mut request = call.forward_sealed();
-    let kek = vault.kek_for_write(&at.bucket, &request.signer).await?;
+    let kek = vault.kek_for_write(&at.bucket, &request.sender).await?;
     let condition = Precondition::resolve(call, &mut request.headers).await?;
     let sealing = Sealing::begin(call, at, &kek, &mut request.headers)?;
     write(vault, request, condition, intake, sealing).await
@@ -81,6 +82,8 @@ pub struct Sealing {
     pub header: Option<[u8; 16]>,
     /// Who writes.
     pub principal: Option<String>,
+    /// From where.
+    pub client: Option<IpAddr>,
     /// S3 operation name.
     pub operation: &'static str,
     /// `x-amz-request-id`.
@@ -105,6 +108,7 @@ impl Sealing {
             kek_id,
             header: None,
             principal: call.principal(),
+            client: call.client_address(),
             operation: call.operation.op.name(),
             request_id: call.request_id.clone(),
             lineage: Vec::new(),
@@ -119,6 +123,7 @@ impl Sealing {
             oid: self.object.oid(),
             header: self.header,
             principal: self.principal.clone(),
+            client: self.client,
             operation: self.operation.to_owned(),
             request_id: self.request_id.clone(),
             started_at_ms: now_ms(),
@@ -208,15 +213,17 @@ pub async fn write(
     let finish = finish(vault, &sealing, policy, sealer.prefix(), condition.under_lease()?, settled.clone());
 
     let outcome = match declared {
-        Some((length, sealed_length)) if length <= vault.config.limits.small_object => {
-            let bytes = seal_whole(intake, sealer, finish, usize::try_from(sealed_length).unwrap_or_default()).await?;
-            vault.metrics.sealed(length);
-            condition.send(request, bytes).await
-        }
         Some((length, sealed_length)) if sealed_length <= vault.config.backend.single_put_limit => {
-            vault.metrics.sealed(length);
-            let body = seal(intake, sealer, finish);
-            vault.backend.call(request.payload(Payload::Stream { body, length: sealed_length })).await
+            if length <= vault.config.limits.small_object {
+                let room = usize::try_from(sealed_length).unwrap_or_default();
+                let bytes = seal_whole(intake, sealer, finish, room).await?;
+                vault.metrics.sealed(length);
+                condition.send(request, bytes).await
+            } else {
+                vault.metrics.sealed(length);
+                let body = seal(intake, sealer, finish);
+                vault.backend.call(request.payload(Payload::Stream { body, length: sealed_length })).await
+            }
         }
         _ => spool::put(vault, request, seal(intake, sealer, finish), &sealing).await,
     };
@@ -323,6 +330,7 @@ impl Sealing {
             kek_id: self.kek_id,
             facts,
             principal: self.principal.clone(),
+            client: self.client,
             recorded_at_ms: now_ms(),
             scrub: "off".to_owned(),
         }

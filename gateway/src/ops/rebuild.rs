@@ -62,7 +62,7 @@ async fn record(vault: &Arc<Vault>, at: ObjectAt) -> (ObjectAt, Result<bool, Err
     let outcome = async {
         match Source::at(vault, at.clone(), Signer::Gateway).look(super::head::SUFFIX, true).await? {
             Look::Sealed(sealed) => {
-                vault.sidecar.record(None, sealed.stored.record(sealed.facts.clone(), None), Vec::new()).await?;
+                vault.sidecar.record(None, sealed.stored.record(sealed.facts.clone()), Vec::new()).await?;
                 Ok(true)
             }
             Look::Plain(_) => Ok(false),

@@ -14,7 +14,7 @@ use super::stored::{Look, answered, header_digest};
 use crate::backend::{BackendRequest, Signer, path, query_value};
 use crate::body::collect;
 use crate::s3::Error;
-use crate::sidecar::{Intent, IntentId, ObjectAt, UploadRecord};
+use crate::sidecar::{Intent, IntentId, ObjectAt, ObjectRecord, UploadRecord};
 use crate::vault::{Vault, now_ms};
 
 /// How often the settler looks.
@@ -100,7 +100,8 @@ async fn settle(vault: &Arc<Vault>, id: IntentId, intent: Intent) -> Result<(), 
     let looked = Source::at(vault, at.clone(), Signer::Gateway).look(super::head::SUFFIX, true).await;
     match looked {
         Ok(Look::Sealed(sealed)) if is_of(&intent, sealed.stored.oid(), header_digest(&sealed.stored.headers)) => {
-            let record = sealed.stored.record(sealed.facts.clone(), intent.principal);
+            let (principal, client) = (intent.principal, intent.client);
+            let record = ObjectRecord { principal, client, ..sealed.stored.record(sealed.facts.clone()) };
             vault.known.insert(Arc::new(record.clone()));
             vault.sidecar.record(Some(id), record, Vec::new()).await?;
             tracing::info!(

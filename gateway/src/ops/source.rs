@@ -2,15 +2,16 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use keys::object::{ETag, Facts, RangeOpener, Suffix, TRAILER_LEN};
 
-use super::stored::{Look, Plain, Sealed, SharedFacts, Stored, answered, unsealed};
+use super::stored::{Look, Plain, Sealed, SharedFacts, Stored, answered, last_modified, unsealed};
 use super::upload_part::LAST_NUMBER;
 use super::{Call, etag_of, range};
-use crate::backend::{self, BackendRequest, Signer};
+use crate::backend::{self, BackendRequest, Sender};
 use crate::body::{Body, collect};
 use crate::config::State;
 use crate::s3::Error;
@@ -30,7 +31,19 @@ pub struct Source {
     path: String,
     query: String,
     headers: HeaderMap,
-    signer: Signer,
+    sender: Sender,
+}
+
+/// What a client knows an object by, and what the backend does.
+pub struct Seen {
+    /// Without quotes.
+    pub etag: String,
+    /// Plaintext length in bytes.
+    pub size: u64,
+    /// `Last-Modified`.
+    pub modified: Option<SystemTime>,
+    /// The backend's own `ETag`.
+    pub backend_etag: String,
 }
 
 /// An object was replaced between two reads of it; the caller begins again.
@@ -62,7 +75,7 @@ impl Source {
             path: call.address.raw_path.clone(),
             query,
             headers,
-            signer: call.signer(),
+            sender: call.sender(),
         })
     }
 
@@ -84,15 +97,15 @@ impl Source {
         }
         let at =
             ObjectAt { bucket: source.bucket.clone(), key: source.key.clone(), version_id: source.version_id.clone() };
-        Self { headers, ..Self::at(&call.vault, at, call.signer()) }
+        Self { headers, ..Self::at(&call.vault, at, call.sender()) }
     }
 
     /// An object that the gateway itself reads.
-    pub fn at(vault: &Arc<Vault>, at: ObjectAt, signer: Signer) -> Self {
+    pub fn at(vault: &Arc<Vault>, at: ObjectAt, sender: impl Into<Sender>) -> Self {
         let query =
             at.version_id.as_deref().map(|v| format!("versionId={}", backend::query_value(v))).unwrap_or_default();
         let path = backend::path(&at.bucket, &at.key);
-        Self { vault: vault.clone(), at, path, query, headers: HeaderMap::new(), signer }
+        Self { vault: vault.clone(), at, path, query, headers: HeaderMap::new(), sender: sender.into() }
     }
 
     /// A request for it.
@@ -109,7 +122,7 @@ impl Source {
         if let Some(etag) = if_match {
             super::set(&mut headers, header::IF_MATCH, &format!("\"{etag}\""))?;
         }
-        Ok(BackendRequest::new(method, self.path.clone(), self.signer.clone())
+        Ok(BackendRequest::new(method, self.path.clone(), self.sender.clone())
             .query(self.query.clone())
             .headers(headers))
     }
@@ -138,12 +151,12 @@ impl Source {
             }
             if bytes.is_empty() {
                 // Archived: not a byte of it can be read, but its length says that of its plaintext.
-                let facts = SharedFacts(Arc::new(stored.record(opaque_facts(&stored)?, None)));
+                let facts = SharedFacts(Arc::new(stored.record(opaque_facts(&stored)?)));
                 return Ok(Look::Sealed(Box::new(Sealed { stored, facts, suffix: bytes })));
             }
             match keys::object::open_suffix(&stored.object, &bytes, total, need_table)? {
                 Suffix::Facts(facts) => {
-                    let record = Arc::new(stored.record(facts, None));
+                    let record = Arc::new(stored.record(facts));
                     // A record without its table would answer later calls that need one.
                     if need_table || record.facts.part_count == 1 {
                         self.vault.learn(&self.at, record.clone());
@@ -157,6 +170,24 @@ impl Source {
                 Suffix::NeedMore(_) => return Err(keys::Error::Inconsistent("the table is longer than any").into()),
             }
         }
+    }
+
+    /// What the conditions of a write or a deletion are about: one read.
+    pub async fn seen(&self) -> Result<Seen, Error> {
+        Ok(match self.look(super::head::SUFFIX, false).await? {
+            Look::Sealed(sealed) => Seen {
+                etag: sealed.facts.etag_string(),
+                size: sealed.facts.length,
+                modified: sealed.stored.last_modified(),
+                backend_etag: sealed.stored.backend_etag,
+            },
+            Look::Plain(plain) => Seen {
+                etag: plain.etag.clone(),
+                size: plain.length,
+                modified: last_modified(&plain.headers),
+                backend_etag: plain.etag,
+            },
+        })
     }
 
     /// The last `length` bytes, the headers and the total.

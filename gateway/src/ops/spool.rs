@@ -21,7 +21,9 @@ pub async fn put(
     mut sealed: Body,
     sealing: &Sealing,
 ) -> Result<Response<Body>, BackendError> {
-    let piece_size = vault.config.limits.body_in_memory;
+    // Where all of it is in the first piece, that is one PUT.
+    let most = usize::try_from(vault.config.backend.single_put_limit).unwrap_or(usize::MAX);
+    let piece_size = vault.config.limits.body_in_memory.min(most);
     let (first, more) = piece(&mut sealed, BytesMut::new(), piece_size).await?;
     let Some(rest) = more else {
         vault.metrics.sealed(first.len() as u64);

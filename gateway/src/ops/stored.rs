@@ -8,7 +8,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use keys::Oid;
 use keys::header::Header;
-use keys::object::{Facts, HEADER_NAME, ObjectKey};
+use keys::object::{Checksum, ChecksumKind, Facts, HEADER_NAME, ObjectKey};
 use s3s::S3ErrorCode;
 
 use super::etag_of;
@@ -71,15 +71,16 @@ impl Stored {
         vault.known_record(&self.at, usable).await.map(SharedFacts)
     }
 
-    /// The record that this object deserves.
-    pub fn record(&self, facts: Facts, principal: Option<String>) -> ObjectRecord {
+    /// The record that this object deserves, of nobody's writing that is known.
+    pub fn record(&self, facts: Facts) -> ObjectRecord {
         ObjectRecord {
             at: self.at.clone(),
             backend_etag: self.backend_etag.clone(),
             oid: self.object.oid(),
             kek_id: self.kek_id,
             facts,
-            principal,
+            principal: None,
+            client: None,
             recorded_at_ms: now_ms(),
             scrub: "off".to_owned(),
         }
@@ -205,4 +206,64 @@ pub fn add_checksum(headers: &mut HeaderMap, facts: &Facts) -> Result<(), Error>
     let Some(sum) = &facts.checksum else { return Ok(()) };
     super::set(headers, checksum::header_name(sum.algorithm), &checksum::to_text(sum, facts.part_count.into()))?;
     super::set(headers, HeaderName::from_static("x-amz-checksum-type"), checksum::kind_name(sum.kind))
+}
+
+/// The same of one part: the checksum of its own bytes, and the type of the object's. An only part has no row in a TABLE, so its checksum is
+/// known where it is the object's too; a composite one is that of a checksum, which no reader could compare with the bytes.
+pub fn add_part_checksum(headers: &mut HeaderMap, facts: &Facts, number: u16) -> Result<(), Error> {
+    let Some(whole) = &facts.checksum else { return Ok(()) };
+    let of_part = match facts.parts.iter().find(|part| part.number == number) {
+        Some(part) => part.checksum,
+        None => facts.checksum.filter(|sum| facts.part_count == 1 && sum.kind == ChecksumKind::FullObject),
+    };
+    let Some(sum) = of_part else { return Ok(()) };
+    let sum = Checksum { kind: ChecksumKind::FullObject, ..sum };
+    super::set(headers, checksum::header_name(sum.algorithm), &checksum::to_text(&sum, 1))?;
+    super::set(headers, HeaderName::from_static("x-amz-checksum-type"), checksum::kind_name(whole.kind))
+}
+
+#[cfg(test)]
+mod tests {
+    use keys::object::{ChecksumAlgorithm, ETag, PartEntry};
+
+    use super::*;
+
+    fn shown(facts: &Facts, number: u16) -> Vec<String> {
+        let mut headers = HeaderMap::new();
+        add_part_checksum(&mut headers, facts, number).unwrap();
+        headers.values().map(|value| value.to_str().unwrap().to_owned()).collect()
+    }
+
+    #[test]
+    fn the_checksum_of_a_part_is_of_its_own_bytes() {
+        let sum = |kind, byte| {
+            let mut value = [0; 32];
+            value[..4].fill(byte);
+            Checksum { algorithm: ChecksumAlgorithm::Crc32, kind, value }
+        };
+        let part = |number: u16| PartEntry {
+            number,
+            length: 1,
+            prefix: [0; 56],
+            md5: [0; 16],
+            checksum: Some(sum(ChecksumKind::FullObject, number as u8)),
+        };
+        let of = |kind, parts: Vec<PartEntry>| Facts {
+            length: 2,
+            etag: ETag::Multipart([0; 16]),
+            checksum: Some(sum(kind, 0)),
+            part_count: parts.len().max(1) as u16,
+            first_number: 1,
+            first_prefix: [0; 56],
+            parts,
+        };
+        let composite = of(ChecksumKind::Composite, vec![part(1), part(7)]);
+        assert_eq!(shown(&composite, 7), ["BwcHBw==", "COMPOSITE"]);
+        assert!(shown(&composite, 2).is_empty());
+        assert_eq!(shown(&of(ChecksumKind::FullObject, vec![part(1), part(7)]), 1), ["AQEBAQ==", "FULL_OBJECT"]);
+        // An only part has no row.
+        assert_eq!(shown(&of(ChecksumKind::FullObject, vec![]), 1), ["AAAAAA==", "FULL_OBJECT"]);
+        assert!(shown(&of(ChecksumKind::Composite, vec![]), 1).is_empty());
+        assert!(shown(&Facts { checksum: None, ..composite }, 7).is_empty());
+    }
 }

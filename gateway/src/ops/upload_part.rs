@@ -195,10 +195,7 @@ pub async fn upload_part_copy(call: Call) -> Result<Response<Body>, Error> {
     let number = part_number(&call)?;
     let source = super::copy::source_of(&call)?;
     let upload = Upload::open(&call.vault, call.bucket()?, call.key()?, &upload_token(&call)?).await?;
-    let (resource, request_id) = (call.address.raw_path.clone(), call.request_id.clone());
-    let limit = call.vault.config.server.request_timeout;
-    keepalive::answer(limit, resource, request_id, async move { copy_part(&call, &source, &upload, number).await })
-        .await
+    keepalive::answer(call, |call| async move { copy_part(&call, &source, &upload, number).await }).await
 }
 
 async fn copy_part(call: &Call, named: &CopySource, upload: &Upload, number: u16) -> Result<Response<Body>, Error> {

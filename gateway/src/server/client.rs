@@ -2,9 +2,11 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use http::header::FORWARDED;
 use http::{HeaderMap, HeaderName};
 
-use crate::config::Network;
+use super::forwarded;
+use crate::config::{ForwardedHeaders, Network};
 
 /// Who sent a request, and over what, as far as it can be known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,16 +29,22 @@ pub enum Scheme {
 
 impl Scheme {
     /// As in a URL.
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Http => "http",
             Self::Https => "https",
         }
     }
+
+    fn named(text: &str) -> Option<Self> {
+        [Self::Http, Self::Https].into_iter().find(|scheme| scheme.as_str().eq_ignore_ascii_case(text))
+    }
 }
 
-const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+/// The addresses for which proxies speak, the nearest proxy's own client last.
+pub const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+/// The scheme over which a proxy was reached.
+pub const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 impl Client {
     /// Of a request that came over no connection.
@@ -46,24 +54,35 @@ impl Client {
     ///
     /// A proxy adds the address that it sees to the right of `X-Forwarded-For`, so the list is read from there for as long as
     /// it was a trusted proxy that wrote: the first address that is not one is the client. What stands left of it, and what
-    /// anybody else sends, is hearsay. `X-Forwarded-Proto` counts where a trusted proxy sends it; of several, the last.
-    pub fn behind(peer: IpAddr, scheme: Scheme, trusted: &[Network], headers: &HeaderMap) -> Self {
+    /// anybody else sends, is hearsay. `X-Forwarded-Proto` counts where a trusted proxy sends it; of several, the last. With `Forwarded`
+    /// the elements are read in the same way, each with the scheme that it names.
+    ///
+    /// One kind of header is read and never the other: a proxy that writes the one passes the other on as the client wrote it.
+    pub fn behind(
+        peer: IpAddr,
+        scheme: Scheme,
+        trusted: &[Network],
+        written: ForwardedHeaders,
+        headers: &HeaderMap,
+    ) -> Self {
         let trusts = |address: IpAddr| trusted.iter().any(|network| network.contains(address));
         let mut client = Self { address: peer.to_canonical(), scheme };
         if !trusts(peer) {
             return client;
         }
-        if let Some(said) = last(headers, &FORWARDED_PROTO) {
-            client.scheme = match said {
-                _ if said.eq_ignore_ascii_case("https") => Scheme::Https,
-                _ if said.eq_ignore_ascii_case("http") => Scheme::Http,
-                _ => scheme,
-            };
-        }
-        let values = headers.get_all(FORWARDED_FOR).iter().rev();
-        for entry in values.flat_map(|value| value.to_str().unwrap_or_default().rsplit(',')) {
+        let said = match written {
+            ForwardedHeaders::XForwarded => {
+                client.scheme = last(headers, &FORWARDED_PROTO).and_then(Scheme::named).unwrap_or(scheme);
+                let values = headers.get_all(FORWARDED_FOR).iter().rev();
+                let entries = values.flat_map(|value| value.to_str().unwrap_or_default().rsplit(','));
+                entries.map(|entry| (address(entry.trim()), None)).collect()
+            }
+            ForwardedHeaders::Forwarded => forwarded_elements(headers),
+        };
+        for (address, scheme) in said {
+            client.scheme = scheme.unwrap_or(client.scheme);
             // Something that is no address, `unknown` for one, ends what is known.
-            let Some(address) = address(entry.trim()) else { break };
+            let Some(address) = address else { break };
             client.address = address.to_canonical();
             if !trusts(address) {
                 break;
@@ -71,6 +90,21 @@ impl Client {
         }
         client
     }
+}
+
+/// Address and scheme of the elements of `Forwarded`, the nearest proxy's first. A malformed value ends them.
+fn forwarded_elements(headers: &HeaderMap) -> Vec<(Option<IpAddr>, Option<Scheme>)> {
+    let mut all = Vec::new();
+    for value in headers.get_all(FORWARDED).iter().rev() {
+        let Some(elements) = value.to_str().ok().and_then(forwarded::elements) else {
+            all.push((None, None));
+            break;
+        };
+        all.extend(elements.into_iter().rev().map(|element| {
+            (element.address.as_deref().and_then(address), element.scheme.as_deref().and_then(Scheme::named))
+        }));
+    }
+    all
 }
 
 fn last<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
@@ -88,12 +122,20 @@ mod tests {
     use super::*;
 
     fn behind(peer: &str, headers: &[(&'static str, &'static str)]) -> (String, &'static str) {
+        behind_writer(ForwardedHeaders::XForwarded, peer, headers)
+    }
+
+    fn behind_writer(
+        written: ForwardedHeaders,
+        peer: &str,
+        headers: &[(&'static str, &'static str)],
+    ) -> (String, &'static str) {
         let trusted = ["10.0.0.0/8".parse().unwrap(), "fd00::1".parse().unwrap()];
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.append(*name, value.parse().unwrap());
         }
-        let client = Client::behind(peer.parse().unwrap(), Scheme::Http, &trusted, &map);
+        let client = Client::behind(peer.parse().unwrap(), Scheme::Http, &trusted, written, &map);
         (client.address.to_string(), client.scheme.as_str())
     }
 
@@ -102,6 +144,28 @@ mod tests {
         let spoof = [("x-forwarded-for", "192.0.2.9"), ("x-forwarded-proto", "https")];
         assert_eq!(behind("192.0.2.1", &spoof), ("192.0.2.1".into(), "http"));
         assert_eq!(behind("::ffff:192.0.2.1", &[]), ("192.0.2.1".into(), "http"));
+    }
+
+    #[test]
+    fn one_kind_of_header_is_read_and_never_the_other() {
+        let behind = |headers: &[_]| behind_writer(ForwardedHeaders::Forwarded, "10.0.0.1", headers);
+        for (value, client) in [
+            ("for=192.0.2.9;proto=https", ("192.0.2.9", "https")),
+            ("for=203.0.113.7;proto=http, for=192.0.2.9;proto=https, for=10.0.0.2;proto=http", ("192.0.2.9", "https")),
+            ("for=192.0.2.9, for=\"[fd00::1]:80\";proto=https", ("192.0.2.9", "https")),
+            ("for=\"[2001:db8::1]:4711\"", ("2001:db8::1", "http")),
+            ("for=192.0.2.9, for=unknown;proto=https", ("10.0.0.1", "https")),
+            ("for=192.0.2.9;proto=ftp", ("192.0.2.9", "http")),
+            ("for=192.0.2.9, for=\"", ("10.0.0.1", "http")),
+        ] {
+            assert_eq!(behind(&[("forwarded", value)]), (client.0.to_owned(), client.1), "{value}");
+        }
+        let both = [("forwarded", "for=192.0.2.9"), ("x-forwarded-for", "203.0.113.7"), ("x-forwarded-proto", "https")];
+        assert_eq!(behind(&both), ("192.0.2.9".into(), "http"));
+        assert_eq!(super::tests::behind("10.0.0.1", &both), ("203.0.113.7".into(), "https"));
+        let lines = [("forwarded", "for=192.0.2.9"), ("forwarded", "for=10.0.0.3")];
+        assert_eq!(behind(&lines).0, "192.0.2.9");
+        assert_eq!(behind_writer(ForwardedHeaders::Forwarded, "192.0.2.1", &lines).0, "192.0.2.1");
     }
 
     #[test]

@@ -204,7 +204,8 @@ impl<H: Handler> Connections<H> {
         // costs the client no body.
         let mut request =
             request.map(|incoming| Body::new(IdleBody::new(incoming, self.config.idle_timeout, Arc::clone(exchange))));
-        let client = Client::behind(peer.address, peer.scheme, &self.config.trusted_proxies, request.headers());
+        let ServerConfig { trusted_proxies, forwarded_headers, .. } = &self.config;
+        let client = Client::behind(peer.address, peer.scheme, trusted_proxies, *forwarded_headers, request.headers());
         request.extensions_mut().insert(id);
         request.extensions_mut().insert(client);
         if request.headers().len() > self.config.max_headers {

@@ -3,6 +3,7 @@
 mod body;
 pub mod client;
 mod connection;
+pub mod forwarded;
 mod http2;
 mod io;
 pub mod proxy;

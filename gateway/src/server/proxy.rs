@@ -4,8 +4,11 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use keys::object::ChecksumAlgorithm;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
+
+use crate::s3::checksum::Hasher;
 
 /// The longest header of version 1, with its CRLF (section 2.1).
 const V1_MOST: usize = 107;
@@ -16,7 +19,7 @@ const V2_SIGNATURE: [u8; 12] = *b"\r\n\r\n\0\r\nQUIT\n";
 /// Signature, version and command, family, length.
 const V2_FIXED: usize = 16;
 
-/// The most that we take after these: addresses, and TLVs, which are not looked at.
+/// The most that we take after these: addresses, and TLVs, of which only a checksum is looked at.
 const V2_MOST: usize = 4096;
 
 /// For whom the connection was made; none where the proxy speaks for itself, or for what is neither TCP over IPv4 nor over IPv6.
@@ -118,24 +121,52 @@ fn v2(bytes: &[u8]) -> Result<Option<(Source, usize)>, ProxyError> {
         return Ok(None);
     };
     // Family and transport. Source address, target address, source port, target port follow; others are passed over.
-    let source: Source = match fixed[13] {
-        _ if local => None,
-        0x11 => Some(first::<4>(rest)?),
-        0x21 => Some(first::<16>(rest)?),
-        _ => None,
+    let (source, tlvs) = match fixed[13] {
+        _ if local => (None, None),
+        0x11 => first::<4>(rest).map(|(source, tlvs)| (Some(source), Some(tlvs)))?,
+        0x21 => first::<16>(rest).map(|(source, tlvs)| (Some(source), Some(tlvs)))?,
+        _ => (None, None),
     };
-    Ok(Some((source, V2_FIXED + length)))
+    let header = &bytes[..V2_FIXED + length];
+    if let Some(tlvs) = tlvs {
+        verify(header, header.len() - tlvs.len())?;
+    }
+    Ok(Some((source, header.len())))
 }
 
-/// The source among the addresses of version 2, each of `N` bytes.
-fn first<const N: usize>(bytes: &[u8]) -> Result<SocketAddr, ProxyError>
+/// The type of the TLV that holds the CRC-32C of the header, with zeros in its own place (section 2.2.3).
+const CRC32C: u8 = 0x03;
+
+/// Steps over the TLVs that begin at `at`: type, length in two bytes, value (section 2.2). A checksum among them must be that of the header,
+/// and the last one must end where the header does.
+fn verify(header: &[u8], mut at: usize) -> Result<(), ProxyError> {
+    while let Some(rest) = header.get(at..).filter(|rest| !rest.is_empty()) {
+        let Some((&[kind, high, low], rest)) = rest.split_first_chunk() else { return Err(ProxyError::Malformed) };
+        let value = rest.get(..usize::from(u16::from_be_bytes([high, low]))).ok_or(ProxyError::Malformed)?;
+        let begin = header.len() - rest.len();
+        at = begin + value.len();
+        if kind == CRC32C {
+            let mut computed = Hasher::new(ChecksumAlgorithm::Crc32c);
+            computed.update(&header[..begin]);
+            computed.update(&vec![0; value.len()]);
+            computed.update(&header[at..]);
+            if computed.finish().bytes() != value {
+                return Err(ProxyError::Malformed);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The source among the addresses of version 2, each of `N` bytes, and the TLVs behind them.
+fn first<const N: usize>(bytes: &[u8]) -> Result<(SocketAddr, &[u8]), ProxyError>
 where
     IpAddr: From<[u8; N]>,
 {
     let (source, rest) = bytes.split_first_chunk::<N>().ok_or(ProxyError::Malformed)?;
     let (_target, rest) = rest.split_first_chunk::<N>().ok_or(ProxyError::Malformed)?;
-    let (ports, _tlvs) = rest.split_first_chunk::<4>().ok_or(ProxyError::Malformed)?;
-    Ok(SocketAddr::new(IpAddr::from(*source), u16::from_be_bytes([ports[0], ports[1]])))
+    let (ports, tlvs) = rest.split_first_chunk::<4>().ok_or(ProxyError::Malformed)?;
+    Ok((SocketAddr::new(IpAddr::from(*source), u16::from_be_bytes([ports[0], ports[1]])), tlvs))
 }
 
 #[cfg(test)]
@@ -222,12 +253,41 @@ mod tests {
         }
     }
 
+    /// The checksum was computed apart from this program.
+    #[test]
+    fn of_tlvs_a_checksum_is_verified_and_the_others_are_passed_over() {
+        let v4 = [192, 0, 2, 1, 198, 51, 100, 1, 0x12, 0x67, 1, 187];
+        let with = |tlvs: &[&[u8]]| v2_header(0x21, 0x11, &[&v4[..], &tlvs.concat()].concat());
+        let (noop, alpn) = ([4, 0, 2, 0xff, 0xff], [1, 0, 2, b'h', b'2']);
+        let right = [3, 0, 4, 0x16, 0x29, 0x48, 0xf2];
+        let wrong = [3, 0, 4, 0x16, 0x29, 0x48, 0xf3];
+        assert_eq!(source(&with(&[&noop, &right, &alpn])).unwrap(), "192.0.2.1:4711");
+        // An empty one, one of an unknown type, and one that holds another.
+        assert_eq!(source(&with(&[&[0xee, 0, 0], &[0x20, 0, 5, 3, 0, 4, 0, 0]])).unwrap(), "192.0.2.1:4711");
+        for tlvs in [
+            &[&noop[..], &wrong, &alpn][..],
+            &[&alpn, &right, &noop],
+            &[&[3, 0, 3, 0, 0, 0]],
+            &[&[3, 0, 0]],
+            &[&noop, &[4]],
+            &[&noop, &[4, 0]],
+            &[&[4, 0, 3, 0, 0]],
+            &[&[4, 0xff, 0xff]],
+        ] {
+            assert!(matches!(source(&with(tlvs)), Err(ProxyError::Malformed)), "{tlvs:?}");
+        }
+        // Of a connection of the proxy's own nothing is looked at.
+        assert_eq!(source(&v2_header(0x20, 0x11, &[0xff; 30])).unwrap(), "none");
+    }
+
     proptest! {
         #[test]
         fn a_header_is_read_to_its_end_however_it_arrives(
-            address: IpAddr, port: u16, second_version: bool, tlvs in prop::collection::vec(any::<u8>(), 0..600), rest: Vec<u8>,
+            address: IpAddr, port: u16, second_version: bool, noop in prop::collection::vec(any::<u8>(), 0..600), rest: Vec<u8>,
         ) {
             let from = SocketAddr::new(address, port);
+            let length = u16::try_from(noop.len()).unwrap().to_be_bytes();
+            let tlvs = [&[4][..], &length, &noop].concat();
             let header = match (second_version, address) {
                 (false, IpAddr::V4(a)) => format!("PROXY TCP4 {a} 192.0.2.1 {port} 443\r\n").into_bytes(),
                 (false, IpAddr::V6(a)) => format!("PROXY TCP6 {a} ::1 {port} 443\r\n").into_bytes(),
@@ -267,7 +327,7 @@ mod tests {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (mut server, _) = listener.accept().await.unwrap();
-        let header = v2_header(0x21, 0x11, &[7; 1500]);
+        let header = v2_header(0x21, 0x11, &[&[7; 12][..], &[4, 5, 0xcd], &[7; 1485]].concat());
         let sending = async {
             for piece in header.chunks(700) {
                 client.write_all(piece).await.unwrap();

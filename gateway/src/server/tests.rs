@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::body;
+use crate::config::ForwardedHeaders;
 use crate::s3::Error;
 use crate::telemetry::RequestId;
 
@@ -98,6 +99,7 @@ pub(super) fn config() -> ServerConfig {
         http2_max_streams: 4,
         trusted_proxies: Vec::new(),
         proxy_protocol: false,
+        forwarded_headers: ForwardedHeaders::default(),
     }
 }
 

@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use rustls::client::verify_server_cert_signed_by_trust_anchor;
 use rustls::crypto::aws_lc_rs;
-use rustls::server::WebPkiClientVerifier;
+use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::version::{TLS12, TLS13};
-use rustls::{InconsistentKeys, RootCertStore};
+use rustls::{CertificateError, InconsistentKeys, RootCertStore};
 use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use tokio::net::TcpStream;
 use tokio::signal::unix::Signal;
 use tokio_rustls::TlsAcceptor;
@@ -94,6 +95,15 @@ impl Tls {
         })
     }
 
+    /// Whether a listener can use the files, and clients will take the certificate: for `check-config`. Blocks.
+    ///
+    /// Errors as [`Self::load`], and [`TlsError::Wrong`] for a certificate that is not valid today.
+    pub fn check(config: &TlsConfig) -> Result<(), TlsError> {
+        server_config(config, true)?;
+        let chain = certificates(config, "tls_cert", &config.cert)?;
+        out_of_date(config, &chain, UnixTime::now()).map_or(Ok(()), Err)
+    }
+
     /// Shakes hands. Whether HTTP/2 was agreed on comes with the stream.
     pub(super) async fn accept(&self, stream: TcpStream) -> io::Result<(TlsStream<TcpStream>, bool)> {
         let current = Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner));
@@ -116,13 +126,17 @@ impl Tls {
     }
 }
 
-/// Reads the files of `listeners` again whenever one has changed, and at each `hangup`. Until dropped.
+/// Reads the files of `listeners` again whenever one has changed, and at each `hangup`, which without listeners does nothing: it must not end the
+/// process, as it would by default. Until dropped.
 pub async fn keep_fresh(listeners: Vec<Arc<Tls>>, mut hangup: Signal, metrics: Arc<Metrics>) {
     loop {
         let asked = tokio::select! {
             Some(()) = hangup.recv() => true,
             () = tokio::time::sleep(LOOK_EVERY) => false,
         };
+        if asked && listeners.is_empty() {
+            tracing::info!("SIGHUP does nothing here: no listener has a certificate that could be read again");
+        }
         for tls in &listeners {
             let (section, fresh) = (tls.config.section, Arc::clone(tls));
             let read = tokio::task::spawn_blocking(move || (asked || fresh.changed()).then(|| fresh.reload())).await;
@@ -187,6 +201,9 @@ fn certified_key(config: &TlsConfig) -> Result<CertifiedKey, TlsError> {
     let cert = |message: &str| wrong(config, "tls_cert", &config.cert, message);
     let key = |message: &str| wrong(config, "tls_key", &config.key, message);
     let chain = certificates(config, "tls_cert", &config.cert)?;
+    if let Some(late) = out_of_date(config, &chain, UnixTime::now()) {
+        tracing::warn!("{late}; clients will refuse it");
+    }
     let text = read(config, "tls_key", &config.key, true)?;
     let mut der = PrivateKeyDer::from_pem_slice(&text).map_err(|e| {
         key(&format!("holds no private key that can be read ({e}); it must be PEM, and not encrypted by a password"))
@@ -202,6 +219,34 @@ fn certified_key(config: &TlsConfig) -> Result<CertifiedKey, TlsError> {
         }
         Err(e) => Err(cert(&format!("cannot be used: {e}"))),
     }
+}
+
+/// What is wrong where a certificate of the chain is not valid at `now`.
+fn out_of_date(config: &TlsConfig, chain: &[CertificateDer<'_>], now: UnixTime) -> Option<TlsError> {
+    let algorithms = aws_lc_rs::default_provider().signature_verification_algorithms;
+    chain.iter().enumerate().find_map(|(index, certificate)| {
+        // Of a verification only this is of interest, and it comes before the search for an issuer.
+        let parsed = ParsedCertificate::try_from(certificate).ok()?;
+        let none = RootCertStore::empty();
+        let verified = verify_server_cert_signed_by_trust_anchor(&parsed, &none, &[], now, algorithms.all);
+        let wrong_time = match verified {
+            Err(rustls::Error::InvalidCertificate(CertificateError::ExpiredContext { not_after, .. })) => {
+                format!("expired on {}", date(not_after))
+            }
+            Err(rustls::Error::InvalidCertificate(CertificateError::NotValidYetContext { not_before, .. })) => {
+                format!("is not valid before {}", date(not_before))
+            }
+            _ => return None,
+        };
+        let which = if index == 0 { String::new() } else { format!("holds a chain whose certificate {} ", index + 1) };
+        Some(wrong(config, "tls_cert", &config.cert, &(which + &wrong_time)))
+    })
+}
+
+fn date(at: UnixTime) -> String {
+    let seconds = i64::try_from(at.as_secs()).unwrap_or(i64::MAX);
+    time::OffsetDateTime::from_unix_timestamp(seconds)
+        .map_or_else(|_| "an unknown day".into(), |at| at.date().to_string())
 }
 
 fn client_roots(config: &TlsConfig, file: &Path) -> Result<RootCertStore, TlsError> {

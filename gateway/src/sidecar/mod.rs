@@ -4,6 +4,7 @@ pub mod sqlite;
 #[cfg(test)]
 pub mod suite;
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -30,6 +31,8 @@ pub struct ObjectRecord {
     pub facts: Facts,
     /// Access key of the writer; none where the record was rebuilt from the backend.
     pub principal: Option<String>,
+    /// Its address, as far as it is known.
+    pub client: Option<IpAddr>,
     /// When it was recorded, milliseconds since the Unix epoch.
     pub recorded_at_ms: i64,
     /// Scrub state: `off` until a scrub policy has seen the object.
@@ -73,6 +76,8 @@ pub struct Intent {
     pub header: Option<[u8; 16]>,
     /// Access key of the writer.
     pub principal: Option<String>,
+    /// Its address, as far as it is known.
+    pub client: Option<IpAddr>,
     /// S3 operation name, `PutObject`.
     pub operation: String,
     /// `x-amz-request-id` of the request.

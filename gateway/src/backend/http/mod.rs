@@ -19,7 +19,7 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use tower_service::Service;
 
-use super::{Backend, BackendCredential, BackendError, BackendRequest, Signer};
+use super::{Backend, BackendCredential, BackendError, BackendRequest, Sender, Signer};
 use crate::body::{Body, BoxError};
 use crate::config::S3Config;
 use crate::telemetry::Metrics;
@@ -51,7 +51,7 @@ pub struct HttpBackend {
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
     /// `backend.ca_file` cannot be used.
-    #[error("{path}: {cause}")]
+    #[error("`backend.ca_file`: {path}: {cause}")]
     CaFile {
         /// The file.
         path: String,
@@ -83,8 +83,11 @@ impl HttpBackend {
         *self.checksums.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn run(&self, request: BackendRequest) -> Result<Response<Body>, BackendError> {
-        let signer = request.signer.clone();
+    async fn run(&self, mut request: BackendRequest) -> Result<Response<Body>, BackendError> {
+        let Sender { signer, client } = request.sender.clone();
+        if let Some(client) = client.filter(|_| self.config.forward_client) {
+            prepare::forward_client(&mut request.headers, client)?;
+        }
         let identity = Identity { credential: self.credential(&signer), region: &self.config.region };
         let prepared = prepare::prepare(request, self.config.authority.as_str(), &identity, self.checksums())?;
         self.send(prepared, &identity).await

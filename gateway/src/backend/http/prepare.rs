@@ -17,6 +17,8 @@ use crate::body::Body;
 use crate::s3::checksum;
 use crate::s3::chunked::TrailerEncoder;
 use crate::s3::sigv4;
+use crate::server::Client;
+use crate::server::client::{FORWARDED_FOR, FORWARDED_PROTO};
 
 /// What a sealed body carries, so that a bit flipped on its way to the backend is refused there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -94,7 +96,7 @@ pub(super) fn prepare(
     identity: &Identity<'_>,
     checksums: Checksums,
 ) -> Result<Prepared, BackendError> {
-    let BackendRequest { method, path, query, mut headers, payload, signer: _ } = request;
+    let BackendRequest { method, path, query, mut headers, payload, sender: _ } = request;
     let target = target(&path, &query)?;
     let checked = headers.keys().any(|name| *name == MD5 || is_checksum(name.as_str()));
     let signed = identity.credential.is_some();
@@ -132,6 +134,18 @@ pub(super) fn prepare(
     }
     sign(&method, &path, &query, &mut headers, host, identity, &hash)?;
     Ok(Prepared { method, target, headers, body })
+}
+
+/// Says for whom the request is made: `X-Forwarded-For`, the client's address alone, and `X-Forwarded-Proto`. Not the chain of proxies
+/// before us: `MinIO` and Ceph RGW take the first address of a list for the client's, and what stands first in a chain is what the client
+/// itself wrote. They are not signed, so a proxy on the way may add to them.
+pub(super) fn forward_client(headers: &mut HeaderMap, client: Client) -> Result<(), BackendError> {
+    if client == Client::UNKNOWN {
+        return Ok(());
+    }
+    headers.insert(FORWARDED_FOR, header_value(&client.address.to_string())?);
+    headers.insert(FORWARDED_PROTO, HeaderValue::from_static(client.scheme.as_str()));
+    Ok(())
 }
 
 /// Sets `host`, and signs unless the request is anonymous.

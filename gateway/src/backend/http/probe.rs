@@ -10,7 +10,7 @@ use keys::object::ChecksumAlgorithm;
 
 use super::prepare::{Checksums, CiphertextChecksum, Identity, Outgoing, Prepared, sign, target};
 use super::{HttpBackend, is_passing};
-use crate::backend::{Backend, BackendError, BackendRequest, Payload, Signer};
+use crate::backend::{Backend, BackendError, BackendRequest, Payload, Signer, honoured};
 use crate::body;
 use crate::s3::checksum::header_name;
 use crate::s3::sigv4;
@@ -22,7 +22,7 @@ impl HttpBackend {
     /// then on. A store that takes a wrong checksum does not check it, and one that stores the framing of a trailer with the
     /// body does not know it: neither is used.
     pub async fn probe(&self, bucket: &str) -> Result<Checksums, BackendError> {
-        let path = format!("/{bucket}/probe/{}", uuid::Uuid::new_v4());
+        let path = honoured::fresh(bucket);
         let mut found = Checksums::default();
         for kind in [CiphertextChecksum::Crc64Nvme, CiphertextChecksum::Crc32c, CiphertextChecksum::ContentMd5] {
             if self.checks(&path, kind).await? {
@@ -36,10 +36,7 @@ impl HttpBackend {
                 break;
             }
         }
-        let removed = self.call(request(Method::DELETE, &path, Payload::Empty)).await?;
-        if !removed.status().is_success() {
-            tracing::warn!(path, status = %removed.status(), "the probe object could not be removed");
-        }
+        honoured::remove(self, path).await?;
         *self.checksums.write().unwrap_or_else(PoisonError::into_inner) = found;
         Ok(found)
     }
@@ -117,14 +114,7 @@ impl HttpBackend {
 }
 
 fn request(method: Method, path: &str, payload: Payload) -> BackendRequest {
-    BackendRequest {
-        method,
-        path: path.to_owned(),
-        query: String::new(),
-        headers: HeaderMap::new(),
-        payload,
-        signer: Signer::Gateway,
-    }
+    BackendRequest::new(method, path.to_owned(), Signer::Gateway).payload(payload)
 }
 
 /// The body with one bit flipped.

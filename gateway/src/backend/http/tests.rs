@@ -18,6 +18,7 @@ use super::*;
 use crate::backend::Payload;
 use crate::body;
 use crate::config::Connections;
+use crate::server::Client;
 
 /// What the store does with one request.
 #[derive(Clone)]
@@ -139,6 +140,7 @@ fn backend(authority: &Authority) -> HttpBackend {
             secret_key: zeroize::Zeroizing::new("secret".into()),
         }),
         ca_file: None,
+        forward_client: true,
         connections: Connections {
             connect_timeout: Duration::from_secs(2),
             response_timeout: Duration::from_millis(700),
@@ -158,7 +160,7 @@ fn request(method: Method, path: &str, payload: Payload) -> BackendRequest {
         query: String::new(),
         headers: HeaderMap::new(),
         payload,
-        signer: Signer::Gateway,
+        sender: Signer::Gateway.into(),
     }
 }
 
@@ -188,10 +190,25 @@ async fn the_path_stays_raw_and_the_request_is_signed() {
 }
 
 #[tokio::test]
+async fn the_client_is_named_outside_of_the_signature() {
+    let client = Client { address: "192.0.2.9".parse().unwrap(), scheme: crate::server::Scheme::Https };
+    for (client, named) in [(Some(client), true), (Some(Client::UNKNOWN), false), (None, false)] {
+        let (seen, authority) = store(vec![]).await;
+        let mut request = request(Method::GET, "/b/k", Payload::Empty);
+        request.sender.client = client;
+        backend(&authority).call(request).await.unwrap();
+        let head = seen.heads().remove(0).to_lowercase();
+        assert_eq!(head.contains("x-forwarded-for: 192.0.2.9\r\n"), named, "{head}");
+        assert_eq!(head.contains("x-forwarded-proto: https\r\n"), named, "{head}");
+        assert!(head.contains("signedheaders=host;x-amz-content-sha256;x-amz-date,"), "{head}");
+    }
+}
+
+#[tokio::test]
 async fn an_anonymous_request_is_not_signed() {
     let (seen, authority) = store(vec![]).await;
     let mut request = request(Method::PUT, "/b/k", Payload::Bytes("x".into()));
-    request.signer = Signer::Anonymous;
+    request.sender = Signer::Anonymous.into();
     backend(&authority).call(request).await.unwrap();
     let head = seen.heads().remove(0).to_lowercase();
     assert!(!head.contains("authorization") && !head.contains("x-amz-"), "{head}");

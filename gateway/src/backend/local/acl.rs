@@ -300,13 +300,7 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
-        pairs
-            .iter()
-            .map(|(k, v)| (http::HeaderName::from_static(k), HeaderValue::from_str(v).expect("a value")))
-            .collect()
-    }
+    use crate::backend::local::tests::map_of as headers;
 
     #[test]
     fn a_list_survives_its_column() {

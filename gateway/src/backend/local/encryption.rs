@@ -248,13 +248,7 @@ fn no_kms() -> S3Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
-        pairs
-            .iter()
-            .map(|(k, v)| (http::HeaderName::from_static(k), HeaderValue::from_str(v).expect("a value")))
-            .collect()
-    }
+    use crate::backend::local::tests::map_of as headers;
 
     fn key(byte: u8) -> CustomerKey {
         let key = [byte; 32];

@@ -186,7 +186,7 @@ impl Drop for LocalBackend {
 #[async_trait::async_trait]
 impl Backend for LocalBackend {
     async fn call(&self, request: BackendRequest) -> Result<Response<Body>, BackendError> {
-        let BackendRequest { method, path, query, mut headers, payload, signer } = request;
+        let BackendRequest { method, path, query, mut headers, payload, sender } = request;
         let head = method == Method::HEAD;
         if method == Method::OPTIONS {
             return match self.store.preflight(&path, &headers).await {
@@ -194,7 +194,7 @@ impl Backend for LocalBackend {
                 Err(e) => error(e, head),
             };
         }
-        if matches!(signer, Signer::Anonymous) {
+        if matches!(sender.signer, Signer::Anonymous) {
             // Every bucket here is private.
             return error(s3_error!(AccessDenied, "Access Denied"), head);
         }

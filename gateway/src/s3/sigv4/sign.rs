@@ -11,8 +11,17 @@ use super::key::{BACKEND_KEYS, Scope};
 use crate::backend::BackendCredential;
 
 /// Headers that are left out of the signature: hop by hop, or changed on the way by tracing and by proxies.
-const UNSIGNED: [&str; 7] =
-    ["authorization", "connection", "expect", "te", "transfer-encoding", "user-agent", "x-amzn-trace-id"];
+const UNSIGNED: [&str; 9] = [
+    "authorization",
+    "connection",
+    "expect",
+    "te",
+    "transfer-encoding",
+    "user-agent",
+    "x-amzn-trace-id",
+    "x-forwarded-for",
+    "x-forwarded-proto",
+];
 
 /// Signs a request: adds `x-amz-date`, `x-amz-content-sha256` and `authorization` to `headers`, in which `host` is set and
 /// every other header that is to be signed.

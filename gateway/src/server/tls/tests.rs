@@ -170,6 +170,20 @@ fn files_that_cannot_be_used_are_named_with_what_to_do() {
     assert!(ca.refused().starts_with("`server.tls_client_ca`: "));
 }
 
+#[test]
+fn a_certificate_that_is_not_valid_today_is_named() {
+    let files = Files::new();
+    Tls::check(&files.config).unwrap();
+    let chain = [certificate(pem!("first.pem")), certificate(pem!("ca.pem"))];
+    let at = |seconds| out_of_date(&files.config, &chain, UnixTime::since_unix_epoch(Duration::from_secs(seconds)));
+    assert!(at(1_800_000_000).is_none());
+    let expired = at(4_900_000_000).unwrap().to_string();
+    assert!(expired.starts_with("`server.tls_cert`: ") && expired.contains("cert.pem expired on 2"), "{expired}");
+    assert!(at(1_000_000_000).unwrap().to_string().contains("cert.pem is not valid before 2"));
+    files.write(pem!("second.pem"), pem!("first.key"));
+    assert!(Tls::check(&files.config).unwrap_err().to_string().contains("belongs to another key"));
+}
+
 #[tokio::test]
 async fn both_versions_serve_both_protocols() {
     let (server, _) = Files::new().serve().await;

@@ -5,6 +5,8 @@
 //! transaction by itself, whatever the group holds. Text and numbers come as JSON, what is binary as one blob of all rows behind
 //! each other.
 
+use std::net::IpAddr;
+
 use serde::Serialize;
 use sqlx::SqliteConnection;
 
@@ -25,18 +27,19 @@ const VIEW: &str = "
 
     CREATE TEMP TRIGGER write_group INSTEAD OF INSERT ON written BEGIN
         DELETE FROM intents WHERE id IN (SELECT value FROM json_each(NEW.dropped));
-        INSERT INTO intents (id, bucket, key, oid, header, principal, operation, request_id, started_at_ms)
+        INSERT INTO intents (id, bucket, key, oid, header, principal, operation, request_id, started_at_ms, client)
             SELECT value ->> 0, value ->> 1, value ->> 2, substr(NEW.oids, 1 + 32 * key, 16),
                 CASE WHEN value ->> 7 THEN substr(NEW.oids, 17 + 32 * key, 16) END, value ->> 3, value ->> 4, value ->> 5,
-                value ->> 6
+                value ->> 6, value ->> 8
             FROM json_each(NEW.intents);
         DELETE FROM objects WHERE (bucket, key, version_id) IN
             (SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(NEW.forgotten));
         INSERT OR REPLACE INTO objects (bucket, key, version_id, seq, backend_etag, principal, recorded_at_ms, scrub, oid,
-                kek_id, facts, parts)
+                kek_id, facts, parts, client)
             SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
                 substr(NEW.bytes, value ->> 8, 16), substr(NEW.bytes, (value ->> 8) + 16, 16),
-                substr(NEW.bytes, (value ->> 8) + 32, 128), substr(NEW.bytes, (value ->> 8) + 160, value ->> 9)
+                substr(NEW.bytes, (value ->> 8) + 32, 128), substr(NEW.bytes, (value ->> 8) + 160, value ->> 9),
+                value ->> 10
             FROM json_each(NEW.records);
         INSERT INTO lineage (source_bucket, source_key, source_version, source_etag, target_bucket, target_key,
                 target_version, operation, at_ms)
@@ -47,9 +50,10 @@ const VIEW: &str = "
 
 /// A group of nothing but intents, as most are under load, needs no trigger. Ids ascend and the oids are in their order.
 const INTENTS: &str = "
-    INSERT INTO intents (id, bucket, key, oid, header, principal, operation, request_id, started_at_ms)
+    INSERT INTO intents (id, bucket, key, oid, header, principal, operation, request_id, started_at_ms, client)
         SELECT value ->> 0, value ->> 1, value ->> 2, substr(?2, 1 + 32 * key, 16),
-            CASE WHEN value ->> 7 THEN substr(?2, 17 + 32 * key, 16) END, value ->> 3, value ->> 4, value ->> 5, value ->> 6
+            CASE WHEN value ->> 7 THEN substr(?2, 17 + 32 * key, 16) END, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
+            value ->> 8
         FROM json_each(?1)";
 
 /// Prepares a connection for [`Group::write`].
@@ -101,10 +105,11 @@ pub(super) struct Group<'a> {
     lineage: Vec<EdgeRow<'a>>,
 }
 
-/// Id, bucket, key, principal, operation, request id, time, whether it has a header digest.
-type IntentRow<'a> = (i64, &'a str, &'a str, Option<&'a str>, &'a str, &'a str, i64, bool);
-/// Bucket, key, version, seq, backend `ETag`, principal, time, scrub state, place in `bytes` from 1, length of the part table.
-type RecordRow<'a> = (&'a str, &'a str, &'a str, i64, &'a str, Option<&'a str>, i64, &'a str, usize, usize);
+/// Id, bucket, key, principal, operation, request id, time, whether it has a header digest, client address.
+type IntentRow<'a> = (i64, &'a str, &'a str, Option<&'a str>, &'a str, &'a str, i64, bool, Option<IpAddr>);
+/// Bucket, key, version, seq, backend `ETag`, principal, time, scrub state, place in `bytes` from 1, length of the part table, client address.
+type RecordRow<'a> =
+    (&'a str, &'a str, &'a str, i64, &'a str, Option<&'a str>, i64, &'a str, usize, usize, Option<IpAddr>);
 /// Bucket, key, version and `ETag` of the source; bucket, key and version of the target; operation, time.
 type EdgeRow<'a> = (&'a str, &'a str, &'a str, &'a str, &'a str, &'a str, &'a str, &'a str, i64);
 
@@ -151,9 +156,9 @@ impl<'a> Group<'a> {
     fn begin(&mut self, id: i64, intent: &'a Intent) {
         self.oids.extend_from_slice(&intent.oid.0);
         self.oids.extend_from_slice(&intent.header.unwrap_or_default());
-        let Intent { bucket, key, oid: _, header, principal, operation, request_id, started_at_ms } = intent;
-        let principal = principal.as_deref();
-        self.intents.push((id, bucket, key, principal, operation, request_id, *started_at_ms, header.is_some()));
+        let Intent { bucket, key, oid: _, header, principal, client, operation, request_id, started_at_ms } = intent;
+        let (principal, digest) = (principal.as_deref(), header.is_some());
+        self.intents.push((id, bucket, key, principal, operation, request_id, *started_at_ms, digest, *client));
     }
 
     /// The null version of a bucket is recorded under no version id while the bucket is unversioned, under `null` after.
@@ -178,6 +183,7 @@ impl<'a> Group<'a> {
             &record.scrub,
             self.bytes.len() + 1,
             facts.len() - row::FACTS_LEN,
+            record.client,
         ));
         self.bytes.extend_from_slice(&record.oid.0);
         self.bytes.extend_from_slice(record.kek_id.as_bytes());

@@ -1,5 +1,7 @@
 //! Rows to values and back.
 
+use std::net::IpAddr;
+
 use keys::Oid;
 use keys::object::{Facts, PartEntry};
 use sqlx::sqlite::SqliteRow;
@@ -26,6 +28,11 @@ pub(super) fn bytes<const N: usize>(row: &SqliteRow, name: &str) -> Result<[u8; 
     value.try_into().map_err(|_| SidecarError::Damaged(format!("{name}: {} bytes instead of {N}", value.len())))
 }
 
+fn address(row: &SqliteRow) -> Result<Option<IpAddr>, SidecarError> {
+    let text: Option<&str> = column(row, "client")?;
+    text.map(str::parse).transpose().map_err(|e| SidecarError::Damaged(format!("client: {e}")))
+}
+
 /// What stands in a `version` column.
 pub(super) fn version_column(version: Option<&str>) -> &str {
     version.unwrap_or_default()
@@ -50,6 +57,7 @@ pub(super) fn object(row: &SqliteRow) -> Result<ObjectRecord, SidecarError> {
         kek_id: uuid::Uuid::from_bytes(bytes(row, "kek_id")?),
         facts: Facts::decode(&[&facts, parts].concat()).map_err(|e| SidecarError::Damaged(format!("facts: {e}")))?,
         principal: column(row, "principal")?,
+        client: address(row)?,
         recorded_at_ms: column(row, "recorded_at_ms")?,
         scrub: column(row, "scrub")?,
     })
@@ -76,6 +84,7 @@ pub(super) fn intent(row: &SqliteRow) -> Result<Intent, SidecarError> {
         oid: Oid(bytes(row, "oid")?),
         header: column::<Option<&[u8]>>(row, "header")?.map(|_| bytes(row, "header")).transpose()?,
         principal: column(row, "principal")?,
+        client: address(row)?,
         operation: column(row, "operation")?,
         request_id: column(row, "request_id")?,
         started_at_ms: column(row, "started_at_ms")?,

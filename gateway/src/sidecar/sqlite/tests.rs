@@ -92,21 +92,23 @@ async fn ids_that_another_process_took_are_stepped_over() {
     .unwrap();
     let third = sidecar.begin(intent("k", 3)).await.unwrap();
     let stale = sidecar.stale_intents(9, 9).await.unwrap();
-    let without_header = Intent { header: None, ..intent("k", 2) };
+    let without_header = Intent { header: None, client: None, ..intent("k", 2) };
     assert_eq!(
         stale,
         [(first, intent("k", 1)), (IntentId(first.0 + 1), without_header), (third, intent("k", 3))],
-        "a row of an earlier release has no header"
+        "a row of an earlier release has neither header nor address"
     );
 }
 
 /// Alone and beside other changes, which are two statements.
 #[tokio::test]
-async fn an_intent_keeps_its_own_header_digest() {
+async fn an_intent_keeps_its_own_header_digest_and_client() {
     let folder = tempfile::tempdir().unwrap();
     let sidecar = open(&folder).await;
-    let some: Vec<Intent> =
-        [None, Some([1; 16]), None, Some([2; 16])].map(|header| Intent { header, ..intent("k", 1) }).into();
+    let address = |last| std::net::IpAddr::from([192, 0, 2, last]);
+    let some: Vec<Intent> = [(None, Some(1)), (Some([1; 16]), None), (None, Some(2)), (Some([2; 16]), Some(3))]
+        .map(|(header, last)| Intent { header, client: last.map(address), ..intent("k", 1) })
+        .into();
     let gone = sidecar.begin(intent("gone", 0)).await.unwrap();
     let begun = join_all(some.iter().map(|one| sidecar.begin(one.clone())));
     let (_, dropped) = tokio::join!(begun, sidecar.abandon(gone));

@@ -66,7 +66,7 @@ pub(crate) async fn a_record_is_read_back_replaced_and_forgotten(sidecar: Arc<dy
     let first = record(name.clone(), "etag-1");
     sidecar.record(None, first.clone(), vec![]).await.unwrap();
     assert_eq!(sidecar.object(&name).await.unwrap(), Some(first));
-    let second = ObjectRecord { principal: None, ..record(name.clone(), "etag-2") };
+    let second = ObjectRecord { principal: None, client: None, ..record(name.clone(), "etag-2") };
     sidecar.record(None, second.clone(), vec![]).await.unwrap();
     assert_eq!(sidecar.object(&name).await.unwrap(), Some(second));
 

@@ -44,6 +44,7 @@ pub(crate) fn record(at: ObjectAt, etag: &str) -> ObjectRecord {
         kek_id: uuid::Uuid::from_bytes([2; 16]),
         facts: facts(42),
         principal: Some("AKIAEXAMPLE".into()),
+        client: Some([192, 0, 2, 1].into()),
         recorded_at_ms: 1_700_000_000_000,
         scrub: "off".into(),
     }
@@ -70,6 +71,7 @@ pub(crate) fn intent(key: &str, started_at_ms: i64) -> Intent {
         oid: Oid([9; 16]),
         header: Some([7; 16]),
         principal: None,
+        client: Some(std::net::Ipv6Addr::LOCALHOST.into()),
         operation: "PutObject".into(),
         request_id: "4442587FB7D0A2F9".into(),
         started_at_ms,
@@ -116,18 +118,21 @@ pub(super) fn listed<'a>(key: &'a str, version_id: Option<&'a str>, backend_etag
 
 pub(super) fn any_record() -> impl Strategy<Value = ObjectRecord> {
     let name = ("[a-z0-9.-]{3,63}", any::<String>(), proptest::option::of("[A-Za-z0-9._-]{1,40}"));
-    let rest =
-        (any::<[u8; 16]>(), any::<[u8; 16]>(), proptest::option::of(any::<String>()), any::<i64>(), "[a-z]{1,8}");
+    let writer = (proptest::option::of(any::<String>()), any::<Option<std::net::IpAddr>>());
+    let rest = (any::<[u8; 16]>(), any::<[u8; 16]>(), writer, any::<i64>(), "[a-z]{1,8}");
     (name, "[0-9a-f]{32}(-[0-9]{1,5})?", any_facts(), rest).prop_map(
-        |((bucket, key, version_id), backend_etag, facts, (oid, kek_id, principal, at, scrub))| ObjectRecord {
-            at: ObjectAt { bucket, key, version_id },
-            backend_etag,
-            oid: Oid(oid),
-            kek_id: uuid::Uuid::from_bytes(kek_id),
-            facts,
-            principal,
-            recorded_at_ms: at,
-            scrub,
+        |((bucket, key, version_id), backend_etag, facts, (oid, kek_id, (principal, client), at, scrub))| {
+            ObjectRecord {
+                at: ObjectAt { bucket, key, version_id },
+                backend_etag,
+                oid: Oid(oid),
+                kek_id: uuid::Uuid::from_bytes(kek_id),
+                facts,
+                principal,
+                client,
+                recorded_at_ms: at,
+                scrub,
+            }
         },
     )
 }

@@ -92,7 +92,7 @@ async fn blobs_live_as_long_as_their_references() {
         query: String::new(),
         headers: HeaderMap::new(),
         payload: Payload::Empty,
-        signer: Signer::Gateway,
+        sender: Signer::Gateway.into(),
     };
     let reading = vault.backend.call(request).await.expect("an answer");
     vault.send("DELETE", "/some-bucket/copy", &[], "").await.ok();

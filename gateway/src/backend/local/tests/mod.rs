@@ -161,6 +161,16 @@ impl Vault {
     }
 }
 
+pub(super) fn map_of(headers: &[(&str, &str)]) -> HeaderMap {
+    let pair = |(name, value): &(&str, &str)| {
+        (
+            HeaderName::from_bytes(name.as_bytes()).expect("a header name"),
+            HeaderValue::from_bytes(value.as_bytes()).expect("a header value"),
+        )
+    };
+    headers.iter().map(pair).collect()
+}
+
 async fn send(
     backend: &LocalBackend,
     method: &str,
@@ -173,17 +183,9 @@ async fn send(
         method: Method::from_bytes(method.as_bytes()).expect("a method"),
         path: path.to_owned(),
         query: query.to_owned(),
-        headers: headers
-            .iter()
-            .map(|(name, value)| {
-                (
-                    HeaderName::from_bytes(name.as_bytes()).expect("a header name"),
-                    HeaderValue::from_bytes(value.as_bytes()).expect("a header value"),
-                )
-            })
-            .collect(),
+        headers: map_of(headers),
         payload,
-        signer: Signer::Gateway,
+        sender: Signer::Gateway.into(),
     };
     let (parts, body) = backend.call(request).await?.into_parts();
     Ok(Reply {

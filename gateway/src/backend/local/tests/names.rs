@@ -191,7 +191,7 @@ async fn buckets() {
         query: String::new(),
         headers: HeaderMap::new(),
         payload: Payload::Empty,
-        signer: Signer::Anonymous,
+        sender: Signer::Anonymous.into(),
     };
     let denied = vault.backend.call(anonymous).await.expect("an answer");
     assert_eq!(denied.status(), StatusCode::FORBIDDEN);
