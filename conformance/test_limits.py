@@ -92,19 +92,19 @@ def test_what_sealing_takes_over_the_limit_of_one_put(make_gateway: Callable[...
     most = longest(lambda length: sealed(length) <= limit, limit)
     for length in (most - 1, most, most + 1, limit, limit + 7 * MIB):
         data = noise(length, length)
-        for key, put in (
-            ("declared", lambda data=data: raw(gateway.endpoint, "PUT", object_path(bucket, "declared"), body=data).headers["etag"]),
-            ("conditional", lambda data=data: s3.put_object(Bucket=bucket, Key="conditional", Body=data, Metadata={"a": "b"})["ETag"]),
-        ):
-            assert put() == f'"{md5(data)}"'
-            got = s3.get_object(Bucket=bucket, Key=key)
-            assert (got["Body"].read() == data, got["ETag"]) == (True, f'"{md5(data)}"')
-            if target.store is not None:
-                stored = target.behind.head_object(Bucket=bucket, Key=key)
-                assert stored["ContentLength"] == sealed(length)
-                assert ("-" in stored["ETag"]) == (sealed(length) > limit), (length, stored["ETag"])
+        answer = raw(gateway.endpoint, "PUT", object_path(bucket, "k"), headers={"if-none-match": "*", "x-amz-meta-a": "b"}, body=data)
+        assert (answer.status, answer.headers["etag"]) == (200, f'"{md5(data)}"'), answer
+        refused = raw(gateway.endpoint, "PUT", object_path(bucket, "k"), headers={"if-none-match": "*"}, body=data)
+        assert (refused.status, refused.code) == (412, "PreconditionFailed"), refused
+        got = s3.get_object(Bucket=bucket, Key="k")
+        assert (got["Body"].read() == data, got["ETag"], got["Metadata"]) == (True, f'"{md5(data)}"', {"a": "b"})
+        if target.store is not None:
+            stored = target.behind.head_object(Bucket=bucket, Key="k")
+            assert stored["ContentLength"] == sealed(length)
+            assert ("-" in stored["ETag"]) == (sealed(length) > limit), (length, stored["ETag"])
+        s3.copy_object(Bucket=bucket, Key="copy", CopySource={"Bucket": bucket, "Key": "k"})
+        s3.delete_object(Bucket=bucket, Key="k")
     assert "Uploads" not in s3.list_multipart_uploads(Bucket=bucket)
-    s3.copy_object(Bucket=bucket, Key="copy", CopySource={"Bucket": bucket, "Key": "declared"})
     assert s3.get_object(Bucket=bucket, Key="copy")["Body"].read() == data
 
 
@@ -154,9 +154,10 @@ def test_numbers_that_no_part_has(target: Target, bucket, number):
     for headers in ({}, {"x-amz-copy-source": f"{bucket}/source"}):
         answer = target.raw("PUT", path, query=f"partNumber={number}&{at}", headers=headers, body=b"" if headers else b"x")
         assert (answer.status, answer.code) == (400, "InvalidArgument"), answer
-    target.s3.put_object(Bucket=bucket, Key="k", Body=b"x")
+    # Under another key: Garage drops an upload when its key is written.
+    target.s3.put_object(Bucket=bucket, Key="other", Body=b"x")
     if number:
-        answer = target.raw("GET", path, query=f"partNumber={number}")
+        answer = target.raw("GET", object_path(bucket, "other"), query=f"partNumber={number}")
         assert (answer.status, answer.code) == (400, "InvalidArgument"), answer
         listed = f"<CompleteMultipartUpload><Part><PartNumber>{number}</PartNumber><ETag>e</ETag></Part></CompleteMultipartUpload>"
         answer = target.raw("POST", path, query=at, body=listed.encode())

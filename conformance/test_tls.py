@@ -482,7 +482,11 @@ def test_a_proxy_header_with_tlvs(make_gateway: Callable[..., Gateway]) -> None:
     right = crc32c(header(0))
     assert behind_proxy(gateway.endpoint, header(right)).startswith(b"HTTP/1.1 200 ")
     until(lambda: clients_in(gateway) == ["192.0.2.1"], 3)
-    assert behind_proxy(gateway.endpoint, header(right ^ 1)) == b""
+    try:
+        assert behind_proxy(gateway.endpoint, header(right ^ 1)) == b""
+    except (ConnectionResetError, BrokenPipeError):
+        pass  # The gateway closed it before the request was written.
+    assert clients_in(gateway) == ["192.0.2.1"]
 
 
 def crc32c(data: bytes) -> int:

@@ -62,7 +62,8 @@ impl Service {
                     self.vault.metrics.integrity_failure("request");
                 }
                 let mut response = error.into_response(&resource, request_id.as_str(), head);
-                if let Some(page) = found.page {
+                // A backend that has just failed is not asked once more.
+                if let (Some(page), Fault::Client) = (found.page, fault) {
                     page.allow(&self.vault, client, response.headers_mut()).await;
                 }
                 (response, Some(fault))
