@@ -25,7 +25,8 @@ pub struct BackendRequest {
     pub path: String,
     /// Query exactly as it goes on the wire, without the `?`; empty for none. Authentication parameters are never in it.
     pub query: String,
-    /// Headers without `host`, `authorization`, `content-length` and transfer coding, all of which the backend sets.
+    /// Headers without `host`, `authorization`, `content-length` and transfer coding, all of which the backend sets. `expect` holds a
+    /// streamed body back until a remote S3 wants it.
     pub headers: HeaderMap,
     /// The body.
     pub payload: Payload,

@@ -195,6 +195,7 @@ fn connections(raw: &raw::Backend) -> Result<Connections, Invalid> {
         // A backend assembles a large multipart upload before it answers.
         response_timeout: time("backend.response_timeout", raw.response_timeout, 120_000)?,
         idle_timeout: time("backend.idle_timeout", raw.idle_timeout, 60_000)?,
+        expect_timeout: time("backend.expect_timeout", raw.expect_timeout, 1_000)?,
         pool_size: count("backend.pool_size", raw.pool_size, 256, 1..=65_536)?,
         pool_idle_timeout: time("backend.pool_idle_timeout", raw.pool_idle_timeout, 20_000)?,
         retries: count("backend.retries", raw.retries, 3, 0..=10)? as u32,

@@ -167,6 +167,8 @@ pub struct Connections {
     pub response_timeout: Duration,
     /// Without a byte moving, either way.
     pub idle_timeout: Duration,
+    /// For a 100 (Continue) before a body that was announced by `Expect`; then it is sent without.
+    pub expect_timeout: Duration,
     /// Idle connections kept.
     pub pool_size: usize,
     /// How long an idle connection is kept.

@@ -78,6 +78,7 @@ pub(super) struct Backend {
     pub connect_timeout: Option<Span>,
     pub response_timeout: Option<Span>,
     pub idle_timeout: Option<Span>,
+    pub expect_timeout: Option<Span>,
     pub pool_size: Option<u32>,
     pub pool_idle_timeout: Option<Span>,
     pub retries: Option<u32>,
