@@ -14,6 +14,7 @@ use bytes::Bytes;
 
 pub use self::honoured::{CopySourceMatch, Honoured};
 use crate::body::Body;
+use crate::s3::address::tenant;
 use crate::telemetry::{BackendOutcome, Metrics};
 
 /// A request to the backend: the client's own request, edited. It is signed, if at all, by the backend that sends it.
@@ -40,9 +41,14 @@ impl BackendRequest {
         Self { method, path, query: String::new(), headers: HeaderMap::new(), payload: Payload::Empty, signer }
     }
 
+    /// A request of our own making about the bucket of this identity, or about an object in it.
+    pub fn about(method: Method, bucket: &str, key: &str, signer: Signer) -> Self {
+        Self::new(method, path(&tenant::name_for(bucket, signer.tenant()), key), signer)
+    }
+
     /// `HeadBucket`.
     pub fn head_bucket(bucket: &str, signer: Signer) -> Self {
-        Self::new(Method::HEAD, path(bucket, ""), signer)
+        Self::about(Method::HEAD, bucket, "", signer)
     }
 
     /// What further requests about the same object have in common with it.
@@ -113,6 +119,7 @@ impl Template {
 
 /// The path-style path of a bucket (`key` empty) or an object, percent-encoded as in the canonical URI of `SigV4`.
 pub fn path(bucket: &str, key: &str) -> String {
+    let bucket = tenant::in_path(bucket);
     if key.is_empty() {
         format!("/{bucket}")
     } else {
@@ -156,12 +163,24 @@ pub enum Signer {
     Anonymous,
 }
 
+impl Signer {
+    /// The tenant in which the backend looks for a bucket that is named alone; empty for the one without a name.
+    pub fn tenant(&self) -> &str {
+        match self {
+            Self::Client(credential) => &credential.tenant,
+            Self::Gateway | Self::Anonymous => "",
+        }
+    }
+}
+
 /// A credential at the backend.
 pub struct BackendCredential {
     /// The access key id.
     pub access_key: String,
     /// The secret key, zeroized on drop.
     pub secret_key: zeroize::Zeroizing<String>,
+    /// The tenant of its user, where the backend has tenants; else empty.
+    pub tenant: String,
 }
 
 impl std::fmt::Debug for BackendCredential {

@@ -17,6 +17,7 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use crate::backend::BackendCredential;
+use crate::s3::address::BucketNames;
 pub use load::{ConfigError, Sources};
 pub use value::Network;
 
@@ -130,6 +131,8 @@ pub struct BackendConfig {
     pub single_put_limit: u64,
     /// Bucket names that mean something else to the backend, refused wherever a bucket can be named.
     pub reserved_names: Vec<String>,
+    /// Whether buckets of other tenants can be named.
+    pub bucket_names: BucketNames,
 }
 
 /// `backend.kind`

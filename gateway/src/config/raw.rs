@@ -85,6 +85,7 @@ pub(super) struct Backend {
     pub conditions: Option<Conditions>,
     pub single_put_limit: Option<ByteSize>,
     pub reserved_names: Option<Vec<String>>,
+    pub tenants: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -127,6 +128,7 @@ pub(super) struct Credential {
     pub secret_key: Secret,
     pub backend_access_key: Option<String>,
     pub backend_secret_key: Option<Secret>,
+    pub backend_tenant: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

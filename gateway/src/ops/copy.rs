@@ -58,9 +58,9 @@ pub fn source_of(call: &Call) -> Result<CopySource, Error> {
             "Copy Source must mention the source bucket and key: sourcebucket/sourcekey",
         )
     })?;
-    let source = CopySource::parse(value.as_bytes())?;
+    let source = CopySource::parse(value.as_bytes(), call.vault.config.backend.bucket_names)?;
     call.vault.reserved.check(&source.bucket)?;
-    Ok(source)
+    Ok(source.identified(call.signer().tenant()))
 }
 
 /// The headers of a copy request that say what is read, and how.

@@ -35,7 +35,7 @@ use crate::authorize::Permit;
 use crate::backend::{BackendRequest, Signer};
 use crate::body::Body;
 use crate::s3::Error;
-use crate::s3::address::{Address, Query};
+use crate::s3::address::{Address, Query, tenant};
 use crate::s3::operation::{Op, Operation, Treatment};
 use crate::s3::sigv4::Authentication;
 use crate::server::Client;
@@ -67,9 +67,14 @@ pub struct Call {
 }
 
 impl Call {
-    /// The bucket. Every operation of bucket or object scope has one.
+    /// The bucket, by its identity. Every operation of bucket or object scope has one.
     pub fn bucket(&self) -> Result<&str, Error> {
         self.address.bucket.as_deref().ok_or_else(|| Error::Internal("operation without a bucket".into()))
+    }
+
+    /// The bucket's name as answers show it: without its tenant.
+    pub fn bucket_name(&self) -> Result<&str, Error> {
+        Ok(tenant::split(self.bucket()?).1)
     }
 
     /// The key. Every operation of object scope has one.
@@ -148,6 +153,7 @@ pub async fn run(call: Call, body: Body) -> Result<Response<Body>, Error> {
         Op::ListMultipartUploads => multipart::list_multipart_uploads(call).await,
         Op::ListObjects | Op::ListObjectsV2 | Op::ListObjectVersions => list::list_objects(call).await,
         Op::ListBuckets => buckets::list_buckets(call).await,
+        Op::HeadBucket => buckets::head_bucket(call).await,
         Op::DeleteBucket => buckets::delete_bucket(call).await,
         _ => match call.operation.treatment {
             Treatment::Forwarded | Treatment::Translated => forward::forward(call, body).await,

@@ -14,7 +14,7 @@ use crate::backend::{self, BackendRequest, Signer};
 use crate::body::{Body, collect};
 use crate::config::State;
 use crate::s3::Error;
-use crate::s3::address::CopySource;
+use crate::s3::address::{CopySource, tenant};
 use crate::s3::operation::{self, SEALED_HEADER};
 use crate::sidecar::ObjectAt;
 use crate::vault::Vault;
@@ -91,7 +91,7 @@ impl Source {
     pub fn at(vault: &Arc<Vault>, at: ObjectAt, signer: Signer) -> Self {
         let query =
             at.version_id.as_deref().map(|v| format!("versionId={}", backend::query_value(v))).unwrap_or_default();
-        let path = backend::path(&at.bucket, &at.key);
+        let path = backend::path(&tenant::name_for(&at.bucket, signer.tenant()), &at.key);
         Self { vault: vault.clone(), at, path, query, headers: HeaderMap::new(), signer }
     }
 

@@ -144,6 +144,7 @@ fn backend(authority: &Authority) -> HttpBackend {
         credential: Arc::new(BackendCredential {
             access_key: "GATEWAYKEY".into(),
             secret_key: zeroize::Zeroizing::new("secret".into()),
+            tenant: String::new(),
         }),
         ca_file: None,
         connections: Connections {
@@ -499,6 +500,7 @@ async fn a_real_store() {
     config.credential = Arc::new(BackendCredential {
         access_key: "minioadmin".into(),
         secret_key: zeroize::Zeroizing::new("minioadmin".into()),
+        tenant: String::new(),
     });
     let backend = HttpBackend::new(&config, Metrics::new([])).unwrap();
     let made = backend.call(request(Method::PUT, "/probe-test", Payload::Empty)).await.unwrap();
