@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import socket
 from datetime import timedelta
 
 import pytest
@@ -175,6 +177,34 @@ def test_nobody_without_a_signature(target, bucket):
     target.s3.put_object(Bucket=bucket, Key="k", Body=b"x")
     answer = target.raw("GET", object_path(bucket, "k"), signed=False)
     assert (answer.status, answer.code) == (403, "AccessDenied"), answer
+
+
+@pytest.mark.gateway
+def test_an_anonymous_body_is_not_asked_for_before_the_store_wants_it(target, bucket, make_gateway):
+    """`Expect: 100-continue`: who may not write is told so before the body, who may is told to go on (RFC 9110, 10.1.1)."""
+    if target.store is None:
+        pytest.skip("the embedded store knows no anonymous access")
+    gateway = make_gateway({"identity.anonymous": "backend"})
+    boto(gateway.endpoint).put_object(Bucket=bucket, Key="signed", Body=b"x")
+    body = noise(300_000)
+    head = f"PUT /{bucket}/k HTTP/1.1\r\nHost: h\r\nContent-Length: {len(body)}\r\nExpect: 100-continue\r\n\r\n".encode()
+
+    def first_word(connection) -> bytes:
+        connection.sendall(head)
+        return connection.recv(4096)
+
+    with socket.create_connection(("127.0.0.1", gateway.endpoint.port), timeout=10) as connection:
+        answer = first_word(connection)
+        assert answer.startswith(b"HTTP/1.1 403 ") and b"connection: close" in answer.lower(), answer
+    if target.backend != "minio":
+        return
+    statement = {"Effect": "Allow", "Principal": "*", "Action": ["s3:PutObject"], "Resource": [f"arn:aws:s3:::{bucket}/*"]}
+    target.behind.put_bucket_policy(Bucket=bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+    with socket.create_connection(("127.0.0.1", gateway.endpoint.port), timeout=10) as connection:
+        assert first_word(connection) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        connection.sendall(body)
+        assert connection.recv(4096).startswith(b"HTTP/1.1 200 ")
+    assert boto(gateway.endpoint).get_object(Bucket=bucket, Key="k")["Body"].read() == body
 
 
 def test_buckets(s3):

@@ -257,9 +257,13 @@ class GatewayOfUsers(Gateway):
         for user in {user.access_key: user for user in (self.users.main, self.users.alt, self.users.tenant, self.users.iam)}.values():
             credentials += f'[[credentials]]\naccess_key = "{user.access_key}"\nsecret_key = "{user.secret_key}"\n'
             if self.behind is not None:
+                credentials += f'backend_tenant = "{user.tenant}"\n' if user.tenant else ""
                 credentials += f'backend_access_key = "{user.access_key}"\nbackend_secret_key = "{user.secret_key}"\n'
         anonymous = "refuse" if self.behind is None else "backend"
-        return super()._configuration() + f'[identity]\nanonymous = "{anonymous}"\nsigv2 = "all"\n' + credentials
+        base = super()._configuration()
+        if any(user.tenant for user in (self.users.main, self.users.alt, self.users.tenant)):
+            base = base.replace("[backend]\n", "[backend]\ntenants = true\n")
+        return base + f'[identity]\nanonymous = "{anonymous}"\nsigv2 = "all"\n' + credentials
 
     def panics(self) -> list[str]:
         """Lines of the log that tell of a panic."""

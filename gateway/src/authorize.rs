@@ -5,7 +5,7 @@ use s3s::S3ErrorCode;
 
 use crate::identity::Principal;
 use crate::s3::Error;
-use crate::s3::address::{Address, CopySource, Query};
+use crate::s3::address::{Address, CopySource, Query, tenant};
 use crate::s3::operation::Operation;
 
 /// Proof that policy allowed this principal this operation on this resource. Only [`authorize`] makes one.
@@ -53,8 +53,25 @@ fn ask(rules: Rules, principal: &Principal, action: Option<&str>, resource: &str
 
 fn arn(bucket: Option<&str>, key: Option<&str>) -> String {
     match (bucket, key) {
-        (Some(bucket), Some(key)) => format!("arn:aws:s3:::{bucket}/{key}"),
-        (Some(bucket), None) => format!("arn:aws:s3:::{bucket}"),
-        _ => "*".to_owned(),
+        (Some(bucket), key) => {
+            let (tenant, name) = tenant::split(bucket);
+            // As Ceph writes them: the tenant where Amazon has the account.
+            let slash = if key.is_some() { "/" } else { "" };
+            format!("arn:aws:s3::{tenant}:{name}{slash}{}", key.unwrap_or_default())
+        }
+        (None, _) => "*".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn resources() {
+        assert_eq!(arn(Some("bucket"), Some("a:b/c")), "arn:aws:s3:::bucket/a:b/c");
+        assert_eq!(arn(Some("bucket"), None), "arn:aws:s3:::bucket");
+        assert_eq!(arn(Some("testx:bucket"), Some("k")), "arn:aws:s3::testx:bucket/k");
+        assert_eq!(arn(None, None), "*");
     }
 }

@@ -101,7 +101,8 @@ impl Service {
             .and_then(|h| h.to_str().ok())
             .or_else(|| parts.uri.authority().map(http::uri::Authority::as_str));
         let domain = vault.config.server.virtual_host_domain.as_deref();
-        let mut address = address::parse(&parts.uri, host, domain)?;
+        let names = vault.config.backend.bucket_names;
+        let mut address = address::parse(&parts.uri, host, domain, names)?;
         let mut query = Query::parse(parts.uri.query().unwrap_or_default())?;
 
         // Who asks.
@@ -130,7 +131,7 @@ impl Service {
         }
         let copy_source = match parts.headers.get("x-amz-copy-source") {
             Some(value) => {
-                let source = address::CopySource::parse(value.as_bytes())?;
+                let source = address::CopySource::parse(value.as_bytes(), names)?;
                 vault.reserved.check(&source.bucket)?;
                 Some(source)
             }
@@ -159,6 +160,15 @@ impl Service {
             reply = Some(post.reply);
         }
         let principal = self.principal(&authentication)?;
+        // From here on a bucket has one name, whoever asks for it.
+        let tenant = principal.backend.tenant();
+        let copy_source = copy_source.map(|source| source.identified(tenant));
+        if operation.op == Op::CorsPreflight {
+            address.identified(&self.tenant_of_preflight(&query));
+            address.spelled_out();
+        } else {
+            address.identified(tenant);
+        }
         let rules = policy::Rules { anonymous_to_backend: vault.config.identity.anonymous == Anonymous::Backend };
         let permit = authorize(rules, principal, operation, &address, &query, copy_source.as_ref())?;
 
@@ -202,6 +212,18 @@ impl Service {
             virtual_host_domain: config.server.virtual_host_domain.as_deref(),
             ..Verifier::new(&self.vault.credentials, SystemTime::now())
         }
+    }
+
+    /// A preflight is nobody's, but the request to come is of whom its presigned query names: in that tenant lies the bucket whose
+    /// CORS rules are asked for. The signature is not verified, since anybody may ask by the bucket's full name.
+    fn tenant_of_preflight(&self, query: &Query) -> String {
+        let named = query.iter().find_map(|(name, value)| match name {
+            "AWSAccessKeyId" => value,
+            _ if name.eq_ignore_ascii_case("x-amz-credential") => value?.split('/').next(),
+            _ => None,
+        });
+        let credential = named.and_then(|access_key| self.vault.credentials.find(access_key));
+        credential.map(|credential| credential.principal().backend.tenant().to_owned()).unwrap_or_default()
     }
 
     fn principal(&self, authentication: &Authentication) -> Result<Principal, Error> {

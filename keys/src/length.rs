@@ -34,6 +34,12 @@ pub fn plaintext_object_len(sealed: u64) -> Option<u64> {
     (low <= MAX_LENGTH && sealed_object_len(low) == sealed).then_some(low)
 }
 
+/// The longest plaintext whose stored length is at most `sealed`; 0 below 288, which none has.
+pub fn longest_plaintext_within(sealed: u64) -> u64 {
+    // At most 16 lengths and 400 more lie between two that plaintexts have.
+    (0..=416).find_map(|less| plaintext_object_len(sealed.checked_sub(less)?)).unwrap_or_default().min(MAX_LENGTH)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -57,6 +63,18 @@ mod tests {
     }
 
     #[test]
+    fn the_longest_within_boundaries() {
+        for (sealed, longest) in [(0, 0), (287, 0), (288, 0), (289, 1), (16671, 16383), (16687, 16383), (16688, 16384)]
+        {
+            assert_eq!(longest_plaintext_within(sealed), longest, "{sealed}");
+        }
+        let part = sealed_object_len(PART);
+        assert_eq!(longest_plaintext_within(part - 1), PART - 1);
+        assert_eq!(longest_plaintext_within(part), PART);
+        assert_eq!(longest_plaintext_within(u64::MAX), 0, "no object is as long");
+    }
+
+    #[test]
     fn strictly_increasing_and_inverted_around_every_kind_of_boundary() {
         let boundaries =
             [0, CHUNK, 2 * CHUNK, PART, 2 * PART, 9997 * PART, 9998 * PART, 9999 * PART, 10_000 * PART, 48 << 40];
@@ -73,6 +91,14 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn the_longest_within(plaintext in 0u64..1 << 45, more in 0u64..500) {
+            let sealed = sealed_object_len(plaintext) + more;
+            let longest = longest_plaintext_within(sealed);
+            prop_assert!(longest >= plaintext && sealed_object_len(longest) <= sealed);
+            prop_assert!(sealed_object_len(longest + 1) > sealed);
+        }
+
         #[test]
         fn inverse(plaintext in 0u64..1 << 52) {
             prop_assert_eq!(plaintext_object_len(sealed_object_len(plaintext)), Some(plaintext));

@@ -14,6 +14,7 @@ use bytes::Bytes;
 
 pub use self::honoured::{CopySourceMatch, Honoured};
 use crate::body::Body;
+use crate::s3::address::tenant;
 use crate::server::Client;
 use crate::telemetry::{BackendOutcome, Metrics};
 
@@ -26,7 +27,8 @@ pub struct BackendRequest {
     pub path: String,
     /// Query exactly as it goes on the wire, without the `?`; empty for none. Authentication parameters are never in it.
     pub query: String,
-    /// Headers without `host`, `authorization`, `content-length` and transfer coding, all of which the backend sets.
+    /// Headers without `host`, `authorization`, `content-length` and transfer coding, all of which the backend sets. `expect` holds a
+    /// streamed body back until a remote S3 wants it.
     pub headers: HeaderMap,
     /// The body.
     pub payload: Payload,
@@ -41,9 +43,15 @@ impl BackendRequest {
         Self { method, path, query: String::new(), headers: HeaderMap::new(), payload: Payload::Empty, sender }
     }
 
+    /// A request of our own making about the bucket of this identity, or about an object in it.
+    pub fn about(method: Method, bucket: &str, key: &str, sender: impl Into<Sender>) -> Self {
+        let sender = sender.into();
+        Self::new(method, path(&tenant::name_for(bucket, sender.signer.tenant()), key), sender)
+    }
+
     /// `HeadBucket`.
     pub fn head_bucket(bucket: &str, sender: impl Into<Sender>) -> Self {
-        Self::new(Method::HEAD, path(bucket, ""), sender)
+        Self::about(Method::HEAD, bucket, "", sender)
     }
 
     /// What further requests about the same object have in common with it.
@@ -114,6 +122,7 @@ impl Template {
 
 /// The path-style path of a bucket (`key` empty) or an object, percent-encoded as in the canonical URI of `SigV4`.
 pub fn path(bucket: &str, key: &str) -> String {
+    let bucket = tenant::in_path(bucket);
     if key.is_empty() {
         format!("/{bucket}")
     } else {
@@ -172,12 +181,24 @@ pub enum Signer {
     Anonymous,
 }
 
+impl Signer {
+    /// The tenant in which the backend looks for a bucket that is named alone; empty for the one without a name.
+    pub fn tenant(&self) -> &str {
+        match self {
+            Self::Client(credential) => &credential.tenant,
+            Self::Gateway | Self::Anonymous => "",
+        }
+    }
+}
+
 /// A credential at the backend.
 pub struct BackendCredential {
     /// The access key id.
     pub access_key: String,
     /// The secret key, zeroized on drop.
     pub secret_key: zeroize::Zeroizing<String>,
+    /// The tenant of its user, where the backend has tenants; else empty.
+    pub tenant: String,
 }
 
 impl std::fmt::Debug for BackendCredential {

@@ -13,11 +13,13 @@ use super::{
     IdentityConfig, KeysConfig, LimitsConfig, LogConfig, S3Config, Scrub, ServerConfig, SidecarConfig, TlsConfig,
 };
 use crate::backend::BackendCredential;
+use crate::s3::address::{BucketNames, tenant};
 
 impl Config {
     pub(super) fn from_raw(raw: Raw) -> Result<Self, Invalid> {
         let data_dir = raw.data_dir.unwrap_or_else(|| PathBuf::from("data"));
         let s3 = raw.backend.kind == raw::Kind::S3;
+        let tenants = raw.backend.tenants;
         Ok(Self {
             server: server(raw.server)?,
             admin: admin(raw.admin)?,
@@ -28,7 +30,7 @@ impl Config {
                 anonymous: raw.identity.anonymous.unwrap_or_default(),
                 sigv2: raw.identity.sigv2.unwrap_or_default(),
             },
-            credentials: credentials(raw.credentials, s3)?,
+            credentials: credentials(raw.credentials, s3, tenants)?,
             buckets: Buckets::from_raw(raw.buckets)?,
             limits: limits(&raw.limits)?,
             log: LogConfig { format: raw.log.format.unwrap_or_default(), level: log_level(raw.log.level)? },
@@ -166,6 +168,7 @@ fn backend(raw: raw::Backend) -> Result<BackendConfig, Invalid> {
         conditions: raw.conditions.unwrap_or_default(),
         single_put_limit: wide_size("backend.single_put_limit", raw.single_put_limit, 5 << 30, 5 << 20..=1 << 50)?,
         reserved_names,
+        bucket_names: if raw.tenants { BucketNames::Tenanted } else { BucketNames::Plain },
         kind: match raw.kind {
             raw::Kind::Local => local(&raw)?,
             raw::Kind::S3 => BackendKind::S3(s3(raw, connections)?),
@@ -181,6 +184,7 @@ fn local(raw: &raw::Backend) -> Result<BackendKind, Invalid> {
         ("secret_key", raw.secret_key.is_some()),
         ("ca_file", raw.ca_file.is_some()),
         ("forward_client", raw.forward_client.is_some()),
+        ("tenants", raw.tenants),
     ];
     match remote.into_iter().find(|(_, given)| *given) {
         Some((key, _)) => Err(Invalid::at(
@@ -197,6 +201,7 @@ fn connections(raw: &raw::Backend) -> Result<Connections, Invalid> {
         // A backend assembles a large multipart upload before it answers.
         response_timeout: time("backend.response_timeout", raw.response_timeout, 120_000)?,
         idle_timeout: time("backend.idle_timeout", raw.idle_timeout, 60_000)?,
+        expect_timeout: time("backend.expect_timeout", raw.expect_timeout, 1_000)?,
         pool_size: count("backend.pool_size", raw.pool_size, 256, 1..=65_536)?,
         pool_idle_timeout: time("backend.pool_idle_timeout", raw.pool_idle_timeout, 20_000)?,
         retries: count("backend.retries", raw.retries, 3, 0..=10)? as u32,
@@ -234,7 +239,7 @@ fn s3(raw: raw::Backend, connections: Connections) -> Result<S3Config, Invalid> 
         scheme,
         authority,
         region,
-        credential: Arc::new(BackendCredential { access_key, secret_key }),
+        credential: Arc::new(BackendCredential { access_key, secret_key, tenant: String::new() }),
         ca_file: raw.ca_file,
         forward_client: raw.forward_client.unwrap_or(true),
         connections,
@@ -278,7 +283,7 @@ fn sidecar(raw: raw::Sidecar, data_dir: &Path) -> Result<SidecarConfig, Invalid>
     })
 }
 
-fn credentials(raw: Vec<raw::Credential>, s3: bool) -> Result<Vec<ClientCredential>, Invalid> {
+fn credentials(raw: Vec<raw::Credential>, s3: bool, tenants: bool) -> Result<Vec<ClientCredential>, Invalid> {
     let mut out: Vec<ClientCredential> = Vec::with_capacity(raw.len());
     for c in raw {
         check_access_key("credentials", &c.access_key)?;
@@ -290,11 +295,26 @@ fn credentials(raw: Vec<raw::Credential>, s3: bool) -> Result<Vec<ClientCredenti
         if c.secret_key.0.len() < 8 {
             return Err(at(format!("the `secret_key` of `{name}` has fewer than 8 characters")));
         }
+        let tenant = match c.backend_tenant {
+            None => String::new(),
+            Some(_) if !tenants => {
+                return Err(at(format!("`backend_tenant` of `{name}` needs `tenants = true` in [backend]")));
+            }
+            Some(_) if c.backend_access_key.is_none() => {
+                return Err(at(format!(
+                    "`backend_tenant` of `{name}` needs `backend_access_key`: the gateway has none"
+                )));
+            }
+            Some(tenant) if tenant.is_empty() || !tenant::is_tenant(&tenant) => {
+                return Err(at(format!("the `backend_tenant` of `{name}` is no tenant: `A-Z`, `a-z`, `0-9` and `_`")));
+            }
+            Some(tenant) => tenant,
+        };
         let backend = match (c.backend_access_key, c.backend_secret_key) {
             (None, None) => None,
             (Some(access_key), Some(secret)) if s3 => {
                 check_access_key("credentials", &access_key)?;
-                Some(Arc::new(BackendCredential { access_key, secret_key: secret.0 }))
+                Some(Arc::new(BackendCredential { access_key, secret_key: secret.0, tenant }))
             }
             (Some(_), Some(_)) => {
                 return Err(at(format!("`{name}` has a backend credential, but the local backend has no users")));

@@ -17,6 +17,7 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use crate::backend::BackendCredential;
+use crate::s3::address::BucketNames;
 pub use load::{ConfigError, Sources};
 pub use value::Network;
 
@@ -143,6 +144,8 @@ pub struct BackendConfig {
     pub single_put_limit: u64,
     /// Bucket names that mean something else to the backend, refused wherever a bucket can be named.
     pub reserved_names: Vec<String>,
+    /// Whether buckets of other tenants can be named.
+    pub bucket_names: BucketNames,
 }
 
 /// `backend.kind`
@@ -182,6 +185,8 @@ pub struct Connections {
     pub response_timeout: Duration,
     /// Without a byte moving, either way.
     pub idle_timeout: Duration,
+    /// For a 100 (Continue) before a body that was announced by `Expect`; then it is sent without.
+    pub expect_timeout: Duration,
     /// Idle connections kept.
     pub pool_size: usize,
     /// How long an idle connection is kept.

@@ -80,12 +80,14 @@ pub(super) struct Backend {
     pub connect_timeout: Option<Span>,
     pub response_timeout: Option<Span>,
     pub idle_timeout: Option<Span>,
+    pub expect_timeout: Option<Span>,
     pub pool_size: Option<u32>,
     pub pool_idle_timeout: Option<Span>,
     pub retries: Option<u32>,
     pub conditions: Option<Conditions>,
     pub single_put_limit: Option<ByteSize>,
     pub reserved_names: Option<Vec<String>>,
+    pub tenants: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -128,6 +130,7 @@ pub(super) struct Credential {
     pub secret_key: Secret,
     pub backend_access_key: Option<String>,
     pub backend_secret_key: Option<Secret>,
+    pub backend_tenant: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

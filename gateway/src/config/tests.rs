@@ -219,3 +219,25 @@ fn text_alone_is_read_as_a_file_is() {
     let error = parse("[server]\nmax_headers = 1").unwrap_err().to_string();
     assert!(error.starts_with("a.toml:2:1: `server.max_headers`"), "{error}");
 }
+
+#[test]
+fn tenants_are_named_only_where_there_are_some() {
+    let client = "access_key = \"ten\"\nsecret_key = \"ten-secret\"\n";
+    let mapped = "backend_access_key = \"t\"\nbackend_secret_key = \"s\"\n";
+    let s3 = "kind = \"s3\"\nendpoint = \"http://h\"\naccess_key = \"a\"\nsecret_key = \"b\"\n";
+    let on = format!("[backend]\n{s3}tenants = true\n");
+    let off = format!("[backend]\n{s3}");
+    let with = |backend: &str, tenant: &str| {
+        format!("{backend}[[credentials]]\n{client}{mapped}backend_tenant = \"{tenant}\"\n")
+    };
+    let config = file(&with(&on, "testx")).unwrap();
+    assert_eq!(config.backend.bucket_names, crate::s3::address::BucketNames::Tenanted);
+    assert_eq!(config.credentials[0].backend.as_ref().unwrap().tenant, "testx");
+    assert!(refused(&with(&off, "testx")).contains("needs `tenants = true` in [backend]"));
+    for wrong in ["", "a-b", "a:b", "a/b", "ä"] {
+        assert!(refused(&with(&on, wrong)).contains("is no tenant"), "{wrong}");
+    }
+    let unmapped = format!("{on}[[credentials]]\n{client}backend_tenant = \"testx\"\n");
+    assert!(refused(&unmapped).contains("needs `backend_access_key`"));
+    assert!(refused("[backend]\ntenants = true\n").contains("means nothing to the local backend"));
+}

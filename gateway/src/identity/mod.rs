@@ -171,6 +171,7 @@ mod tests {
         mapped.backend = Some(Arc::new(BackendCredential {
             access_key: "backend-b".into(),
             secret_key: Zeroizing::new("backend-secret".into()),
+            tenant: String::new(),
         }));
         let credentials = Credentials::new(vec![credential("A", "secret-a"), mapped]).unwrap();
         assert_eq!(credentials.len(), 2);
@@ -190,6 +191,7 @@ mod tests {
         credential.backend = Some(Arc::new(BackendCredential {
             access_key: "B".into(),
             secret_key: Zeroizing::new("hush-backend".into()),
+            tenant: String::new(),
         }));
         let principal = credential.principal();
         let shown = format!("{credential:?} {principal:?}");

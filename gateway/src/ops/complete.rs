@@ -297,7 +297,7 @@ async fn repeated(call: &Call, upload: &Upload) -> Result<Option<Response<Body>>
     if sealed.stored.oid() != upload.object.oid() {
         return Ok(None);
     }
-    let answer = documents::complete_result(call.bucket()?, call.key()?, &sealed.facts, &location(call));
+    let answer = documents::complete_result(call.bucket_name()?, call.key()?, &sealed.facts, &location(call));
     let mut response = Response::new(body::full(answer));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/xml"));
     if let Some(version) = &sealed.stored.at.version_id {

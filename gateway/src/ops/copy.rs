@@ -18,7 +18,7 @@ use super::upload_part::weigh;
 use super::{Call, documents, etag_of, forward, keepalive, range, set};
 use crate::backend::{BackendRequest, CopySourceMatch, query_value};
 use crate::body::{self, Body, collect};
-use crate::s3::address::CopySource;
+use crate::s3::address::{CopySource, tenant};
 use crate::s3::intake::Intake;
 use crate::s3::sigv4::Authentication;
 use crate::s3::{Error, checksum};
@@ -56,9 +56,9 @@ pub fn source_of(call: &Call) -> Result<CopySource, Error> {
             "Copy Source must mention the source bucket and key: sourcebucket/sourcekey",
         )
     })?;
-    let source = CopySource::parse(value.as_bytes())?;
+    let source = CopySource::parse(value.as_bytes(), call.vault.config.backend.bucket_names)?;
     call.vault.reserved.check(&source.bucket)?;
-    Ok(source)
+    Ok(source.identified(call.sender().signer.tenant()))
 }
 
 /// The headers of a copy request that say what is read, and how.
@@ -83,7 +83,9 @@ async fn copy(call: &Call, named: &CopySource) -> Result<Option<Response<Body>>,
             weigh(call, &sealed.facts.etag_string(), sealed.stored.last_modified())?;
             refuse_copy_to_itself(call, named)?;
             match pin(&call.vault, sealed.stored.total) {
-                Some(pin) if !wants_other_checksum(call, &sealed.facts)? => {
+                Some(pin)
+                    if !wants_other_checksum(call, &sealed.facts)? && !is_namesake(&named.bucket, call.bucket()?) =>
+                {
                     metadata_only(call, named, &sealed, pin).await
                 }
                 _ => reseal(call, named, &source, &sealed).await,
@@ -95,6 +97,11 @@ async fn copy(call: &Call, named: &CopySource) -> Result<Option<Response<Body>>,
             seal_plain(call, named, &source, &plain).await
         }
     }
+}
+
+/// Another tenant's bucket of the same name. Ceph RGW 16 compares the names alone, and puts a copy between the two into the source's.
+fn is_namesake(source: &str, target: &str) -> bool {
+    source != target && tenant::split(source).1 == tenant::split(target).1
 }
 
 /// How the backend is held to the very object that was looked at, where it can be. In pieces it knows S3's condition only.
@@ -372,4 +379,23 @@ fn finished(headers: HeaderMap, facts: &Facts, last_modified: Option<String>) ->
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/xml"));
     *response.body_mut() = body::full(documents::copy_object_result(facts, &last_modified));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn namesakes() {
+        for (source, target, are) in [
+            ("testx:bucket", "bucket", true),
+            ("bucket", "testx:bucket", true),
+            ("a:bucket", "b:bucket", true),
+            ("bucket", "bucket", false),
+            ("testx:bucket", "testx:bucket", false),
+            ("testx:bucket", "other", false),
+        ] {
+            assert_eq!(is_namesake(source, target), are, "{source} to {target}");
+        }
+    }
 }

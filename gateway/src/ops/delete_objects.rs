@@ -13,7 +13,7 @@ use super::forward::{edited, small_body};
 use super::source::Source;
 use super::stored::answered;
 use super::{Call, documents, set};
-use crate::backend::{BackendRequest, Payload, path, query_value};
+use crate::backend::{BackendRequest, Payload, query_value};
 use crate::body::{self, Body, collect};
 use crate::s3::xml::{self, DeleteTarget, Document};
 use crate::s3::{Error, checksum};
@@ -82,7 +82,7 @@ pub async fn delete_objects(call: Call, body: Body) -> Result<Response<Body>, Er
 async fn one(call: &Call, bucket: &str, target: &DeleteTarget, condition: &Condition) -> String {
     let at = ObjectAt { bucket: bucket.to_owned(), key: target.key.clone(), version_id: target.version_id.clone() };
     let version = target.version_id.as_deref().map(|v| format!("versionId={}", query_value(v))).unwrap_or_default();
-    let mut request = BackendRequest::new(Method::DELETE, path(bucket, &target.key), call.sender()).query(version);
+    let mut request = BackendRequest::about(Method::DELETE, bucket, &target.key, call.sender()).query(version);
     for name in ["x-amz-bypass-governance-retention", "x-amz-expected-bucket-owner", "x-amz-mfa", "x-amz-request-payer"]
     {
         if let Some(value) = call.headers.get(name) {

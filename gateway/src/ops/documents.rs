@@ -225,9 +225,13 @@ pub fn rename_uploads(listing: &[u8], rename: impl Fn(&str) -> ShownUpload) -> R
 pub fn without_bucket(listing: &[u8], hidden: &str) -> Result<Vec<u8>, Error> {
     let document = Document::parse(listing).map_err(|e| e.of_backend())?;
     let mut edits = document.edit();
-    for bucket in document.iter().filter(|e| e.name() == "Bucket") {
-        if bucket.child_text("Name").map_err(|e| e.of_backend())?.as_deref() == Some(hidden) {
-            edits.remove(bucket);
+    // Ceph RGW's usage has a `Bucket` in a `Bucket`, and in an `Entry`.
+    for bucket in document.iter().filter(|e| ["Bucket", "Entry"].contains(&e.name())) {
+        for name in ["Name", "Bucket"] {
+            if bucket.child_text(name).map_err(|e| e.of_backend())?.as_deref() == Some(hidden) {
+                edits.remove(bucket);
+                break;
+            }
         }
     }
     Ok(edits.finish())

@@ -69,7 +69,7 @@ impl Shown {
 pub async fn list_objects(call: Call) -> Result<Response<Body>, Error> {
     let vault = &call.vault;
     let request = call.forward();
-    let asked = format!("{}?{}", request.path, request.query);
+    let asked = format!("{}?{}", call.bucket()?, request.query);
     let response = succeeded(vault.backend.call(request).await?).await?;
     let (parts, page) = response.into_parts();
     let page = collect(page, vault.config.limits.xml_body).await?;

@@ -36,7 +36,7 @@ use crate::authorize::Permit;
 use crate::backend::{BackendRequest, Sender};
 use crate::body::Body;
 use crate::s3::Error;
-use crate::s3::address::{Address, Query};
+use crate::s3::address::{Address, Query, tenant};
 use crate::s3::operation::{Op, Operation, Treatment};
 use crate::s3::sigv4::Authentication;
 use crate::server::Client;
@@ -68,9 +68,14 @@ pub struct Call {
 }
 
 impl Call {
-    /// The bucket. Every operation of bucket or object scope has one.
+    /// The bucket, by its identity. Every operation of bucket or object scope has one.
     pub fn bucket(&self) -> Result<&str, Error> {
         self.address.bucket.as_deref().ok_or_else(|| Error::Internal("operation without a bucket".into()))
+    }
+
+    /// The bucket's name as answers show it: without its tenant.
+    pub fn bucket_name(&self) -> Result<&str, Error> {
+        Ok(tenant::split(self.bucket()?).1)
     }
 
     /// The key. Every operation of object scope has one.
@@ -118,6 +123,15 @@ impl Call {
         self.forward_with(|name| !crate::s3::operation::describes_body(name))
     }
 
+    /// What holds the body of a write back until the backend wants it: the client's own `Expect`, where the backend may well refuse the
+    /// write (an anonymous one) or the body is large. A small one of a client that we know is not worth the wait.
+    pub fn expect(&self, length: Option<u64>) -> Option<HeaderValue> {
+        const LARGE: u64 = 8 << 20;
+        let asked = self.header("expect").is_some_and(|value| value.eq_ignore_ascii_case("100-continue"));
+        let worth = self.permit.principal().is_anonymous() || length.is_some_and(|length| length > LARGE);
+        (asked && worth && length.is_some()).then(|| HeaderValue::from_static("100-continue"))
+    }
+
     fn forward_with(&self, keep: impl Fn(&str) -> bool) -> BackendRequest {
         let headers = crate::s3::operation::forwarded_headers(&self.headers, keep);
         BackendRequest::new(self.method.clone(), self.address.raw_path.clone(), self.sender())
@@ -145,6 +159,7 @@ pub async fn run(call: Call, body: Body) -> Result<Response<Body>, Error> {
         Op::ListMultipartUploads => multipart::list_multipart_uploads(call).await,
         Op::ListObjects | Op::ListObjectsV2 | Op::ListObjectVersions => list::list_objects(call).await,
         Op::ListBuckets => buckets::list_buckets(call).await,
+        Op::HeadBucket => buckets::head_bucket(call).await,
         Op::DeleteBucket => buckets::delete_bucket(call).await,
         _ => match call.operation.treatment {
             Treatment::Forwarded | Treatment::Translated => forward::forward(call, body).await,

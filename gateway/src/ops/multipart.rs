@@ -291,7 +291,7 @@ pub async fn list_parts(call: Call) -> Result<Response<Body>, Error> {
     let answer = documents::write_parts(
         &first_page,
         &PartsPage {
-            bucket: call.bucket()?,
+            bucket: call.bucket_name()?,
             key: call.key()?,
             upload_id: &token,
             marker,

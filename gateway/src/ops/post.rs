@@ -79,7 +79,7 @@ pub async fn post_object(call: Call, file: Body, reply: Reply) -> Result<Respons
     if let Some(page) = Page::of(&call.headers, call.bucket()?) {
         page.allow(&call.vault, call.client, response.headers_mut()).await;
     }
-    reply.answer(response, &location(&call), call.bucket()?, call.key()?, &etag)
+    reply.answer(response, &location(&call), call.bucket_name()?, call.key()?, &etag)
 }
 
 /// Verifies the signature of a form. Without any, and without a policy, it is anonymous.

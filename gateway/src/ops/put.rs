@@ -46,6 +46,9 @@ pub async fn store(call: &Call, body: Body) -> Result<Written, Error> {
     let intake = Intake::new(&call.headers, body, &call.authentication, intake_options(vault, &at.bucket, None))?;
 
     let mut request = call.forward_sealed();
+    if let Some(expect) = call.expect(intake.length()) {
+        request.headers.insert(header::EXPECT, expect);
+    }
     let kek = vault.kek_for_write(&at.bucket, &request.sender).await?;
     let condition = Precondition::resolve(call, &mut request.headers).await?;
     let sealing = Sealing::begin(call, at, &kek, &mut request.headers)?;
@@ -201,11 +204,13 @@ pub type Settled = Arc<Mutex<Option<(Facts, IntentId, Option<Lease>)>>>;
 /// a multipart upload of our own.
 pub async fn write(
     vault: &Arc<Vault>,
-    request: BackendRequest,
+    mut request: BackendRequest,
     condition: Precondition<'_>,
     intake: Intake,
     sealing: Sealing,
 ) -> Result<Written, Error> {
+    // A body that the backend may not want is not read before it says so.
+    let expects = request.headers.contains_key(header::EXPECT);
     let declared = intake.length().map(|length| (length, keys::length::sealed_object_len(length)));
     let policy = vault.config.bucket(&sealing.at.bucket).etag;
     let settled = Settled::default();
@@ -214,7 +219,7 @@ pub async fn write(
 
     let outcome = match declared {
         Some((length, sealed_length)) if sealed_length <= vault.config.backend.single_put_limit => {
-            if length <= vault.config.limits.small_object {
+            if length <= vault.config.limits.small_object && !expects {
                 let room = usize::try_from(sealed_length).unwrap_or_default();
                 let bytes = seal_whole(intake, sealer, finish, room).await?;
                 vault.metrics.sealed(length);
@@ -225,7 +230,10 @@ pub async fn write(
                 vault.backend.call(request.payload(Payload::Stream { body, length: sealed_length })).await
             }
         }
-        _ => spool::put(vault, request, seal(intake, sealer, finish), &sealing).await,
+        _ => {
+            request.headers.remove(header::EXPECT);
+            spool::put(vault, request, seal(intake, sealer, finish), &sealing).await
+        }
     };
     match conclude(vault, outcome, sealing, &settled).await {
         Err(Error::Answered { status, .. }) if condition.overtaken(status, &mut HeaderMap::new()).await? => {

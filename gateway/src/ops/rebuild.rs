@@ -1,7 +1,7 @@
 //! `data-vault sidecar rebuild`: the sidecar made again from the backend. Every object says of itself what a record holds, except
 //! who wrote it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use futures_util::{StreamExt, stream};
@@ -9,9 +9,10 @@ use http::{Method, StatusCode};
 
 use super::source::Source;
 use super::stored::{Look, answered};
-use crate::backend::{BackendRequest, Signer, path, query_value};
+use crate::backend::{BackendRequest, Signer, query_value};
 use crate::body::collect;
 use crate::s3::Error;
+use crate::s3::address::tenant;
 use crate::s3::xml::Document;
 use crate::sidecar::ObjectAt;
 use crate::vault::Vault;
@@ -27,19 +28,21 @@ pub struct Rebuilt {
     pub skipped: u64,
 }
 
-/// Records every version of every object in every bucket, and tells `skipped` of those that cannot be opened. A failure that is not
+/// Records every version of every object in every bucket that the gateway's own credential or one of its clients' has, and tells `skipped` of those that cannot be opened. A failure that is not
 /// the object's own (backend away, sidecar not writable) ends it.
 pub async fn rebuild(vault: &Arc<Vault>, mut skipped: impl FnMut(&ObjectAt, &Error)) -> Result<Rebuilt, Error> {
     let mut total = Rebuilt::default();
-    for bucket in buckets(vault).await? {
-        if vault.reserved.contains(&bucket) {
+    let mut seen = HashSet::new();
+    for (bucket, signer) in all_buckets(vault).await? {
+        if vault.reserved.contains(&bucket) || !seen.insert(bucket.clone()) {
             continue;
         }
         let mut next = Some(String::new());
         while let Some(markers) = next {
-            let (versions, more) = page(vault, &bucket, &markers).await?;
+            let (versions, more) = page(vault, &bucket, &markers, &signer).await?;
             let parallel = vault.config.limits.list_heal_parallelism;
-            let mut done = stream::iter(versions.into_iter().map(|at| record(vault, at))).buffer_unordered(parallel);
+            let mut done =
+                stream::iter(versions.into_iter().map(|at| record(vault, at, &signer))).buffer_unordered(parallel);
             while let Some((at, outcome)) = done.next().await {
                 match outcome {
                     Ok(true) => total.objects += 1,
@@ -58,9 +61,9 @@ pub async fn rebuild(vault: &Arc<Vault>, mut skipped: impl FnMut(&ObjectAt, &Err
 }
 
 /// True where it was sealed, false where it is plaintext.
-async fn record(vault: &Arc<Vault>, at: ObjectAt) -> (ObjectAt, Result<bool, Error>) {
+async fn record(vault: &Arc<Vault>, at: ObjectAt, signer: &Signer) -> (ObjectAt, Result<bool, Error>) {
     let outcome = async {
-        match Source::at(vault, at.clone(), Signer::Gateway).look(super::head::SUFFIX, true).await? {
+        match Source::at(vault, at.clone(), signer.clone()).look(super::head::SUFFIX, true).await? {
             Look::Sealed(sealed) => {
                 vault.sidecar.record(None, sealed.stored.record(sealed.facts.clone()), Vec::new()).await?;
                 Ok(true)
@@ -81,8 +84,26 @@ fn of_the_object(e: &Error) -> bool {
     }
 }
 
-async fn buckets(vault: &Arc<Vault>) -> Result<Vec<String>, Error> {
-    let response = vault.backend.call(BackendRequest::new(Method::GET, "/".into(), Signer::Gateway)).await?;
+/// The buckets of every credential at the backend, the gateway's own first: by identity, with who may read them.
+async fn all_buckets(vault: &Arc<Vault>) -> Result<Vec<(String, Signer)>, Error> {
+    let clients = vault.config.credentials.iter().filter_map(|client| client.backend.clone()).map(Signer::Client);
+    let mut all = Vec::new();
+    for signer in std::iter::once(Signer::Gateway).chain(clients) {
+        let names = match buckets(vault, &signer).await {
+            // A client that may not list its buckets may still have some, of which the gateway's own credential sees those it may.
+            Err(e @ Error::Answered { status: StatusCode::FORBIDDEN, .. }) if matches!(signer, Signer::Client(_)) => {
+                tracing::warn!(error = %e, ?signer, "the buckets of a client cannot be listed");
+                continue;
+            }
+            other => other?,
+        };
+        all.extend(names.into_iter().map(|name| (tenant::identity(&name, signer.tenant()), signer.clone())));
+    }
+    Ok(all)
+}
+
+async fn buckets(vault: &Arc<Vault>, signer: &Signer) -> Result<Vec<String>, Error> {
+    let response = vault.backend.call(BackendRequest::new(Method::GET, "/".into(), signer.clone())).await?;
     if response.status() != StatusCode::OK {
         return Err(answered(response).await);
     }
@@ -96,13 +117,18 @@ async fn buckets(vault: &Arc<Vault>) -> Result<Vec<String>, Error> {
 }
 
 /// One page of versions, and the query of the next one. A backend without versions lists its objects.
-async fn page(vault: &Arc<Vault>, bucket: &str, markers: &str) -> Result<(Vec<ObjectAt>, Option<String>), Error> {
-    let versions = BackendRequest::new(Method::GET, path(bucket, ""), Signer::Gateway)
+async fn page(
+    vault: &Arc<Vault>,
+    bucket: &str,
+    markers: &str,
+    signer: &Signer,
+) -> Result<(Vec<ObjectAt>, Option<String>), Error> {
+    let versions = BackendRequest::about(Method::GET, bucket, "", signer.clone())
         .query(format!("encoding-type=url&versions={markers}"));
     let mut response = vault.backend.call(versions).await?;
     if matches!(response.status(), StatusCode::NOT_IMPLEMENTED | StatusCode::BAD_REQUEST) {
-        let objects = BackendRequest::new(Method::GET, path(bucket, ""), Signer::Gateway)
-            .query(format!("encoding-type=url{markers}"));
+        let objects =
+            BackendRequest::about(Method::GET, bucket, "", signer.clone()).query(format!("encoding-type=url{markers}"));
         response = vault.backend.call(objects).await?;
     }
     if response.status() != StatusCode::OK {

@@ -15,7 +15,7 @@ use crate::backend::{self, BackendRequest, Sender};
 use crate::body::{Body, collect};
 use crate::config::State;
 use crate::s3::Error;
-use crate::s3::address::CopySource;
+use crate::s3::address::{CopySource, tenant};
 use crate::s3::operation::{self, SEALED_HEADER};
 use crate::sidecar::ObjectAt;
 use crate::vault::Vault;
@@ -104,8 +104,9 @@ impl Source {
     pub fn at(vault: &Arc<Vault>, at: ObjectAt, sender: impl Into<Sender>) -> Self {
         let query =
             at.version_id.as_deref().map(|v| format!("versionId={}", backend::query_value(v))).unwrap_or_default();
-        let path = backend::path(&at.bucket, &at.key);
-        Self { vault: vault.clone(), at, path, query, headers: HeaderMap::new(), sender: sender.into() }
+        let sender = sender.into();
+        let path = backend::path(&tenant::name_for(&at.bucket, sender.signer.tenant()), &at.key);
+        Self { vault: vault.clone(), at, path, query, headers: HeaderMap::new(), sender }
     }
 
     /// A request for it.

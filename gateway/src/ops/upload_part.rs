@@ -50,7 +50,11 @@ pub async fn upload_part(call: Call, body: Body) -> Result<Response<Body>, Error
     };
     require_length(&call)?;
     let intake = Intake::new(&call.headers, body, &call.authentication, options)?;
-    let (attempt, stored) = write_part(&vault, call.forward_sealed(), &upload, number, intake, None).await?;
+    let mut request = call.forward_sealed();
+    if let Some(expect) = call.expect(intake.length()) {
+        request.headers.insert(header::EXPECT, expect);
+    }
+    let (attempt, stored) = write_part(&vault, request, &upload, number, intake, None).await?;
 
     let mut response = Response::new(body::empty());
     let headers = response.headers_mut();
@@ -97,7 +101,10 @@ async fn write_part(
     let finish = finish(vault, upload, number, prefix, stash_key.clone(), copied_from, attempted.clone());
     let ciphertext = seal(intake, sealer, finish);
     let (payload, length) = match declared {
-        Some(length) if length > vault.config.limits.small_object => {
+        Some(length)
+            if length > vault.config.limits.small_object
+                || (request.headers.contains_key(header::EXPECT) && !waits_in_stash(length, number)) =>
+        {
             (Payload::Stream { body: ciphertext, length: keys::cobblestone::sealed_len(length) }, length)
         }
         _ => {

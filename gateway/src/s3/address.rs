@@ -4,10 +4,12 @@
 mod copy_source;
 mod query;
 mod reserved;
+pub mod tenant;
 
 pub use copy_source::CopySource;
 pub use query::Query;
 pub use reserved::Reserved;
+pub use tenant::BucketNames;
 
 use http::Uri;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -22,7 +24,7 @@ pub const MAX_KEY: usize = 1024;
 /// The bucket and key of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address {
-    /// The bucket; none for the service itself.
+    /// The bucket; none for the service itself. As it was written, until [`Self::identified`].
     pub bucket: Option<String>,
     /// The key, decoded; none for the bucket itself, never empty.
     pub key: Option<String>,
@@ -35,8 +37,24 @@ impl Address {
     /// out of the bucket.
     pub fn object(bucket: &str, key: &str) -> Result<Self, Error> {
         check_key(key)?;
-        let raw_path = format!("/{bucket}/{}", encode_key(key));
+        let raw_path = format!("/{}/{}", tenant::in_path(bucket), encode_key(key));
         Ok(Self { bucket: Some(bucket.to_owned()), key: Some(key.to_owned()), raw_path })
+    }
+
+    /// The bucket by its identity, where a user of this tenant asks. The path stays as it was written.
+    pub fn identified(&mut self, tenant: &str) {
+        if let Some(bucket) = &mut self.bucket {
+            *bucket = tenant::identity(bucket, tenant);
+        }
+    }
+
+    /// The bucket by its identity in the path too, for a request that is sent on as nobody's. To be called after [`Self::identified`].
+    pub fn spelled_out(&mut self) {
+        if let Some(bucket) = &self.bucket {
+            let rest = self.raw_path.get(1..).and_then(|path| path.split_once('/')).map(|(_, key)| key);
+            let bucket = tenant::in_path(bucket);
+            self.raw_path = rest.map_or_else(|| format!("/{bucket}"), |key| format!("/{bucket}/{key}"));
+        }
     }
 
     /// What the request is about.
@@ -54,13 +72,20 @@ impl Address {
 ///
 /// Errors: `InvalidURI` for a path that is no percent-encoded UTF-8 or whose `..` segments climb out of the bucket;
 /// `InvalidBucketName`; `KeyTooLongError` above [`MAX_KEY`] bytes.
-pub fn parse(uri: &Uri, host: Option<&str>, virtual_host_domain: Option<&str>) -> Result<Address, Error> {
+pub fn parse(
+    uri: &Uri,
+    host: Option<&str>,
+    virtual_host_domain: Option<&str>,
+    names: BucketNames,
+) -> Result<Address, Error> {
     // A target in authority form (`GET name HTTP/1.1`) has no path and no place in S3: its signature would be that of `/`.
     let Some(path) = uri.path().strip_prefix('/') else {
         return Err(invalid_uri("The path must begin with a slash."));
     };
     let (bucket, raw_key) =
         if let Some(bucket) = host.zip(virtual_host_domain).and_then(|(host, domain)| bucket_in_host(host, domain)) {
+            // A host names no tenant.
+            check_bucket_name(&bucket, BucketNames::Plain)?;
             (bucket, path)
         } else if path.is_empty() {
             return Ok(Address { bucket: None, key: None, raw_path: "/".to_owned() });
@@ -68,14 +93,14 @@ pub fn parse(uri: &Uri, host: Option<&str>, virtual_host_domain: Option<&str>) -
             let (bucket, raw_key) = path.split_once('/').unwrap_or((path, ""));
             (decode(bucket)?, raw_key)
         };
-    check_bucket_name(&bucket)?;
+    check_bucket_name(&bucket, names)?;
     if raw_key.is_empty() {
-        let raw_path = format!("/{bucket}");
+        let raw_path = format!("/{}", tenant::in_path(&bucket));
         return Ok(Address { bucket: Some(bucket), key: None, raw_path });
     }
     let key = decode(raw_key)?;
     check_key(&key)?;
-    let raw_path = format!("/{bucket}/{raw_key}");
+    let raw_path = format!("/{}/{raw_key}", tenant::in_path(&bucket));
     Ok(Address { bucket: Some(bucket), key: Some(key), raw_path })
 }
 
@@ -91,9 +116,14 @@ fn bucket_in_host(host: &str, domain: &str) -> Option<String> {
 }
 
 /// 1 to 255 of `A-Z a-z 0-9 . _ -`: S3's rules of today and those from before 2018, of which buckets still exist. `.` and `..` are
-/// path segments, not names.
-fn check_bucket_name(name: &str) -> Result<(), Error> {
-    let fits = (1..=255).contains(&name.len())
+/// path segments, not names. In front of it a tenant and `:`, where those are taken.
+fn check_bucket_name(name: &str, names: BucketNames) -> Result<(), Error> {
+    let (tenant, name) = match names {
+        BucketNames::Plain => ("", name),
+        BucketNames::Tenanted => tenant::split(name),
+    };
+    let fits = tenant::is_tenant(tenant)
+        && (1..=255).contains(&name.len())
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
         && !matches!(name, "." | "..");
     if fits {
@@ -184,7 +214,7 @@ mod tests {
     use super::*;
 
     fn at(path: &str) -> Result<Address, Error> {
-        parse(&path.parse().expect("a URI"), None, None)
+        parse(&path.parse().expect("a URI"), None, None, BucketNames::Plain)
     }
 
     fn code(result: Result<Address, Error>) -> String {
@@ -252,7 +282,9 @@ mod tests {
 
     #[test]
     fn virtual_host_style() {
-        let at = |path: &str, host: &str| parse(&path.parse().expect("a URI"), Some(host), Some("vault.example.com"));
+        let at = |path: &str, host: &str| {
+            parse(&path.parse().expect("a URI"), Some(host), Some("vault.example.com"), BucketNames::Plain)
+        };
         for host in ["bucket.vault.example.com", "Bucket.Vault.example.com:9900"] {
             let address = at("/a%2Fb//c", host).unwrap();
             assert_eq!(address.bucket.as_deref(), Some("bucket"));
@@ -265,6 +297,37 @@ mod tests {
             assert_eq!(at("/b/k", host).unwrap().raw_path, "/b/k", "{host}");
         }
         assert_eq!(code(at("/k", "a/b.vault.example.com")), "InvalidBucketName");
+    }
+
+    #[test]
+    fn names_of_tenants_are_taken_only_where_there_are_tenants() {
+        let tenanted = |path: &str, host: Option<&str>| {
+            parse(&path.parse().expect("a URI"), host, Some("vault.example.com"), BucketNames::Tenanted)
+        };
+        for path in ["/testx:bucket/a%3Ab", "/testx%3Abucket/a%3Ab"] {
+            assert_eq!(code(at(path)), "InvalidBucketName", "{path}");
+            let mut address = tenanted(path, None).unwrap();
+            assert_eq!(address.raw_path, "/testx%3Abucket/a%3Ab");
+            address.identified("other");
+            assert_eq!((address.bucket.as_deref(), address.key.as_deref()), (Some("testx:bucket"), Some("a:b")));
+        }
+        let mut address = tenanted("/:bucket", None).unwrap();
+        address.identified("testx");
+        assert_eq!((address.bucket.as_deref(), address.raw_path.as_str()), (Some("bucket"), "/%3Abucket"));
+        let mut address = tenanted("/bucket//k/", None).unwrap();
+        address.identified("testx");
+        assert_eq!((address.bucket.as_deref(), address.raw_path.as_str()), (Some("testx:bucket"), "/bucket//k/"));
+        address.spelled_out();
+        assert_eq!(address.raw_path, "/testx%3Abucket//k/");
+        for path in
+            ["/a:b:c", "/:", "/te-st:bucket", "/t.x:bucket", "/t:..", "/:./k", "/t%2F:b", "/t:", "/%3A%3Ab", "/t :b"]
+        {
+            if let Ok(uri) = path.parse() {
+                let address = parse(&uri, None, None, BucketNames::Tenanted);
+                assert!(["InvalidBucketName", "InvalidURI"].contains(&code(address).as_str()), "{path}");
+            }
+        }
+        assert_eq!(code(tenanted("/k", Some("t:b.vault.example.com"))), "InvalidBucketName");
     }
 
     proptest! {
@@ -280,7 +343,7 @@ mod tests {
         #[test]
         fn any_path_is_an_address_or_an_error(path in "/[ -~]{0,60}", host in "\\PC{0,40}") {
             if let Ok(uri) = path.parse::<Uri>() {
-                if let Ok(address) = parse(&uri, Some(&host), None) {
+                if let Ok(address) = parse(&uri, Some(&host), None, BucketNames::Plain) {
                     let raw = uri.path();
                     // The key's bytes are the client's own.
                     if address.key.is_some() {
@@ -288,7 +351,7 @@ mod tests {
                         prop_assert!(address.raw_path.ends_with(raw_key));
                     }
                 }
-                let _ = parse(&uri, Some(&host), Some("example.com"));
+                let _ = parse(&uri, Some(&host), Some("example.com"), BucketNames::Tenanted);
             }
         }
 

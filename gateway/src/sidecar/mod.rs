@@ -251,6 +251,8 @@ pub trait Sidecar: Send + Sync + 'static {
     /// One query for a whole page of a LIST, answers in the order asked; none where there is no record with that very
     /// backend `ETag`. A listing without version ids matches on key and backend `ETag`. The facts come without part tables.
     async fn listed(&self, bucket: &str, rows: &[Listed<'_>]) -> Result<Vec<Option<Facts>>, SidecarError>;
+    /// Plaintext lengths of the records of a bucket, every version, in no order; at most `limit`.
+    async fn lengths(&self, bucket: &str, limit: u32) -> Result<Vec<u64>, SidecarError>;
     /// Forgets one object version, after the backend deleted it.
     async fn forget(&self, at: &ObjectAt) -> Result<(), SidecarError>;
     /// Forgets several, in one transaction.

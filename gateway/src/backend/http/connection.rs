@@ -12,7 +12,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
@@ -56,6 +56,8 @@ pub(super) enum Failure {
 pub(super) struct Patience {
     pub(super) idle: Duration,
     pub(super) response: Duration,
+    /// For a 100 (Continue) before a body that was announced by `Expect`.
+    pub(super) go_ahead: Duration,
 }
 
 impl Live {
@@ -72,10 +74,20 @@ impl Live {
     /// Sends one request and waits for the headers of its answer.
     pub(super) async fn exchange(
         &mut self,
-        request: Request<Upload>,
+        mut request: Request<Upload>,
         progress: &Progress,
         patience: Patience,
     ) -> Result<Response<Incoming>, Failure> {
+        let mut held = progress.held();
+        if held {
+            let progress = progress.clone();
+            hyper::ext::on_informational(&mut request, move |response| {
+                if response.status() == StatusCode::CONTINUE {
+                    progress.release();
+                }
+            });
+        }
+        let mut go_ahead = pin!(tokio::time::sleep(patience.go_ahead));
         let mut answer = pin!(self.sender.try_send_request(request));
         let mut sleep = pin!(tokio::time::sleep_until(progress.deadline(patience.idle, patience.response)));
         let mut ended = false;
@@ -89,6 +101,11 @@ impl Live {
             }
             if ended {
                 return Poll::Ready(Err(Failure::Broken("the connection ended without an answer".into())));
+            }
+            // A backend that knows no `Expect` waits for the body: it gets it without a word (RFC 9110, 10.1.1).
+            held = held && progress.held();
+            if held && go_ahead.as_mut().poll(cx).is_ready() {
+                progress.release();
             }
             // The timer is moved when it fires, not at every byte.
             while sleep.as_mut().poll(cx).is_ready() {

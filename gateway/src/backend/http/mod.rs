@@ -10,6 +10,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use http::header::EXPECT;
 use http::uri::Scheme;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use http_body_util::BodyExt;
@@ -180,13 +181,18 @@ impl HttpBackend {
         let mut live = self.connection(place, own).await?;
         let source =
             prepared.body.source().ok_or_else(|| BackendError::Broken("the body cannot be sent again".into()))?;
-        let (upload, progress) = Upload::new(source);
+        let held = prepared.headers.contains_key(EXPECT);
+        let (upload, progress) = Upload::new(source, held);
         let mut request = Request::new(upload);
         *request.method_mut() = prepared.method.clone();
         *request.uri_mut() = prepare::origin_form(&prepared.target);
         request.headers_mut().clone_from(&prepared.headers);
-        let patience =
-            Patience { idle: self.config.connections.idle_timeout, response: self.config.connections.response_timeout };
+        let connections = &self.config.connections;
+        let patience = Patience {
+            idle: connections.idle_timeout,
+            response: connections.response_timeout,
+            go_ahead: connections.expect_timeout,
+        };
         let mut stale = 0;
         let response = loop {
             match live.exchange(request, &progress, patience).await {

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HOST};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, EXPECT, HOST};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use keys::object::ChecksumAlgorithm;
@@ -98,6 +98,8 @@ pub(super) fn prepare(
 ) -> Result<Prepared, BackendError> {
     let BackendRequest { method, path, query, mut headers, payload, sender: _ } = request;
     let target = target(&path, &query)?;
+    // Not signed, as no client does: it is between us and whoever reads it first.
+    let expect = headers.remove(EXPECT);
     let checked = headers.keys().any(|name| *name == MD5 || is_checksum(name.as_str()));
     let signed = identity.credential.is_some();
     let (body, hash) = match payload {
@@ -133,6 +135,9 @@ pub(super) fn prepare(
         headers.insert(CONTENT_LENGTH, length.into());
     }
     sign(&method, &path, &query, &mut headers, host, identity, &hash)?;
+    if let Some(expect) = expect.filter(|_| !body.in_memory()) {
+        headers.insert(EXPECT, expect);
+    }
     Ok(Prepared { method, target, headers, body })
 }
 

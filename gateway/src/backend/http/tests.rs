@@ -27,6 +27,8 @@ enum Act {
     Answer(String),
     /// Answers as soon as it has the headers, and reads no body.
     AnswerEarly(String),
+    /// Says 100 (Continue) if no byte of the body has come by then, reads the body, then answers.
+    ContinueThenAnswer(String),
     /// Reads the body, answers, and then ends the connection.
     AnswerAndClose(String),
     /// Reads the body and ends the connection without a word.
@@ -104,6 +106,11 @@ async fn attend(mut stream: TcpStream, seen: Arc<Seen>) {
                 tokio::time::sleep(Duration::from_mins(1)).await;
                 return;
             }
+            Act::ContinueThenAnswer(_) => {
+                let early = tokio::time::timeout(Duration::from_millis(50), stream.read_buf(&mut buffer)).await;
+                assert!(early.is_err() && buffer.is_empty(), "the body came without being asked for");
+                stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").await.unwrap();
+            }
             _ => {}
         }
         while buffer.len() < length {
@@ -115,7 +122,7 @@ async fn attend(mut stream: TcpStream, seen: Arc<Seen>) {
         let body = buffer.drain(..length).collect();
         seen.requests.lock().unwrap().push((head, body));
         match act {
-            Act::Answer(text) => stream.write_all(text.as_bytes()).await.unwrap(),
+            Act::Answer(text) | Act::ContinueThenAnswer(text) => stream.write_all(text.as_bytes()).await.unwrap(),
             Act::AnswerAndClose(text) => {
                 stream.write_all(text.as_bytes()).await.unwrap();
                 return;
@@ -138,6 +145,7 @@ fn backend(authority: &Authority) -> HttpBackend {
         credential: Arc::new(BackendCredential {
             access_key: "GATEWAYKEY".into(),
             secret_key: zeroize::Zeroizing::new("secret".into()),
+            tenant: String::new(),
         }),
         ca_file: None,
         forward_client: true,
@@ -145,6 +153,7 @@ fn backend(authority: &Authority) -> HttpBackend {
             connect_timeout: Duration::from_secs(2),
             response_timeout: Duration::from_millis(700),
             idle_timeout: Duration::from_millis(300),
+            expect_timeout: Duration::from_millis(200),
             pool_size: 4,
             pool_idle_timeout: Duration::from_secs(5),
             retries: 2,
@@ -162,6 +171,65 @@ fn request(method: Method, path: &str, payload: Payload) -> BackendRequest {
         payload,
         sender: Signer::Gateway.into(),
     }
+}
+
+/// A PUT that announces its body, and how often the body was asked for a frame.
+fn announced(data: &'static str) -> (BackendRequest, Arc<AtomicUsize>) {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counted = asked.clone();
+    let frames = stream::iter([data]).map(move |data| {
+        counted.fetch_add(1, Ordering::SeqCst);
+        Ok::<_, BoxError>(Frame::data(Bytes::from(data)))
+    });
+    let payload = Payload::Stream { body: StreamBody::new(frames).boxed_unsync(), length: data.len() as u64 };
+    let mut request = request(Method::PUT, "/b/k", payload);
+    request.headers.insert(EXPECT, "100-continue".parse().unwrap());
+    (request, asked)
+}
+
+#[tokio::test]
+async fn an_announced_body_goes_when_the_backend_wants_it() {
+    let (seen, authority) = store(vec![Act::ContinueThenAnswer(answer("200 OK", "", ""))]).await;
+    let (request, asked) = announced("sealed");
+    let begun = Instant::now();
+    assert_eq!(backend(&authority).call(request).await.unwrap().status(), 200);
+    assert!(begun.elapsed() < Duration::from_millis(190), "{:?}", begun.elapsed());
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+    let requests = seen.requests.lock().unwrap();
+    assert_eq!(requests[0].1, b"sealed");
+    let head = requests[0].0.to_lowercase();
+    assert!(head.contains("\r\nexpect: 100-continue\r\n"), "{head}");
+    assert!(!head.contains("signedheaders=expect"), "{head}");
+}
+
+#[tokio::test]
+async fn an_announced_body_that_is_refused_is_never_asked_for() {
+    let refusal = answer("403 Forbidden", "", "<Error><Code>AccessDenied</Code></Error>");
+    let (_, authority) = store(vec![Act::AnswerEarly(refusal)]).await;
+    let (request, asked) = announced("sealed");
+    let response = backend(&authority).call(request).await.unwrap();
+    assert_eq!(response.status(), 403);
+    assert!(text(response).await.contains("AccessDenied"));
+    assert_eq!(asked.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn an_announced_body_goes_without_a_word_where_none_comes() {
+    let (seen, authority) = store(vec![Act::Answer(answer("200 OK", "", ""))]).await;
+    let (request, asked) = announced("sealed");
+    let begun = Instant::now();
+    assert_eq!(backend(&authority).call(request).await.unwrap().status(), 200);
+    assert!(begun.elapsed() >= Duration::from_millis(200), "{:?}", begun.elapsed());
+    assert_eq!((asked.load(Ordering::SeqCst), seen.requests.lock().unwrap()[0].1.as_slice()), (1, &b"sealed"[..]));
+}
+
+#[tokio::test]
+async fn a_body_in_memory_is_not_announced() {
+    let (seen, authority) = store(vec![]).await;
+    let mut request = request(Method::PUT, "/b/k", Payload::Bytes("x".into()));
+    request.headers.insert(EXPECT, "100-continue".parse().unwrap());
+    backend(&authority).call(request).await.unwrap();
+    assert!(!seen.heads().remove(0).to_lowercase().contains("expect"));
 }
 
 /// A stream of `frames`, each given when it is asked for.
@@ -449,6 +517,7 @@ async fn a_real_store() {
     config.credential = Arc::new(BackendCredential {
         access_key: "minioadmin".into(),
         secret_key: zeroize::Zeroizing::new("minioadmin".into()),
+        tenant: String::new(),
     });
     let backend = HttpBackend::new(&config, Metrics::new([])).unwrap();
     let made = backend.call(request(Method::PUT, "/probe-test", Payload::Empty)).await.unwrap();

@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -41,6 +41,10 @@ struct State {
     starved: bool,
     done: bool,
     stopped: bool,
+    /// The source is not asked for anything yet: the backend has been asked whether it wants it.
+    held: bool,
+    /// Whom to wake when it is let go.
+    waiting: Option<Waker>,
     error: Option<BoxError>,
 }
 
@@ -54,13 +58,16 @@ pub(super) enum LengthError {
 }
 
 impl Upload {
-    pub(super) fn new(source: Source) -> (Self, Progress) {
+    /// `held`: nothing is asked of the source until [`Progress::release`].
+    pub(super) fn new(source: Source, held: bool) -> (Self, Progress) {
         let done = matches!(&source, Source::Bytes(b) if b.is_empty());
         let progress = Progress(Arc::new(Mutex::new(State {
             moved: Instant::now(),
             starved: false,
             done,
             stopped: false,
+            held,
+            waiting: None,
             error: None,
         })));
         let shared = progress.clone();
@@ -110,8 +117,16 @@ impl HttpBody for Upload {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = self.get_mut();
-        if this.progress.state().stopped {
-            this.source = Source::Stopped;
+        {
+            let mut state = this.progress.state();
+            if state.held {
+                state.waiting = Some(cx.waker().clone());
+                state.starved = true;
+                return Poll::Pending;
+            }
+            if state.stopped {
+                this.source = Source::Stopped;
+            }
         }
         let polled = this.poll_source(cx);
         let mut state = this.progress.state();
@@ -158,6 +173,24 @@ impl Progress {
     /// Sends nothing more.
     pub(super) fn stop(&self) {
         self.state().stopped = true;
+    }
+
+    /// Whether the source is still held back.
+    pub(super) fn held(&self) -> bool {
+        self.state().held
+    }
+
+    /// Lets a source go that was held back.
+    pub(super) fn release(&self) {
+        let waiting = {
+            let mut state = self.state();
+            state.held = false;
+            state.moved = Instant::now();
+            state.waiting.take()
+        };
+        if let Some(waker) = waiting {
+            waker.wake();
+        }
     }
 
     /// Why the source failed, if it did.

@@ -24,8 +24,9 @@ impl Reserved {
         &self.system_bucket
     }
 
-    /// Whether a bucket name is one of them, in any case of letters.
+    /// Whether a bucket name is one of them, in any case of letters and of whatever tenant: behind the last `:`.
     pub fn contains(&self, bucket: &str) -> bool {
+        let bucket = bucket.rsplit(':').next().unwrap_or(bucket);
         std::iter::once(&self.system_bucket).chain(&self.names).any(|name| name.eq_ignore_ascii_case(bucket))
     }
 
@@ -77,7 +78,8 @@ mod tests {
 
     #[test]
     fn names() {
-        for bucket in ["vault-system", "minio", "Admin"] {
+        for bucket in ["vault-system", "minio", "Admin", ":vault-system", "t:minio", "vault:ADMIN", "a:b:vault-system"]
+        {
             assert_eq!(reserved().check(bucket).unwrap_err().s3().0, "AccessDenied");
         }
         reserved().check("minio-data").unwrap();
@@ -88,6 +90,9 @@ mod tests {
         for body in [
             "<BucketLoggingStatus><LoggingEnabled><TargetBucket>vault-system</TargetBucket></LoggingEnabled></BucketLoggingStatus>",
             "<R><Rule><Destination><Bucket>arn:aws:s3:::vault-system</Bucket></Destination></Rule></R>",
+            "<R><Rule><Destination><Bucket>arn:aws:s3::testx:vault-system</Bucket></Destination></Rule></R>",
+            "<R><TargetBucket>testx:vault-system</TargetBucket></R>",
+            "<R><TargetBucket>:vault-system/x</TargetBucket></R>",
             "<R><Rule><Destination><Bucket> arn:aws:s3:::vault-system/x </Bucket></Destination></Rule></R>",
             "<s:R xmlns:s='u'><s:Bucket>vault&#45;system</s:Bucket></s:R>",
             "<R><Bucket><![CDATA[minio]]></Bucket></R>",

@@ -46,6 +46,8 @@ const LIST_VERSIONS: &[&str] =
     &["delimiter", "encoding-type", "key-marker", "max-keys", "prefix", "version-id-marker", "allow-unordered"];
 const LIST_UPLOADS: &[&str] =
     &["delimiter", "encoding-type", "key-marker", "max-uploads", "prefix", "upload-id-marker"];
+/// `usage` is Ceph RGW's: what the account stores and may store, in place of the list.
+const LIST_BUCKETS: &[&str] = &["bucket-region", "continuation-token", "max-buckets", "prefix", "usage"];
 const TOKEN: &[&str] = &["continuation-token"];
 
 const DIRECTORY: &str = "directory buckets (S3 Express One Zone) are not supported";
@@ -212,7 +214,7 @@ operations! {
     ListBucketIntelligentTieringConfigurations: row(GET, BUCKET, &[has("intelligent-tiering")], "s3:GetIntelligentTieringConfiguration", Forwarded, TOKEN);
     ListBucketInventoryConfigurations: row(GET, BUCKET, &[has("inventory")], "s3:GetInventoryConfiguration", Forwarded, TOKEN);
     ListBucketMetricsConfigurations: row(GET, BUCKET, &[has("metrics")], "s3:GetMetricsConfiguration", Forwarded, TOKEN);
-    ListBuckets: row(GET, SERVICE, &[], "s3:ListAllMyBuckets", Translated, &["bucket-region", "continuation-token", "max-buckets", "prefix"]);
+    ListBuckets: row(GET, SERVICE, &[], "s3:ListAllMyBuckets", Translated, LIST_BUCKETS);
     ListDirectoryBuckets: row(GET, SERVICE, &[is("x-id", "ListDirectoryBuckets")], "s3express:ListAllMyDirectoryBuckets", Refused(DIRECTORY), &["continuation-token", "max-directory-buckets"]);
     ListMultipartUploads: row(GET, BUCKET, &[has("uploads")], "s3:ListBucketMultipartUploads", Translated, LIST_UPLOADS);
     ListObjectAnnotations: row(GET, OBJECT, &[has("annotation")], "s3:ListObjectAnnotations", Refused(ANNOTATION_NONE), &["annotation-prefix", "continuation-token", "max-annotation-results", "versionId"]);

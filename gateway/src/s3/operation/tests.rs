@@ -147,7 +147,6 @@ fn a_read_ignores_what_s3_ignores_and_refuses_other_sub_resources() {
         (get, Object, "lambdaArn=arn"),
         (get, Bucket, "events=s3:ObjectCreated:*"),
         (get, Bucket, "usage"),
-        (get, Scope::Service, "usage"),
         (&Method::HEAD, Object, "torrent"),
         (&Method::HEAD, Bucket, "versioning"),
     ] {

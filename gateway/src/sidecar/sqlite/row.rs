@@ -77,6 +77,16 @@ pub(super) fn positions_and_facts(row: &SqliteRow) -> Result<Vec<(usize, &[u8; F
     Ok(positions.into_iter().zip(facts).collect())
 }
 
+/// `lengths`: 8 bytes each, big-endian.
+pub(super) fn lengths(row: &SqliteRow) -> Result<Vec<u64>, SidecarError> {
+    let lengths: Option<&[u8]> = column(row, "lengths")?;
+    let (lengths, rest) = lengths.unwrap_or_default().as_chunks();
+    if !rest.is_empty() {
+        return Err(SidecarError::Damaged("lengths: not 8 bytes each".to_owned()));
+    }
+    Ok(lengths.iter().copied().map(u64::from_be_bytes).collect())
+}
+
 pub(super) fn intent(row: &SqliteRow) -> Result<Intent, SidecarError> {
     Ok(Intent {
         bucket: column(row, "bucket")?,

@@ -35,6 +35,7 @@ macro_rules! over {
             a_listing_without_versions_matches_on_etag,
             a_listing_takes_any_key,
             a_listing_of_nothing_is_nothing,
+            lengths_are_those_of_one_bucket,
             lineage_is_newest_first,
             uploads_are_found_by_backend_id,
             stale_uploads_are_oldest_first,
@@ -311,6 +312,24 @@ pub(crate) async fn a_listing_takes_any_key(sidecar: Arc<dyn Sidecar>) {
 pub(crate) async fn a_listing_of_nothing_is_nothing(sidecar: Arc<dyn Sidecar>) {
     assert_eq!(sidecar.listed("corpus", &[]).await.unwrap(), []);
     assert_eq!(sidecar.uploads("corpus", &[]).await.unwrap(), []);
+}
+
+pub(crate) async fn lengths_are_those_of_one_bucket(sidecar: Arc<dyn Sidecar>) {
+    assert_eq!(sidecar.lengths("bucket", 10).await.unwrap(), Vec::<u64>::new());
+    let lengths = [0, 3, 0x0100_0000_00ff, 3];
+    for (key, length) in ["a", "b", "c", "d"].into_iter().zip(lengths) {
+        let mut one = record(at(key, None), "e1");
+        one.at.bucket = "bucket".into();
+        one.facts.length = length;
+        sidecar.record(None, one.clone(), Vec::new()).await.unwrap();
+        one.at.bucket = "other".into();
+        one.facts.length = 77;
+        sidecar.record(None, one, Vec::new()).await.unwrap();
+    }
+    let mut found = sidecar.lengths("bucket", 10).await.unwrap();
+    found.sort_unstable();
+    assert_eq!(found, [0, 3, 3, 0x0100_0000_00ff]);
+    assert_eq!(sidecar.lengths("other", 2).await.unwrap(), [77, 77]);
 }
 
 pub(crate) async fn lineage_is_newest_first(sidecar: Arc<dyn Sidecar>) {

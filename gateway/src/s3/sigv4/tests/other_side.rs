@@ -59,7 +59,11 @@ fn sign_as_sdk(request: &Request, body: SignableBody<'_>, presigned: bool) -> Re
 fn sign_as_gateway(request: &Request, payload: &str) -> Request {
     let mut signed = request.clone();
     signed.headers.insert("host", HOST.parse().unwrap());
-    let credential = BackendCredential { access_key: ACCESS_KEY.to_owned(), secret_key: SECRET_KEY.to_owned().into() };
+    let credential = BackendCredential {
+        access_key: ACCESS_KEY.to_owned(),
+        secret_key: SECRET_KEY.to_owned().into(),
+        tenant: String::new(),
+    };
     let query = signed.uri.query().unwrap_or_default().to_owned();
     sign(
         &signed.method,

@@ -16,7 +16,11 @@ fn signed(method: &str, uri: &str, headers: &[(&str, &str)], payload: &str) -> R
 fn signed_as(access: &str, secret: &str, method: &str, uri: &str, headers: &[(&str, &str)], payload: &str) -> Request {
     let mut request = Request::new(method, uri, headers);
     request.headers.insert("host", "vault:9900".parse().unwrap());
-    let credential = BackendCredential { access_key: access.to_owned(), secret_key: secret.to_owned().into() };
+    let credential = BackendCredential {
+        access_key: access.to_owned(),
+        secret_key: secret.to_owned().into(),
+        tenant: String::new(),
+    };
     let query = request.uri.query().unwrap_or_default().to_owned();
     let path = request.uri.path().to_owned();
     sign(&request.method, &path, &query, &mut request.headers, &credential, "garage", payload, may_2013()).unwrap();
