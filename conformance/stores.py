@@ -66,8 +66,12 @@ class MinioWithUsers(Minio):
                 f"add-user?accessKey={user.access_key}",
                 self._sealed(json.dumps({"secretKey": user.secret_key, "status": "enabled"}).encode()),
             )
-            self._admin(f"set-user-or-group-policy?isGroup=false&policyName=consoleAdmin&userOrGroup={user.access_key}", b"")
+            self.allow(user, "consoleAdmin")
         self.users = Users(**made, iam=made["main"])
+
+    def allow(self, user: User, policy: str) -> None:
+        """Gives the user this policy alone."""
+        self._admin(f"set-user-or-group-policy?isGroup=false&policyName={policy}&userOrGroup={user.access_key}", b"")
 
     def environment(self) -> dict[str, str]:
         # A key of its own, or every test of server-side encryption fails here already.
@@ -247,9 +251,11 @@ STORES = {"minio": MinioWithUsers, "garage": GarageWithKeys, "rgw": Rgw}
 class GatewayOfUsers(Gateway):
     """The gateway as a drop-in: each client credential is the same at the backend, anonymous requests go on unsigned."""
 
-    def __init__(self, root: Path, behind: Endpoint | None, users: Users, authority: Authority | None = None) -> None:
+    def __init__(
+        self, root: Path, behind: Endpoint | None, users: Users, authority: Authority | None = None, system_bucket: str | None = None
+    ) -> None:
         self.users = users
-        super().__init__(root, behind, authority=authority)
+        super().__init__(root, behind, system_bucket, authority=authority)
 
     def _configuration(self) -> str:
         credentials = ""

@@ -47,6 +47,11 @@ path = jvm.org.apache.hadoop.fs.Path
 fs = path(base).getFileSystem(conf)
 print("renamed", fs.rename(path(f"{base}/table"), path(f"{base}/moved")), fs.exists(path(f"{base}/table")))
 print("rows", spark.read.parquet(f"{base}/moved").where("id % 1000 = 7").agg(f.count("id"), f.sum("id")).collect())
+
+# Parquet asks for the ranges of several columns at once.
+read = {str(entry.getKey()): entry.getValue() for entry in fs.getIOStatistics().counters().entrySet()}
+print({k: v for k, v in read.items() if v}, conf.get("fs.s3a.input.stream.type"), file=sys.stderr)
+assert read["stream_read_vectored_operations"] > 0, "no vectored read: this Spark has other habits"
 frame.coalesce(1).write.mode("overwrite").json(f"{base}/lines")
 print("lines", spark.read.json(f"{base}/lines").agg(f.sum("id")).collect())
 print("left", sorted({status.getPath().getName() for status in fs.listStatus(path(base))}), fs.delete(path(base), True), fs.exists(path(base)))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from run import DIRECT, GATEWAY, SECURE, Outcome, Result, Results, compare, judge, summary, table  # noqa: E402
+from run import DIRECT, GATEWAY, OTHER_OVER_TLS, SECURE, Outcome, Result, Results, compare, judge, summary, table  # noqa: E402
 
 PASSED, SKIPPED, UNCLEAN, FAILED = Outcome
 
@@ -90,6 +90,19 @@ def test_without_a_direct_side_the_gateways_are_compared() -> None:
     gateway.name, secure.name = GATEWAY, SECURE
     assert "Pass through the gateway and fail through the gateway over TLS: **1**" in table(1, [gateway, secure], compare(gateway, secure))
     assert compare(gateway) == []
+
+
+def test_another_request_over_tls_is_told_and_not_counted() -> None:
+    direct, gateway, secure = side((PASSED, PASSED)), side((FAILED, FAILED)), side((FAILED, FAILED))
+    gateway.name, secure.name = GATEWAY, SECURE
+    other = next(iter(OTHER_OVER_TLS))
+    for each in (direct, gateway, secure):
+        each.results, each.second = {other: each.results["t0"]}, {other: each.second["t0"]}
+    compared = compare(direct, gateway, secure)
+    assert [(found.regressions, found.others) for found in compared] == [([other], []), ([], [other])]
+    printed = table(1, [direct, gateway, secure], compared)
+    assert "gateway over TLS: **0**" in printed
+    assert OTHER_OVER_TLS[other] in printed
 
 
 def test_a_summary_fits_a_table() -> None:
