@@ -183,9 +183,11 @@ def seen(call: Call, s3, bucket: str) -> dict[str, Any]:
     return out
 
 
-def meant(step: str, directly: dict[str, Any]) -> set[str]:
+def meant(step: str, directly: dict[str, Any], missing: dict[str, str]) -> set[str]:
     """Fields in which the gateway keeps to S3 where a store does not."""
-    fields = set()
+    fields = {"ChecksumCRC32", "ChecksumType"} if "checksums" in missing else set()
+    if "complete_etag" in missing and step.startswith("multipart") and not directly.get("etag", "").strip('"'):
+        fields.add("etag")
     if directly["status"] == 206 and directly["ContentLength"] == 0:
         # A range of nothing: `bytes 0--1/0` by MinIO, `bytes 0-18446744073709551615/0` by Garage.
         return set(PLAIN) | {"status", "code", "etag", "body", "rows", "prefixes", "gone"}
@@ -218,6 +220,6 @@ def test_sequences(target, missing, seeds, steps):
             history.append(name)
             through, directly = seen(call, target.s3, bucket), seen(call, direct, f"{bucket}-direct")
             differs = {field for field in through.keys() | directly.keys() if through.get(field) != directly.get(field)}
-            differs -= meant(name, directly)
+            differs -= meant(name, directly, missing)
             told = "\n".join(history[-12:])
             assert not differs, f"seed {seed}, step {number}, {differs}:\nthrough  {short(through)}\ndirectly {short(directly)}\nafter\n{told}"
