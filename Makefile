@@ -36,17 +36,18 @@ conformance-quick:
 	cargo build --locked --bin data-vault
 	$(PYTEST) conformance -n $(JOBS) --dist worksteal --backend local --backend minio $(PYTEST_ARGS)
 
-conformance: ## the long matrix: every size, 50 kills, 5 GiB objects, Garage, and every client
-	conformance/peers.sh garage matrix
+conformance: ## the long matrix: every size, 50 kills, 5 GiB objects, Garage, every client, and what there is for Ceph RGW
+	conformance/peers.sh garage rgw matrix
 	cargo build --locked --bin data-vault
 	$(PYTEST) conformance --long --backend local --backend minio --backend garage $(PYTEST_ARGS)
+	$(PYTEST) conformance --long --backend rgw -k "test_matrix or test_sequences or test_users" $(PYTEST_ARGS)
 
-s3tests: ## ceph/s3-tests, checked out at TREE, directly and through the gateway, over each of STORES; writes docs/conformance.md
+s3tests: ## ceph/s3-tests, checked out at TREE, directly and through the gateway over http and https, over each of STORES; writes docs/conformance.md
 	@test -n "$(TREE)" || { echo "make s3tests TREE=path of a checked-out https://github.com/ceph/s3-tests"; exit 2; }
 	conformance/peers.sh s3tests
 	cargo build --locked --bin data-vault
 	@set -e; for store in $(STORES); do \
-		$(CACHE)/s3tests-venv/bin/python conformance/s3tests/run.py $(abspath $(TREE)) --backend $$store --docs; \
+		$(CACHE)/s3tests-venv/bin/python conformance/s3tests/run.py $(abspath $(TREE)) --backend $$store --tls also --docs; \
 	done
 
 control: ## the conformance suite against MinIO itself: what passes there and must not is an error

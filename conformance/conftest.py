@@ -17,8 +17,9 @@ import pytest
 
 from clients import Target, fresh
 from servers import OPAQUE_BUCKET, Endpoint, Garage, Gateway, Minio, Server, expected_failures, gateway_binary
+from stores import Rgw
 
-STORES = {"minio": Minio, "garage": Garage}
+STORES = {"minio": Minio, "garage": Garage, "rgw": Rgw}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -4,6 +4,7 @@
 #
 #   conformance/peers.sh           # clients and MinIO: what `make test` needs
 #   conformance/peers.sh garage    # and Garage: `make conformance`
+#   conformance/peers.sh rgw       # and Ceph RGW, from Debian's packages
 #   conformance/peers.sh bench     # and nginx: `make bench`
 #   conformance/peers.sh matrix    # and what test_matrix.py runs: tables, Spark and the SDKs of Go, JavaScript and Java
 #   conformance/peers.sh s3tests   # and what conformance/s3tests runs on: a venv, Garage and Ceph RGW
@@ -149,7 +150,8 @@ for extra in "$@"; do
         garage) garage ;;
         bench) nginx_debian ;;
         matrix) matrix ;;
+        rgw) rgw_debian ;;
         s3tests) s3tests_venv; garage; rgw_debian ;;
-        *) die "unknown peer '$extra': garage, bench, matrix or s3tests" ;;
+        *) die "unknown peer '$extra': garage, rgw, bench, matrix or s3tests" ;;
     esac
 done

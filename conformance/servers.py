@@ -16,8 +16,10 @@ import subprocess
 import time
 import tomllib
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+from certificates import Authority
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "llm-data-vault"
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -269,12 +271,18 @@ OPAQUE_BUCKET = "conf-opaque"
 
 
 class Gateway(Server):
-    """`data-vault serve` over a configuration of our making; `behind` is the endpoint of its backend, None for `local`."""
+    """`data-vault serve` over a configuration of our making; `behind` is the endpoint of its backend, None for `local`. With an `authority` it
+    serves TLS, with a certificate of that authority."""
 
     name = "gateway"
 
     def __init__(
-        self, root: Path, behind: Endpoint | None, system_bucket: str | None = None, overrides: dict[str, str] | None = None
+        self,
+        root: Path,
+        behind: Endpoint | None,
+        system_bucket: str | None = None,
+        overrides: dict[str, str] | None = None,
+        authority: Authority | None = None,
     ) -> None:
         super().__init__(root)
         self.behind = behind
@@ -283,6 +291,10 @@ class Gateway(Server):
         self.data = root / "data"
         self.admin = free_port()
         self.endpoint = Endpoint(free_port(), "AKIACONFORMANCE00001", "conformance/secret+key/0000000000000001")
+        if authority is not None:
+            pair = authority.issue(f"gateway-{self.endpoint.port}")
+            self.endpoint = replace(self.endpoint, ca=authority.file)
+            self.overrides |= {"server.tls_cert": str(pair.cert), "server.tls_key": str(pair.key)}
         self.config = root / "data-vault.toml"
         self.config.write_text(self._configuration())
 

@@ -53,6 +53,15 @@ def test_get_put_head_delete(signer, s3, bucket, key):
     assert fetch(presign(signer, "get_object", bucket, key)).code == "NoSuchKey"
 
 
+def test_headers_that_are_signed(signer, s3, bucket):
+    """boto3 repeats them in the query of a SigV2 URL; they must be sent as signed."""
+    url = presign(signer, "put_object", bucket, ContentType="text/x", ContentMD5="hBotaJrYa9FhFEdFPCLG/A==")
+    headers = {"Content-Type": "text/x", "Content-MD5": "hBotaJrYa9FhFEdFPCLG/A=="}
+    assert fetch(url, "PUT", b"body", headers | {"Content-Type": "text/y"}).code == "SignatureDoesNotMatch"
+    assert fetch(url, "PUT", b"body", headers).status == 200
+    assert s3.head_object(Bucket=bucket, Key="k")["ContentType"] == "text/x"
+
+
 def test_response_overrides(signer, s3, bucket):
     """`response-*` replaces the headers of this answer, and of no other."""
     s3.put_object(Bucket=bucket, Key="k", Body=b"body", ContentType="text/plain")

@@ -183,12 +183,16 @@ def seen(call: Call, s3, bucket: str) -> dict[str, Any]:
     return out
 
 
-def meant(step: str, directly: dict[str, Any]) -> set[str]:
+def meant(step: str, directly: dict[str, Any], missing: dict[str, str]) -> set[str]:
     """Fields in which the gateway keeps to S3 where a store does not."""
-    fields = set()
+    fields = {"ChecksumCRC32", "ChecksumType"} if "checksums" in missing else set()
+    if "complete_etag" in missing and step.startswith("multipart") and not (directly.get("etag") or "").strip('"'):
+        fields.add("etag")
     if directly["status"] == 206 and directly["ContentLength"] == 0:
         # A range of nothing: `bytes 0--1/0` by MinIO, `bytes 0-18446744073709551615/0` by Garage.
         return set(PLAIN) | {"status", "code", "etag", "body", "rows", "prefixes", "gone"}
+    if "part_numbers" in missing and "PartNumber" in step:
+        fields |= {"status", "body", "ContentLength", "ContentRange", "PartsCount"}
     if "PartNumber" in step:
         # S3 shows the checksum of a part that is the whole, MinIO does not; Garage counts the part of an object in one piece.
         fields |= {"ChecksumCRC32", "ChecksumType"} | ({"PartsCount"} if directly.get("PartsCount") == 1 else set())
@@ -196,6 +200,10 @@ def meant(step: str, directly: dict[str, Any]) -> set[str]:
         # An error without a document, as MinIO's answer to a GET whose If-Match fails.
         fields.add("code")
     return fields
+
+
+def quoted(etag: str | None) -> str | None:
+    return etag if etag is None or etag.startswith('"') else f'"{etag}"'
 
 
 def short(answer: dict[str, Any]) -> dict[str, Any]:
@@ -217,7 +225,9 @@ def test_sequences(target, missing, seeds, steps):
             name, call = sequence.step()
             history.append(name)
             through, directly = seen(call, target.s3, bucket), seen(call, direct, f"{bucket}-direct")
+            if "quoted_etag" in missing:
+                directly["etag"] = quoted(directly.get("etag"))
             differs = {field for field in through.keys() | directly.keys() if through.get(field) != directly.get(field)}
-            differs -= meant(name, directly)
+            differs -= meant(name, directly, missing)
             told = "\n".join(history[-12:])
             assert not differs, f"seed {seed}, step {number}, {differs}:\nthrough  {short(through)}\ndirectly {short(directly)}\nafter\n{told}"

@@ -11,22 +11,29 @@ import secrets
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 RESULTS = "S3TESTS_RESULTS"
+AUTHORITY = "S3TESTS_CA"
+"""The certificate authority of an endpoint under TLS, a PEM file."""
 PACKAGE = "s3tests.functional"
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_fixture_setup(fixturedef: pytest.FixtureDef, request: pytest.FixtureRequest) -> Iterator[None]:
-    """`setup_teardown` runs around every test, after the configuration is read; buckets are named and cleaned by prefix."""
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef, request: pytest.FixtureRequest) -> Iterator[Any]:
+    """`configfile` reads the configuration. `setup_teardown` runs around every test, after it; buckets are named and cleaned by prefix."""
     if fixturedef.argname == "setup_teardown":
         package = sys.modules[PACKAGE]
         package.prefix = f"t{secrets.token_hex(8)}-"
         # A prefix nobody had before has no buckets to remove first.
         package.setup = lambda: None
-    return (yield)
+    made = yield
+    if fixturedef.argname == "configfile" and AUTHORITY in os.environ:
+        # Every client of s3-tests is made with `verify=` this; its configuration file can say only yes, for the system's authorities, or no.
+        made.default_ssl_verify = os.environ[AUTHORITY]
+    return made
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

@@ -46,7 +46,8 @@ func main() {
 		read := must(manager.NewDownloader(client).Download(ctx, got, &s3.GetObjectInput{Bucket: bucket, Key: key}))
 		say("downloaded", []any{read, fmt.Sprintf("%x", sha256.Sum256(got.Bytes()))})
 		head := must(client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: bucket, Key: key, ChecksumMode: types.ChecksumModeEnabled}))
-		say("head", []any{head.ContentLength, head.Metadata, head.ChecksumCRC32 != nil, head.ChecksumType})
+		say("head", []any{head.ContentLength, head.Metadata})
+		say("checksum", []any{head.ChecksumCRC32 != nil, head.ChecksumType})
 	}
 	copied := must(client.CopyObject(ctx, &s3.CopyObjectInput{Bucket: bucket, Key: aws.String("go/copy"), CopySource: aws.String(*bucket + "/go/1")}))
 	say("copied", aws.ToString(copied.CopyObjectResult.ETag))

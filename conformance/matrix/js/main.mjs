@@ -18,7 +18,8 @@ for (const size of [0, 1, 5 << 20, body.length]) {
   const got = await client.send(new GetObjectCommand({ Bucket, Key }));
   say("downloaded", got.ContentLength, createHash("sha256").update(await got.Body.transformToByteArray()).digest("hex"));
   const head = await client.send(new HeadObjectCommand({ Bucket, Key, ChecksumMode: "ENABLED" }));
-  say("head", head.ContentLength, head.Metadata, head.ChecksumCRC32 !== undefined, head.ChecksumType);
+  say("head", head.ContentLength, head.Metadata);
+  say("checksum", head.ChecksumCRC32 !== undefined, head.ChecksumType);
 }
 const copied = await client.send(new CopyObjectCommand({ Bucket, Key: "js/copy", CopySource: `${Bucket}/js/1` }));
 say("copied", copied.CopyObjectResult.ETag);

@@ -189,7 +189,7 @@ fn check_params(operation: &Operation, query: &Query) -> Result<(), Error> {
                 return Err(invalid_argument(format!("The query parameter {} is given more than once.", shown(name))));
             }
             seen.push(name);
-        } else if is_common(name) {
+        } else if is_common(name) || is_signed_header(name, query) {
             // Read by whoever verifies the signature; not sent on.
         } else if name == "list-type" && operation.op == Op::ListObjects {
             // Its one value selects another row. S3 does not fall back to the first version of the listing.
@@ -229,6 +229,12 @@ fn check_params(operation: &Operation, query: &Query) -> Result<(), Error> {
 fn is_common(name: &str) -> bool {
     matches!(name, "x-id" | "AWSAccessKeyId" | "Signature" | "Expires")
         || name.get(..6).is_some_and(|prefix| prefix.eq_ignore_ascii_case("x-amz-"))
+}
+
+/// boto3 repeats the headers that Signature Version 2 signs in the query of a presigned URL. The signature is over the headers, and those
+/// are what counts.
+fn is_signed_header(name: &str, query: &Query) -> bool {
+    matches!(name, "content-type" | "content-md5") && query.has("AWSAccessKeyId")
 }
 
 fn is_selector(name: &str) -> bool {

@@ -62,6 +62,23 @@ fn every_row_is_selected_by_its_example() {
 }
 
 #[test]
+fn headers_that_signature_version_2_signs_may_stand_in_a_presigned_url() {
+    let presigned = "AWSAccessKeyId=a&Signature=s&Expires=1&content-type=text%2Fx&content-md5=AAAA";
+    let operation = ask(&Method::PUT, Scope::Object, presigned, &[]).expect("selected");
+    assert_eq!(operation.op, Op::PutObject);
+    assert_eq!(
+        operation.passed_query(&Query::parse(presigned).unwrap()),
+        "",
+        "the headers count, and nothing is sent on"
+    );
+    for query in
+        ["content-type=text%2Fx", "X-Amz-Signature=s&content-type=text%2Fx", "AWSAccessKeyId=a&content-length=1"]
+    {
+        assert_eq!(code(ask(&Method::PUT, Scope::Object, query, &[])), "NotImplemented", "{query}");
+    }
+}
+
+#[test]
 fn every_operation_has_one_row_and_no_two_rows_one_request() {
     let ops: HashSet<Op> = TABLE.iter().map(|row| row.op).collect();
     assert_eq!(ops.len(), TABLE.len());

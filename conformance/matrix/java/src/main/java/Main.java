@@ -36,8 +36,8 @@ public class Main {
                 byte[] digest = MessageDigest.getInstance("SHA-256").digest(Files.readAllBytes(got));
                 System.out.println("downloaded " + Files.size(got) + " " + HexFormat.of().formatHex(digest));
                 var head = client.headObject(h -> h.bucket(bucket).key(key).checksumMode(ChecksumMode.ENABLED)).join();
-                System.out.println("head " + head.contentLength() + " " + head.metadata() + " " + head.checksumTypeAsString()
-                        + " " + (head.checksumCRC32() != null));
+                System.out.println("head " + head.contentLength() + " " + head.metadata());
+                System.out.println("checksum " + head.checksumTypeAsString() + " " + (head.checksumCRC32() != null));
                 Files.delete(sent);
                 Files.delete(got);
             }

@@ -1,4 +1,4 @@
-"""The object stores of `servers.py` with the users that s3-tests wants, and Ceph RGW.
+"""The object stores of `servers.py` with several users, and Ceph RGW.
 
 s3-tests speaks as *main* (who owns what a test makes), *alt* (somebody else) and *tenant* (somebody of another tenant). Only RGW
 has all three. MinIO's users share one name space without owners; Garage's keys see only the buckets they made.
@@ -13,7 +13,6 @@ import re
 import secrets
 import signal
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -28,8 +27,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from servers import REGION, Endpoint, Garage, Gateway, Minio, Server, free_port, http_status  # noqa: E402
+from certificates import Authority
+from servers import REGION, Endpoint, Garage, Gateway, Minio, Server, free_port, http_status
 
 
 @dataclass(frozen=True)
@@ -67,8 +66,12 @@ class MinioWithUsers(Minio):
                 f"add-user?accessKey={user.access_key}",
                 self._sealed(json.dumps({"secretKey": user.secret_key, "status": "enabled"}).encode()),
             )
-            self._admin(f"set-user-or-group-policy?isGroup=false&policyName=consoleAdmin&userOrGroup={user.access_key}", b"")
+            self.allow(user, "consoleAdmin")
         self.users = Users(**made, iam=made["main"])
+
+    def allow(self, user: User, policy: str) -> None:
+        """Gives the user this policy alone."""
+        self._admin(f"set-user-or-group-policy?isGroup=false&policyName={policy}&userOrGroup={user.access_key}", b"")
 
     def environment(self) -> dict[str, str]:
         # A key of its own, or every test of server-side encryption fails here already.
@@ -248,9 +251,11 @@ STORES = {"minio": MinioWithUsers, "garage": GarageWithKeys, "rgw": Rgw}
 class GatewayOfUsers(Gateway):
     """The gateway as a drop-in: each client credential is the same at the backend, anonymous requests go on unsigned."""
 
-    def __init__(self, root: Path, behind: Endpoint | None, users: Users) -> None:
+    def __init__(
+        self, root: Path, behind: Endpoint | None, users: Users, authority: Authority | None = None, system_bucket: str | None = None
+    ) -> None:
         self.users = users
-        super().__init__(root, behind)
+        super().__init__(root, behind, system_bucket, authority=authority)
 
     def _configuration(self) -> str:
         credentials = ""
