@@ -38,7 +38,7 @@ CLIENTS = {
     "spark-classic": [PYTHON, str(HERE / "spark.py"), "classic", jars(BUILT / "spark")],
 }
 
-OF_FEATURE = {"checksums": ("checksum ",), "complete_etag": ("uploaded ", "streamed ")}
+OF_FEATURE = {"checksums": ("checksum ",), "complete_etag": ("uploaded ", "streamed "), "quoted_etag": ("copied ",)}
 """Lines of the programs that show a feature, by the name under which expected.toml says that a store lacks it."""
 
 # What differs from run to run: names that a client makes up.

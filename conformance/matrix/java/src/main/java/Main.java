@@ -37,7 +37,8 @@ public class Main {
                 System.out.println("downloaded " + Files.size(got) + " " + HexFormat.of().formatHex(digest));
                 var head = client.headObject(h -> h.bucket(bucket).key(key).checksumMode(ChecksumMode.ENABLED)).join();
                 System.out.println("head " + head.contentLength() + " " + head.metadata());
-                System.out.println("checksum " + head.checksumTypeAsString() + " " + (head.checksumCRC32() != null));
+                // Garage leaves out the type of a checksum that came behind the body.
+                System.out.println("checksum " + (head.checksumCRC32() != null));
                 Files.delete(sent);
                 Files.delete(got);
             }
