@@ -143,6 +143,17 @@ def test_source_overwritten_during_the_copy(endpoint, s3, bucket):
 
 @pytest.mark.gateway
 @pytest.mark.needs("tagging")
+def test_tags_of_a_copy(s3, bucket):
+    """Ceph RGW drops them where metadata are replaced, as the gateway has to in every copy."""
+    data = noise(300_000)
+    s3.put_object(Bucket=bucket, Key="a", Body=data, Tagging="of=source&more=1", Metadata={"lang": "fr"})
+    copy(s3, bucket, "a", "b")
+    tags = s3.get_object_tagging(Bucket=bucket, Key="b")["TagSet"]
+    assert sorted((tag["Key"], tag["Value"]) for tag in tags) == [("more", "1"), ("of", "source")]
+    assert (body(s3, bucket, "b"), s3.head_object(Bucket=bucket, Key="b")["Metadata"]) == (data, {"lang": "fr"})
+
+
+@pytest.mark.needs("tagging")
 @pytest.mark.parametrize("directive", ["COPY", "REPLACE"])
 def test_tags_of_a_copy_in_pieces(make_gateway, directive):
     """A source over the backend's bound for one copy keeps its tags too, and its target has those that the client gives instead."""

@@ -84,7 +84,9 @@ async fn copy(call: &Call, named: &CopySource) -> Result<Option<Response<Body>>,
             refuse_copy_to_itself(call, named)?;
             match pin(&call.vault, sealed.stored.total) {
                 Some(pin)
-                    if !wants_other_checksum(call, &sealed.facts)? && !is_namesake(&named.bucket, call.bucket()?) =>
+                    if !wants_other_checksum(call, &sealed.facts)?
+                        && !is_namesake(&named.bucket, call.bucket()?)
+                        && !loses_tags(call, &sealed.stored.headers, pin) =>
                 {
                     metadata_only(call, named, &sealed, pin).await
                 }
@@ -102,6 +104,11 @@ async fn copy(call: &Call, named: &CopySource) -> Result<Option<Response<Body>>,
 /// Another tenant's bucket of the same name. Ceph RGW 16 compares the names alone, and puts a copy between the two into the source's.
 fn is_namesake(source: &str, target: &str) -> bool {
     source != target && tenant::split(source).1 == tenant::split(target).1
+}
+
+/// Ceph RGW drops the tags of an object whose metadata are replaced, and takes no others with a copy: only a PUT carries them.
+fn loses_tags(call: &Call, stored: &HeaderMap, pin: CopySourceMatch) -> bool {
+    pin == CopySourceMatch::Rgw && !replaces(call) && stored.contains_key("x-amz-tagging-count")
 }
 
 /// How the backend is held to the very object that was looked at, where it can be. In pieces it knows S3's condition only.
