@@ -124,7 +124,6 @@ pub(super) struct Identity {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(clippy::struct_field_names, reason = "the keys are a promise")]
 pub(super) struct Credential {
     pub access_key: String,
     pub secret_key: Secret,

@@ -34,6 +34,12 @@ pub(super) struct Upload {
 #[derive(Clone)]
 pub(super) struct Progress(Arc<Mutex<State>>);
 
+enum Hold {
+    /// The source is not asked for anything yet: the backend has been asked whether it wants it. And whom to wake when it does.
+    Held(Option<Waker>),
+    Released,
+}
+
 struct State {
     /// When the connection last took a frame.
     moved: Instant,
@@ -41,10 +47,7 @@ struct State {
     starved: bool,
     done: bool,
     stopped: bool,
-    /// The source is not asked for anything yet: the backend has been asked whether it wants it.
-    held: bool,
-    /// Whom to wake when it is let go.
-    waiting: Option<Waker>,
+    hold: Hold,
     error: Option<BoxError>,
 }
 
@@ -66,8 +69,7 @@ impl Upload {
             starved: false,
             done,
             stopped: false,
-            held,
-            waiting: None,
+            hold: if held { Hold::Held(None) } else { Hold::Released },
             error: None,
         })));
         let shared = progress.clone();
@@ -119,8 +121,8 @@ impl HttpBody for Upload {
         let this = self.get_mut();
         {
             let mut state = this.progress.state();
-            if state.held {
-                state.waiting = Some(cx.waker().clone());
+            if let Hold::Held(waiting) = &mut state.hold {
+                *waiting = Some(cx.waker().clone());
                 state.starved = true;
                 return Poll::Pending;
             }
@@ -177,18 +179,17 @@ impl Progress {
 
     /// Whether the source is still held back.
     pub(super) fn held(&self) -> bool {
-        self.state().held
+        matches!(self.state().hold, Hold::Held(_))
     }
 
     /// Lets a source go that was held back.
     pub(super) fn release(&self) {
         let waiting = {
             let mut state = self.state();
-            state.held = false;
             state.moved = Instant::now();
-            state.waiting.take()
+            std::mem::replace(&mut state.hold, Hold::Released)
         };
-        if let Some(waker) = waiting {
+        if let Hold::Held(Some(waker)) = waiting {
             waker.wake();
         }
     }
