@@ -171,7 +171,7 @@ fn backend(raw: raw::Backend) -> Result<BackendConfig, Invalid> {
         bucket_names: if raw.tenants { BucketNames::Tenanted } else { BucketNames::Plain },
         kind: match raw.kind {
             raw::Kind::Local => local(&raw)?,
-            raw::Kind::S3 => BackendKind::S3(s3(raw, connections)?),
+            raw::Kind::S3 => BackendKind::S3(Box::new(s3(raw, connections)?)),
         },
     })
 }

@@ -154,7 +154,7 @@ pub enum BackendKind {
     /// The embedded store, below [`Config::data_dir`].
     Local,
     /// A remote S3.
-    S3(S3Config),
+    S3(Box<S3Config>),
 }
 
 /// A remote S3.
