@@ -86,8 +86,7 @@ async fn copy(call: &Call, named: &CopySource) -> Result<Option<Response<Body>>,
         Look::Sealed(sealed) => {
             weigh(call, &sealed.facts.etag_string(), sealed.stored.last_modified())?;
             refuse_copy_to_itself(call, named)?;
-            let by_backend =
-                !wants_other_checksum(call, &sealed.facts)? && !is_namesake(&named.bucket, call.bucket()?);
+            let by_backend = !wants_other_checksum(call, &sealed.facts)? && !is_namesake(&named.bucket, call.bucket()?);
             let pin = pin(&call.vault, sealed.stored.total).filter(|_| by_backend);
             let done = match pin {
                 Some(pin) if !loses_tags(call, &sealed.stored.headers, pin) => {

@@ -27,7 +27,7 @@ use crate::telemetry::Metrics;
 /// Longer than what is opened in memory.
 const LARGE: usize = 3 << 20;
 
-/// The embedded store, with a bucket `to` into which only copies that say COPY may be written; in `closed` nothing may.
+/// The embedded store, with a bucket `into` into which only copies that say COPY may be written; in `closed` nothing may.
 struct Demanding {
     store: LocalBackend,
     /// Before how many of these copies `from/later` is yet to replace `from/k`.
@@ -38,7 +38,7 @@ struct Demanding {
 impl Backend for Demanding {
     async fn call(&self, request: BackendRequest) -> Result<Response<Body>, BackendError> {
         let says_copy = request.headers.get("x-amz-metadata-directive").is_some_and(|v| v == "COPY");
-        let denied = request.path.starts_with("/closed/") || request.path.starts_with("/to/") && !says_copy;
+        let denied = request.path.starts_with("/closed/") || request.path.starts_with("/into/") && !says_copy;
         if request.method == Method::PUT && denied {
             let mut answer = Response::new(body::full("<Error><Code>AccessDenied</Code></Error>"));
             *answer.status_mut() = StatusCode::FORBIDDEN;
@@ -97,7 +97,7 @@ impl Case {
         let reserved = Reserved::new(system, Vec::new());
         let vault = Vault::new(config, backend, keys, sidecar, credentials, reserved, metrics, Honoured::ALL);
         let case = Self { vault: Arc::new(vault), store, _dir: dir };
-        for bucket in ["from", "to", "open", "closed"] {
+        for bucket in ["from", "into", "open", "closed"] {
             let made = case.behind(Method::PUT, &format!("/{bucket}"), &[], "").await;
             assert!(made.status().is_success());
         }
@@ -105,13 +105,7 @@ impl Case {
     }
 
     /// In the store itself.
-    async fn behind(
-        &self,
-        method: Method,
-        path: &str,
-        headers: &[(&'static str, &str)],
-        body: &str,
-    ) -> Response<Body> {
+    async fn behind(&self, method: Method, path: &str, headers: &[(&'static str, &str)], body: &str) -> Response<Body> {
         let mut request = BackendRequest::new(method, path.to_owned(), Signer::Gateway);
         request.headers.extend(map(headers));
         let body = Bytes::copy_from_slice(body.as_bytes());
@@ -197,10 +191,7 @@ impl Case {
 }
 
 fn map(headers: &[(&'static str, &str)]) -> HeaderMap {
-    headers
-        .iter()
-        .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap()))
-        .collect()
+    headers.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap())).collect()
 }
 
 fn noise(length: usize) -> Vec<u8> {
@@ -213,34 +204,34 @@ async fn a_copy_that_must_keep_everything_opens_like_any_other() {
     for (key, length) in [("empty", 0), ("small", 9), ("large", LARGE)] {
         let data = noise(length);
         case.put(key, &data).await;
-        assert_eq!(case.copy(key, "to", key, None).await, StatusCode::FORBIDDEN);
-        assert_eq!(case.copy(key, "to", key, Some("REPLACE")).await, StatusCode::FORBIDDEN);
-        assert_eq!(case.copy(key, "to", key, Some("COPY")).await, StatusCode::OK, "{key}");
+        assert_eq!(case.copy(key, "into", key, None).await, StatusCode::FORBIDDEN);
+        assert_eq!(case.copy(key, "into", key, Some("REPLACE")).await, StatusCode::FORBIDDEN);
+        assert_eq!(case.copy(key, "into", key, Some("COPY")).await, StatusCode::OK, "{key}");
 
-        let copied = case.get("to", key).await;
+        let copied = case.get("into", key).await;
         assert!(copied.status == StatusCode::OK && copied.body == data, "{key}: {}", copied.status);
-        assert_eq!((&copied.headers["content-type"], &copied.headers["x-amz-meta-who"]), (
-            &HeaderValue::from_static("text/plain"),
-            &HeaderValue::from_static("me")
-        ));
+        assert_eq!(
+            (&copied.headers["content-type"], &copied.headers["x-amz-meta-who"]),
+            (&HeaderValue::from_static("text/plain"), &HeaderValue::from_static("me"))
+        );
         let etag = copied.headers["etag"].to_str().unwrap().trim_matches('"').to_owned();
         assert_eq!(case.get("from", key).await.headers["etag"], copied.headers["etag"]);
-        assert_eq!(case.send(Method::HEAD, "to", key, &[]).await.headers["content-length"], length.to_string());
-        let listed = String::from_utf8(case.send(Method::GET, "to", "", &[]).await.body).unwrap();
+        assert_eq!(case.send(Method::HEAD, "into", key, &[]).await.headers["content-length"], length.to_string());
+        let listed = String::from_utf8(case.send(Method::GET, "into", "", &[]).await.body).unwrap();
         assert!(listed.contains(&format!("<Size>{length}</Size>")) && listed.contains(&etag), "{listed}");
         if length > 0 {
-            let ranged = case.send(Method::GET, "to", key, &[("range", "bytes=3-6")]).await;
+            let ranged = case.send(Method::GET, "into", key, &[("range", "bytes=3-6")]).await;
             assert!(ranged.status == StatusCode::PARTIAL_CONTENT && ranged.body == data[3..7]);
         }
 
         // Onwards, where a header may be written, and in place.
-        let source = format!("to/{key}");
+        let source = format!("into/{key}");
         let onwards = case.send(Method::PUT, "open", key, &[("x-amz-copy-source", source.as_str())]).await;
         assert_eq!(onwards.status, StatusCode::OK);
         assert_eq!(case.get("open", key).await.body, data);
     }
     assert_eq!(case.aliases().await.len(), 3);
-    assert_eq!(case.copy("small", "to", "small", Some("COPY")).await, StatusCode::OK);
+    assert_eq!(case.copy("small", "into", "small", Some("COPY")).await, StatusCode::OK);
     assert_eq!(case.aliases().await.len(), 3, "the same copy has the same alias");
 
     let found = rebuild::rebuild(&case.vault, |at, e| panic!("{at:?}: {e}")).await.unwrap();
@@ -252,7 +243,7 @@ async fn whoever_may_not_write_leaves_no_alias() {
     let case = Case::new().await;
     case.put("k", b"data").await;
     assert_eq!(case.copy("k", "closed", "k", Some("COPY")).await, StatusCode::FORBIDDEN);
-    assert_eq!(case.copy("missing", "to", "k", Some("COPY")).await, StatusCode::NOT_FOUND);
+    assert_eq!(case.copy("missing", "into", "k", Some("COPY")).await, StatusCode::NOT_FOUND);
     assert_eq!(case.copy("k", "open", "k", Some("COPY")).await, StatusCode::OK);
     assert_eq!(case.aliases().await, Vec::<String>::new());
     assert_eq!(case.get("open", "k").await.body, b"data");
@@ -265,20 +256,20 @@ async fn an_object_without_its_alias_stays_refused() {
     case.put("k", &noise(100)).await;
     case.put("other", &noise(100)).await;
     let copy = [("x-amz-copy-source", "from/k"), ("x-amz-metadata-directive", "COPY")];
-    for (bucket, key) in [("to", "moved"), ("from", "moved")] {
+    for (bucket, key) in [("into", "moved"), ("from", "moved")] {
         let copied = case.behind(Method::PUT, &format!("/{bucket}/{key}"), &copy, "").await;
         assert!(copied.status().is_success());
         assert_eq!(case.get(bucket, key).await.status, StatusCode::INTERNAL_SERVER_ERROR);
     }
 
     // An alias helps its own key only, in its own bucket, and to its own object.
-    assert_eq!(case.copy("k", "to", "k", Some("COPY")).await, StatusCode::OK);
+    assert_eq!(case.copy("k", "into", "k", Some("COPY")).await, StatusCode::OK);
     let [ours] = &case.aliases().await[..] else { panic!("one alias") };
     let read = case.behind(Method::GET, &format!("/data-vault-system/{ours}"), &[], "").await;
     let alias = String::from_utf8(collect(read.into_body(), 4096).await.unwrap().to_vec()).unwrap();
     let stored = case.behind(Method::HEAD, "/from/k", &[], "").await;
     let header = Header::decode(stored.headers()[keys::object::HEADER_NAME].as_bytes()).unwrap();
-    for (bucket, key) in [("to", "moved"), ("from", "moved")] {
+    for (bucket, key) in [("into", "moved"), ("from", "moved")] {
         let at = ObjectAt { bucket: bucket.to_owned(), key: key.to_owned(), version_id: None };
         let put = format!("/data-vault-system/{}", name(&at, &header));
         assert!(case.behind(Method::PUT, &put, &[], &alias).await.status().is_success());
@@ -286,18 +277,18 @@ async fn an_object_without_its_alias_stays_refused() {
     }
     let other = case.behind(Method::HEAD, "/from/other", &[], "").await;
     let header = Header::decode(other.headers()[keys::object::HEADER_NAME].as_bytes()).unwrap();
-    let at = ObjectAt { bucket: "to".to_owned(), key: "k".to_owned(), version_id: None };
+    let at = ObjectAt { bucket: "into".to_owned(), key: "k".to_owned(), version_id: None };
     let put = format!("/data-vault-system/{}", name(&at, &header));
     assert!(case.behind(Method::PUT, &put, &[], &alias).await.status().is_success());
-    assert_eq!(case.get("to", "k").await.status, StatusCode::OK);
+    assert_eq!(case.get("into", "k").await.status, StatusCode::OK);
     let swapped = [("x-amz-copy-source", "from/other"), ("x-amz-metadata-directive", "COPY")];
-    assert!(case.behind(Method::PUT, "/to/k", &swapped, "").await.status().is_success());
-    assert_eq!(case.get("to", "k").await.status, StatusCode::INTERNAL_SERVER_ERROR);
+    assert!(case.behind(Method::PUT, "/into/k", &swapped, "").await.status().is_success());
+    assert_eq!(case.get("into", "k").await.status, StatusCode::INTERNAL_SERVER_ERROR);
 
     // What is no header is refused, however long.
     for broken in ["", "AQE", &"A".repeat(100_000)] {
         assert!(case.behind(Method::PUT, &put, &[], broken).await.status().is_success());
-        assert!(case.get("to", "k").await.status.is_server_error());
+        assert!(case.get("into", "k").await.status.is_server_error());
     }
 }
 
@@ -311,17 +302,16 @@ async fn a_source_whose_metadata_change_underneath_is_copied_again() {
         assert!(case.behind(Method::PUT, to, &headers, "").await.status().is_success());
     };
     copy("from/k", "/from/earlier").await;
-    let replace =
-        [("x-amz-copy-source", "from/k"), ("x-amz-metadata-directive", "REPLACE"), ("x-amz-meta-who", "you")];
+    let replace = [("x-amz-copy-source", "from/k"), ("x-amz-metadata-directive", "REPLACE"), ("x-amz-meta-who", "you")];
     assert_eq!(case.send(Method::PUT, "from", "k", &replace).await.status, StatusCode::OK);
     copy("from/k", "/from/later").await;
     copy("from/earlier", "/from/k").await;
     assert_eq!(case.get("from", "k").await.headers["x-amz-meta-who"], "me");
 
     case.store.disturb.store(1, Ordering::Relaxed);
-    assert_eq!(case.copy("k", "to", "k", Some("COPY")).await, StatusCode::OK);
+    assert_eq!(case.copy("k", "into", "k", Some("COPY")).await, StatusCode::OK);
     assert_eq!(case.store.disturb.load(Ordering::Relaxed), 0);
-    let copied = case.get("to", "k").await;
+    let copied = case.get("into", "k").await;
     assert_eq!((copied.status, &copied.body), (StatusCode::OK, &noise(100)));
     assert_eq!(copied.headers["x-amz-meta-who"], "you");
     assert_eq!(case.aliases().await.len(), 2);
