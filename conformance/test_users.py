@@ -169,6 +169,65 @@ def test_a_bucket_policy_lets_another_write(shared, main, alt, mine):
 
 
 @pytest.mark.needs("access_lists")
+def test_a_bucket_policy_demands_that_a_copy_keeps_the_metadata(shared, main, alt, mine):
+    """Of its source, and its sealed header with them. Nobody who reads the copy sees a difference."""
+    source = fresh("source")
+    main.create_bucket(Bucket=source)
+    main.put_bucket_policy(Bucket=source, Policy=policy(source, shared.users.alt, "s3:GetObject", "s3:GetObjectTagging"))
+    document = json.loads(policy(mine, shared.users.alt, "s3:PutObject"))
+    document["Statement"][0]["Condition"] = {"StringEquals": {"s3:x-amz-metadata-directive": "COPY"}}
+    main.put_bucket_policy(Bucket=mine, Policy=json.dumps(document))
+    open_bucket = fresh("open")
+    alt.create_bucket(Bucket=open_bucket)
+    objects = {"empty": b"", "small": b"small", "tagged": b"tagged", "large": noise(3 * MIB)}
+    said = {"Metadata": {"who": "me"}, "ContentType": "text/plain", "CacheControl": "no-store"}
+    seen = {}
+    for key, data in objects.items():
+        tags = {"Tagging": "a=b"} if key == "tagged" else {}
+        main.put_object(Bucket=source, Key=key, Body=data, **said, **tags)
+        copy = {"Bucket": mine, "Key": key, "CopySource": {"Bucket": source, "Key": key}}
+        assert error_code(lambda copy=copy: alt.copy_object(**copy)) in DENIED
+        assert error_code(lambda copy=copy: alt.copy_object(**copy, MetadataDirective="REPLACE", Metadata={"who": "alt"})) in DENIED
+        alt.copy_object(**copy, MetadataDirective="COPY", ACL="bucket-owner-full-control")
+        seen[key] = main.head_object(Bucket=source, Key=key)
+    # Another key, or the other bucket, has no part in what was allowed here.
+    behind = shared.directly(shared.users.alt)
+    behind.copy_object(Bucket=open_bucket, Key="moved", CopySource={"Bucket": mine, "Key": "small"}, MetadataDirective="COPY")
+    assert error_code(lambda: alt.get_object(Bucket=open_bucket, Key="moved")) in ("InternalError", "500")
+    behind.delete_object(Bucket=open_bucket, Key="moved")
+
+    def check() -> None:
+        for key, data in objects.items():
+            got = alt.get_object(Bucket=mine, Key=key)
+            assert got["Body"].read() == data, key
+            head = alt.head_object(Bucket=mine, Key=key)
+            for name in ("ContentLength", "ETag", "Metadata", "ContentType", "CacheControl"):
+                assert got[name] == head[name] == seen[key][name], (key, name)
+        for key in ("small", "large"):
+            assert alt.get_object(Bucket=mine, Key=key, Range="bytes=1-3")["Body"].read() == objects[key][1:4]
+        rows = {row["Key"]: (row["Size"], row["ETag"]) for row in main.list_objects_v2(Bucket=mine)["Contents"]}
+        for key, data in objects.items():
+            assert rows[key] == (len(data), seen[key]["ETag"])
+
+    check()
+    assert alt.get_object(Bucket=mine, Key="tagged")["TagCount"] == 1
+    for key, data in objects.items():
+        alt.copy_object(Bucket=open_bucket, Key=key, CopySource={"Bucket": mine, "Key": key})
+        assert alt.get_object(Bucket=open_bucket, Key=key)["Body"].read() == data
+    shared.gateway.stop()
+    for file in shared.gateway.sidecar_files():
+        file.unlink()
+    rebuilt = shared.gateway.run("sidecar", "rebuild", timeout=120)
+    assert f"skipped {mine}/" not in rebuilt.stderr, rebuilt.stderr
+    shared.gateway.start()
+    check()
+    small = {"Bucket": mine, "Key": "small"}
+    main.copy_object(**small, CopySource=small, MetadataDirective="REPLACE", Metadata={"who": "main"})
+    got = main.get_object(**small)
+    assert (got["Body"].read(), got["Metadata"]) == (b"small", {"who": "main"})
+
+
+@pytest.mark.needs("access_lists")
 def test_nobody_in_particular(shared, main, mine):
     """`anonymous = "backend"`: the store decides about those who do not sign."""
     anonymous = shared.through(shared.users.main, signature_version=UNSIGNED)

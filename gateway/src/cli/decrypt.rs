@@ -35,6 +35,9 @@ pub(super) struct DecryptArgs {
     /// Its headers: what `aws s3api head-object` prints, a JSON map, or lines `name: value` as `curl -I` prints.
     #[arg(long, value_name = "FILE")]
     headers: PathBuf,
+    /// Its alias, from the system bucket: of a copy that the storage was told to make with its source's header.
+    #[arg(long, value_name = "FILE")]
+    alias: Option<PathBuf>,
     /// The bucket that it was written to.
     #[arg(long)]
     bucket: String,
@@ -94,7 +97,10 @@ impl DecryptArgs {
         let pairs = || headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
         let (_, own) =
             pairs().find(|(name, _)| name.eq_ignore_ascii_case(metadata::HEADER_NAME)).ok_or(DecryptError::NoHeader)?;
-        let header = Header::decode(own)?;
+        let header = match &self.alias {
+            Some(alias) => Header::decode(&document(alias)?)?,
+            None => Header::decode(own)?,
+        };
         let kek = self.kek()?;
         let digest = metadata::digest(pairs(), header.mask);
         match kek.unwrap(&self.key, &header, digest) {

@@ -1,10 +1,14 @@
 //! `CopyObject`. A sealed source is copied by the backend, no byte moving through us: exactly the version that was read, with its
 //! DEK wrapped anew for its new name and metadata. Bytes stream through only where the source is plaintext from before, or another
 //! checksum is asked for.
+//!
+//! Where a policy of the store demands that a copy keeps what its source has, it keeps the source's header as well, and the one that opens
+//! it there becomes an [`alias`].
 
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
+use keys::header::Header;
 use keys::metadata::SYSTEM_HEADERS;
 use keys::object::{Facts, HEADER_NAME};
 use s3s::S3ErrorCode;
@@ -13,10 +17,10 @@ use super::precondition::Precondition;
 use super::put::{Sealing, Written, abandon, commit, intake_options, wrap_into, write};
 use super::source::{Source, succeeded};
 use super::spool::{OwnUpload, completed};
-use super::stored::{Look, Plain, Sealed, answered, header_digest};
+use super::stored::{Look, Plain, Sealed, answered, header_digest, pairs};
 use super::upload_part::weigh;
-use super::{Call, documents, etag_of, forward, keepalive, range, set};
-use crate::backend::{BackendRequest, CopySourceMatch, query_value};
+use super::{Call, alias, documents, etag_of, forward, keepalive, range, set};
+use crate::backend::{BackendRequest, CopySourceMatch, Payload, query_value};
 use crate::body::{self, Body, collect};
 use crate::s3::address::{CopySource, tenant};
 use crate::s3::intake::Intake;
@@ -82,15 +86,19 @@ async fn copy(call: &Call, named: &CopySource) -> Result<Option<Response<Body>>,
         Look::Sealed(sealed) => {
             weigh(call, &sealed.facts.etag_string(), sealed.stored.last_modified())?;
             refuse_copy_to_itself(call, named)?;
-            match pin(&call.vault, sealed.stored.total) {
-                Some(pin)
-                    if !wants_other_checksum(call, &sealed.facts)?
-                        && !is_namesake(&named.bucket, call.bucket()?)
-                        && !loses_tags(call, &sealed.stored.headers, pin) =>
-                {
+            let by_backend = !wants_other_checksum(call, &sealed.facts)? && !is_namesake(&named.bucket, call.bucket()?);
+            let pin = pin(&call.vault, sealed.stored.total).filter(|_| by_backend);
+            let done = match pin {
+                Some(pin) if !loses_tags(call, &sealed.stored.headers, pin) => {
                     metadata_only(call, named, &sealed, pin).await
                 }
                 _ => reseal(call, named, &source, &sealed).await,
+            };
+            match (done, pin) {
+                (Err(e), Some(pin)) if demands_copy(call, &e) && in_one(&call.vault, sealed.stored.total) => {
+                    as_it_is(call, named, &source, &sealed, pin).await
+                }
+                (done, _) => done,
             }
         }
         Look::Plain(plain) => {
@@ -113,8 +121,17 @@ fn loses_tags(call: &Call, stored: &HeaderMap, pin: CopySourceMatch) -> bool {
 
 /// How the backend is held to the very object that was looked at, where it can be. In pieces it knows S3's condition only.
 fn pin(vault: &Vault, total: u64) -> Option<CopySourceMatch> {
-    let in_one = total <= vault.config.backend.single_put_limit;
-    vault.honoured.copy_source.filter(|pin| in_one || *pin == CopySourceMatch::Standard)
+    vault.honoured.copy_source.filter(|pin| in_one(vault, total) || *pin == CopySourceMatch::Standard)
+}
+
+fn in_one(vault: &Vault, total: u64) -> bool {
+    total <= vault.config.backend.single_put_limit
+}
+
+/// Whether the store may have refused a write only because it did not say COPY, as its client had.
+fn demands_copy(call: &Call, refused: &Error) -> bool {
+    call.header("x-amz-metadata-directive").is_some_and(|d| d.eq_ignore_ascii_case("copy"))
+        && matches!(refused, Error::Answered { status: StatusCode::FORBIDDEN, code, .. } if code == "AccessDenied")
 }
 
 /// A copy to itself must change something, or it is a mistake.
@@ -186,27 +203,88 @@ async fn metadata_only(
     let kek = vault.kek_for_write(&at.bucket, &request.sender).await?;
     let object = Arc::new(sealed.stored.object.clone());
     wrap_into(&kek, &at.key, &object, &mut request.headers)?;
-    let version = sealed.stored.at.version_id.clone().or_else(|| named.version_id.clone());
-    let exact = CopySource { version_id: version, ..named.clone() };
-    for name in conditions() {
-        request.headers.remove(name);
-    }
-    set(&mut request.headers, HeaderName::from_static("x-amz-copy-source"), &named.to_header())?;
-    pin.require(&mut request.headers, &sealed.stored.backend_etag)
-        .map_err(|_| Error::Protocol("an ETag that is no header".into()))?;
+    name_source(&mut request.headers, named, pin, &sealed.stored.backend_etag)?;
     set(&mut request.headers, HeaderName::from_static("x-amz-metadata-directive"), "REPLACE")?;
-    let in_one = sealed.stored.total <= vault.config.backend.single_put_limit;
-    if !in_one {
+    if !in_one(vault, sealed.stored.total) {
         // An upload starts without tags; a copy in one takes the source's by itself.
+        let version = sealed.stored.at.version_id.clone().or_else(|| named.version_id.clone());
+        let exact = CopySource { version_id: version, ..named.clone() };
         carry_tags(call, &exact, &mut request.headers).await?;
     }
-    let mut sealing = Sealing::of(call, at.clone(), object, kek.id());
+    let mut sealing = Sealing::of(call, at, object, kek.id());
     sealing.header = header_digest(&request.headers);
-    sealing.lineage =
-        vec![edge(call, CopiedFrom { at: sealed.stored.at.clone(), etag: sealed.stored.backend_etag.clone() }, at)];
+    copied_by_backend(call, sealed, request, condition, sealing).await
+}
+
+/// The backend copies header and all, as its policy demands. What opens the copy is durable before there is one.
+async fn as_it_is(
+    call: &Call,
+    named: &CopySource,
+    source: &Source,
+    sealed: &Sealed,
+    pin: CopySourceMatch,
+) -> Result<Option<Response<Body>>, Error> {
+    /// An `ETag` that no object has.
+    const NONE: &str = "00000000000000000000000000000000";
+    let vault = &call.vault;
+    let at = ObjectAt { version_id: None, ..call.at()? };
+    let mut request = target(call, &HeaderMap::new());
+    let condition = Precondition::resolve(call, &mut request.headers).await?;
+
+    // The policy first: whoever may not write must not leave an alias behind.
+    name_source(&mut request.headers, named, pin, NONE)?;
+    let refused = completed(vault.backend.call(request.again(Payload::Empty)).await?).await?;
+    if refused.status() != StatusCode::PRECONDITION_FAILED {
+        return Err(answered(refused).await);
+    }
+
+    let kek = vault.kek_for_write(&at.bucket, &request.sender).await?;
+    let header = Header::find(pairs(&sealed.stored.headers))?.ok_or(Error::Stripped)?;
+    let alias = kek.wrap(&at.key, &sealed.stored.object, header.mask, header.metadata_digest)?;
+    alias::keep(vault, &at, &header, &alias).await?;
+
+    name_source(&mut request.headers, named, pin, &sealed.stored.backend_etag)?;
+    let mut sealing = Sealing::of(call, at, Arc::new(sealed.stored.object.clone()), kek.id());
+    sealing.header = header_digest(&sealed.stored.headers);
+    let taken = sealing.header;
+    let done = copied_by_backend(call, sealed, request, condition, sealing).await?;
+    // An object keeps its `ETag` where its metadata are replaced: then another header may have been copied, one without an alias here.
+    // Each is new, so one that is still there was there all the time.
+    match source.look(super::head::SUFFIX, false).await? {
+        Look::Sealed(now) if header_digest(&now.stored.headers) == taken => Ok(done),
+        _ => Ok(None),
+    }
+}
+
+/// What is copied, and that it must still be what has this backend `ETag`. The client's own conditions on it were weighed on its
+/// plaintext `ETag` already.
+fn name_source(headers: &mut HeaderMap, named: &CopySource, pin: CopySourceMatch, etag: &str) -> Result<(), Error> {
+    for name in [
+        "x-amz-copy-source-if-match",
+        "x-amz-copy-source-if-none-match",
+        "x-amz-copy-source-if-modified-since",
+        "x-amz-copy-source-if-unmodified-since",
+    ] {
+        headers.remove(name);
+    }
+    set(headers, HeaderName::from_static("x-amz-copy-source"), &named.to_header())?;
+    pin.require(headers, etag).map_err(|_| Error::Protocol("an ETag that is no header".into()))
+}
+
+/// Intent, copy, record.
+async fn copied_by_backend(
+    call: &Call,
+    sealed: &Sealed,
+    request: BackendRequest,
+    condition: Precondition<'_>,
+    mut sealing: Sealing,
+) -> Result<Option<Response<Body>>, Error> {
+    let vault = &call.vault;
+    let from = CopiedFrom { at: sealed.stored.at.clone(), etag: sealed.stored.backend_etag.clone() };
+    sealing.lineage = vec![edge(call, from, sealing.at.clone())];
     let lease = condition.under_lease()?.take().await?;
     let intent = vault.sidecar.begin(sealing.intent()).await?;
-    let response = if in_one {
+    let response = if in_one(vault, sealed.stored.total) {
         completed(vault.backend.call(request).await?).await?
     } else {
         in_pieces(vault, request, &sealing, sealed.stored.total).await?
@@ -231,16 +309,6 @@ async fn metadata_only(
     let record = sealing.record(sealed.facts.clone(), &parts.headers);
     let record = commit(vault, Some(intent), record, sealing.lineage).await;
     Ok(Some(finished(parts.headers, &record.facts, last_modified)))
-}
-
-/// Names of the conditions on the source, which were weighed on its plaintext `ETag` already.
-fn conditions() -> [&'static str; 4] {
-    [
-        "x-amz-copy-source-if-match",
-        "x-amz-copy-source-if-none-match",
-        "x-amz-copy-source-if-modified-since",
-        "x-amz-copy-source-if-unmodified-since",
-    ]
 }
 
 /// A sealed source beyond the backend's bound for one copy: raw ranges of it, as parts of an upload of our own.

@@ -1,5 +1,6 @@
 //! One file a verb. Every operation takes a [`Call`], which cannot be made without a [`Permit`].
 
+mod alias;
 mod attributes;
 mod buckets;
 mod complete;

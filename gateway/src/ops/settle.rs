@@ -131,7 +131,8 @@ async fn settle(vault: &Arc<Vault>, id: IntentId, intent: Intent) -> Result<(), 
 }
 
 /// Whether an object with this oid and header is what the intent's write left. Copies of one source share its oid: the header, in
-/// which the DEK is wrapped anew each time, tells them apart.
+/// which the DEK is wrapped anew each time, tells them apart; but for copies with their source's header, which leave the same whenever they
+/// were made.
 fn is_of(intent: &Intent, oid: Oid, header: Option<[u8; 16]>) -> bool {
     oid == intent.oid && (intent.header.is_none() || header == intent.header)
 }

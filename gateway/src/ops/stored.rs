@@ -11,7 +11,7 @@ use keys::header::Header;
 use keys::object::{Checksum, ChecksumKind, Facts, HEADER_NAME, ObjectKey};
 use s3s::S3ErrorCode;
 
-use super::etag_of;
+use super::{alias, etag_of};
 use crate::body::{Body, collect};
 use crate::s3::error::Answer;
 use crate::s3::{Error, checksum};
@@ -39,17 +39,22 @@ pub struct Stored {
 }
 
 impl Stored {
-    /// Opens the header of an answer about `asked`, whose sealed body is `total` bytes long.
+    /// Opens the header of an answer about `asked`, whose sealed body is `total` bytes long. Where that one belongs elsewhere, its alias.
     pub async fn from_answer(
         vault: &Vault,
         asked: &ObjectAt,
         mut headers: HeaderMap,
         total: u64,
     ) -> Result<Self, Error> {
-        let header = Header::find(pairs(&headers))?.ok_or(Error::Stripped)?;
-        let kek = vault.keys.by_id(&asked.bucket, header.kek_id).await?;
-        let digest = keys::metadata::digest(pairs(&headers), header.mask);
-        let object = kek.unwrap(&asked.key, &header, digest)?;
+        let mut header = Header::find(pairs(&headers))?.ok_or(Error::Stripped)?;
+        let mut object = unwrap(vault, asked, &headers, &header).await;
+        if object.as_ref().is_err_and(alias::may_help)
+            && let Some(alias) = alias::find(vault, asked, &header).await?
+        {
+            object = unwrap(vault, asked, &headers, &alias).await;
+            header = alias;
+        }
+        let object = object?;
         if keys::length::plaintext_object_len(total).is_none() {
             return Err(keys::Error::Inconsistent("no sealed object has this length").into());
         }
@@ -95,6 +100,17 @@ impl Stored {
     pub fn oid(&self) -> Oid {
         self.object.oid()
     }
+}
+
+/// What a header opens, where it was made for this name and for the metadata that are stored.
+async fn unwrap(
+    vault: &Vault,
+    asked: &ObjectAt,
+    stored: &HeaderMap,
+    header: &Header,
+) -> Result<ObjectKey, keys::Error> {
+    let kek = vault.keys.by_id(&asked.bucket, header.kek_id).await?;
+    kek.unwrap(&asked.key, header, keys::metadata::digest(pairs(stored), header.mask))
 }
 
 /// Removes the system headers that are not in the mask of an object's header. `Expires` stays: in a form that backends change it

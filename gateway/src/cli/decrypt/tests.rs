@@ -29,6 +29,7 @@ impl Case {
         DecryptArgs {
             object: self.path("object"),
             headers: self.path("headers"),
+            alias: None,
             bucket: "data".into(),
             key: "a/b.txt".into(),
             keyring: self.path("keyring"),
@@ -173,4 +174,26 @@ fn changed_metadata_is_refused_and_can_be_accepted() {
     args.accept_metadata = true;
     args.run().unwrap();
     assert_eq!(fs::read(case.path("out")).unwrap(), case.plaintext);
+}
+
+/// As of a copy that was made with its source's header.
+#[test]
+fn an_alias_opens_what_has_the_header_of_another_key() {
+    let case = case(1);
+    let (copied, key) = (case.path("alias"), "copies/b.txt");
+    let text = fs::read_to_string(case.path("headers")).unwrap();
+    let own = Header::decode(text.trim_end().rsplit(' ').next().unwrap().as_bytes()).unwrap();
+    let kek = case.args().kek().unwrap();
+    let object = kek.unwrap("a/b.txt", &own, own.metadata_digest).unwrap();
+    let alias = kek.wrap(key, &object, own.mask, own.metadata_digest).unwrap();
+    fs::write(&copied, alias.encode()).unwrap();
+    let mut args = case.args();
+    args.key = key.into();
+    case.refuse(&args, "not authentic");
+    args.alias = Some(copied);
+    args.run().unwrap();
+    assert_eq!(fs::read(case.path("out")).unwrap(), case.plaintext);
+    args.key = "copies/c.txt".into();
+    fs::remove_file(case.path("out")).unwrap();
+    case.refuse(&args, "not authentic");
 }
