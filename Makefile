@@ -11,6 +11,11 @@ CARGO_FUZZ := 0.13.2
 # RUSTC_BOOTSTRAP lets the pinned stable compiler take the sanitizer flags that cargo-fuzz passes.
 FUZZ := RUSTC_BOOTSTRAP=1 cargo fuzz
 PYTEST_ARGS ?=
+# Whether the scrub engine takes literals by vectorscan, whose bundled C++ builds in some minutes: where there are cmake, a compiler and Boost's
+# headers, unless said otherwise (VECTORSCAN=no).
+HASH := \#
+VECTORSCAN ?= $(shell echo '$(HASH)include <boost/version.hpp>' | c++ -E -x c++ - >/dev/null 2>&1 && command -v cmake >/dev/null && echo yes || echo no)
+FEATURES := $(if $(filter yes,$(VECTORSCAN)),--features scrub/vectorscan)
 # Object stores that `make s3tests` runs over.
 STORES ?= minio garage rgw local
 
@@ -20,7 +25,8 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## build the gateway and serve: S3 on 127.0.0.1:9900, admin on 127.0.0.1:9901, data in ./data
-	cargo run --release --locked --bin data-vault -- serve
+	@echo "scrub engine: literals by $(if $(FEATURES),vectorscan,the portable table)"
+	cargo run --release --locked $(FEATURES) --bin data-vault -- serve
 
 test: lint unit conformance-quick ## formatting, lints, unit tests, conformance over local and MinIO
 

@@ -1,6 +1,7 @@
 //! The command line.
 
 pub mod decrypt;
+pub mod scrub;
 
 use std::error::Error;
 use std::fmt::Write;
@@ -14,6 +15,7 @@ use crate::app::{self, AppError};
 use crate::config::{BackendKind, Config, ConfigError, Sources};
 use crate::telemetry;
 use decrypt::DecryptArgs;
+use scrub::{ScrubArgs, ScrubError};
 
 /// A transparent S3 gateway that seals every object before it reaches storage.
 #[derive(Debug, Parser)]
@@ -31,6 +33,8 @@ enum Command {
     CheckConfig(ConfigArgs),
     /// Open a stored object offline, with its headers, its KEK record and a keyring.
     Decrypt(DecryptArgs),
+    /// Find personal data and secrets in texts, and take them out.
+    Scrub(ScrubArgs),
     /// Work on the metadata database.
     #[command(subcommand)]
     Sidecar(SidecarCommand),
@@ -106,22 +110,22 @@ impl ConfigArgs {
 }
 
 /// Runs the program: exit status 0, 1 for a failure, 2 for a wrong command line or configuration, 3 for a rebuild that is done but
-/// for objects that cannot be opened.
+/// for objects that cannot be opened, and for a scrub that found what it was to fail on.
 pub fn main() -> ExitCode {
     match run(Cli::parse().command) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(status) => status,
         Err(error) => {
             eprintln!("data-vault: {}", chain(error.as_ref()));
             ExitCode::from(match error.downcast_ref() {
                 Some(AppError::Skipped(_)) => 3,
-                _ if error.is::<ConfigError>() || error.is::<Unfit>() => 2,
+                _ if error.is::<ConfigError>() || error.is::<Unfit>() || error.is::<ScrubError>() => 2,
                 _ => 1,
             })
         }
     }
 }
 
-fn run(command: Command) -> Result<(), Box<dyn Error>> {
+fn run(command: Command) -> Result<ExitCode, Box<dyn Error>> {
     match command {
         Command::Serve(args) => {
             let config = args.load()?;
@@ -146,8 +150,9 @@ fn run(command: Command) -> Result<(), Box<dyn Error>> {
                 eprintln!("data-vault: skipped {}/{}{version}: {}", at.bucket, at.key.escape_debug(), chain(e));
             }))?;
         }
+        Command::Scrub(args) => return args.run(),
     }
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }
 
 fn runtime() -> std::io::Result<tokio::runtime::Runtime> {

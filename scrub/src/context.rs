@@ -1,0 +1,356 @@
+//! Words that stand near a candidate and make it likelier: `SSN`, `Kontonummer`.
+//!
+//! A text is read word by word. The length and the ends of a word, folded, are the key of a table of the first words of all context phrases, so
+//! most words cost one look at a bit. Scripts that do not divide words have no first word: their phrases are searched by an automaton, in texts
+//! that have such characters.
+
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
+
+use aho_corasick::{AhoCorasick, MatchKind};
+
+use crate::detector::{Detector, DetectorId};
+
+/// How near a word must stand, in characters, its own counted.
+pub const REACH: usize = 30;
+
+/// A long phrase may be as far off as this, its own characters not counted.
+const LEAST: usize = 12;
+
+/// Bits of a key that choose a slot of the table.
+const SLOTS: u32 = 17;
+
+/// The context words of all detectors.
+pub(crate) struct Context {
+    phrases: Vec<Phrase>,
+    /// A bit for every slot that has a phrase.
+    filter: Vec<u64>,
+    /// By slot: where in `by_slot` the phrases begin whose first word falls there.
+    starts: Vec<u32>,
+    by_slot: Vec<u32>,
+    /// Phrases of scripts that do not divide words.
+    undivided: AhoCorasick,
+    /// By the id of a word of `undivided`.
+    undivided_phrases: Vec<u32>,
+}
+
+struct Phrase {
+    text: String,
+    /// The detectors that it speaks for, in order.
+    speaks_for: Vec<DetectorId>,
+}
+
+/// Where the words of a context stand in one text, in order of their ends.
+struct Places<'a> {
+    context: &'a Context,
+    text: &'a str,
+    found: Vec<Place>,
+}
+
+struct Place {
+    start: usize,
+    end: usize,
+    phrase: u32,
+}
+
+impl Context {
+    pub(crate) fn new(detectors: &[Detector]) -> Result<Self, aho_corasick::BuildError> {
+        let mut ids: HashMap<String, usize> = HashMap::new();
+        let mut phrases: Vec<Phrase> = Vec::new();
+        for (index, detector) in detectors.iter().enumerate() {
+            let id = DetectorId(index as u16);
+            for text in detector.context.iter().flat_map(|word| spellings(word)) {
+                let at = *ids.entry(text).or_insert_with_key(|text| {
+                    phrases.push(Phrase { text: text.clone(), speaks_for: Vec::new() });
+                    phrases.len() - 1
+                });
+                if phrases[at].speaks_for.last() != Some(&id) {
+                    phrases[at].speaks_for.push(id);
+                }
+            }
+        }
+        let mut filter = vec![0; 1 << (SLOTS - 6)];
+        let mut slots: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+        let mut undivided_phrases = Vec::new();
+        for (index, phrase) in phrases.iter().enumerate() {
+            let bytes = phrase.text.as_bytes();
+            let first = word_end(bytes, 0);
+            if first == 0 || phrase.text.chars().any(undivided) {
+                undivided_phrases.push(index as u32);
+                continue;
+            }
+            let slot = slot(bytes, 0, first);
+            filter[slot as usize / 64] |= 1 << (slot % 64);
+            slots.entry(slot).or_default().push(index as u32);
+        }
+        let undivided = AhoCorasick::builder()
+            .ascii_case_insensitive(true)
+            .match_kind(MatchKind::Standard)
+            .build(undivided_phrases.iter().map(|index| &phrases[*index as usize].text))?;
+        let mut by_slot = Vec::new();
+        let mut starts = Vec::with_capacity((1 << SLOTS) + 1);
+        for slot in 0..1 << SLOTS {
+            starts.push(by_slot.len() as u32);
+            by_slot.extend(slots.remove(&slot).unwrap_or_default());
+        }
+        starts.push(by_slot.len() as u32);
+        Ok(Self { phrases, filter, starts, by_slot, undivided, undivided_phrases })
+    }
+
+    /// Looks for the words in `text`. Whole words only; `_` divides words.
+    fn places<'a>(&'a self, text: &'a str) -> Places<'a> {
+        let bytes = text.as_bytes();
+        let mut found = Vec::new();
+        let mut at = 0;
+        while at < bytes.len() {
+            if !is_word(bytes[at]) {
+                at += 1;
+                continue;
+            }
+            let end = word_end(bytes, at);
+            let slot = slot(bytes, at, end);
+            if self.filter[slot as usize / 64] >> (slot % 64) & 1 == 1 {
+                self.phrases_at(text, at, slot, &mut found);
+            }
+            at = end;
+        }
+        // Without a branch a byte, so that it is done many bytes at a time.
+        let undivided = |block: &[u8]| block.iter().fold(false, |any, byte| any | leads_undivided(*byte));
+        if bytes.chunks(4096).any(undivided) {
+            self.undivided_places(text, &mut found);
+        }
+        found.sort_unstable_by_key(|place| (place.end, place.start));
+        Places { context: self, text, found }
+    }
+
+    /// Adds the phrases that stand at `at` and whose first word falls into `slot`.
+    fn phrases_at(&self, text: &str, at: usize, slot: u32, found: &mut Vec<Place>) {
+        let bytes = text.as_bytes();
+        let slot = slot as usize;
+        for phrase in &self.by_slot[self.starts[slot] as usize..self.starts[slot + 1] as usize] {
+            let wanted = self.phrases[*phrase as usize].text.as_bytes();
+            let end = at + wanted.len();
+            let stands = bytes.get(at..end).is_some_and(|text| text.eq_ignore_ascii_case(wanted));
+            // Two letters beside a digit are part of a number in base 16.
+            let digit = |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_some_and(u8::is_ascii_digit);
+            let number = wanted.len() <= 2 && (digit(at.checked_sub(1)) || digit(Some(end)));
+            if stands && !number && !bytes.get(end).is_some_and(|byte| is_word(*byte)) {
+                found.push(Place { start: at, end, phrase: *phrase });
+            }
+        }
+    }
+
+    fn undivided_places(&self, text: &str, found: &mut Vec<Place>) {
+        let bytes = text.as_bytes();
+        for word in self.undivided.find_overlapping_iter(text) {
+            let phrase = self.undivided_phrases[word.pattern().as_usize()];
+            let (start, end) = (word.start(), word.end());
+            let wanted = &self.phrases[phrase as usize].text;
+            let open = |character: Option<char>| character.is_some_and(undivided);
+            let begins =
+                open(wanted.chars().next()) || !start.checked_sub(1).is_some_and(|before| is_word(bytes[before]));
+            let ends = open(wanted.chars().last()) || !bytes.get(end).is_some_and(|byte| is_word(*byte));
+            if begins && ends {
+                found.push(Place { start, end, phrase });
+            }
+        }
+    }
+}
+
+/// Whether a byte is of a word: a letter, or of a character beyond ASCII.
+const fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphabetic() || byte >= 0x80
+}
+
+fn word_end(bytes: &[u8], at: usize) -> usize {
+    at + bytes[at..].iter().take_while(|byte| is_word(**byte)).count()
+}
+
+/// The slot of a word: of its length and its first and last eight bytes, without regard to case.
+#[inline]
+fn slot(bytes: &[u8], start: usize, end: usize) -> u32 {
+    const FOLD: u64 = 0x2020_2020_2020_2020;
+    let len = end - start;
+    let (head, tail) = if len >= 8 {
+        (read(&bytes[start..]), read(&bytes[end - 8..]))
+    } else {
+        let word = match bytes.get(start..start + 8) {
+            Some(word) => read(word) & ((1 << (8 * len)) - 1),
+            None => bytes[start..end].iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)),
+        };
+        (word, 0)
+    };
+    let key = (head | FOLD).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+        ^ (tail | FOLD).wrapping_mul(0xC2B2_AE3D_27D4_EB4F)
+        ^ len as u64;
+    (key.wrapping_mul(0xD6E8_FEB8_6659_FD93) >> (64 - SLOTS)) as u32
+}
+
+/// The first eight bytes, of at least as many.
+fn read(bytes: &[u8]) -> u64 {
+    bytes.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
+}
+
+/// A word as it may be written: `national id`, `national_id`, `national-id`, `nationalId`; beyond ASCII in capitals too.
+fn spellings(word: &str) -> Vec<String> {
+    let mut spellings = vec![word.to_owned()];
+    if word.contains(' ') {
+        spellings.extend(["_", "-", ""].map(|joint| word.replace(' ', joint)));
+    }
+    if !word.is_ascii() {
+        for index in 0..spellings.len() {
+            let lower = &spellings[index];
+            let upper = lower.to_uppercase();
+            let mut rest = lower.chars();
+            let first = rest.next();
+            let title = first.into_iter().flat_map(char::to_uppercase).chain(rest.as_str().chars()).collect();
+            spellings.extend([upper, title]);
+        }
+        spellings.sort_unstable();
+        spellings.dedup();
+    }
+    spellings
+}
+
+/// Whether a character is of a script that is written without spaces between words: Thai and its neighbours, Han, kana; or of Hangul, where
+/// particles follow the word directly.
+const fn undivided(character: char) -> bool {
+    matches!(character, '\u{E00}'..='\u{EFF}' | '\u{1000}'..='\u{109F}' | '\u{1780}'..='\u{17FF}' | '\u{3000}'..='\u{D7FF}')
+}
+
+/// Whether a byte begins a character of such a script, or of a neighbour of it.
+const fn leads_undivided(byte: u8) -> bool {
+    matches!(byte, 0xE0 | 0xE1 | 0xE3..=0xED)
+}
+
+impl Places<'_> {
+    /// The places from the first on that can be within [`REACH`] characters of `range`; a character has at most four bytes.
+    fn from(&self, range: &Range<usize>) -> &[Place] {
+        let first = self.found.partition_point(|place| place.end + 4 * REACH <= range.start);
+        match self.found.get(first) {
+            Some(place) if place.start < range.end + 4 * REACH => &self.found[first..],
+            _ => &[],
+        }
+    }
+
+    /// The phrases that stand within [`REACH`] characters of `range`.
+    fn around(&self, range: &Range<usize>) -> impl Iterator<Item = &Phrase> {
+        let range = range.clone();
+        let candidates = self.from(&range);
+        let back = |count: usize| self.text[..range.start].char_indices().rev().nth(count - 1).map_or(0, |(at, _)| at);
+        let on = |count: usize| {
+            self.text[range.end..].char_indices().nth(count).map_or(self.text.len(), |(at, _)| range.end + at)
+        };
+        // Where a whole phrase must begin or end, or where a long one must end or begin.
+        let (from, from_long, to, to_long) =
+            if candidates.is_empty() { (0, 0, 0, 0) } else { (back(REACH), back(LEAST), on(REACH), on(LEAST)) };
+        candidates
+            .iter()
+            .take_while(move |place| place.start <= to)
+            .filter(move |place| {
+                if place.end <= range.start {
+                    place.start >= from || place.end >= from_long
+                } else {
+                    place.start >= range.end && (place.end <= to || place.start <= to_long)
+                }
+            })
+            .map(|place| &self.context.phrases[place.phrase as usize])
+    }
+}
+
+/// What is known of a text before candidates are validated: which detectors need no further evidence, and where context words stand.
+pub struct Evidence<'a> {
+    context: &'a Context,
+    text: &'a str,
+    /// By detector.
+    alone: &'a [bool],
+    places: OnceCell<Places<'a>>,
+}
+
+impl<'a> Evidence<'a> {
+    pub(crate) fn new(context: &'a Context, text: &'a str, alone: &'a [bool]) -> Self {
+        Self { context, text, alone, places: OnceCell::new() }
+    }
+
+    /// Whether a candidate of the detector is acted on without further evidence.
+    pub fn alone(&self, detector: DetectorId) -> bool {
+        self.alone[usize::from(detector.0)]
+    }
+
+    /// Whether a context word of the detector stands within [`REACH`] characters of `range`.
+    pub fn near(&self, range: &Range<usize>, detector: DetectorId) -> bool {
+        self.places().around(range).any(|phrase| phrase.speaks_for.binary_search(&detector).is_ok())
+    }
+
+    /// Whether any context word may stand within [`REACH`] characters of something in `range`: a quick look that may err to yes.
+    pub fn may_be_near(&self, range: &Range<usize>) -> bool {
+        !self.places().from(range).is_empty()
+    }
+
+    /// The detectors that a word within [`REACH`] characters of `range` speaks for, some of them repeatedly.
+    pub fn around(&self, range: &Range<usize>) -> impl Iterator<Item = DetectorId> {
+        self.places().around(range).flat_map(|phrase| phrase.speaks_for.iter().copied())
+    }
+
+    /// Where context words stand in the text and whom they speak for, in order of their ends.
+    pub fn words(&self) -> impl Iterator<Item = (Range<usize>, &[DetectorId])> {
+        let places = self.places();
+        places
+            .found
+            .iter()
+            .map(|place| (place.start..place.end, &places.context.phrases[place.phrase as usize].speaks_for[..]))
+    }
+
+    fn places(&self) -> &Places<'a> {
+        self.places.get_or_init(|| self.context.places(self.text))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{prop_assert_eq, proptest};
+
+    use super::*;
+    use crate::detector;
+
+    fn context(words: &str) -> Context {
+        let toml = format!(
+            "[[detector]]\nname = \"a\"\ntype = \"A\"\npattern = '[0-9]'\nscore = 0.1\nmax_length = 1\ncontext = [{words}]\nexamples = [\"\"]\ncounter_examples = [\"\"]"
+        );
+        Context::new(&detector::read("test", &toml).unwrap()).unwrap()
+    }
+
+    fn found(context: &Context, text: &str) -> Vec<String> {
+        context.places(text).found.iter().map(|place| text[place.start..place.end].to_owned()).collect()
+    }
+
+    #[test]
+    fn words_are_whole_and_of_any_case_and_joint() {
+        let context = context(r#""ssn", "national id", "егн", "身份证", "numéro de série", "iban", "cvv2", "cc""#);
+        for (text, places) in [
+            ("SSN ssn Ssns ssn_x xssn my-ssn", &["SSN", "ssn", "ssn", "ssn"][..]),
+            (
+                "National ID, national_id, nationalId, national-id, national  id",
+                &["National ID", "national_id", "nationalId", "national-id"],
+            ),
+            ("ЕГН Егн егн xегн", &["ЕГН", "Егн", "егн"]),
+            ("居民身份证号码", &["身份证"]),
+            ("NUMÉRO DE SÉRIE", &["NUMÉRO DE SÉRIE"]),
+            ("cvv2 cvv2x cvv", &["cvv2"]),
+            ("iban", &["iban"]),
+            ("cc 1, a1cc-, cc12, CC: 1", &["cc", "CC"]),
+        ] {
+            assert_eq!(found(&context, text), places, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_surrounds_a_word_does_not_hide_it(before in "[ 0-9.,;:_-]{0,20}", word in "[a-z]{3,20}", after in "[ 0-9.,;:_-]{0,20}") {
+            let context = context(&format!("{word:?}"));
+            let text = format!("{before}{}{after}", word.to_uppercase());
+            prop_assert_eq!(found(&context, &text), vec![word.to_uppercase()]);
+        }
+    }
+}

@@ -1,0 +1,368 @@
+//! Values of fields, by the names of the fields: `"ssn": "…"`, `patient_name=…`, `Date of birth: …`, `<iban>…</iban>`, `phone,…`, and the
+//! columns of a table whose first line names them.
+
+mod key;
+mod table;
+mod value;
+
+use std::ops::Range;
+
+use crate::detector::{Detector, DetectorId};
+
+use self::key::{Dictionary, Type};
+pub use self::table::Header;
+use self::value::{LONGEST, Place};
+use super::scan::{Served, Sure, before, byte, is_letter, is_word, run, run_back};
+use super::{Candidate, Finder};
+
+/// Bytes of a name that are looked at.
+const NAME: usize = 64;
+
+/// All of them.
+pub struct Fields {
+    dictionary: Dictionary,
+    /// By type of the dictionary.
+    served: Vec<Served>,
+}
+
+/// Makes it for detectors whose types are in the dictionary.
+pub fn make(detectors: &[(DetectorId, &Detector)]) -> Result<Box<dyn Finder>, String> {
+    let dictionary = Dictionary::load()?;
+    if let Some((_, detector)) =
+        detectors.iter().find(|(_, detector)| !dictionary.types.iter().any(|(kind, _)| *kind == detector.kind))
+    {
+        return Err(format!("detector {:?}: no field names are known of the type {:?}", detector.name, detector.kind));
+    }
+    let served = dictionary
+        .types
+        .iter()
+        .map(|(kind, _)| {
+            let of: Vec<_> = detectors.iter().filter(|(_, detector)| detector.kind == *kind).copied().collect();
+            Served::new(&of)
+        })
+        .collect();
+    Ok(Box::new(Fields { dictionary, served }))
+}
+
+impl Finder for Fields {
+    fn find(&self, text: &str, core: Range<usize>, found: &mut Vec<Candidate>) {
+        let bytes = text.as_bytes();
+        // A value that starts in the core has its sign before it, by a few bytes.
+        let from = text.ceil_char_boundary(core.start.saturating_sub(8));
+        let mut words = Vec::new();
+        for at in memchr::memchr3_iter(b':', b'=', b'>', &bytes[from..core.end]).map(|at| from + at) {
+            let field = match bytes[at] {
+                b':' => colon(text, at),
+                b'=' => equals(text, at),
+                _ => element(text, at),
+            };
+            if let Some(field) = field {
+                self.judge(text, &field, &mut words, found);
+            }
+        }
+        let mut line = from;
+        for end in memchr::memchr_iter(b'\n', &bytes[from..core.end]).map(|at| from + at + 1).chain([core.end]) {
+            if (line == 0 || bytes[line - 1] == b'\n')
+                && let Some(field) = two_columns(text, line)
+            {
+                self.judge(text, &field, &mut words, found);
+            }
+            line = end;
+        }
+    }
+
+    fn header(&self, text: &str) -> Option<Header> {
+        let header = Header::read(text)?;
+        let mut words = Vec::new();
+        let known = header.names.iter().filter(|name| !self.dictionary.types(name, &mut words).is_empty()).count();
+        (known > 0).then_some(header)
+    }
+
+    fn find_columns(&self, header: &Header, text: &str, core: Range<usize>, found: &mut Vec<Candidate>) {
+        let bytes = text.as_bytes();
+        let mut words = Vec::new();
+        let columns: Vec<&[(Type, bool)]> =
+            header.names.iter().map(|name| self.dictionary.types(name, &mut words)).collect();
+        let mut from = core.start;
+        if from > 0 && bytes[from - 1] != b'\n' {
+            // In the middle of a line that is longer than a segment: its columns cannot be told.
+            from = memchr::memchr(b'\n', &bytes[from..]).map_or(bytes.len(), |end| from + end + 1);
+        }
+        while from < core.end {
+            let end = memchr::memchr(b'\n', &bytes[from..]).map_or(bytes.len(), |end| from + end);
+            let line = &text[from..end];
+            let line = line.strip_suffix('\r').unwrap_or(line);
+            // Lines of another number of cells are not of the table.
+            if cells(line, header) == header.names.len() {
+                for (cell, types) in table::cells(line, header.delimiter).zip(&columns) {
+                    let space = line[cell.clone()].len() - line[cell.clone()].trim_start().len();
+                    let start = from + cell.start + space;
+                    self.value(text, start..(from + cell.end).max(start), types, Place::Data, found);
+                }
+            }
+            from = end + 1;
+        }
+    }
+}
+
+/// How many cells a line has, counted no further than one more than the header has.
+fn cells(line: &str, header: &Header) -> usize {
+    table::cells(line, header.delimiter).take(header.names.len() + 1).count()
+}
+
+impl Fields {
+    fn judge(&self, text: &str, field: &Field<'_>, words: &mut Vec<String>, found: &mut Vec<Candidate>) {
+        let types = self.dictionary.types(field.name, words);
+        if !types.is_empty() {
+            self.value(text, field.value.clone(), types, field.place, found);
+        }
+    }
+
+    /// Adds the value for the first type whose form it has.
+    fn value(&self, text: &str, value: Range<usize>, types: &[(Type, bool)], place: Place, found: &mut Vec<Candidate>) {
+        if value.len() > LONGEST {
+            return;
+        }
+        for (kind, _) in types {
+            let len = self.dictionary.types[*kind].1.take(&text[value.clone()], place, &self.dictionary);
+            if len > 0 {
+                self.served[*kind].add(text, value.start..value.start + len, Sure::Form, found);
+                return;
+            }
+        }
+    }
+}
+
+/// A name and where its value may be.
+struct Field<'a> {
+    name: &'a str,
+    value: Range<usize>,
+    place: Place,
+}
+
+/// `"key": "value"`, `'key': 1`, `Key words: value`.
+fn colon(text: &str, at: usize) -> Option<Field<'_>> {
+    let bytes = text.as_bytes();
+    if matches!(byte(bytes, at + 1), b':' | b'/') || before(bytes, at) == b':' {
+        return None;
+    }
+    let end = run_back(text, at, 2, |byte| byte == b' ');
+    let (name, quoted) = name_before(text, end, true)?;
+    let start = run(bytes, at + 1, 4, |byte| matches!(byte, b' ' | b'\t'));
+    // A line below: `Name:\n  John`
+    value(text, start, quoted, |byte| {
+        matches!(byte, b'\n' | b'\r' | b'\t' | b'|' | b';' | b'"' | b'<' | b'>' | b'{' | b'}' | b'[')
+    })
+    .map(|(value, place)| Field { name, value, place })
+}
+
+/// `key=value`, `key = "value"`, `key="value"` of XML, `?key=value&`.
+fn equals(text: &str, at: usize) -> Option<Field<'_>> {
+    let bytes = text.as_bytes();
+    if matches!(byte(bytes, at + 1), b'=' | b'>' | b'~')
+        || matches!(before(bytes, at), b'=' | b'!' | b'<' | b'>' | b'+' | b'-' | b'*' | b'/' | b'%' | b'|' | b'^')
+    {
+        return None;
+    }
+    let end = run_back(text, at, 2, |byte| matches!(byte, b' ' | b':'));
+    let (name, quoted) = name_before(text, end, false)?;
+    let start = run(bytes, at + 1, 2, |byte| byte == b' ');
+    let field = value(text, start, quoted, |byte| {
+        matches!(
+            byte,
+            b'\n' | b'\r' | b'\t' | b'|' | b';' | b'"' | b'<' | b'>' | b'{' | b'}' | b'[' | b'&' | b'\'' | b',' | b'('
+        )
+    });
+    field.map(|(value, place)| Field { name, value, place })
+}
+
+/// `<key>value</key>`.
+fn element(text: &str, at: usize) -> Option<Field<'_>> {
+    let bytes = text.as_bytes();
+    let start = run_back(text, at, NAME * 2, |byte| !matches!(byte, b'<' | b'>' | b'\n'));
+    if before(bytes, start) != b'<' || !is_letter(byte(bytes, start)) || before(bytes, at) == b'/' {
+        return None;
+    }
+    let name_end =
+        text.floor_char_boundary(run(bytes, start, NAME, |byte| is_word(byte) || matches!(byte, b'-' | b':' | b'.')));
+    let name = &text[start..name_end];
+    let value = at + 1;
+    let end = value + memchr::memchr2(b'<', b'\n', bytes.get(value..bytes.len().min(value + LONGEST + 1))?)?;
+    (bytes[end..].starts_with(b"</") && end > value).then_some(Field { name, value: value..end, place: Place::Data })
+}
+
+/// A line of two columns, a name and its value: `phone,030 1234567`.
+fn two_columns(text: &str, line: usize) -> Option<Field<'_>> {
+    let bytes = text.as_bytes();
+    let end = text.floor_char_boundary(run(bytes, line, NAME, |byte| is_word(byte) || matches!(byte, b' ' | b'-')));
+    let delimiter = byte(bytes, end);
+    if end == line || !matches!(delimiter, b',' | b';' | b'\t' | b'|') {
+        return None;
+    }
+    let value = run(bytes, end + 1, 1, |byte| byte == b'"');
+    let close = value
+        + memchr::memchr2(b'\n', delimiter, bytes.get(value..bytes.len().min(value + LONGEST))?)
+            .unwrap_or(bytes.len().min(value + LONGEST) - value);
+    let alone = close == bytes.len() || bytes[close] == b'\n';
+    let text_end = value + text.get(value..close)?.trim_end_matches(['\r', '"', ' ']).len();
+    alone.then_some(Field { name: &text[line..end], value: value..text_end, place: Place::Data })
+}
+
+/// The name that ends at `end`, and whether it is in quotes.
+fn name_before(text: &str, end: usize, spaces: bool) -> Option<(&str, bool)> {
+    let bytes = text.as_bytes();
+    match before(bytes, end) {
+        quote @ (b'"' | b'\'') => {
+            let close = end - 1;
+            let start = run_back(text, close, NAME, |byte| byte != quote && byte != b'\n');
+            (start > 0 && bytes[start - 1] == quote && start < close).then(|| (&text[start..close], true))
+        }
+        byte if is_word(byte) || byte == b'.' || byte == b')' => {
+            let start = run_back(text, end, NAME, |byte| {
+                is_word(byte) || matches!(byte, b'-' | b'\'') || (spaces && matches!(byte, b' ' | b'.'))
+            });
+            let name = text[start..end].trim_start();
+            (!name.is_empty()).then_some((name, false))
+        }
+        // **Name**: of Markdown
+        b'*' => {
+            let close = run_back(text, end, 2, |byte| byte == b'*');
+            let start = run_back(text, close, NAME, |byte| byte != b'*' && byte != b'\n');
+            Some((&text[start..close], false))
+        }
+        _ => None,
+    }
+}
+
+/// The value at `start`: what is in quotes, or as far as `stop` does not stop it.
+fn value(text: &str, start: usize, quoted: bool, stop: impl Fn(u8) -> bool) -> Option<(Range<usize>, Place)> {
+    let bytes = text.as_bytes();
+    if let quote @ (b'"' | b'\'') = byte(bytes, start) {
+        let from = start + 1;
+        let end = run(bytes, from, LONGEST + 1, |byte| byte != quote && byte != b'\n');
+        return (byte(bytes, end) == quote && text.is_char_boundary(end))
+            .then_some((from..end, if quoted { Place::Data } else { Place::Quoted }));
+    }
+    let start = start + usize::from(text[start..].starts_with("**")) * 2;
+    let start = run(bytes, start, 1, |byte| byte == b' ');
+    let end = text.floor_char_boundary(run(bytes, start, LONGEST, |byte| !stop(byte)));
+    // Code goes on behind a name: `Patient(`, `Foo.bar`
+    let open = matches!(byte(bytes, end), b'(' | b'[' | b'{' | b'<');
+    (end > start && (!open || text[start..end].contains(' '))).then_some((start..end, Place::Bare))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detector;
+
+    /// The values that are found, with the types of their detectors.
+    fn fields(text: &str) -> Vec<(String, String)> {
+        let dictionary = Dictionary::load().unwrap();
+        let toml = dictionary.types.iter().fold(String::new(), |toml, (kind, _)| {
+            let name = kind.to_lowercase();
+            toml + &format!(
+                "[[detector]]
+name = {name:?}
+type = {kind:?}
+code = \"field\"
+score = 0.9
+max_length = 256
+"
+            ) + "examples = [\"\"]
+counter_examples = [\"\"]
+"
+        });
+        let detectors = detector::read("test", &toml).unwrap();
+        let of: Vec<_> =
+            detectors.iter().enumerate().map(|(index, detector)| (DetectorId(index as u16), detector)).collect();
+        let finder = make(&of).unwrap();
+        let mut found = Vec::new();
+        finder.find(text, 0..text.len(), &mut found);
+        if let Some(header) = finder.header(text) {
+            finder.find_columns(&header, text, 0..text.len(), &mut found);
+        }
+        found.sort_by_key(|candidate| candidate.start);
+        found
+            .iter()
+            .map(|candidate| {
+                (
+                    detectors[usize::from(candidate.detector.0)].kind.clone(),
+                    text[candidate.start..candidate.end].to_owned(),
+                )
+            })
+            .collect()
+    }
+
+    #[test]
+    fn values_by_their_names() {
+        for (text, kind, value) in [
+            (r#"{"ssn": "078-05-1120"}"#, "US_SSN", "078-05-1120"),
+            (r#"{"ssn":78051120,"x":1}"#, "US_SSN", "78051120"),
+            (r"{'patient_name': 'john smith'}", "PERSON", "john smith"),
+            ("patient_name=John", "PERSON", "John"),
+            ("Name of patient: John van der Berg, born", "PERSON", "John van der Berg"),
+            ("Date of birth: 3 March 1989 in Rome", "DATE_OF_BIRTH", "3 March 1989"),
+            ("DOB: 03/15/1989, MRN", "DATE_OF_BIRTH", "03/15/1989"),
+            ("<dateOfBirth>1989-03-15</dateOfBirth>", "DATE_OF_BIRTH", "1989-03-15"),
+            ("<person firstName=\"John\"/>", "PERSON", "John"),
+            ("address_line_1: 12 Main St, Springfield", "LOCATION", "12 Main St, Springfield"),
+            ("Address: 12 Main St, Springfield, Phone: x", "LOCATION", "12 Main St, Springfield"),
+            ("Geburtsdatum: 15.03.1989", "DATE_OF_BIRTH", "15.03.1989"),
+            ("telefono = 612345678", "PHONE_NUMBER", "612345678"),
+            ("?phone=5551234567&x=1", "PHONE_NUMBER", "5551234567"),
+            ("**Phone**: 781 5991", "PHONE_NUMBER", "781 5991"),
+            ("Passport No.: C01X00T47", "PASSPORT", "C01X00T47"),
+            ("NINO: AB 12 34 56 C", "NATIONAL_ID", "AB 12 34 56 C"),
+            ("phone,030 1234567\n", "PHONE_NUMBER", "030 1234567"),
+            ("age: 45", "AGE", "45"),
+            ("\"lat\": 48.8584,", "GPS_COORDINATES", "48.8584"),
+            ("Фамилия: Иванов", "PERSON", "Иванов"),
+        ] {
+            assert_eq!(fields(text), [(kind.to_owned(), value.to_owned())], "{text}");
+        }
+    }
+
+    #[test]
+    fn code_and_placeholders_are_no_values() {
+        for text in [
+            "ssn: String,",
+            "email: str = None",
+            "first_name: CharField(max_length=30)",
+            "\"first_name\": \"First name\"",
+            "ssn = None",
+            "\"ssn\": null",
+            "phone: ${PHONE}",
+            "ssn=<US_SSN>",
+            "\"ssn\": \"<US_SSN>\"",
+            "name: John",
+            "file_name=\"Report\"",
+            "patient: Patient",
+            "address: 0x7fff1234",
+            "std::address::x",
+            "phone == 12345678",
+            "age >= 18",
+            "page: 45",
+            "dob: \"\"",
+            "\"email\": \"Please enter an email\"",
+            "self.last_name = last_name",
+            "the address: it is the",
+            "\"phone\": \"****\"",
+            "lastName = user.lastName",
+            "<first-name></first-name>",
+            "case city:",
+        ] {
+            assert!(fields(text).is_empty(), "{text}: {:?}", fields(text));
+        }
+    }
+
+    #[test]
+    fn columns_of_a_table() {
+        let found = fields(
+            "id,first_name,ssn,comment\n1,john,078051120,\"a, b\"\n2,\"Mary Ann\",,x\nno table\n3,Bob,123456789,y,z\n",
+        );
+        let texts: Vec<_> = found.iter().map(|(_, text)| text.as_str()).collect();
+        assert_eq!(texts, ["john", "078051120", "Mary Ann"]);
+        assert!(fields("id,name\n1,john\n").is_empty());
+    }
+}

@@ -1,0 +1,100 @@
+//! Tables of delimited columns (RFC 4180 and its relatives) whose first line names them.
+
+use std::ops::Range;
+
+/// Bytes of a first line that may name columns.
+const LINE: usize = 4096;
+/// Columns that are looked at.
+const COLUMNS: usize = 512;
+
+/// What the first line of a stream says about the columns of all its lines.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Header {
+    pub(super) delimiter: u8,
+    /// By column, the name of its field.
+    pub(super) names: Vec<String>,
+}
+
+impl Header {
+    /// The columns that the first line of `text` names, where it can be a line of names.
+    pub(super) fn read(text: &str) -> Option<Self> {
+        let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
+        let end = memchr::memchr(b'\n', text.as_bytes())?;
+        let line = text[..end].trim_end_matches('\r');
+        if line.len() > LINE {
+            return None;
+        }
+        let count = |delimiter: u8| memchr::memchr_iter(delimiter, line.as_bytes()).count();
+        let delimiter = [b',', b';', b'\t', b'|']
+            .into_iter()
+            .max_by_key(|delimiter| count(*delimiter))
+            .filter(|delimiter| count(*delimiter) > 0)?;
+        let names: Vec<String> =
+            cells(line, delimiter).take(COLUMNS).map(|cell| line[cell].trim().to_owned()).collect();
+        let plausible = names.iter().all(|name| {
+            name.len() <= 64
+                && name.chars().all(|c| c.is_alphanumeric() || " _-.#/()'’".contains(c))
+                && !name.starts_with(|c: char| c.is_ascii_digit())
+        });
+        let empty = names.iter().filter(|name| name.is_empty()).count();
+        (plausible && empty <= 2).then_some(Self { delimiter, names })
+    }
+}
+
+/// The cells of a line, without their quotes.
+pub(super) fn cells(line: &str, delimiter: u8) -> impl Iterator<Item = Range<usize>> + '_ {
+    let bytes = line.as_bytes();
+    let mut at = Some(0);
+    std::iter::from_fn(move || {
+        let start = at?;
+        if bytes.get(start) == Some(&b'"') {
+            // To the quote that is not doubled.
+            let mut end = start + 1;
+            loop {
+                match memchr::memchr(b'"', &bytes[end..]) {
+                    Some(quote) if bytes.get(end + quote + 1) == Some(&b'"') => end += quote + 2,
+                    Some(quote) => {
+                        end += quote;
+                        break;
+                    }
+                    None => {
+                        end = bytes.len();
+                        break;
+                    }
+                }
+            }
+            at = memchr::memchr(delimiter, bytes.get(end..).unwrap_or(&[])).map(|next| end + next + 1);
+            return Some(start + 1..end);
+        }
+        let end = memchr::memchr(delimiter, &bytes[start..]).map(|next| start + next);
+        at = end.map(|end| end + 1);
+        Some(start..end.unwrap_or(bytes.len()))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_of_lines() {
+        let of = |line: &str| -> Vec<String> { cells(line, b',').map(|cell| line[cell].to_owned()).collect() };
+        assert_eq!(of("a,b,,c"), ["a", "b", "", "c"]);
+        assert_eq!(of("\"a,\"\"b\",c"), ["a,\"\"b", "c"]);
+        assert_eq!(of("\"a"), ["a"]);
+        assert_eq!(of("a,"), ["a", ""]);
+        assert_eq!(of(""), [""]);
+    }
+
+    #[test]
+    fn headers() {
+        let header = Header::read("id;First Name;ssn\r\n1;John;2\n").unwrap();
+        assert_eq!(
+            (header.delimiter, header.names),
+            (b';', vec!["id".to_owned(), "First Name".to_owned(), "ssn".to_owned()])
+        );
+        for text in ["id,ssn", "1,2\n", "plain\n", "He said: hello, you\n"] {
+            assert_eq!(Header::read(text), None, "{text}");
+        }
+    }
+}

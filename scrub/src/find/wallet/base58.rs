@@ -1,0 +1,64 @@
+//! Base58: numbers in the digits of an alphabet (draft-msporny-base58), and `Base58Check` with the first four bytes of a double SHA-256.
+
+use sha2::{Digest, Sha256};
+
+use super::keccak::keccak256;
+
+/// The alphabet of Bitcoin.
+pub(super) const BITCOIN: &[u8; 58] = b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
+
+/// The alphabet of XRP.
+pub(super) const RIPPLE: &[u8; 58] = b"rpshnaf39wBUDNEGHJKLM4PQRST7VWXYZ2bcdeCg65jkm8oFqi1tuvAxyz";
+
+/// Its bytes, the leading digits of value zero as zero bytes; none with a character outside of the alphabet.
+pub(super) fn decode(text: &[u8], alphabet: &[u8; 58]) -> Option<Vec<u8>> {
+    let mut little: Vec<u8> = Vec::with_capacity(text.len());
+    for character in text {
+        let mut carry = alphabet.iter().position(|known| known == character)?;
+        for byte in &mut little {
+            carry += usize::from(*byte) * 58;
+            *byte = (carry & 0xFF) as u8;
+            carry >>= 8;
+        }
+        while carry > 0 {
+            little.push((carry & 0xFF) as u8);
+            carry >>= 8;
+        }
+    }
+    let zeros = text.iter().take_while(|character| **character == alphabet[0]).count();
+    little.extend(std::iter::repeat_n(0, zeros));
+    little.reverse();
+    Some(little)
+}
+
+/// Whether it is an address, a key or an extended key with its checksum.
+pub(super) fn is_checked(text: &[u8], alphabet: &[u8; 58]) -> bool {
+    if text.iter().all(|character| *character == alphabet[0]) {
+        return false;
+    }
+    let Some(bytes) = decode(text, alphabet) else { return false };
+    // Version and hash; version and key, with or without the mark of compression; BIP 32.
+    if !matches!(bytes.len(), 25 | 26 | 37 | 38 | 82) {
+        return false;
+    }
+    let (payload, checksum) = bytes.split_at(bytes.len() - 4);
+    Sha256::digest(Sha256::digest(payload))[..4] == *checksum
+}
+
+/// Monero's form: blocks of eleven characters for eight bytes each, Keccak-256 over all before the last four.
+pub(super) fn is_monero(text: &[u8]) -> bool {
+    let mut bytes = Vec::with_capacity(72);
+    for block in text.chunks(11) {
+        let len = if block.len() == 11 { 8 } else { 5 };
+        let mut value: u128 = 0;
+        for character in block {
+            let Some(digit) = BITCOIN.iter().position(|known| known == character) else { return false };
+            value = value * 58 + digit as u128;
+        }
+        if value >> (8 * len) != 0 {
+            return false;
+        }
+        bytes.extend_from_slice(&value.to_be_bytes()[16 - len..]);
+    }
+    bytes.len() == 69 && keccak256(&bytes[..65])[..4] == bytes[65..]
+}

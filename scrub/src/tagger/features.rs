@@ -1,0 +1,300 @@
+//! What the model is told of a token: hashes of the words around it, of how they are written and of what the gazetteers say of
+//! them. The trainer and the tagger call the same functions, so a model means the same to both.
+
+use super::model::Gazetteer;
+use super::token::{Case, Token, mix, phrase_hash};
+
+/// Features of a token.
+pub const FEATURES: usize = 26;
+/// Edge tokens before the first and after the last token of a block.
+pub const PAD: usize = 2;
+/// Tokens of the longest name of several words that is looked up.
+const PHRASE: usize = 5;
+
+/// Bits of a gazetteer entry.
+pub mod flag {
+    /// A frequent given name.
+    pub const FIRST: u16 = 1;
+    /// A given name.
+    pub const FIRST_RARE: u16 = 1 << 1;
+    /// One of the most frequent family names.
+    pub const LAST: u16 = 1 << 2;
+    /// A family name.
+    pub const LAST_MID: u16 = 1 << 3;
+    /// A rare family name.
+    pub const LAST_RARE: u16 = 1 << 4;
+    /// A large city.
+    pub const CITY: u16 = 1 << 5;
+    /// A town.
+    pub const TOWN: u16 = 1 << 6;
+    /// A country.
+    pub const COUNTRY: u16 = 1 << 7;
+    /// A state, province, county.
+    pub const REGION: u16 = 1 << 8;
+    /// A word of a place name of several words.
+    pub const PLACE_PART: u16 = 1 << 9;
+    /// A word by which organisations are known: `Ltd`, `Universität`, `bank`.
+    pub const ORG_WORD: u16 = 1 << 10;
+    /// A word of addresses: `Street`, `Calle`, `Apt`.
+    pub const STREET_WORD: u16 = 1 << 11;
+    /// A frequent English word.
+    pub const COMMON: u16 = 1 << 12;
+    /// A word of English or of another language.
+    pub const WORD: u16 = 1 << 13;
+    /// `Mr`, `Dr`, `Señora`.
+    pub const TITLE: u16 = 1 << 14;
+    /// A nationality, religion or political group.
+    pub const NRP: u16 = 1 << 15;
+}
+
+/// How a sentence is written, which decides what a capital letter says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+enum Mode {
+    Sentence,
+    Capitals,
+    LowerCase,
+    Headline,
+}
+
+/// A token as its neighbours see it.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen {
+    word: u32,
+    prefix: u32,
+    suffix: [u32; 3],
+    /// Case, whether a space is before it, length class.
+    shape: u32,
+    case: u32,
+    /// Gazetteer flags with case.
+    listed: u32,
+    /// The same in eight groups.
+    listed_roughly: u32,
+    mode: u32,
+    /// The last word before it when only marks are between, and their number.
+    before: u32,
+    /// The next word after it when only marks are between.
+    after: u32,
+    /// Flags as they stand in the gazetteer.
+    pub flags: u16,
+}
+
+impl Seen {
+    /// Whether it is the first word of a sentence or line.
+    pub const fn begins_sentence(&self) -> bool {
+        self.mode & FIRST != 0
+    }
+}
+
+/// The bit of [`Seen::mode`] for the first word of a sentence.
+const FIRST: u32 = 16;
+
+const EDGE: Seen = Seen {
+    word: Token::EDGE.word,
+    prefix: 0,
+    suffix: [0; 3],
+    shape: 0xee,
+    case: 0xee,
+    listed: 0xee_1234,
+    listed_roughly: 0xee_4321,
+    mode: 0,
+    before: 0xee,
+    after: 0xee,
+    flags: 0,
+};
+
+/// Describes the tokens of a block, with [`PAD`] edges on both sides. `hide` is for the trainer: it takes away flags of a token,
+/// so that the model does not come to rely on lists alone.
+pub fn describe(tokens: &[Token], gazetteer: &Gazetteer<'_>, hide: impl Fn(usize) -> u16, seen: &mut Vec<Seen>) {
+    seen.clear();
+    seen.resize(PAD, EDGE);
+    for (i, token) in tokens.iter().enumerate() {
+        let flags = if token.is_word() { gazetteer.flags(token.word) & !hide(i) } else { 0 };
+        let length = match token.length {
+            n @ 0..=3 => u32::from(n),
+            4..=6 => 4,
+            7..=10 => 5,
+            _ => 6,
+        };
+        let case = token.case as u32;
+        seen.push(Seen {
+            word: token.word,
+            prefix: token.prefix,
+            suffix: token.suffix,
+            shape: case | u32::from(token.glued) << 4 | length << 5,
+            case: case | u32::from(token.glued) << 4,
+            flags,
+            ..EDGE
+        });
+    }
+    phrases(tokens, gazetteer, seen);
+    for entry in seen.iter_mut().skip(PAD) {
+        let phrase = entry.listed & 3;
+        entry.listed = mix(mix(21, u32::from(entry.flags) | phrase << 16), entry.case & 15);
+        entry.listed_roughly = mix(mix(22, roughly(entry.flags) | phrase << 8), entry.case & 15);
+    }
+    modes(tokens, seen);
+    words_across_marks(tokens, seen);
+    seen.resize(tokens.len() + 2 * PAD, EDGE);
+}
+
+/// Marks names of several words: 1 on the first token, 2 on the others, kept in `listed` until the flags are folded into it.
+fn phrases(tokens: &[Token], gazetteer: &Gazetteer<'_>, seen: &mut [Seen]) {
+    for entry in seen.iter_mut().skip(PAD) {
+        entry.listed = 0;
+    }
+    let mut from = 0;
+    while from < tokens.len() {
+        let here = seen[from + PAD].flags & flag::PLACE_PART != 0;
+        let longest = (2..=PHRASE.min(tokens.len() - from)).rev().find(|&n| {
+            here && seen[from + n - 1 + PAD].flags & flag::PLACE_PART != 0
+                && gazetteer.has_phrase(phrase_hash(&tokens[from..from + n]))
+        });
+        let Some(length) = longest else {
+            from += 1;
+            continue;
+        };
+        seen[from + PAD].listed = 1;
+        for entry in &mut seen[from + PAD + 1..from + PAD + length] {
+            entry.listed = 2;
+        }
+        from += length;
+    }
+}
+
+/// The flags in eight groups.
+fn roughly(flags: u16) -> u32 {
+    const GROUPS: [u16; 8] = [
+        flag::FIRST | flag::FIRST_RARE,
+        flag::LAST | flag::LAST_MID | flag::LAST_RARE,
+        flag::CITY | flag::TOWN | flag::COUNTRY | flag::REGION,
+        flag::ORG_WORD,
+        flag::STREET_WORD,
+        flag::COMMON,
+        flag::TITLE,
+        flag::NRP,
+    ];
+    GROUPS.iter().enumerate().map(|(i, group)| u32::from(flags & group != 0) << i).sum()
+}
+
+/// Sets the mode of each sentence, and in it whether the token is the first word.
+fn modes(tokens: &[Token], seen: &mut [Seen]) {
+    let mut from = 0;
+    while from < tokens.len() {
+        let ends = |i: usize| {
+            let (token, next) = (&tokens[i], tokens.get(i + 1));
+            token.case == Case::Break
+                || next.is_some_and(|next| {
+                    !next.glued
+                        && next.case != Case::Break
+                        && [mix(3, '.' as u32), mix(3, '!' as u32), mix(3, '?' as u32)].contains(&token.word)
+                })
+        };
+        let end = (from..tokens.len()).find(|&i| ends(i)).map_or(tokens.len(), |i| i + 1);
+        let (mut upper, mut title, mut lower) = (0, 0, 0);
+        for token in &tokens[from..end] {
+            match token.case {
+                Case::Upper => upper += 1,
+                Case::Title | Case::Mixed => title += 1,
+                Case::Lower if token.length > 3 => lower += 1,
+                _ => {}
+            }
+        }
+        let mode = if upper >= 2 && upper > 2 * (lower + title) {
+            Mode::Capitals
+        } else if lower >= 2 && upper + title == 0 {
+            Mode::LowerCase
+        } else if title >= 3 && title > 2 * lower {
+            Mode::Headline
+        } else {
+            Mode::Sentence
+        };
+        let mut first = FIRST;
+        for (token, entry) in tokens[from..end].iter().zip(&mut seen[from + PAD..]) {
+            entry.mode = mode as u32 | first;
+            if token.is_word() {
+                first = 0;
+            }
+        }
+        from = end;
+    }
+}
+
+/// Sets the words that stand before and after a token when only marks, at most seven, are between.
+fn words_across_marks(tokens: &[Token], seen: &mut [Seen]) {
+    let (mut word, mut marks) = (0xee, 0);
+    for (token, entry) in tokens.iter().zip(&mut seen[PAD..]) {
+        entry.before = mix(word, marks);
+        if token.case == Case::Mark {
+            marks += 1;
+            if marks > 7 {
+                word = 0xee;
+            }
+        } else {
+            (word, marks) = (token.word, 0);
+        }
+    }
+    let (mut word, mut marks) = (0xee, 0);
+    for (token, entry) in tokens.iter().zip(&mut seen[PAD..]).rev() {
+        entry.after = mix(word, marks);
+        if token.case == Case::Mark {
+            marks += 1;
+            if marks > 7 {
+                word = 0xee;
+            }
+        } else {
+            (word, marks) = (token.word, 0);
+        }
+    }
+}
+
+/// Two values under the number of their feature: the upper half of a sum of products (multilinear hashing).
+#[inline]
+const fn two(number: u64, a: u32, b: u32) -> u32 {
+    three(number, a, b, 0)
+}
+
+/// Three values under the number of their feature.
+#[inline]
+const fn three(number: u64, a: u32, b: u32, c: u32) -> u32 {
+    let sum = (a as u64)
+        .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        .wrapping_add((b as u64).wrapping_mul(0xc2b2_ae3d_27d4_eb4f))
+        .wrapping_add((c as u64).wrapping_mul(0x1656_67b1_9e37_79f9))
+        .wrapping_add(number.wrapping_mul(0xd6e8_feb8_6659_fd93));
+    (sum >> 32) as u32
+}
+
+/// The features of the token in the middle of five.
+#[inline]
+pub fn features([b2, b1, t, n1, n2]: &[Seen; 2 * PAD + 1]) -> [u32; FEATURES] {
+    let mode = t.mode & 15;
+    [
+        two(0, t.word, 0),
+        two(1, t.word, t.case),
+        two(2, b1.word, 0),
+        two(3, n1.word, 0),
+        two(4, b2.word, 0),
+        two(5, n2.word, 0),
+        two(6, b1.word, t.word),
+        two(7, t.word, n1.word),
+        two(8, b1.word, n1.word),
+        two(9, t.prefix, t.case),
+        two(10, t.suffix[1], t.case),
+        two(11, t.suffix[2], t.case),
+        two(12, t.suffix[0], t.case),
+        two(13, t.shape, t.mode),
+        three(14, b1.shape, t.shape, n1.shape | mode << 10),
+        two(15, t.listed, t.mode),
+        three(16, b1.listed, t.listed, mode),
+        three(17, t.listed, n1.listed, mode),
+        three(18, b1.listed_roughly, t.listed_roughly, n1.listed_roughly.wrapping_add(mode)),
+        two(19, b1.word, t.listed),
+        two(20, n1.word, t.listed),
+        two(21, t.before, t.case),
+        two(22, t.before, t.listed_roughly),
+        two(23, t.after, t.case),
+        three(24, b1.suffix[1], b1.case, t.case),
+        three(25, n1.suffix[1], n1.case, t.case),
+    ]
+}

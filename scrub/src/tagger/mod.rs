@@ -1,0 +1,318 @@
+//! Names of people, places and organisations in running text: a linear-chain model over hashed features and word lists, made by
+//! the `train` crate. One pass, no allocation a token, the time is linear in the text. See `docs/tagger.md`.
+
+pub mod features;
+pub mod model;
+pub mod token;
+
+use std::sync::LazyLock;
+
+use features::{PAD, Seen, describe, features, flag};
+use model::{LABELS, Model, ModelError};
+use token::{Case, Token, block};
+
+/// What a name names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Label {
+    /// A person.
+    Person,
+    /// A place: country, region, city, building, street, a postal address.
+    Location,
+    /// A company, institution, club, band.
+    Organization,
+    /// A nationality, religion or political group, from a list.
+    Nrp,
+    /// A title before the name of a person, from a list.
+    Title,
+}
+
+impl Label {
+    /// Every label; the first three in the order of the model.
+    pub const ALL: [Self; 5] = [Self::Person, Self::Location, Self::Organization, Self::Nrp, Self::Title];
+
+    /// Its name in findings.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Person => "PERSON",
+            Self::Location => "LOCATION",
+            Self::Organization => "ORGANIZATION",
+            Self::Nrp => "NRP",
+            Self::Title => "TITLE",
+        }
+    }
+}
+
+/// A name and its place in the text.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Tagged {
+    /// First byte.
+    pub start: usize,
+    /// Byte after the last one.
+    pub end: usize,
+    /// What it names.
+    pub label: Label,
+    /// How sure the model is, 0 to 1: about the share of such findings that are names.
+    pub score: f32,
+}
+
+/// A model that is ready to tag.
+#[derive(Debug)]
+pub struct Tagger {
+    model: Model<'static>,
+}
+
+/// The model that is shipped, made by `cargo run --release -p train`.
+static SHIPPED: &[u8] = include_bytes!("../../model/names.bin");
+
+impl Tagger {
+    /// The shipped tagger. It is read in place: nothing is built at first use.
+    pub fn shipped() -> &'static Self {
+        static TAGGER: LazyLock<Tagger> =
+            LazyLock::new(|| Tagger::from_bytes(SHIPPED).expect("the shipped model is tested"));
+        &TAGGER
+    }
+
+    /// A tagger over the bytes of another model.
+    pub fn from_bytes(bytes: &'static [u8]) -> Result<Self, ModelError> {
+        Ok(Self { model: Model::parse(bytes)? })
+    }
+
+    /// Appends the names in `text` to `found`: in order, apart from each other, offsets in bytes.
+    pub fn tag(&self, text: &str, found: &mut Vec<Tagged>) {
+        let mut work = Work::default();
+        let mut from = 0;
+        while from < text.len() {
+            let end = block(text, from, &mut work.tokens);
+            if end <= from {
+                break;
+            }
+            self.tag_block(&mut work, found);
+            from = end;
+        }
+    }
+
+    fn tag_block(&self, work: &mut Work, found: &mut Vec<Tagged>) {
+        describe(&work.tokens, &self.model.gazetteer, |_| 0, &mut work.seen);
+        work.weights.clear();
+        for window in work.seen.array_windows() {
+            work.weights.push(self.model.sums(&features(window)));
+        }
+        best_path(&self.model.transitions, &work.weights, &mut work.back, &mut work.labels);
+        self.collect(work, found);
+    }
+
+    /// Makes findings of the labels: a name runs from its first to its last token that is not a mark.
+    fn collect(&self, work: &Work, found: &mut Vec<Tagged>) {
+        let mut at = 0;
+        while at < work.labels.len() {
+            let label = usize::from(work.labels[at]);
+            if label == 0 {
+                listed(work, at, found);
+                at += 1;
+                continue;
+            }
+            let kind = (label - 1) / 2;
+            let inside = (kind * 2 + 2) as u8;
+            let length = 1 + work.labels[at + 1..].iter().take_while(|&&next| next == inside).count();
+            let tokens = &work.tokens[at..at + length];
+            let visible = |token: &&Token| !matches!(token.case, Case::Mark | Case::Break);
+            if let (Some(first), Some(last)) = (tokens.iter().find(visible), tokens.iter().rfind(visible)) {
+                let margin = margin(&work.weights[at..at + length], &work.labels[at..at + length]);
+                if plausible(work, at, length) {
+                    found.push(Tagged {
+                        start: first.start,
+                        end: last.end,
+                        label: Label::ALL[kind],
+                        score: self.model.score(margin),
+                    });
+                }
+            }
+            at += length;
+        }
+    }
+}
+
+/// Takes back what is no name: a bare number, where nothing speaks of a postcode.
+fn plausible(work: &Work, at: usize, length: usize) -> bool {
+    let postcode = |seen: &Seen| seen.flags & flag::STREET_WORD != 0;
+    work.tokens[at..at + length].iter().any(Token::is_word) || work.seen[..at + PAD].iter().rev().take(3).any(postcode)
+}
+
+/// The score of what a closed list holds.
+const LISTED: f32 = 0.9;
+
+/// A token that the model left alone: a title when a person follows, or the word of a nation, religion or party.
+fn listed(work: &Work, at: usize, found: &mut Vec<Tagged>) {
+    let (Some(token), Some(seen)) = (work.tokens.get(at), work.seen.get(at + PAD)) else { return };
+    let label = if seen.flags & flag::TITLE != 0 {
+        let dot = work.tokens.get(at + 1).is_some_and(|next| next.glued && next.case == Case::Mark);
+        let person = work.labels.get(at + 1 + usize::from(dot)) == Some(&1);
+        person.then_some(Label::Title)
+    } else if seen.flags & flag::NRP != 0 {
+        // Some are common words too (*polish*): these count only with a capital that is not the sentence's.
+        let common = seen.flags & flag::COMMON != 0;
+        let capital = matches!(token.case, Case::Title | Case::Upper);
+        (if common { capital && !seen.begins_sentence() } else { capital || token.case == Case::Lower })
+            .then_some(Label::Nrp)
+    } else {
+        None
+    };
+    if let Some(label) = label {
+        found.push(Tagged { start: token.start, end: token.end, label, score: LISTED });
+    }
+}
+
+/// By how much the labels of a name were preferred to none, on average over its tokens.
+pub fn margin(weights: &[[i32; 8]], labels: &[u8]) -> i32 {
+    let sum: i32 = weights.iter().zip(labels).map(|(sums, &label)| sums[usize::from(label) & 7] - sums[0]).sum();
+    sum / i32::from(labels.len().max(1) as u16)
+}
+
+/// What tagging a block needs, used again for the next one.
+#[derive(Default)]
+struct Work {
+    tokens: Vec<Token>,
+    seen: Vec<Seen>,
+    weights: Vec<[i32; 8]>,
+    back: Vec<[u8; 8]>,
+    labels: Vec<u8>,
+}
+
+/// The best sequence of labels (Viterbi): `I` follows only `B` or `I` of its kind, which the trainer writes into `transitions`.
+/// The three lowest bits of a score carry the label that it came from, so that one maximum keeps both.
+pub fn best_path(transitions: &[[i32; 8]; 8], weights: &[[i32; 8]], back: &mut Vec<[u8; 8]>, labels: &mut Vec<u8>) {
+    let mut steps = *transitions;
+    for (from, row) in steps.iter_mut().enumerate() {
+        for step in row {
+            *step = *step * 8 + i32::from(from as u8);
+        }
+    }
+    back.clear();
+    let mut scores = [0_i32; 8];
+    for (i, sums) in weights.iter().enumerate() {
+        let mut best = steps[LABELS];
+        if i > 0 {
+            best = [i32::MIN; 8];
+            for (score, row) in scores.iter().zip(&steps).take(LABELS) {
+                for (best, step) in best.iter_mut().zip(row) {
+                    *best = (*best).max(score + step);
+                }
+            }
+        }
+        back.push(best.map(|best| best.to_le_bytes()[0] & 7));
+        for (score, (best, sum)) in scores.iter_mut().zip(best.iter().zip(sums)) {
+            *score = (best & !7) + sum * 8;
+        }
+    }
+    labels.clear();
+    labels.resize(weights.len(), 0);
+    let mut label = (0..LABELS).rev().max_by_key(|&label| scores[label]).unwrap_or(0) as u8;
+    for (to, from) in labels.iter_mut().zip(&*back).rev() {
+        *to = label;
+        label = from[usize::from(label) & 7];
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn tagged(text: &str) -> Vec<(&str, Label)> {
+        let mut found = Vec::new();
+        Tagger::shipped().tag(text, &mut found);
+        found.iter().map(|name| (&text[name.start..name.end], name.label)).collect()
+    }
+
+    #[test]
+    fn names_in_every_case() {
+        for text in ["John Smith lives in Paris.", "john smith lives in paris", "MR JOHN SMITH LIVES IN PARIS"] {
+            let found: Vec<_> = tagged(text).into_iter().map(|(name, label)| (name.to_lowercase(), label)).collect();
+            assert!(found.contains(&("john smith".to_owned(), Label::Person)), "{text}: {found:?}");
+            assert!(found.contains(&("paris".to_owned(), Label::Location)), "{text}: {found:?}");
+        }
+        assert!(tagged("MR JOHN SMITH").contains(&("MR", Label::Title)));
+    }
+
+    #[test]
+    fn names_in_fields_and_addresses() {
+        assert_eq!(tagged(r#"{"name":"Mary Johnson","count":48213}"#), [("Mary Johnson", Label::Person)]);
+        assert_eq!(
+            tagged("Address: 123 Main St, Springfield, IL 62704"),
+            [("123 Main St, Springfield, IL 62704", Label::Location)]
+        );
+        assert!(
+            tagged("She works at Miller & Sons Ltd in Leeds.").contains(&("Miller & Sons Ltd", Label::Organization))
+        );
+        assert!(tagged("The Russian language has six cases.").contains(&("Russian", Label::Nrp)));
+    }
+
+    #[test]
+    fn text_without_names_is_left_alone() {
+        for text in [
+            "",
+            "The committee will mark the papers in May and bill the customer on Monday.",
+            "let mut rows = Vec::new(); for row in rows { println!(\"{row}\"); }",
+            r#"{"id": "550e8400-e29b-41d4-a716-446655440000", "count": 12345, "ok": true}"#,
+            "12345\t678\t90.12\n55555\t1\t-7",
+        ] {
+            assert_eq!(tagged(text), [], "{text}");
+        }
+    }
+
+    #[test]
+    fn a_long_text_gives_what_its_parts_give() {
+        let line = "Please call Susan Miller in Boston.\n";
+        let once = tagged(line).len();
+        assert!(once >= 2);
+        assert_eq!(tagged(&line.repeat(3_000)).len(), once * 3_000);
+    }
+
+    /// Whatever the bytes are: no panic, and findings in order, apart, on character boundaries, in the text.
+    fn well_formed(text: &str) {
+        let mut found = Vec::new();
+        Tagger::shipped().tag(text, &mut found);
+        let mut last = 0;
+        for name in found {
+            assert!(last <= name.start && name.start < name.end && name.end <= text.len());
+            assert!(text.is_char_boundary(name.start) && text.is_char_boundary(name.end));
+            assert!((0.0..=1.0).contains(&name.score));
+            last = name.end;
+        }
+    }
+
+    #[test]
+    fn endless_runs_take_linear_time() {
+        for unit in ["a", "A", "-", "1", "\n", "a.", "John ", "\u{300}", "漢", "\u{200d}", "New York "] {
+            let time = |count: usize| {
+                let text = unit.repeat(count);
+                let started = std::time::Instant::now();
+                well_formed(&text);
+                started.elapsed().as_secs_f64()
+            };
+            let small = time(20_000).max(0.002);
+            let large = time(200_000);
+            assert!(large < small * 100.0, "{unit:?}: {small} s, then {large} s for ten times as much");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
+
+        #[test]
+        fn any_text(text in "\\PC{0,200}|[ \\n.,:\"a-zA-Z0-9éÄшΩ漢\\u{300}\\u{200d}\\u{feff}]{0,3000}") {
+            well_formed(&text);
+        }
+
+        #[test]
+        fn any_bytes_that_are_nearly_text(bytes in proptest::collection::vec(any::<u8>(), 0..4000)) {
+            well_formed(&String::from_utf8_lossy(&bytes));
+        }
+
+        #[test]
+        fn any_bytes_as_a_model(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+            let _ = Tagger::from_bytes(Vec::leak(bytes));
+        }
+    }
+}

@@ -1,0 +1,349 @@
+//! Text into tokens: a run of letters, a run of digits, one punctuation character (a run of the same one is a single token) or
+//! a line break. Spaces are no tokens, only a flag. All that the features need of a word is hashed in the one pass over its
+//! characters, so that neighbours use it again.
+
+use std::str::Chars;
+
+/// Tokens of one block: a block ends at the first line or sentence end after [`BLOCK_SOFT`] tokens, else at [`BLOCK_HARD`].
+const BLOCK_SOFT: usize = 192;
+/// The most tokens that a block holds.
+pub const BLOCK_HARD: usize = 1024;
+/// Characters of a word that are hashed; the rest of a longer run is only read past.
+const HASHED: usize = 48;
+
+/// How a token is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Case {
+    /// `word`
+    Lower,
+    /// `Word`
+    Title,
+    /// `WORD`
+    Upper,
+    /// `W`
+    Initial,
+    /// `McWord`, `iWord`
+    Mixed,
+    /// A script without case.
+    Uncased,
+    /// A run of digits.
+    Digits,
+    /// Anything else that is visible.
+    Mark,
+    /// One or more line breaks.
+    Break,
+    /// Before the first and after the last token.
+    Edge,
+}
+
+/// A token and the hashes of its parts.
+#[derive(Clone, Copy, Debug)]
+pub struct Token {
+    /// First byte in the text.
+    pub start: usize,
+    /// Byte after the last one.
+    pub end: usize,
+    /// Hash of the whole token, lower case; for digits of their number.
+    pub word: u32,
+    /// Hash of the first three characters, 0 for shorter words.
+    pub prefix: u32,
+    /// Hashes of the last two, three and four characters, 0 where the word is no longer than that.
+    pub suffix: [u32; 3],
+    /// How it is written.
+    pub case: Case,
+    /// No space stands before it.
+    pub glued: bool,
+    /// Characters, at most 255.
+    pub length: u8,
+}
+
+impl Token {
+    /// What stands before the first and after the last token of a block.
+    pub const EDGE: Self = Self {
+        start: 0,
+        end: 0,
+        word: 0x5bd1_e995,
+        prefix: 0,
+        suffix: [0; 3],
+        case: Case::Edge,
+        glued: false,
+        length: 0,
+    };
+
+    /// Whether it is a run of letters.
+    pub fn is_word(&self) -> bool {
+        matches!(self.case, Case::Lower | Case::Title | Case::Upper | Case::Initial | Case::Mixed | Case::Uncased)
+    }
+}
+
+/// Mixes one more value into a hash.
+#[inline]
+pub const fn mix(hash: u32, value: u32) -> u32 {
+    let h = (hash.rotate_left(5) ^ value).wrapping_mul(0x9e37_79b1);
+    h ^ (h >> 15)
+}
+
+/// The hash that [`Token::word`] has for a word: what gazetteers are keyed by. Only words of one token match.
+pub fn word_hash(word: &str) -> u32 {
+    let mut tokens = Vec::new();
+    let mut end = 0;
+    while end < word.len() {
+        end = block(word, end, &mut tokens);
+        if tokens.len() > 1 {
+            return phrase_hash(&tokens);
+        }
+    }
+    tokens.first().map_or(0, |token| token.word)
+}
+
+/// The hash of several tokens in a row.
+pub fn phrase_hash(tokens: &[Token]) -> u32 {
+    tokens.iter().fold(0x811c_9dc5, |hash, token| mix(hash, token.word))
+}
+
+/// Class of an ASCII byte: 0 mark, 1 lower case, 2 upper case, 3 digit, 4 space, 5 line break.
+const CLASS: [u8; 128] = {
+    let mut class = [0; 128];
+    let mut byte = 0;
+    while byte < 128 {
+        class[byte] = match byte as u8 {
+            b'a'..=b'z' => 1,
+            b'A'..=b'Z' => 2,
+            b'0'..=b'9' => 3,
+            b' ' | b'\t' | 0x0b | 0x0c => 4,
+            b'\n' | b'\r' => 5,
+            _ => 0,
+        };
+        byte += 1;
+    }
+    class
+};
+
+/// Letters without case have a class of their own, 6.
+fn class_of(c: char) -> u8 {
+    if let Some(class) = CLASS.get(c as usize) {
+        return *class;
+    }
+    match c {
+        // Combining marks belong to the letter before them.
+        '\u{300}'..='\u{36f}' | '\u{200c}' | '\u{200d}' | '\u{ad}' => 6,
+        '\u{85}' | '\u{2028}' | '\u{2029}' => 5,
+        _ if c.is_lowercase() => 1,
+        _ if c.is_uppercase() => 2,
+        _ if c.is_alphabetic() => 6,
+        _ if c.is_numeric() => 3,
+        _ if c.is_whitespace() => 4,
+        _ => 0,
+    }
+}
+
+/// The same sign for the many ways in which quotes, apostrophes and dashes are written.
+const fn plain_mark(c: char) -> char {
+    match c {
+        '\u{2018}' | '\u{2019}' | '\u{201a}' | '\u{2032}' | '\u{b4}' | '`' => '\'',
+        '\u{201c}'..='\u{201f}' | '\u{ab}' | '\u{bb}' => '"',
+        '\u{2010}'..='\u{2015}' => '-',
+        _ => c,
+    }
+}
+
+/// Reads the block that begins at byte `from` into `tokens` (cleared first) and gives the byte where the next one begins.
+pub fn block(text: &str, from: usize, tokens: &mut Vec<Token>) -> usize {
+    tokens.clear();
+    let rest = text.get(from..).unwrap_or_default();
+    let mut chars = rest.chars();
+    let at = |chars: &Chars<'_>| text.len() - chars.as_str().len();
+    let mut glued = false;
+    loop {
+        let start = at(&chars);
+        let Some(c) = chars.next() else { return text.len() };
+        match class_of(c) {
+            4 => glued = false,
+            5 => {
+                if tokens.last().is_none_or(|last| last.case != Case::Break) {
+                    tokens.push(Token {
+                        start,
+                        end: at(&chars),
+                        word: mix(1, 10),
+                        case: Case::Break,
+                        length: 1,
+                        ..Token::EDGE
+                    });
+                } else if c == '\n'
+                    && let Some(last) = tokens.last_mut()
+                {
+                    // An empty line is another sign than the end of a line.
+                    last.word = mix(2, 10);
+                    last.end = at(&chars);
+                }
+                glued = false;
+                if tokens.len() >= BLOCK_SOFT {
+                    return at(&chars);
+                }
+            }
+            0 => {
+                let mut same = 1_u8;
+                while chars.as_str().starts_with(c) {
+                    chars.next();
+                    same = same.saturating_add(1);
+                }
+                let word = mix(3 + u32::from(same > 1), plain_mark(c) as u32);
+                tokens.push(Token {
+                    start,
+                    end: at(&chars),
+                    word,
+                    case: Case::Mark,
+                    glued,
+                    length: same,
+                    ..Token::EDGE
+                });
+                glued = true;
+                let ends = matches!(c, '.' | '!' | '?') && chars.as_str().starts_with([' ', '\t']);
+                if tokens.len() >= BLOCK_HARD || ends && tokens.len() >= BLOCK_SOFT {
+                    return at(&chars);
+                }
+            }
+            3 => {
+                let mut length = 1_u8;
+                let mut value = u32::from(c == '1') * 2 + u32::from(c == '2');
+                while let Some(next) = chars.as_str().chars().next()
+                    && class_of(next) == 3
+                {
+                    chars.next();
+                    if length == 1 {
+                        // 19xx and 20xx are years more often than not.
+                        value = value * 4 + u32::from(next == '9') * 2 + u32::from(next == '0');
+                    }
+                    length = length.saturating_add(1);
+                }
+                let year = u32::from(length == 4 && (value == 10 || value == 5));
+                let word = mix(5 + year, u32::from(length.min(9)));
+                tokens.push(Token { start, end: at(&chars), word, case: Case::Digits, glued, length, ..Token::EDGE });
+                glued = true;
+            }
+            class => {
+                let mut token = letters(c, class, &mut chars);
+                token.start = start;
+                token.end = at(&chars);
+                token.glued = glued;
+                tokens.push(token);
+                glued = true;
+            }
+        }
+        if tokens.len() >= BLOCK_HARD {
+            return at(&chars);
+        }
+    }
+}
+
+/// The run of letters that `first` begins; its place and `glued` are left to the caller.
+#[inline]
+fn letters(first: char, class: u8, chars: &mut Chars<'_>) -> Token {
+    let mut hash = 7_u32;
+    let mut prefix = 0;
+    // The last four characters, the newest first.
+    let mut last = [0_u32; 4];
+    let mut length = 0_usize;
+    let (mut upper, mut lower, first_upper) = (0_usize, 0_usize, class == 2);
+    let (mut c, mut class) = (first, class);
+    loop {
+        if length < HASHED {
+            let folded = match class {
+                2 if c.is_ascii() => c as u32 | 0x20,
+                2 => c.to_lowercase().next().unwrap_or(c) as u32,
+                _ => c as u32,
+            };
+            hash = (hash.rotate_left(5) ^ folded).wrapping_mul(0x9e37_79b1);
+            if length == 2 {
+                prefix = hash;
+            }
+            last = [folded, last[0], last[1], last[2]];
+        }
+        upper += usize::from(class == 2);
+        lower += usize::from(class == 1);
+        length += 1;
+        let Some(next) = chars.as_str().chars().next() else { break };
+        class = class_of(next);
+        if !matches!(class, 1 | 2 | 6) {
+            break;
+        }
+        c = next;
+        chars.next();
+    }
+    let two = mix(mix(11, last[0]), last[1]);
+    let three = mix(two, last[2]);
+    let suffix = [
+        if length > 2 { two } else { 0 },
+        if length > 3 { three } else { 0 },
+        if length > 4 { mix(three, last[3]) } else { 0 },
+    ];
+    let case = match (upper, lower) {
+        (0, 0) => Case::Uncased,
+        (0, _) => Case::Lower,
+        (1, 0) if length == 1 => Case::Initial,
+        (_, 0) => Case::Upper,
+        (1, _) if first_upper => Case::Title,
+        _ => Case::Mixed,
+    };
+    Token {
+        word: hash ^ (hash >> 15),
+        prefix: if length > 3 { prefix | 1 } else { 0 },
+        suffix,
+        case,
+        length: length.min(255) as u8,
+        ..Token::EDGE
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(text: &str) -> Vec<&str> {
+        let mut tokens = Vec::new();
+        let mut found = Vec::new();
+        let mut from = 0;
+        while from < text.len() {
+            let end = block(text, from, &mut tokens);
+            assert!(end > from);
+            found.extend(tokens.iter().map(|token| &text[token.start..token.end]));
+            from = end;
+        }
+        found
+    }
+
+    #[test]
+    fn words_digits_marks_and_breaks() {
+        assert_eq!(
+            words("O'Brien, 12 Main St.\n\nMTV2--x"),
+            ["O", "'", "Brien", ",", "12", "Main", "St", ".", "\n\n", "MTV", "2", "--", "x"]
+        );
+        assert_eq!(words("Zoë Ångström 北京 Иван"), ["Zoë", "Ångström", "北京", "Иван"]);
+    }
+
+    #[test]
+    fn case_is_folded_in_hashes_only() {
+        let mut tokens = Vec::new();
+        block("Müller MÜLLER müller McDonald J 2019 1", 0, &mut tokens);
+        assert!(tokens[0].word == tokens[1].word && tokens[1].word == tokens[2].word);
+        assert_eq!(tokens[0].suffix, tokens[1].suffix);
+        let cases: Vec<_> = tokens.iter().map(|token| token.case).collect();
+        assert_eq!(
+            cases,
+            [Case::Title, Case::Upper, Case::Lower, Case::Mixed, Case::Initial, Case::Digits, Case::Digits]
+        );
+        assert_ne!(tokens[5].word, tokens[6].word);
+        assert_eq!(word_hash("MÜLLER"), tokens[0].word);
+    }
+
+    #[test]
+    fn long_runs_are_one_token_and_blocks_are_bounded() {
+        assert_eq!(words(&"a".repeat(100_000)).len(), 1);
+        assert_eq!(words(&"-".repeat(100_000)).len(), 1);
+        let mut tokens = Vec::new();
+        let text = "a,".repeat(5_000);
+        assert!(block(&text, 0, &mut tokens) < text.len());
+        assert_eq!(tokens.len(), BLOCK_HARD);
+    }
+}
