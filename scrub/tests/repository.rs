@@ -13,7 +13,7 @@ const MEANT: &[(&str, &str, &str)] = &[
     ("", "AKIAIOSFODNN7EXAMPLE", "the access key of Amazon's documents"),
     ("", "QUtJQUlPU0ZPRE5ON0VYQU1QTEUv", "the same access key in base64"),
     ("", "AKIACONFORMANCE00001", "the made-up access key of the conformance suite"),
-    ("", "AKIANOBODY0000000000", "an access key that nobody has"),
+    ("", "AKIANOBODY000000", "access keys that nobody has"),
     (
         "gateway/",
         "aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404",
