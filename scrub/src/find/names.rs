@@ -10,6 +10,9 @@ use crate::tagger::{Label, Tagger};
 /// How far beyond a segment a sentence is followed, in bytes.
 const SENTENCE: usize = 1024;
 
+/// The longest rest of an address behind a name in its local part, in bytes.
+const ADDRESS: usize = 64;
+
 struct Names {
     /// By label: whose it is.
     served: Vec<(Label, DetectorId)>,
@@ -29,6 +32,8 @@ pub(super) fn make(detectors: &[(DetectorId, &Detector)]) -> Result<Box<dyn Find
 
 impl Finder for Names {
     fn find(&self, text: &str, core: Range<usize>, found: &mut Vec<Candidate>) {
+        // A segment may end inside of a character.
+        let core = text.floor_char_boundary(core.start)..text.ceil_char_boundary(core.end.min(text.len()));
         // From the start of the line in which the segment starts to the end of that in which it ends, as far as they are near.
         let from = text.floor_char_boundary(core.start.saturating_sub(SENTENCE));
         let from = text[from..core.start].rfind('\n').map_or(from, |at| from + at + 1);
@@ -38,11 +43,25 @@ impl Finder for Names {
         Tagger::shipped().tag(&text[from..to], &mut tagged);
         for name in tagged {
             let Some((_, detector)) = self.served.iter().find(|(label, _)| *label == name.label) else { continue };
-            if name.end - name.start <= MARGIN {
-                // What the tagger takes for a name is acted on; how sure it is ranks it among others.
-                let score = 0.5 + name.score / 2.0;
-                let (start, end) = (from + name.start, from + name.end);
-                found.push(Candidate { start, end, detector: *detector, score, evident: false });
+            if (1..=MARGIN).contains(&(name.end - name.start)) {
+                // What the tagger takes for a name is acted on; how sure it is ranks it among names, below what was validated.
+                let score = 0.5 + name.score * 0.35;
+                let (mut start, end) = (from + name.start, from + name.end);
+                // Of an address, the words before its local part are no part.
+                let near = text.floor_char_boundary((end + ADDRESS).min(to)).max(end);
+                let word = text[end..near].find(char::is_whitespace).map_or(near, |at| end + at);
+                if let Some(at) = text[start..word].find('@').map(|at| start + at) {
+                    start = text[start..at]
+                        .rfind(char::is_whitespace)
+                        .map_or(start, |gap| text.ceil_char_boundary(start + gap + 1));
+                }
+                found.push(Candidate {
+                    start: start.min(text.floor_char_boundary(end - 1)),
+                    end,
+                    detector: *detector,
+                    score,
+                    evident: false,
+                });
             }
         }
     }
@@ -50,5 +69,24 @@ impl Finder for Names {
     /// Escapes are no letters: where they are undone every name can be read.
     fn only_innermost(&self) -> bool {
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use crate::policy::Policy;
+    use crate::segment::HARD;
+    use crate::{Engine, builtin};
+
+    /// All finders, where a hard cut falls inside of a character.
+    #[test]
+    fn segments_may_end_inside_a_character() {
+        let engine = Arc::new(Engine::new(builtin::detectors(), &Policy::default()).unwrap());
+        for shift in 0..4 {
+            let text = format!("{}{} maria@example.com called.", "a".repeat(shift), "\u{4e2d}\u{e9}".repeat(HARD / 2));
+            assert!(!engine.detect(text.as_bytes()).is_empty(), "{shift}");
+        }
     }
 }
