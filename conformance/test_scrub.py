@@ -68,6 +68,10 @@ def test_lines_of_json(tmp_path):
     assert [(f["id"], text[f["start"] : f["end"]], f["type"]) for f in found] == [(7, "john.smith@example.com", "EMAIL_ADDRESS")]
     records = [json.loads(line) for line in scrub("--jsonl", file).stdout.splitlines()]
     assert records == [{"id": 7, "text": "\u00e9\U0001f600 <EMAIL_ADDRESS>"}, {"id": "x", "text": "fine", "more": [1]}]
+    done = scrub("--jsonl", "--out", tmp_path / "out.jsonl", file, file)
+    assert done.returncode == 0, done.stderr
+    assert [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()] == records + records
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.jsonl", "out.jsonl"]
 
 
 def test_what_is_no_text_is_refused(tmp_path):

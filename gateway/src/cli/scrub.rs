@@ -103,17 +103,11 @@ impl ScrubArgs {
         let jobs = self.jobs.or_else(|| available_parallelism().ok()).map_or(1, std::num::NonZeroUsize::get);
         if self.jsonl {
             let mut counts = jsonl::Counts::default();
+            let mut out = output::Target::of(self.out.as_deref())?;
             for path in &self.files {
-                jsonl::run(
-                    &engine,
-                    &keys,
-                    path,
-                    self.detect,
-                    jobs,
-                    &mut output::Target::of(self.out.as_deref())?,
-                    &mut counts,
-                )?;
+                jsonl::run(&engine, &keys, path, self.detect, jobs, &mut out, &mut counts)?;
             }
+            out.finish()?;
             return Ok(self.exit(counts.keys().map(String::as_str)));
         }
         let inputs = files::expand(&self.files)?;
