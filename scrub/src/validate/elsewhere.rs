@@ -1,6 +1,6 @@
 //! Africa and Oceania, and what belongs to no country.
 
-use super::number::{Compact, digits, is_one_digit, is_year_month_day, luhn, number, value, weigh};
+use super::number::{Compact, digits, is_one_digit, is_year_month_day, luhn, nine_digits, number, value, weigh};
 
 /// ZA: an identity number: day of birth, sex, citizenship, Luhn's check digit (Department of Home Affairs).
 pub(super) fn za_id(text: &str) -> bool {
@@ -52,14 +52,7 @@ pub(super) fn au_medicare(text: &str) -> bool {
 
 /// NZ: a tax number: two rounds of weights, modulus 11 (Inland Revenue, "Non-resident withholding tax and resident withholding tax specification").
 pub(super) fn nz_ird(text: &str) -> bool {
-    let digits = digits::<9>(text).or_else(|| {
-        digits::<8>(text).map(|eight| {
-            let mut nine = [0; 9];
-            nine[1..].copy_from_slice(&eight);
-            nine
-        })
-    });
-    digits.is_some_and(|digits| {
+    nine_digits(text).is_some_and(|digits| {
         let check = match (11 - weigh(&digits, &[3, 2, 7, 6, 5, 4, 3, 2]) % 11) % 11 {
             10 => (11 - weigh(&digits, &[7, 4, 3, 2, 5, 2, 7, 6]) % 11) % 11,
             check => check,

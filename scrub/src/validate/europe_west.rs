@@ -1,8 +1,8 @@
 //! Western and southern Europe.
 
 use super::number::{
-    Compact, all_digits, digits, is_day, is_day_month_year, is_one_digit, luhn, mod_11_10, number, two, value,
-    verhoeff, weigh,
+    Compact, all_digits, digits, is_day, is_day_month_year, is_one_digit, luhn, mod_11_10, nine_digits, number, two,
+    value, verhoeff, weigh,
 };
 
 /// GB: an NHS number, modulus 11 (NHS Data Dictionary, "NHS number").
@@ -275,14 +275,7 @@ pub(super) fn pt_social_security(text: &str) -> bool {
 
 /// NL: a citizen service number: weights 9 to 2 and −1, modulus 11 (Logisch ontwerp BSN).
 pub(super) fn nl_bsn(text: &str) -> bool {
-    let digits = digits::<9>(text).or_else(|| {
-        digits::<8>(text).map(|eight| {
-            let mut nine = [0; 9];
-            nine[1..].copy_from_slice(&eight);
-            nine
-        })
-    });
-    digits.is_some_and(|digits| {
+    nine_digits(text).is_some_and(|digits| {
         (weigh(&digits, &[9, 8, 7, 6, 5, 4, 3, 2]) + 11 * 9 - digits[8]).is_multiple_of(11)
             && digits[..3].iter().any(|digit| *digit != 0)
     })

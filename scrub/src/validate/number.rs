@@ -44,6 +44,17 @@ pub(super) fn digits<const N: usize>(text: &str) -> Option<[u32; N]> {
     (count == N).then_some(digits)
 }
 
+/// Nine digits, or eight that go without their leading zero.
+pub(super) fn nine_digits(text: &str) -> Option<[u32; 9]> {
+    digits::<9>(text).or_else(|| {
+        digits::<8>(text).map(|eight| {
+            let mut nine = [0; 9];
+            nine[1..].copy_from_slice(&eight);
+            nine
+        })
+    })
+}
+
 /// The digits of bytes that are nothing else.
 pub(super) fn all_digits<const N: usize>(bytes: &[u8]) -> Option<[u32; N]> {
     let bytes: [u8; N] = bytes.try_into().ok()?;

@@ -8,7 +8,12 @@
 //! ```
 
 // Counts and weights are small: shares of texts in per cent, weights between -8 and 8, bytes of a file.
-#![allow(clippy::cast_precision_loss, clippy::cast_sign_loss, clippy::cast_possible_wrap)]
+#![allow(
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    clippy::cast_possible_wrap,
+    reason = "weights and counts are far from the edges of their types"
+)]
 
 mod address;
 mod calendar;
