@@ -30,6 +30,7 @@ def holding(needle: bytes, *roots: Path) -> list[Path]:
     return found
 
 
+@pytest.mark.needs("files")
 @pytest.mark.vault
 @pytest.mark.parametrize("way", ["small", "large", "multipart", "copy", "part copy", "unfinished upload", "small part"])
 def test_marker_is_found_nowhere(target, bucket, way):

@@ -519,6 +519,7 @@ def test_a_page_of_another_origin_reads_why_it_is_refused(v4, s3, target, bucket
         assert v4.post(small, b"xx", headers={"Origin": "http://other.example"}).headers["access-control-allow-origin"] is None
 
 
+@pytest.mark.needs("files")
 @pytest.mark.vault
 def test_nothing_readable_is_stored(v4, target, bucket):
     from servers import files_under

@@ -80,7 +80,7 @@ def calls(gateway: Gateway, do) -> int:
 
 @pytest.mark.gateway
 @pytest.mark.parametrize("size", [0, 1000, 3 * MIB])
-def test_plaintext_from_before_costs_one_call(target, relayed, size):
+def test_plaintext_from_before_costs_one_call(target, relayed, missing, size):
     """Two while it is unknown; no connection is lost over it; the answers are those of the store."""
     gateway, relay = relayed
     bucket, key, data = MIGRATING_BUCKETS[0], fresh("plain"), noise(size)
@@ -107,7 +107,7 @@ def test_plaintext_from_before_costs_one_call(target, relayed, size):
         answer = get(query="response-cache-control=no-store", x_amz_checksum_mode="ENABLED")
         assert answer.body == data + bytes([life])
         assert (answer.headers["etag"], answer.headers["content-type"], answer.headers["cache-control"]) == (etag, "text/x-plain", "no-store")
-        assert answer.headers["x-amz-checksum-crc32"]
+        assert answer.headers["x-amz-checksum-crc32"] or "checksums" in missing
         get(412, if_match='"other"')
         assert get(if_match=etag).body == data + bytes([life])
 

@@ -156,6 +156,7 @@ def test_parts_reordered(target, bucket):
     refused(target, bucket, "k", b"".join(parts))
 
 
+@pytest.mark.needs("files")
 def test_a_part_of_an_older_try(target, bucket):
     """Part 1 was uploaded twice; the store puts the ciphertext of the first try back. Same object, same part number, sealed by us."""
     if target.backend == "garage":

@@ -233,9 +233,10 @@ async fn build(config: Config) -> Result<(Arc<Vault>, Stores, Option<Credential>
     if honoured.copy_source.is_none() {
         tracing::warn!("the backend has no conditions on the source of a copy; copies are opened and sealed anew");
     }
-    if !honoured.writes {
+    if !honoured.writes() {
         tracing::warn!(
-            conditions = ?config.backend.conditions, "the backend has no conditional writes"
+            conditions = ?config.backend.conditions, puts = honoured.puts, completions = honoured.completions,
+            "the backend ignores conditions of writes"
         );
     }
     let stores = Stores { sidecar: sqlite, local };

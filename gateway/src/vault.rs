@@ -86,9 +86,9 @@ impl Vault {
         }
     }
 
-    /// Whether the conditions of writes are weighed here, under a lease, since the backend has none.
+    /// Whether the conditions of writes are weighed here, under a lease, since the backend ignores some.
     pub fn weighs_writes(&self) -> bool {
-        !self.honoured.writes && self.config.backend.conditions == Conditions::Lease
+        !self.honoured.writes() && self.config.backend.conditions == Conditions::Lease
     }
 
     /// A lease on a key for a write or a deletion, where any condition is weighed here.
@@ -108,14 +108,14 @@ impl Vault {
     }
 
     fn takes_leases(&self) -> bool {
-        let honours_all = self.honoured.writes && self.honoured.deletions;
+        let honours_all = self.honoured.writes() && self.honoured.deletions;
         !honours_all && self.config.backend.conditions == Conditions::Lease
     }
 
     /// A condition that the backend would ignore must not be sent to it: the client would take an overwrite for a success.
     pub fn check_condition(&self, headers: &http::HeaderMap) -> Result<(), Error> {
         let asked = headers.contains_key(http::header::IF_MATCH) || headers.contains_key(http::header::IF_NONE_MATCH);
-        if !asked || self.honoured.writes { Ok(()) } else { self.check_unhonoured() }
+        if !asked || self.honoured.writes() { Ok(()) } else { self.check_unhonoured() }
     }
 
     /// Whether a condition may be asked for that the backend does not honour.

@@ -17,7 +17,7 @@ use super::precondition::Precondition;
 use super::put::{Sealing, Written, abandon, commit, intake_options, wrap_into, write};
 use super::source::{Source, succeeded};
 use super::spool::{OwnUpload, completed};
-use super::stored::{Look, Plain, Sealed, answered, header_digest, pairs};
+use super::stored::{Look, Plain, Sealed, answered, has_tags, header_digest, pairs};
 use super::upload_part::weigh;
 use super::{Call, alias, documents, etag_of, forward, keepalive, range, set};
 use crate::backend::{BackendRequest, CopySourceMatch, Payload, query_value};
@@ -87,7 +87,7 @@ async fn copy(call: &Call, named: &CopySource) -> Result<Option<Response<Body>>,
             weigh(call, &sealed.facts.etag_string(), sealed.stored.last_modified())?;
             refuse_copy_to_itself(call, named)?;
             let by_backend = !wants_other_checksum(call, &sealed.facts)? && !is_namesake(&named.bucket, call.bucket()?);
-            let pin = pin(&call.vault, sealed.stored.total).filter(|_| by_backend);
+            let pin = pin(&call.vault, sealed.stored.total).filter(|_| by_backend && !would_ignore(call));
             let done = match pin {
                 Some(pin) if !loses_tags(call, &sealed.stored.headers, pin) => {
                     metadata_only(call, named, &sealed, pin).await
@@ -116,7 +116,13 @@ fn is_namesake(source: &str, target: &str) -> bool {
 
 /// Ceph RGW drops the tags of an object whose metadata are replaced, and takes no others with a copy: only a PUT carries them.
 fn loses_tags(call: &Call, stored: &HeaderMap, pin: CopySourceMatch) -> bool {
-    pin == CopySourceMatch::Rgw && !replaces(call) && stored.contains_key("x-amz-tagging-count")
+    pin == CopySourceMatch::Rgw && !replaces(call) && has_tags(stored)
+}
+
+/// Whether the backend would write a copy over what a condition of the client protects: then it is a PUT.
+fn would_ignore(call: &Call) -> bool {
+    let asked = call.headers.contains_key(header::IF_MATCH) || call.headers.contains_key(header::IF_NONE_MATCH);
+    asked && call.vault.honoured.puts && !call.vault.honoured.copies
 }
 
 /// How the backend is held to the very object that was looked at, where it can be. In pieces it knows S3's condition only.

@@ -7,6 +7,7 @@ use time::macros::format_description;
 
 use super::multipart::HeldPart;
 use crate::backend::query_value;
+use crate::s3::address::Query;
 use crate::s3::xml::{
     CompleteMultipartUploadResult, CopyResult, Document, Element, ListPartsResult, ListedPart, ObjectAttributes,
     ObjectParts, PartAttributes, ShownChecksum, checksum_element, escape, with_declaration,
@@ -266,12 +267,31 @@ pub fn marked_deletes(answer: &[u8]) -> Result<Vec<String>, Error> {
 
 /// The tags of a `Tagging` document, as `x-amz-tagging` holds them.
 pub fn tags(answer: &[u8]) -> Result<String, Error> {
+    // Ceph RGW's document for no tags is none.
+    if answer.is_empty() {
+        return Ok(String::new());
+    }
     let document = Document::parse(answer).map_err(|e| e.of_backend())?;
     let mut pairs = Vec::new();
     for tag in document.iter().filter(|e| e.name() == "Tag") {
         pairs.push(format!("{}={}", query_value(&required(tag, "Key")?), query_value(&required(tag, "Value")?)));
     }
     Ok(pairs.join("&"))
+}
+
+/// The `Tagging` document of what `x-amz-tagging` holds.
+pub fn tagging(header: &str) -> Result<String, Error> {
+    let tags = Query::parse(header)?;
+    let mut xml = String::from("<Tagging xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><TagSet>");
+    for (key, value) in tags.iter() {
+        xml.push_str("<Tag><Key>");
+        xml.push_str(&escape(key));
+        xml.push_str("</Key><Value>");
+        xml.push_str(&escape(value.unwrap_or_default()));
+        xml.push_str("</Value></Tag>");
+    }
+    xml.push_str("</TagSet></Tagging>");
+    Ok(xml)
 }
 
 /// Keys and times, milliseconds since the Unix epoch, of a listing of our own.

@@ -343,12 +343,16 @@ pub async fn known_plain(call: &Call, source: &Source) -> Result<Option<Response
     Ok(None)
 }
 
-/// Whether an answer is about an unsealed object of this `ETag`.
+/// Whether an answer is about an unsealed object of this `ETag`. Ceph RGW says "not modified" without one, which is true of whatever is
+/// there: no sealed object's own `ETag` is one that a client names, and its time is its time.
 fn is_about(response: &Response<Body>, etag: &str) -> bool {
-    let status = response.status();
-    (status.is_success() || status == StatusCode::NOT_MODIFIED)
-        && etag_of(response.headers()) == etag
-        && !response.headers().contains_key(SEALED_HEADER)
+    let unmodified = response.status() == StatusCode::NOT_MODIFIED;
+    let same = if unmodified && !response.headers().contains_key(header::ETAG) {
+        true
+    } else {
+        (response.status().is_success() || unmodified) && etag_of(response.headers()) == etag
+    };
+    same && !response.headers().contains_key(SEALED_HEADER)
 }
 
 /// The conditions, on the plaintext `ETag`: none where the request goes on.

@@ -22,7 +22,7 @@ pub mod range;
 pub mod rebuild;
 pub mod settle;
 mod source;
-mod spool;
+pub mod spool;
 mod stored;
 pub mod upload_id;
 mod upload_part;

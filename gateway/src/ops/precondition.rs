@@ -1,7 +1,7 @@
 //! Conditions of a write. A client means plaintext `ETag`s, so the object is looked at, and what it then comes to is made a condition of the
 //! backend on the very object that was looked at: what happens in between fails there, and is looked at again.
 //!
-//! On a backend without conditions a write holds a lease on its key from the last look to the backend's answer.
+//! On a backend that ignores conditions, or some of them, a write holds a lease on its key from the last look to the backend's answer.
 
 use std::sync::Arc;
 
@@ -50,7 +50,7 @@ impl<'a> Precondition<'a> {
     /// Errors: `PreconditionFailed`; `NoSuchKey` for `If-Match` on nothing; `NotImplemented` where the backend ignores conditions.
     pub async fn resolve(call: &'a Call, headers: &mut HeaderMap) -> Result<Self, Error> {
         call.vault.check_condition(&call.headers)?;
-        if call.vault.weighs_writes() {
+        if call.vault.weighs_writes() && !call.vault.honoured.puts {
             if let Some(asked) = Asked::of(call)? {
                 headers.remove(header::IF_MATCH);
                 headers.remove(header::IF_NONE_MATCH);

@@ -9,6 +9,7 @@ use http_body_util::BodyExt;
 
 use super::documents;
 use super::put::Sealing;
+use super::stored::has_tags;
 use crate::backend::{BackendError, BackendRequest, Payload, Template, query_value};
 use crate::body::Body;
 use crate::sidecar::UploadRecord;
@@ -153,10 +154,29 @@ impl<'a> OwnUpload<'a> {
         let response = completed(self.vault.backend.call(complete).await?).await?;
         if response.status().is_success() {
             self.forget().await;
+            self.keep_tags(target, response.headers()).await?;
         } else if response.status().is_client_error() {
             self.abort().await;
         }
         Ok(response)
+    }
+
+    /// Ceph RGW 16 drops the tags that an upload is created with: set again where the object has none. An error tells the client to write
+    /// it once more.
+    async fn keep_tags(&self, target: &Template, answered: &HeaderMap) -> Result<(), BackendError> {
+        let invalid = |e: &dyn std::fmt::Display| BackendError::Invalid(format!("tags of an object in pieces: {e}"));
+        let Some(tags) = target.headers.get("x-amz-tagging").filter(|tags| !tags.is_empty()) else { return Ok(()) };
+        let version = answered.get("x-amz-version-id").and_then(|v| v.to_str().ok());
+        let version = version.map(|v| format!("versionId={}", query_value(v))).unwrap_or_default();
+        let head = self.vault.backend.call(self.parts.request(Method::HEAD, version.clone())).await?;
+        if has_tags(head.headers()) {
+            return Ok(());
+        }
+        let document = documents::tagging(tags.to_str().map_err(|e| invalid(&e))?).map_err(|e| invalid(&e))?;
+        let query = if version.is_empty() { "tagging".to_owned() } else { format!("tagging&{version}") };
+        let set = self.parts.request(Method::PUT, query).payload(Payload::Bytes(document.into()));
+        let status = self.vault.backend.call(set).await?.status();
+        if status.is_success() { Ok(()) } else { Err(invalid(&status)) }
     }
 
     /// Drops it and its parts. What cannot be dropped now stays in the sidecar for the collector.

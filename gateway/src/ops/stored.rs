@@ -172,6 +172,11 @@ pub fn last_modified(headers: &HeaderMap) -> Option<SystemTime> {
     headers.get(header::LAST_MODIFIED)?.to_str().ok().and_then(|v| httpdate::parse_http_date(v).ok())
 }
 
+/// Whether an object has tags, by the headers that it is answered with. Ceph RGW counts them where there are none too.
+pub fn has_tags(headers: &HeaderMap) -> bool {
+    headers.get("x-amz-tagging-count").is_some_and(|count| count != "0")
+}
+
 /// First 16 bytes of SHA-256 over our header's value, white space around it left out: which write left an object. None where there
 /// is no header.
 pub fn header_digest(headers: &HeaderMap) -> Option<[u8; 16]> {
