@@ -99,8 +99,8 @@ const STATES: &[&str] = &[
     "AL", "AK", "AZ", "AR", "CA", "CO", "CT", "DE", "DC", "FL", "GA", "HI", "ID", "IL", "IN", "IA", "KS", "KY", "LA",
     "ME", "MD", "MA", "MI", "MN", "MS", "MO", "MT", "NE", "NV", "NH", "NJ", "NM", "NY", "NC", "ND", "OH", "OK", "OR",
     "PA", "RI", "SC", "SD", "TN", "TX", "UT", "VT", "VA", "WA", "WV", "WI", "WY", "PR", "GU", "VI", "AE", "AP", "AA",
-    "ON", "QC", "BC", "AB", "SK", "MB", "NS", "NB", "NL", "YT", "NT", "NU", "NSW", "VIC", "QLD", "TAS", "ACT", "SP",
-    "RJ", "MG", "RS", "BA",
+    "ON", "QC", "BC", "AB", "SK", "MB", "NS", "NB", "NL", "YT", "NT", "NU", "NSW", "VIC", "QLD", "TAS", "ACT", "SA",
+    "SP", "RJ", "MG", "RS", "BA",
 ];
 
 /// The end of towns and states behind `at`, as far as a postcode or a state shows that they are such.
@@ -115,7 +115,7 @@ fn locality(text: &str, at: usize) -> Option<(usize, u8)> {
         if let Some(code) = code(text, start, gap, shown.is_some()) {
             // The town behind a postcode.
             let town = names(text, code).filter(|(_, gap, _)| *gap == Gap::Space).map_or(code, |(end, ..)| end);
-            let long = code - start > 4 || gap > Gap::Space && group == 0 && town > code;
+            let long = shown.is_some() || code - start > 4 || gap > Gap::Space && group == 0 && town > code;
             return Some((bracketed(text, district(text, town)), if long { 2 } else { 1 }));
         }
         let Some((town, _, state)) = names(text, end) else { return shown };
@@ -178,7 +178,11 @@ fn district(text: &str, end: usize) -> usize {
         next(text, end).filter(|number| number.gap == Gap::Space && number.text.len() <= 2 && number.is_house());
     number
         .filter(|number| {
-            skip(text, number.end).is_none_or(|(at, gap)| at == text.len() || gap > Gap::Space || number.dotted)
+            skip(text, number.end).is_none_or(|(at, gap)| {
+                at == text.len()
+                    || gap > Gap::Space
+                    || number.dotted && !text[number.past()..].starts_with(|next: char| next.is_ascii_digit())
+            })
         })
         .map_or(end, |number| number.end)
 }

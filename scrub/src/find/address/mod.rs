@@ -67,9 +67,13 @@ impl Finder for Addresses {
     }
 
     fn find_beside(&self, text: &str, core: Range<usize>, places: &[Range<usize>], found: &mut Vec<Candidate>) {
-        let streets = self.streets(text, &core, places, found);
-        self.crossings(text, &core, places, &streets, found);
-        self.numbers_beside(text, places, found);
+        // More lines than those of an address are a table.
+        let of_address =
+            |place: &&Range<usize>| place.len() <= 256 && text[(*place).clone()].matches('\n').count() <= 4;
+        let places: Vec<_> = places.iter().filter(of_address).cloned().collect();
+        let streets = self.streets(text, &core, &places, found);
+        self.crossings(text, &core, &places, &streets, found);
+        self.numbers_beside(text, &places, found);
     }
 }
 
@@ -273,13 +277,13 @@ fn numbers_before(text: &str, start: usize, numbered: bool) -> usize {
     if numbered || from < start && (second() || told()) { from } else { start }
 }
 
-/// Where a part of a house before its address starts: `Flat 3, 12 High Street`.
+/// Where a part of a house before its address starts: `Flat 3, 12 High Street`, `Unit 5/12 Smith Street`.
 fn unit_before(text: &str, start: usize) -> usize {
+    let unit = |at: usize| prev(text, at).filter(|unit| unit.gap == Gap::Space && word(unit).unit >= 2);
+    let both = next(text, start).filter(|number| number.text.contains('/')).and_then(|_| unit(start));
     let id = prev(text, start)
         .filter(|id| !id.dotted && (id.is_number() && id.text.len() <= 6 || id.text.chars().count() == 1));
-    id.and_then(|id| prev(text, id.start))
-        .filter(|unit| unit.gap == Gap::Space && word(unit).unit >= 2)
-        .map_or(start, |unit| unit.start)
+    both.or_else(|| unit(id?.start)).map_or(start, |unit| unit.start)
 }
 
 /// Behind the dot at `at`, if there is one.
@@ -301,7 +305,8 @@ fn side(text: &str, at: usize, places: &[Range<usize>], streets: &[Range<usize>]
             || spoken.after.name_first > 1
             || compound(&token) > 1;
         let small = !token.is_title() && !token.is_number();
-        if small && cased && !street && !is_particle(&token) {
+        let numbered = || next(text, token.past()).is_some_and(|number| number.gap == Gap::Space && number.is_house());
+        if small && cased && !street && !is_particle(&token) && !numbered() {
             break;
         }
         cased |= token.is_title();

@@ -135,6 +135,10 @@ fn named(text: &str, first: &Token<'_>) -> Option<(usize, u8, u8)> {
 
 /// `Hauptstraße 12`, `Calle Mayor, 5`, `Petőfi utca 12.`
 pub(super) fn name_first(text: &str, number: &Token<'_>) -> Option<Street> {
+    // Behind the name stand four digits at most.
+    if number.text.bytes().take_while(u8::is_ascii_digit).count() > 4 {
+        return None;
+    }
     let at = before_sign(text, number.start);
     let last = prev(text, at)?;
     if !matches!(last.gap, Gap::Space | Gap::Comma) && at == number.start || last.gap == Gap::Line {

@@ -97,7 +97,7 @@ pub(super) fn compound(token: &Token<'_>) -> u8 {
 const PARTICLES: &[&str] = &[
     "de", "la", "du", "des", "del", "della", "delle", "dei", "degli", "dello", "di", "da", "do", "dos", "das", "el",
     "los", "las", "le", "les", "à", "en", "sur", "y", "e", "van", "der", "den", "dem", "het", "von", "zu", "zum",
-    "zur", "am", "an", "auf", "im", "of", "the", "af", "av", "na", "pod", "św", "sv",
+    "zur", "am", "an", "auf", "im", "of", "the", "af", "av", "na", "pod", "bei", "u", "nad", "św", "sv",
 ];
 
 /// Whether a word may stand small within the name of a street.
