@@ -276,7 +276,7 @@ fn adjectives(text: &str, start: usize) -> usize {
 /// Where the sign before a number starts, or the number.
 fn before_sign(text: &str, start: usize) -> usize {
     let near = text[text.floor_char_boundary(start.saturating_sub(12))..start].trim_end_matches(' ');
-    if start - near.len() > start || !near.ends_with(['.', ':', 'º', '°', '№', 'o', 'O', 'r', 'R', 'м', 'М']) {
+    if !near.ends_with(['.', ':', 'º', '°', '№', 'o', 'O', 'r', 'R', 'м', 'М']) {
         return start;
     }
     let lower = near.to_lowercase();

@@ -92,7 +92,7 @@ pub(super) fn skip(text: &str, at: usize) -> Option<(usize, Gap)> {
                 spaces += 1;
             }
             ',' if gap != Gap::Comma && characters.peek().is_none_or(|next| next.is_whitespace()) => {
-                gap = gap.max(Gap::Comma)
+                gap = gap.max(Gap::Comma);
             }
             '\n' if gap != Gap::Line => (gap, most) = (Gap::Line, INDENT),
             _ => break,
