@@ -98,3 +98,26 @@ def test_the_list_names_every_detector():
     listed = scrub("--list")
     assert listed.returncode == 0 and "US_SSN (us_ssn, US)" in listed.stdout
     assert listed.stdout.count("\n  finds: ") == listed.stdout.count("\n  leaves: ") > 300
+
+
+def test_tokens_are_turned_back(tmp_path):
+    """Whatever the cut: the token lies across the end of the first block that is read."""
+    key, policy = tmp_path / "key", tmp_path / "policy.toml"
+    key.write_text("42" * 32)
+    policy.write_text('id = "a"\nversion = 1\nscope = "bucket"\n[defaults]\nstrategy = "tokenize"\n')
+    given = "x " * 131_060 + "Mail john.smith@example.com now.\n"
+    done = scrub("--policy", policy, "--key-file", key, "-", given=given)
+    assert done.returncode == 0 and "<EMAIL_ADDRESS:t1_" in done.stdout, done.stderr
+
+    def detokenize(*arguments, text: str) -> subprocess.CompletedProcess[str]:
+        line = [str(gateway_binary()), "detokenize", *map(str, arguments), "-"]
+        return subprocess.run(line, input=text, capture_output=True, text=True, timeout=60, check=False)
+
+    opened = detokenize("--key-file", key, "--scope", "bucket", text=done.stdout)
+    assert (opened.returncode, opened.stdout) == (0, given), opened.stderr
+    foreign = detokenize("--key-file", key, "--name", "other", text=done.stdout)
+    assert (foreign.returncode, foreign.stdout, "1 left" in foreign.stderr) == (3, done.stdout, True)
+    bad = tmp_path / "bad"
+    bad.write_text("no key")
+    assert detokenize("--key-file", bad, text="").returncode == 2
+    assert detokenize("--key-file", key, "--scope", "world", text="").returncode == 2

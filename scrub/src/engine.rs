@@ -90,6 +90,9 @@ struct Rule {
     expected: bool,
 }
 
+/// The type of names of places, which addresses are joined with.
+const PLACE: &str = "LOCATION";
+
 /// How far a unit of an encoding may reach beyond the end of a segment: findings that start in it belong to the segment.
 const STRADDLE: usize = 16;
 
@@ -294,11 +297,20 @@ impl Engine {
         let unmarked = act::without(text, &marks);
         let evidence = Evidence::new(&self.context, &unmarked, &self.alone);
         let mut candidates = Vec::new();
-        for finder in self.finders.iter().filter(|finder| view.is_innermost() || !finder.only_innermost()) {
+        let (joining, others): (Vec<_>, Vec<_>) = self
+            .finders
+            .iter()
+            .filter(|finder| view.is_innermost() || !finder.only_innermost())
+            .partition(|finder| finder.joins());
+        for finder in others {
             finder.find_with(text, reach.clone(), &evidence, &mut candidates);
             if let Some(header) = header {
                 finder.find_columns(header, text, reach.clone(), &mut candidates);
             }
+        }
+        let places = if joining.is_empty() { Vec::new() } else { self.places(text, &marks, &candidates) };
+        for finder in joining {
+            finder.find_beside(text, reach.clone(), &places, &mut candidates);
         }
         for candidate in candidates {
             // A finding divides no unit of what is encoded in it.
@@ -355,6 +367,22 @@ impl Engine {
                 found.divided.push((piece, base + within.start as u64..base + within.end as u64));
             }
         }
+    }
+
+    /// Where names of places are among candidates, in order, but for those that are left alone.
+    fn places(&self, text: &str, marks: &[(usize, usize)], candidates: &[Candidate]) -> Vec<Range<usize>> {
+        let is_place = |candidate: &&Candidate| {
+            let rule = &self.rules[usize::from(candidate.detector.0)];
+            let range = candidate.start..candidate.end;
+            self.kinds.name(rule.kind) == PLACE
+                && candidate.score >= rule.threshold
+                && !act::is_scrubbed(text, marks, &range)
+                && !act::is_done(rule.treatment, PLACE, text, &range)
+        };
+        let mut places: Vec<_> =
+            candidates.iter().filter(is_place).map(|candidate| candidate.start..candidate.end).collect();
+        places.sort_unstable_by_key(|place| (place.start, place.end));
+        places
     }
 
     /// The blocks of the segment `core` of `window`, as pieces.

@@ -1,6 +1,7 @@
 //! The command line.
 
 pub mod decrypt;
+pub mod detokenize;
 pub mod scrub;
 
 use std::error::Error;
@@ -15,6 +16,7 @@ use crate::app::{self, AppError};
 use crate::config::{BackendKind, Config, ConfigError, Sources};
 use crate::telemetry;
 use decrypt::DecryptArgs;
+use detokenize::DetokenizeArgs;
 use scrub::{ScrubArgs, ScrubError};
 
 /// A transparent S3 gateway that seals every object before it reaches storage.
@@ -35,6 +37,8 @@ enum Command {
     Decrypt(DecryptArgs),
     /// Find personal data and secrets in texts, and take them out.
     Scrub(ScrubArgs),
+    /// Turn the tokens of `scrub` back, with the key that they were made under.
+    Detokenize(DetokenizeArgs),
     /// Work on the metadata database.
     #[command(subcommand)]
     Sidecar(SidecarCommand),
@@ -110,7 +114,8 @@ impl ConfigArgs {
 }
 
 /// Runs the program: exit status 0, 1 for a failure, 2 for a wrong command line or configuration, 3 for a rebuild that is done but
-/// for objects that cannot be opened, and for a scrub that found what it was to fail on.
+/// for objects that cannot be opened, for a scrub that found what it was to fail on,
+/// and for tokens that were left.
 pub fn main() -> ExitCode {
     match run(Cli::parse().command) {
         Ok(status) => status,
@@ -151,6 +156,7 @@ fn run(command: Command) -> Result<ExitCode, Box<dyn Error>> {
             }))?;
         }
         Command::Scrub(args) => return args.run(),
+        Command::Detokenize(args) => return args.run(),
     }
     Ok(ExitCode::SUCCESS)
 }

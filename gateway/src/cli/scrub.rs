@@ -4,9 +4,9 @@
 
 mod files;
 mod jsonl;
-mod keys;
+pub(super) mod keys;
 mod list;
-mod output;
+pub(super) mod output;
 
 use std::error::Error;
 use std::io::{self, IsTerminal, Write};
@@ -211,6 +211,6 @@ fn lines<E: std::fmt::Display>(errors: &[E]) -> ScrubError {
 }
 
 /// An error of a file with its name.
-fn named(path: &Path, error: &io::Error) -> io::Error {
+pub(super) fn named(path: &Path, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }

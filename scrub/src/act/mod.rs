@@ -6,6 +6,7 @@
 //! keeps them secret.
 
 mod canonical;
+mod detokenize;
 mod ff1;
 mod generalize;
 mod key;
@@ -18,6 +19,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
+pub use detokenize::{Detokenizer, TokenCounts};
 pub use generalize::SPARSE_ZIP3;
 pub use key::{KeyError, Scope, ScopeKey};
 pub use strategy::{Strategy, UnknownStrategy};

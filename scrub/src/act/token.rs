@@ -71,6 +71,13 @@ pub(super) fn kept(key: &KindKey, kind: &str, canonical: &str, vault: &dyn Vault
     })
 }
 
+/// The canonical value of `t1_token`.
+pub(super) fn opened(key: &KindKey, kind: &str, what: &str) -> Result<String, TokenError> {
+    let sealed = what.strip_prefix("t1_").and_then(unbase32).ok_or(TokenError::NotAToken)?;
+    let value = key.siv.open(&[kind.as_bytes()], &sealed).map_err(|_| TokenError::NotAuthentic)?;
+    String::from_utf8(value).map_err(|_| TokenError::NotAuthentic)
+}
+
 impl ScopeKey {
     /// The canonical value of a token `<TYPE:t1_…>` that was made under this key.
     pub fn detokenize(&self, token: &str) -> Result<String, TokenError> {
@@ -79,10 +86,8 @@ impl ScopeKey {
             .and_then(|token| token.strip_suffix('>'))
             .and_then(|token| token.split_once(':'))
             .ok_or(TokenError::NotAToken)?;
-        let sealed = what.strip_prefix("t1_").and_then(unbase32).ok_or(TokenError::NotAToken)?;
         let key = KindKey::derive(self, kind).map_err(|_| TokenError::NotAuthentic)?;
-        let value = key.siv.open(&[kind.as_bytes()], &sealed).map_err(|_| TokenError::NotAuthentic)?;
-        String::from_utf8(value).map_err(|_| TokenError::NotAuthentic)
+        opened(&key, kind, what)
     }
 
     /// `text` with every token of this key turned back to its canonical value; the rest stays.

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unnecessary_wraps, reason = "all makers of finders have one signature")]
 
+mod address;
 mod age;
 pub mod assignment;
 pub mod connection;
@@ -64,6 +65,16 @@ pub trait Finder: Send + Sync {
         self.find(text, core, found);
     }
 
+    /// Whether it is told what the others took for places, by [`Self::find_beside`] in place of [`Self::find`].
+    fn joins(&self) -> bool {
+        false
+    }
+
+    /// As [`Self::find`], behind the others: `places` is where they found names of places, in order.
+    fn find_beside(&self, text: &str, core: Range<usize>, _places: &[Range<usize>], found: &mut Vec<Candidate>) {
+        self.find(text, core, found);
+    }
+
     /// What the start of a stream says about all of its lines: the names of the columns of a table. It holds for the whole stream.
     fn header(&self, _start: &str) -> Option<Header> {
         None
@@ -78,6 +89,7 @@ pub type MakeFinder = fn(&[(DetectorId, &Detector)]) -> Result<Box<dyn Finder>, 
 
 /// The finders in code: name, what makes it.
 pub const CODE: &[(&str, MakeFinder)] = &[
+    ("address", address::make),
     ("age", age::make),
     ("date", date::make),
     ("email", email::make),

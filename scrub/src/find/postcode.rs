@@ -83,6 +83,18 @@ fn shaped(bytes: &[u8], start: usize, shape: &str) -> Option<usize> {
     (formed && !is_word(byte(bytes, end))).then_some(end)
 }
 
+/// The end of what has the shape of a postcode at `start`, within an address.
+pub(super) fn code_at(text: &str, start: usize) -> Option<usize> {
+    let bytes = text.as_bytes();
+    if byte(bytes, start).is_ascii_digit() {
+        let digits = run(bytes, start, 12, |byte| byte.is_ascii_digit()) - start;
+        let of = |shape: &&&str| shape.bytes().take_while(|byte| *byte == b'9').count() == digits && shape.len() > 3;
+        let end = SHAPES.iter().filter(of).find_map(|shape| shaped(bytes, start, shape))?;
+        return (!matches!(byte(bytes, end), b'/' | b':' | b'%')).then_some(end);
+    }
+    lettered(text, start).map(|(range, _)| range.end)
+}
+
 /// `SW1A 1AA`, `K1A 0B1`.
 fn lettered(text: &str, start: usize) -> Option<(Range<usize>, Sure)> {
     let bytes = text.as_bytes();

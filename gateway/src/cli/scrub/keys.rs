@@ -15,14 +15,19 @@ pub struct Keys {
     scope: Scope,
 }
 
+/// The root key in a file that holds 64 hexadecimal digits.
+pub fn read_key(path: &Path) -> Result<Zeroizing<[u8; 32]>, Box<dyn Error>> {
+    let text = Zeroizing::new(std::fs::read_to_string(path).map_err(|error| named(path, &error))?);
+    let mut root = Zeroizing::new([0; 32]);
+    hex::decode_to_slice(text.trim(), &mut *root).map_err(|_| ScrubError::NoKey(path.to_owned()))?;
+    Ok(root)
+}
+
 impl Keys {
     /// Of a file that holds 64 hexadecimal digits.
     pub fn read(path: Option<&Path>, scope: Scope) -> Result<Self, Box<dyn Error>> {
         let Some(path) = path else { return Ok(Self { root: None, scope }) };
-        let text = Zeroizing::new(std::fs::read_to_string(path).map_err(|error| named(path, &error))?);
-        let mut root = Zeroizing::new([0; 32]);
-        hex::decode_to_slice(text.trim(), &mut *root).map_err(|_| ScrubError::NoKey(path.to_owned()))?;
-        Ok(Self { root: Some(root), scope })
+        Ok(Self { root: Some(read_key(path)?), scope })
     }
 
     /// What acts on the text of this name.

@@ -1,0 +1,94 @@
+//! `data-vault detokenize`: the tokens in texts turned back to what they stand for.
+
+use std::error::Error;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args;
+use scrub::act::{Detokenizer, Scope, ScopeKey};
+use zeroize::Zeroizing;
+
+use super::scrub::keys::read_key;
+use super::scrub::named;
+use super::scrub::output::Target;
+
+/// Bytes that are read at a time.
+const READ: usize = 256 * 1024;
+
+/// Turn the tokens of `scrub` back, with the key that they were made under; all else stays as it is.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit status: 0 every token was opened, 1 failure, 2 wrong command line or key, 3 tokens of other keys, names or vaults were left."
+)]
+pub struct DetokenizeArgs {
+    /// What is read; `-` is standard input. One after the other is written.
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
+    /// The key that was given to `scrub`: 64 hexadecimal digits.
+    #[arg(long, value_name = "FILE")]
+    key_file: PathBuf,
+    /// The scope of the policy that made the tokens: object, prefix or bucket.
+    #[arg(long, value_name = "SCOPE", default_value = "object", value_parser = scope)]
+    scope: Scope,
+    /// What was scrubbed, as it was named then: a path, or `-`. Can be given again; each is tried [default: of the scope object the file as it is
+    /// named now, of others no name, as `scrub` has it].
+    #[arg(long, value_name = "NAME")]
+    name: Vec<String>,
+    /// The tenant, of tokens that were not made by `scrub`.
+    #[arg(long, value_name = "TENANT", default_value = "")]
+    tenant: String,
+    /// Where the texts go [default: standard output].
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+fn scope(name: &str) -> Result<Scope, String> {
+    Scope::by_name(name).ok_or_else(|| "object, prefix or bucket is expected".to_owned())
+}
+
+impl DetokenizeArgs {
+    /// Does what the command line says.
+    pub fn run(self) -> Result<ExitCode, Box<dyn Error>> {
+        let root = read_key(&self.key_file)?;
+        let mut out = Target::of(self.out.as_deref())?;
+        let (mut opened, mut left) = (0, 0);
+        for path in &self.files {
+            let mut detokenizer = Detokenizer::new(self.scopes(&root, path)?);
+            let mut source: Box<dyn Read> = if path == Path::new("-") {
+                Box::new(io::stdin())
+            } else {
+                Box::new(File::open(path).map_err(|error| named(path, &error))?)
+            };
+            let (mut buffer, mut text) = (vec![0; READ], Vec::new());
+            loop {
+                let read = source.read(&mut buffer).map_err(|error| named(path, &error))?;
+                if read == 0 {
+                    break;
+                }
+                detokenizer.push(&buffer[..read], &mut text);
+                out.write_all(&text)?;
+                text.clear();
+            }
+            let counts = detokenizer.finish(&mut text);
+            out.write_all(&text)?;
+            opened += counts.opened;
+            left += counts.left();
+        }
+        out.finish()?;
+        eprintln!("data-vault: {opened} tokens opened, {left} left");
+        Ok(if left > 0 { ExitCode::from(3) } else { ExitCode::SUCCESS })
+    }
+
+    /// The scopes that are tried for a file.
+    fn scopes(&self, root: &Zeroizing<[u8; 32]>, path: &Path) -> Result<Vec<ScopeKey>, Box<dyn Error>> {
+        let names = match (self.name.as_slice(), self.scope) {
+            ([], Scope::Object) => vec![path.display().to_string()],
+            ([], _) => vec![String::new()],
+            (names, _) => names.to_vec(),
+        };
+        let scopes = names.iter().map(|name| ScopeKey::derive(root, &self.tenant, self.scope, name));
+        Ok(scopes.collect::<Result<_, _>>()?)
+    }
+}
