@@ -168,16 +168,11 @@ impl Generator<'_> {
     fn package(&mut self) -> String {
         let parts = self.rng.between(1, 4);
         let name = (0..parts)
-            .map(|_| {
-                if self.rng.chance(15) {
-                    format!("{}{}", self.stem(), self.rng.below(12))
-                } else if self.rng.chance(8) {
-                    self.technology().to_lowercase().replace(' ', "")
-                } else if self.rng.chance(8) {
-                    self.borrowed()
-                } else {
-                    self.stem()
-                }
+            .map(|_| match self.rng.below(100) {
+                0..15 => format!("{}{}", self.stem(), self.rng.below(12)),
+                15..22 => self.technology().to_lowercase().replace(' ', ""),
+                22..28 => self.borrowed(),
+                _ => self.stem(),
             })
             .collect::<Vec<_>>()
             .join("-");
