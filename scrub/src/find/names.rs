@@ -43,25 +43,23 @@ impl Finder for Names {
         Tagger::shipped().tag(&text[from..to], &mut tagged);
         for name in tagged {
             let Some((_, detector)) = self.served.iter().find(|(label, _)| *label == name.label) else { continue };
-            if (1..=MARGIN).contains(&(name.end - name.start)) {
-                // What the tagger takes for a name is acted on; how sure it is ranks it among names, below what was validated.
-                let score = 0.5 + name.score * 0.35;
-                let (mut start, end) = (from + name.start, from + name.end);
-                // Of an address, the words before its local part are no part.
-                let near = text.floor_char_boundary((end + ADDRESS).min(to)).max(end);
-                let word = text[end..near].find(char::is_whitespace).map_or(near, |at| end + at);
-                if let Some(at) = text[start..word].find('@').map(|at| start + at) {
-                    start = text[start..at]
-                        .rfind(char::is_whitespace)
-                        .map_or(start, |gap| text.ceil_char_boundary(start + gap + 1));
-                }
-                found.push(Candidate {
-                    start: start.min(text.floor_char_boundary(end - 1)),
-                    end,
-                    detector: *detector,
-                    score,
-                    evident: false,
-                });
+            // What the tagger takes for a name is acted on; how sure it is ranks it among names, below what was validated.
+            let score = 0.5 + name.score * 0.35;
+            let (mut start, end) = (from + name.start, from + name.end);
+            // Of an address, the words before its local part are no part.
+            let near = text.floor_char_boundary((end + ADDRESS).min(to)).max(end);
+            let word = text[end..near].find(char::is_whitespace).map_or(near, |at| end + at);
+            if let Some(at) = text[start..word].find('@').map(|at| start + at) {
+                start = text[start..at]
+                    .rfind(char::is_whitespace)
+                    .map_or(start, |gap| text.ceil_char_boundary(start + gap + 1));
+            }
+            start = start.min(text.floor_char_boundary(end - 1));
+            // A name longer than any finding may be is found in parts.
+            while start < end {
+                let part = text.floor_char_boundary(end.min(start + MARGIN));
+                found.push(Candidate { start, end: part, detector: *detector, score, evident: false });
+                start = part;
             }
         }
     }
@@ -88,5 +86,17 @@ mod tests {
             let text = format!("{}{} maria@example.com called.", "a".repeat(shift), "\u{4e2d}\u{e9}".repeat(HARD / 2));
             assert!(!engine.detect(text.as_bytes()).is_empty(), "{shift}");
         }
+    }
+
+    /// A run of letters where a name stands is no shorter than a finding may be.
+    #[test]
+    fn names_longer_than_a_finding_are_found_in_parts() {
+        let engine = Arc::new(Engine::new(builtin::detectors(), &Policy::default()).unwrap());
+        let name = format!("Jo{}", "o".repeat(3 * crate::segment::MARGIN));
+        let text = format!("Dear Mr {name} Smith,\n\nMr {name} Smith lives in Boston.");
+        let found = engine.detect(text.as_bytes());
+        let start = text.find(&name).unwrap() as u64;
+        let covered = |at: u64| found.iter().any(|finding| finding.start <= at && at < finding.end);
+        assert!((start..start + name.len() as u64).all(covered), "{found:?}");
     }
 }

@@ -2,10 +2,10 @@
 //! them. The trainer and the tagger call the same functions, so a model means the same to both.
 
 use super::model::Gazetteer;
-use super::token::{Case, Token, mix, phrase_hash};
+use super::token::{Case, Sign, Token, mix, phrase_hash};
 
 /// Features of a token.
-pub const FEATURES: usize = 26;
+pub const FEATURES: usize = 27;
 /// Edge tokens before the first and after the last token of a block.
 pub const PAD: usize = 2;
 /// Tokens of the longest name of several words that is looked up.
@@ -71,6 +71,10 @@ pub struct Seen {
     /// The same in eight groups.
     listed_roughly: u32,
     mode: u32,
+    /// Line and block by their marks, in which quotes or comment it stands: see [`registers`].
+    register: u32,
+    /// The signs that touch it on both sides.
+    touched: u32,
     /// The last word before it when only marks are between, and their number.
     before: u32,
     /// The next word after it when only marks are between.
@@ -98,6 +102,8 @@ const EDGE: Seen = Seen {
     listed: 0xee_1234,
     listed_roughly: 0xee_4321,
     mode: 0,
+    register: 0,
+    touched: 0,
     before: 0xee,
     after: 0xee,
     flags: 0,
@@ -134,6 +140,7 @@ pub fn describe(tokens: &[Token], gazetteer: &Gazetteer<'_>, hide: impl Fn(usize
         entry.listed_roughly = mix(mix(22, roughly(entry.flags) | phrase << 8), entry.case & 15);
     }
     modes(tokens, seen);
+    registers(tokens, seen);
     words_across_marks(tokens, seen);
     seen.resize(tokens.len() + 2 * PAD, EDGE);
 }
@@ -220,23 +227,102 @@ fn modes(tokens: &[Token], seen: &mut [Seen]) {
     }
 }
 
-/// Sets the words that stand before and after a token when only marks, at most seven, are between.
-fn words_across_marks(tokens: &[Token], seen: &mut [Seen]) {
-    let (mut word, mut marks) = (0xee, 0);
-    for (token, entry) in tokens.iter().zip(&mut seen[PAD..]) {
-        entry.before = mix(word, marks);
-        if token.case == Case::Mark {
-            marks += 1;
-            if marks > 7 {
-                word = 0xee;
-            }
+/// How much the marks of a line or block speak of programs, records or logs, for its number of words.
+#[derive(Clone, Copy, Default)]
+struct Density {
+    words: u32,
+    marks: u32,
+}
+
+impl Density {
+    /// 0 for sentences to 3 for a line that is mostly marks.
+    const fn level(self) -> u32 {
+        let Self { words, marks } = self;
+        if marks * 8 <= words {
+            0
+        } else if marks * 3 <= words {
+            1
+        } else if marks <= words * 2 {
+            2
         } else {
-            (word, marks) = (token.word, 0);
+            3
         }
     }
+}
+
+/// Counts a token; `last` is the one before it.
+fn weigh(token: &Token, last: &Token, density: &mut Density) {
+    density.marks += match token.sign {
+        Sign::Word => {
+            density.words += 1;
+            // `x.y`, `name2`, `camelCase`
+            u32::from(token.glued && matches!(last.sign, Sign::Dot | Sign::Digits)) * 2
+                + u32::from(token.case == Case::Camel) * 2
+        }
+        Sign::Underscore | Sign::Equals => 2,
+        Sign::Other => 1 + u32::from(token.glued),
+        Sign::Open | Sign::Close | Sign::Quote | Sign::Backtick | Sign::Colon | Sign::Slash | Sign::Dash => {
+            u32::from(token.glued)
+        }
+        Sign::Digits => u32::from(token.glued && last.sign == Sign::Word),
+        Sign::None | Sign::Apostrophe | Sign::Dot | Sign::Comma => 0,
+    };
+}
+
+/// Sets how the line and the block are written (bits 0–1 and 2–3), whether the token is in quotes (bit 4) or behind the sign of a
+/// comment (bit 5), and which signs touch it.
+fn registers(tokens: &[Token], seen: &mut [Seen]) {
+    let mut whole = Density::default();
+    let mut line = Density::default();
+    let (mut quote, mut comment, mut first, mut last) = (Sign::None, false, true, &Token::EDGE);
+    let mut from = 0;
+    for (i, token) in tokens.iter().enumerate() {
+        if token.sign == Sign::None {
+            let level = line.level();
+            seen[from + PAD..i + PAD].iter_mut().for_each(|entry| entry.register |= level);
+            whole = Density { words: whole.words + line.words, marks: whole.marks + line.marks };
+            (line, quote, comment, first, from) = (Density::default(), Sign::None, false, true, i);
+            last = token;
+            continue;
+        }
+        weigh(token, last, &mut line);
+        if token.sign == quote {
+            quote = Sign::None;
+        }
+        if token.glued && i > 0 {
+            seen[i + PAD].touched = last.sign as u32;
+            seen[i + PAD - 1].touched |= (token.sign as u32) << 4;
+        }
+        seen[i + PAD].register = u32::from(quote != Sign::None) << 4 | u32::from(comment) << 5;
+        match token.sign {
+            Sign::Quote | Sign::Backtick if quote == Sign::None && token.length == 1 => quote = token.sign,
+            Sign::Apostrophe if quote == Sign::None && !(token.glued && last.sign == Sign::Word) => quote = token.sign,
+            Sign::Slash => comment |= token.length > 1 && !token.glued,
+            Sign::Dash => comment |= first && token.length == 2,
+            // `# x`, ` * x`, `/* x`
+            Sign::Other => comment |= first && !token.glued || last.sign == Sign::Slash && token.glued,
+            _ => {}
+        }
+        first = false;
+        last = token;
+    }
+    let level = line.level();
+    seen[from + PAD..].iter_mut().for_each(|entry| entry.register |= level);
+    let level = Density { words: whole.words + line.words, marks: whole.marks + line.marks }.level() << 2;
+    seen[PAD..].iter_mut().for_each(|entry| entry.register |= level);
+}
+
+/// Sets the words that stand before and after a token when only marks, at most seven, are between.
+fn words_across_marks(tokens: &[Token], seen: &mut [Seen]) {
+    across(tokens.iter().zip(&mut seen[PAD..]), |entry, word| entry.before = word);
+    across(tokens.iter().zip(&mut seen[PAD..]).rev(), |entry, word| entry.after = word);
+}
+
+/// Hands each token what came before it in the order given.
+fn across<'a>(order: impl Iterator<Item = (&'a Token, &'a mut Seen)>, set: impl Fn(&mut Seen, u32)) {
     let (mut word, mut marks) = (0xee, 0);
-    for (token, entry) in tokens.iter().zip(&mut seen[PAD..]).rev() {
-        entry.after = mix(word, marks);
+    for (token, entry) in order {
+        set(entry, mix(word, marks));
         if token.case == Case::Mark {
             marks += 1;
             if marks > 7 {
@@ -269,6 +355,7 @@ const fn three(number: u64, a: u32, b: u32, c: u32) -> u32 {
 #[inline]
 pub fn features([b2, b1, t, n1, n2]: &[Seen; 2 * PAD + 1]) -> [u32; FEATURES] {
     let mode = t.mode & 15;
+    let block = t.register >> 2 & 3;
     [
         two(0, t.word, 0),
         two(1, t.word, t.case),
@@ -283,12 +370,12 @@ pub fn features([b2, b1, t, n1, n2]: &[Seen; 2 * PAD + 1]) -> [u32; FEATURES] {
         two(10, t.suffix[1], t.case),
         two(11, t.suffix[2], t.case),
         two(12, t.suffix[0], t.case),
-        two(13, t.shape, t.mode),
-        three(14, b1.shape, t.shape, n1.shape | mode << 10),
-        two(15, t.listed, t.mode),
+        three(13, t.shape, t.mode, t.register),
+        three(14, b1.shape, t.shape, n1.shape | mode << 10 | block << 12),
+        three(15, t.listed, t.mode, t.register),
         three(16, b1.listed, t.listed, mode),
         three(17, t.listed, n1.listed, mode),
-        three(18, b1.listed_roughly, t.listed_roughly, n1.listed_roughly.wrapping_add(mode)),
+        three(18, b1.listed_roughly, t.listed_roughly, n1.listed_roughly.wrapping_add(mode | block << 2)),
         two(19, b1.word, t.listed),
         two(20, n1.word, t.listed),
         two(21, t.before, t.case),
@@ -296,5 +383,6 @@ pub fn features([b2, b1, t, n1, n2]: &[Seen; 2 * PAD + 1]) -> [u32; FEATURES] {
         two(23, t.after, t.case),
         three(24, b1.suffix[1], b1.case, t.case),
         three(25, n1.suffix[1], n1.case, t.case),
+        three(26, t.case, t.touched, t.register),
     ]
 }

@@ -132,10 +132,13 @@ impl Tagger {
     }
 }
 
-/// Takes back what is no name: a bare number, where nothing speaks of a postcode.
+/// Takes back what is no name: a bare number where nothing speaks of a postcode, and tables of numbers with a word in them.
 fn plausible(work: &Work, at: usize, length: usize) -> bool {
     let postcode = |seen: &Seen| seen.flags & flag::STREET_WORD != 0;
-    work.tokens[at..at + length].iter().any(Token::is_word) || work.seen[..at + PAD].iter().rev().take(3).any(postcode)
+    let tokens = &work.tokens[at..at + length];
+    let words = tokens.iter().filter(|token| token.is_word()).count();
+    let numbers = tokens.iter().filter(|token| token.case == Case::Digits).count();
+    if words == 0 { work.seen[..at + PAD].iter().rev().take(3).any(postcode) } else { numbers <= 2 * words + 3 }
 }
 
 /// The score of what a closed list holds.

@@ -23,8 +23,10 @@ pub enum Case {
     Upper,
     /// `W`
     Initial,
-    /// `McWord`, `iWord`
+    /// `McWord`, `iWORD`
     Mixed,
+    /// `camelCase`
+    Camel,
     /// A script without case.
     Uncased,
     /// A run of digits.
@@ -35,6 +37,64 @@ pub enum Case {
     Break,
     /// Before the first and after the last token.
     Edge,
+}
+
+/// What sort of sign a token is, as far as it tells programs, records and logs from sentences.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Sign {
+    /// A line break or the edge of a block.
+    None,
+    /// `"`
+    Quote,
+    /// `'`
+    Apostrophe,
+    /// A grave accent, the quote of Markdown and shells.
+    Backtick,
+    /// `(`, `[`, `{`
+    Open,
+    /// `)`, `]`, `}`
+    Close,
+    /// `_`
+    Underscore,
+    /// `/`, `\\`
+    Slash,
+    /// `.`
+    Dot,
+    /// `:`
+    Colon,
+    /// `,`, `;`
+    Comma,
+    /// `-`
+    Dash,
+    /// `=`
+    Equals,
+    /// Any other mark.
+    Other,
+    /// A run of digits.
+    Digits,
+    /// A word.
+    Word,
+}
+
+impl Sign {
+    const fn of(mark: char) -> Self {
+        match mark {
+            '"' => Self::Quote,
+            '\'' | '\u{2019}' => Self::Apostrophe,
+            '`' => Self::Backtick,
+            '(' | '[' | '{' => Self::Open,
+            ')' | ']' | '}' => Self::Close,
+            '_' => Self::Underscore,
+            '/' | '\\' => Self::Slash,
+            '.' => Self::Dot,
+            ':' => Self::Colon,
+            ',' | ';' => Self::Comma,
+            '-' => Self::Dash,
+            '=' => Self::Equals,
+            _ => Self::Other,
+        }
+    }
 }
 
 /// A token and the hashes of its parts.
@@ -52,6 +112,8 @@ pub struct Token {
     pub suffix: [u32; 3],
     /// How it is written.
     pub case: Case,
+    /// What sort of sign it is.
+    pub sign: Sign,
     /// No space stands before it.
     pub glued: bool,
     /// Characters, at most 255.
@@ -67,13 +129,17 @@ impl Token {
         prefix: 0,
         suffix: [0; 3],
         case: Case::Edge,
+        sign: Sign::None,
         glued: false,
         length: 0,
     };
 
     /// Whether it is a run of letters.
     pub fn is_word(&self) -> bool {
-        matches!(self.case, Case::Lower | Case::Title | Case::Upper | Case::Initial | Case::Mixed | Case::Uncased)
+        matches!(
+            self.case,
+            Case::Lower | Case::Title | Case::Upper | Case::Initial | Case::Mixed | Case::Camel | Case::Uncased
+        )
     }
 }
 
@@ -194,6 +260,7 @@ pub fn block(text: &str, from: usize, tokens: &mut Vec<Token>) -> usize {
                     end: at(&chars),
                     word,
                     case: Case::Mark,
+                    sign: Sign::of(c),
                     glued,
                     length: same,
                     ..Token::EDGE
@@ -219,7 +286,16 @@ pub fn block(text: &str, from: usize, tokens: &mut Vec<Token>) -> usize {
                 }
                 let year = u32::from(length == 4 && (value == 10 || value == 5));
                 let word = mix(5 + year, u32::from(length.min(9)));
-                tokens.push(Token { start, end: at(&chars), word, case: Case::Digits, glued, length, ..Token::EDGE });
+                tokens.push(Token {
+                    start,
+                    end: at(&chars),
+                    word,
+                    case: Case::Digits,
+                    sign: Sign::Digits,
+                    glued,
+                    length,
+                    ..Token::EDGE
+                });
                 glued = true;
             }
             class => {
@@ -284,13 +360,15 @@ fn letters(first: char, class: u8, chars: &mut Chars<'_>) -> Token {
         (1, 0) if length == 1 => Case::Initial,
         (_, 0) => Case::Upper,
         (1, _) if first_upper => Case::Title,
-        _ => Case::Mixed,
+        _ if first_upper => Case::Mixed,
+        _ => Case::Camel,
     };
     Token {
         word: hash ^ (hash >> 15),
         prefix: if length > 3 { prefix | 1 } else { 0 },
         suffix,
         case,
+        sign: Sign::Word,
         length: length.min(255) as u8,
         ..Token::EDGE
     }

@@ -95,7 +95,7 @@ fn clean(parts: &mut [(String, u8)], corpus: &str, lists: &Lists) {
 impl Sentence {
     /// The sentence as a text, with other names in 60 of 100 cases where `change` says so.
     pub fn doc(&self, generator: &mut Generator<'_>, rng: &mut Rng, change: bool) -> Doc {
-        let mut doc = Doc::default();
+        let mut doc = Doc { machine: self.corpus == "own.natural", ..Doc::default() };
         let joined = self.tokens && rng.chance(70);
         for (text, kind) in &self.parts {
             let text = if joined { joined_up(text) } else { text.clone() };

@@ -27,6 +27,8 @@ pub struct Piece {
 pub struct Doc {
     /// In order; together they are the text.
     pub pieces: Vec<Piece>,
+    /// Text by or for machines, where a name has to be surer.
+    pub machine: bool,
 }
 
 impl Doc {

@@ -8,6 +8,7 @@
 //! | `⟨L …⟩` `⟨O …⟩` | a place, an organisation, with slots inside |
 //! | `T` `I` `job` `nrp` `lang` `product` | no names: a title, an initial, … |
 //! | `w` `W` `i` `I1` `I2` | a word, a word with a capital, names in programs |
+//! | `v` `C` `M` `e` `pk` `pa` `ver` `tech` `cm` | what programs are made of: see `machine.rs` |
 //! | `date` `time` `year` `month` `day` `n` `num` `money` `phone` `email` `url` `id` `uuid` `hex` `ip` `iban` | as they say |
 
 use std::path::Path;
@@ -16,6 +17,7 @@ use std::{fs, io};
 use crate::calendar::{days, months};
 use crate::doc::{Doc, NONE, ORG, PERSON, PLACE};
 use crate::lists::{Lists, Names};
+use crate::machine::Kind;
 use crate::rng::{Rng, fnv};
 
 /// Where names are taken from.
@@ -40,6 +42,7 @@ pub struct Template {
 /// Reads the templates of a folder into those to train on and those to judge by.
 pub fn templates(folder: &Path) -> io::Result<(Vec<Template>, Vec<Template>)> {
     let mut files: Vec<_> = fs::read_dir(folder)?.collect::<Result<_, _>>()?;
+    files.retain(|file| file.path().is_file());
     files.sort_by_key(fs::DirEntry::path);
     let (mut train, mut judge) = (Vec::new(), Vec::new());
     for file in files {
@@ -58,6 +61,30 @@ pub fn templates(folder: &Path) -> io::Result<(Vec<Template>, Vec<Template>)> {
             if fnv(line).is_multiple_of(8) { judge.push(template) } else { train.push(template) }
         }
     }
+    Ok((train, judge))
+}
+
+/// Reads the files of machine text, a kind each, into those to train on and those to judge by.
+pub fn machine(folder: &Path) -> io::Result<(Vec<Kind>, Vec<Kind>)> {
+    const NAMES: [&str; 11] = ["{P}", "{PN}", "{F}", "{N}", "{LF}", "{L}", "{K}", "{R}", "{G}", "{A}", "{O}"];
+    let mut files: Vec<_> = fs::read_dir(folder)?.collect::<Result<_, _>>()?;
+    files.sort_by_key(fs::DirEntry::path);
+    let (mut train, mut judge) = (Vec::new(), Vec::new());
+    for file in files {
+        let prose = file.path().file_stem().is_some_and(|stem| stem == "tech");
+        let mut kinds = [Kind { prose, ..Kind::default() }, Kind { prose, ..Kind::default() }];
+        for line in fs::read_to_string(file.path())?.lines().filter(|line| !line.is_empty()) {
+            let negative = !NAMES.iter().any(|slot| line.contains(slot));
+            let text = line.replace("\\n", "\n");
+            let template = Template { language: "en".to_owned(), text, negative };
+            let kind = &mut kinds[usize::from(fnv(line).is_multiple_of(8))];
+            if negative { kind.plain.push(template) } else { kind.named.push(template) }
+        }
+        let [train_on, judge_by] = kinds;
+        train.push(train_on);
+        judge.push(judge_by);
+    }
+    judge.retain(|kind| !kind.plain.is_empty());
     Ok((train, judge))
 }
 
@@ -124,7 +151,7 @@ impl<'a> Generator<'a> {
         }
     }
 
-    fn fill(&mut self, template: &Template, doc: &mut Doc) {
+    pub(crate) fn fill(&mut self, template: &Template, doc: &mut Doc) {
         let own = template.language != "en" && self.rng.chance(80);
         self.culture = if own && self.lists.people.contains_key(&template.language) {
             template.language.clone()
@@ -142,7 +169,7 @@ impl<'a> Generator<'a> {
             let mut inner = Doc::default();
             self.expand(name, language, &mut inner);
             let kind = if kind == "O" { ORG } else { PLACE };
-            let hidden = self.source == Source::Train && self.rng.chance(30);
+            let hidden = self.hides();
             doc.name(inner.text(), kind, hidden);
             text = after;
         }
@@ -195,7 +222,7 @@ impl<'a> Generator<'a> {
         if kind == NONE {
             doc.plain(&text);
         } else {
-            let hidden = self.source == Source::Train && self.rng.chance(30);
+            let hidden = self.hides();
             doc.name(text, kind, hidden);
         }
         true
@@ -292,7 +319,7 @@ impl<'a> Generator<'a> {
                 "ES##########",
                 "NL##INGB##########",
             ]),
-            _ => return None,
+            _ => return self.machine_value(slot),
         })
     }
 

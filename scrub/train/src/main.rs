@@ -23,6 +23,7 @@ mod doc;
 mod generate;
 mod judge;
 mod lists;
+mod machine;
 mod rng;
 mod table;
 
@@ -37,8 +38,9 @@ use scrub::tagger::{Tagger, best_path, margin};
 
 use crate::crf::{Block, Crf, NONE, allowed};
 use crate::doc::Doc;
-use crate::generate::{Generator, Source, templates};
+use crate::generate::{Generator, Source, Template, machine, templates};
 use crate::lists::Lists;
+use crate::machine::Kind;
 use crate::rng::Rng;
 use crate::table::{BUCKETS, Gazetteers, PHRASES, Rows, frequent, gazetteers};
 
@@ -46,6 +48,10 @@ use crate::table::{BUCKETS, Gazetteers, PHRASES, Rows, frequent, gazetteers};
 const ROWS: u8 = 18;
 /// Texts made from templates.
 const TEXTS: usize = 100_000;
+/// Documents of machine text, for a hundred texts.
+const DOCUMENTS: usize = 12;
+/// Of a hundred of their lines, so many have names.
+const NAMED: usize = 5;
 /// Passes over all texts, with the step size of each.
 const RATES: [f32; 5] = [0.15, 0.12, 0.09, 0.06, 0.03];
 /// Passes of the first training.
@@ -62,6 +68,9 @@ fn main() -> Result<(), Failure> {
     let lists = Lists::read(&root)?;
     let (train, held_out) = templates(&root.join("train/templates"))?;
     println!("{} templates to train on, {} to judge by", train.len(), held_out.len());
+    let (machine_train, machine_held_out) = machine(&root.join("train/templates/machine"))?;
+    let train = Templates { texts: train, machine: machine_train };
+    let held_out = Templates { texts: held_out, machine: machine_held_out };
     if arguments.first().is_some_and(|a| a == "judge") {
         report(Tagger::shipped(), &lists, &held_out, after("--misses").is_some());
         return Ok(());
@@ -94,12 +103,18 @@ fn main() -> Result<(), Failure> {
     Ok(())
 }
 
+/// What texts are made from.
+struct Templates {
+    texts: Vec<Template>,
+    machine: Vec<Kind>,
+}
+
 /// All steps from texts to the bytes of the model.
 fn make(
     root: &Path,
     lists: &Lists,
-    train: &[generate::Template],
-    held_out: &[generate::Template],
+    train: &Templates,
+    held_out: &Templates,
     fold: Option<u64>,
     count: usize,
 ) -> Result<Vec<u8>, Failure> {
@@ -164,20 +179,17 @@ fn make(
 }
 
 /// The texts to train on: templates, corpora, and their variants.
-fn texts(
-    root: &Path,
-    lists: &Lists,
-    train: &[generate::Template],
-    fold: Option<u64>,
-    count: usize,
-) -> Result<Vec<Doc>, Failure> {
+fn texts(root: &Path, lists: &Lists, train: &Templates, fold: Option<u64>, count: usize) -> Result<Vec<Doc>, Failure> {
     let mut rng = Rng::new(3);
     let mut generator = Generator::new(lists, 1, Source::Train);
     let mut docs = Vec::new();
     for _ in 0..count {
-        let mut doc = generator.text(train);
+        let mut doc = generator.text(&train.texts);
         doc.vary(&mut rng);
         docs.push(doc);
+        if rng.chance(DOCUMENTS) {
+            docs.push(generator.document(&train.machine, NAMED));
+        }
     }
     for (sentence, times) in corpora::read(&root.join("train/data"), lists)? {
         if fold.is_some_and(|fold| sentence.hash % 5 == fold) {
@@ -218,7 +230,7 @@ fn encode(doc: &Doc, model: &Model<'_>, mut take: impl FnMut(Block, Vec<u32>)) {
         }
         describe(&tokens, &model.gazetteer, |i| hide[i], &mut seen);
         let found = seen.array_windows().flat_map(features).collect();
-        take(Block { rows: Vec::new(), labels }, found);
+        take(Block { rows: Vec::new(), labels, machine: doc.machine }, found);
         from = end;
     }
 }
@@ -247,13 +259,13 @@ fn file(rows: &Rows, log2: u8, crf: &Crf, calibration: &[u8; STEPS], words: &Gaz
 }
 
 /// The share of findings that touch a name, for each step of their margin, on texts not trained on; never falling.
-fn calibrate(model: &Model<'_>, lists: &Lists, held_out: &[generate::Template]) -> [u8; STEPS] {
+fn calibrate(model: &Model<'_>, lists: &Lists, held_out: &Templates) -> [u8; STEPS] {
     let mut generator = Generator::new(lists, 11, Source::Train);
     let mut rng = Rng::new(12);
     let (mut right, mut all) = ([0_u32; STEPS], [0_u32; STEPS]);
     let (mut tokens, mut seen, mut back, mut labels) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for _ in 0..8000 {
-        let mut doc = generator.text(held_out);
+        let mut doc = generator.text(&held_out.texts);
         doc.vary(&mut rng);
         let text = doc.text();
         let names = doc.names();
@@ -294,7 +306,7 @@ fn calibrate(model: &Model<'_>, lists: &Lists, held_out: &[generate::Template]) 
 }
 
 /// Figures on templates that were not trained on, with names from the lists and with names from no list.
-fn report(tagger: &Tagger, lists: &Lists, held_out: &[generate::Template], misses: bool) {
+fn report(tagger: &Tagger, lists: &Lists, held_out: &Templates, misses: bool) {
     for (title, source, vary) in [
         ("held out, listed names", Source::Listed, false),
         ("held out, unseen names", Source::Unseen, false),
@@ -305,7 +317,7 @@ fn report(tagger: &Tagger, lists: &Lists, held_out: &[generate::Template], misse
         let mut rng = Rng::new(22);
         let docs: Vec<Doc> = (0..6000)
             .map(|_| {
-                let mut doc = generator.single(held_out);
+                let mut doc = generator.single(&held_out.texts);
                 if vary {
                     doc.vary(&mut rng);
                 }
@@ -320,5 +332,10 @@ fn report(tagger: &Tagger, lists: &Lists, held_out: &[generate::Template], misse
             }
         });
         judge::print(title, &kinds);
+    }
+    for (title, source) in [("machine, listed names", Source::Listed), ("machine, unseen names", Source::Unseen)] {
+        let mut generator = Generator::new(lists, 23, source);
+        let docs: Vec<Doc> = (0..1500).map(|_| generator.named_document(&held_out.machine)).collect();
+        judge::print(title, &judge::judge(tagger, &docs, |_, _| {}));
     }
 }
