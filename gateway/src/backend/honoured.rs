@@ -17,6 +17,7 @@ const ANSWER: usize = 64 << 10;
 
 /// The conditions that a backend honours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "answers of a probe, each by itself")]
 pub struct Honoured {
     /// `If-Match` and `If-None-Match` of a PUT.
     pub puts: bool,
