@@ -153,7 +153,8 @@ def kill_at_random_moments(gateway: Gateway, bucket: str, moments: int) -> list[
     [pytest.param(10, marks=pytest.mark.timeout(300)), pytest.param(50, marks=[pytest.mark.long, pytest.mark.timeout(1800)])],
 )
 def test_kill_9(target, make_gateway, moments):
-    gateway, bucket = make_gateway(), fresh("crash")
+    # After that time a restarted gateway takes what is not there for not done.
+    gateway, bucket = make_gateway({"backend.response_timeout": "20s"}), fresh("crash")
     every = kill_at_random_moments(gateway, bucket, moments)
     s3 = boto(gateway.endpoint)
     abort_uploads(s3, bucket, [key.name for key in every])

@@ -207,6 +207,21 @@ def test_an_anonymous_body_is_not_asked_for_before_the_store_wants_it(target, bu
     assert boto(gateway.endpoint).get_object(Bucket=bucket, Key="k")["Body"].read() == body
 
 
+def test_an_early_refusal_is_not_lost(s3, bucket):
+    """A store that refuses by the headers alone closes the connection under the body: the client must have its answer, not ours about the connection."""
+    upload = s3.create_multipart_upload(Bucket=bucket, Key="parts")["UploadId"]
+    wrong = {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": "0" * 32, "SSECustomerKeyMD5": "A" * 22 + "=="}
+    body = noise(5 * MIB)
+    for _ in range(10):
+        for call in (
+            lambda: s3.put_object(Bucket=bucket, Key="k", Body=body, **wrong),
+            lambda: s3.upload_part(Bucket=bucket, Key="parts", UploadId=upload, PartNumber=1, Body=body, **wrong),
+        ):
+            with pytest.raises(ClientError) as refused:
+                call()
+            assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400, refused.value
+
+
 def test_buckets(s3):
     """Create, list, head, delete; what is not empty stays."""
     name = fresh("buckets")

@@ -148,6 +148,16 @@ pub struct BackendConfig {
     pub bucket_names: BucketNames,
 }
 
+impl BackendConfig {
+    /// How long after a request was sent it can still be at work: nothing embedded survives this process.
+    pub fn answers_within(&self) -> Duration {
+        match &self.kind {
+            BackendKind::Local => Duration::ZERO,
+            BackendKind::S3(s3) => s3.connections.response_timeout,
+        }
+    }
+}
+
 /// `backend.kind`
 #[derive(Clone, Debug)]
 pub enum BackendKind {

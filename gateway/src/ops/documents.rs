@@ -389,3 +389,25 @@ pub fn edit_complete_result(answer: &[u8], facts: &Facts, location: &str) -> Res
     }
     Ok(edits.finish())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What was set by a header comes back as that header, whatever is in it.
+    #[test]
+    fn tags_survive_the_document() {
+        for header in ["a=1", "a=1&b=", "k%20%26%3D=%3Cv%3E%22", "%C3%A9t%C3%A9=%E2%82%AC%2B"] {
+            assert_eq!(tags(tagging(header).unwrap().as_bytes()).unwrap(), header);
+        }
+        assert_eq!(tags(tagging("flag").unwrap().as_bytes()).unwrap(), "flag=");
+    }
+
+    #[test]
+    fn no_tags() {
+        assert_eq!(tags(b"").unwrap(), "", "Ceph RGW");
+        assert_eq!(tags(b"<Tagging><TagSet/></Tagging>").unwrap(), "");
+        assert!(tags(b"<Tagging><TagSet><Tag><Key>a</Key></Tag></TagSet></Tagging>").is_err(), "a tag without a value");
+        assert!(tags(b"<Tagging>").is_err());
+    }
+}

@@ -459,3 +459,39 @@ fn overrides(call: &Call, headers: &mut http::HeaderMap) -> Result<(), Error> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(status: StatusCode, headers: &[(&str, &str)]) -> Response<Body> {
+        let mut response = Response::new(body::empty());
+        *response.status_mut() = status;
+        response
+            .headers_mut()
+            .extend(headers.iter().map(|(n, v)| (n.parse::<http::HeaderName>().unwrap(), v.parse().unwrap())));
+        response
+    }
+
+    #[test]
+    fn an_answer_is_about_the_object_that_was_looked_at() {
+        let (tag, other) = (("etag", "\"a\""), ("etag", "\"b\""));
+        assert!(is_about(&answer(StatusCode::OK, &[tag]), "a"));
+        assert!(is_about(&answer(StatusCode::PARTIAL_CONTENT, &[tag]), "a"));
+        assert!(is_about(&answer(StatusCode::NOT_MODIFIED, &[tag]), "a"));
+        assert!(is_about(&answer(StatusCode::NOT_MODIFIED, &[]), "a"), "Ceph RGW");
+        assert!(!is_about(&answer(StatusCode::OK, &[other]), "a"));
+        assert!(!is_about(&answer(StatusCode::NOT_MODIFIED, &[other]), "a"));
+        assert!(!is_about(&answer(StatusCode::OK, &[]), "a"));
+        assert!(!is_about(&answer(StatusCode::PRECONDITION_FAILED, &[tag]), "a"));
+    }
+
+    /// An object that was sealed meanwhile must not go out as it lies there.
+    #[test]
+    fn a_sealed_object_is_never_the_plain_one() {
+        for status in [StatusCode::OK, StatusCode::NOT_MODIFIED] {
+            assert!(!is_about(&answer(status, &[("etag", "\"a\""), (SEALED_HEADER.as_str(), "x")]), "a"));
+            assert!(!is_about(&answer(status, &[(SEALED_HEADER.as_str(), "x")]), "a"));
+        }
+    }
+}

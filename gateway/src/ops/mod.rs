@@ -127,7 +127,8 @@ impl Call {
     /// What holds the body of a write back until the backend wants it: the client's own `Expect`, where the backend may well refuse the
     /// write (an anonymous one) or the body is large. A small one of a client that we know is not worth the wait.
     pub fn expect(&self, length: Option<u64>) -> Option<HeaderValue> {
-        const LARGE: u64 = 8 << 20;
+        // Beyond what sockets hold, a store that refuses early breaks the connection, and its answer can be lost with it.
+        const LARGE: u64 = 1 << 20;
         let asked = self.header("expect").is_some_and(|value| value.eq_ignore_ascii_case("100-continue"));
         let worth = self.permit.principal().is_anonymous() || length.is_some_and(|length| length > LARGE);
         (asked && worth && length.is_some()).then(|| HeaderValue::from_static("100-continue"))

@@ -28,47 +28,69 @@ const UPLOADS: u32 = 10_000;
 /// of its own, may know it. Longer than an upload lasts.
 const UNKNOWN_STASH_MS: i64 = 30 * 24 * 3600 * 1000;
 
-/// Settles at start everything that an earlier process left, then every minute what is older than any request can be. Ends when
-/// the task is aborted.
+/// Settles at start what an earlier process left, then every minute what is older than any request can be. Ends when the task is
+/// aborted.
+///
+/// The backend may still be at work on what the earlier process asked of it last. What it has committed is recorded at once; that
+/// something did not happen is believed only when the backend has had the time in which every answer is due.
 pub async fn run(vault: Arc<Vault>) {
-    let limit = i64::try_from(vault.config.server.request_timeout.as_millis()).unwrap_or(i64::MAX);
-    let mut before = now_ms();
-    let mut clients_uploads_checked = false;
+    let started = now_ms();
+    let quiet = started.saturating_add(millis(vault.config.backend.answers_within()));
+    let oldest = millis(vault.config.server.request_timeout);
+    let mut swept = false;
     loop {
+        let now = now_ms();
+        let before = if swept { now.saturating_sub(oldest) } else { started };
+        let over = now >= quiet;
         let done = async {
-            pass(&vault, before).await?;
-            // Only a crash can leave one that its Complete has ended, so this is for the start.
-            if !clients_uploads_checked {
-                drop_ended_uploads(&vault, before).await?;
-                clients_uploads_checked = true;
+            settle_writes(&vault, before, over).await?;
+            if over {
+                drop_own_uploads(&vault, before).await?;
+                // Only a crash can leave one that its Complete has ended, so this is for the start.
+                if !swept {
+                    drop_ended_uploads(&vault, started).await?;
+                    swept = true;
+                }
             }
             drop_stashes(&vault, before).await
         };
         if let Err(e) = done.await {
             tracing::warn!(error = %e, "settling was cut short; it goes on in a minute");
         }
-        tokio::time::sleep(EVERY).await;
-        before = now_ms().saturating_sub(limit);
+        let pause = if over { EVERY } else { EVERY.min(Duration::from_millis(quiet.abs_diff(now))) };
+        tokio::time::sleep(pause).await;
     }
 }
 
-/// One pass over everything that began before `before_ms`.
-pub async fn pass(vault: &Arc<Vault>, before_ms: i64) -> Result<(), Error> {
+fn millis(span: Duration) -> i64 {
+    i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Every write that began before `before_ms`, as far as its key tells; `over`: one that is not there will not come any more.
+async fn settle_writes(vault: &Arc<Vault>, before_ms: i64, over: bool) -> Result<(), Error> {
     loop {
         let intents = vault.sidecar.stale_intents(before_ms, BATCH).await?;
         let full = intents.len() == BATCH as usize;
         let mut left = 0;
         for (id, intent) in intents {
             // One that cannot be settled now must not hold up the others.
-            if let Err(e) = settle(vault, id, intent).await {
-                tracing::warn!(error = %e, "a write that was cut off cannot be settled yet");
-                left += 1;
+            match settle(vault, id, intent, over).await {
+                Ok(true) => {}
+                Ok(false) => left += 1,
+                Err(e) => {
+                    tracing::warn!(error = %e, "a write that was cut off cannot be settled yet");
+                    left += 1;
+                }
             }
         }
         if !full || left > 0 {
-            break;
+            return Ok(());
         }
     }
+}
+
+/// Uploads of the gateway's own, which no client can complete.
+async fn drop_own_uploads(vault: &Arc<Vault>, before_ms: i64) -> Result<(), Error> {
     for upload in vault.sidecar.stale_uploads(before_ms, UPLOADS).await? {
         if upload.upload_id.is_empty()
             && let Err(e) = drop_own_upload(vault, &upload).await
@@ -79,14 +101,15 @@ pub async fn pass(vault: &Arc<Vault>, before_ms: i64) -> Result<(), Error> {
     Ok(())
 }
 
-/// Uploads of clients that the backend no longer has: their Complete or Abort was done, and a crash came before that was noted.
+/// Uploads of clients that the backend no longer has: their Complete or Abort was done, and a crash came before that was noted; or their
+/// bucket is gone.
 async fn drop_ended_uploads(vault: &Arc<Vault>, before_ms: i64) -> Result<(), Error> {
     for upload in vault.sidecar.stale_uploads(before_ms, UPLOADS).await? {
         let request = BackendRequest::new(Method::GET, path(&upload.bucket, &upload.key), Signer::Gateway)
             .query(format!("max-parts=1&uploadId={}", query_value(&upload.backend_upload_id)));
         let response = vault.backend.call(request).await?;
         if response.status() == StatusCode::NOT_FOUND
-            && matches!(answered(response).await, Error::Answered { code, .. } if code == "NoSuchUpload")
+            && matches!(answered(response).await, Error::Answered { code, .. } if code == "NoSuchUpload" || code == "NoSuchBucket")
         {
             end(vault, upload.oid).await;
         }
@@ -94,8 +117,8 @@ async fn drop_ended_uploads(vault: &Arc<Vault>, before_ms: i64) -> Result<(), Er
     Ok(())
 }
 
-/// The key says whether the write happened: it carries the intent's oid and header, or it does not.
-async fn settle(vault: &Arc<Vault>, id: IntentId, intent: Intent) -> Result<(), Error> {
+/// The key says whether the write happened: it carries the intent's oid and header, or it does not. Whether that settled it.
+async fn settle(vault: &Arc<Vault>, id: IntentId, intent: Intent, over: bool) -> Result<bool, Error> {
     let at = ObjectAt { bucket: intent.bucket.clone(), key: intent.key.clone(), version_id: None };
     let looked = Source::at(vault, at.clone(), Signer::Gateway).look(super::head::SUFFIX, true).await;
     match looked {
@@ -110,7 +133,12 @@ async fn settle(vault: &Arc<Vault>, id: IntentId, intent: Intent) -> Result<(), 
                 "a write that was cut off had been committed"
             );
         }
-        // Something else is there, or nothing: this write did not happen, or was overwritten.
+        // Something else is there, or nothing: this write did not happen, or was overwritten; or the backend is still at it.
+        Ok(_) | Err(Error::Answered { status: StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED, .. })
+            if !over =>
+        {
+            return Ok(false);
+        }
         Ok(_) | Err(Error::Answered { status: StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED, .. }) => {
             vault.sidecar.abandon(id).await?;
             tracing::info!(
@@ -127,7 +155,7 @@ async fn settle(vault: &Arc<Vault>, id: IntentId, intent: Intent) -> Result<(), 
         // The backend, or the keys, cannot be asked now, or the object cannot be opened: it stays, and is tried again.
         Err(e) => return Err(e),
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Whether an object with this oid and header is what the intent's write left. Copies of one source share its oid: the header, in

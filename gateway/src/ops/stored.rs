@@ -256,6 +256,17 @@ mod tests {
     }
 
     #[test]
+    fn a_count_of_no_tags_is_no_tags() {
+        let tagged = |count: &[&'static str]| {
+            let headers = count.iter().map(|c| ("x-amz-tagging-count".parse().unwrap(), c.parse().unwrap()));
+            has_tags(&headers.collect::<HeaderMap>())
+        };
+        assert!(tagged(&["2"]));
+        assert!(!tagged(&["0"]), "Ceph RGW");
+        assert!(!tagged(&[]));
+    }
+
+    #[test]
     fn the_checksum_of_a_part_is_of_its_own_bytes() {
         let sum = |kind, byte| {
             let mut value = [0; 32];
