@@ -19,7 +19,7 @@ FEATURES := $(if $(filter yes,$(VECTORSCAN)),--features scrub/vectorscan)
 # Object stores that `make s3tests` runs over.
 STORES ?= minio garage rgw local
 
-.PHONY: help run test lint unit conformance-quick conformance s3tests control bench fuzz docs peers
+.PHONY: help run test lint unit conformance-quick conformance s3tests control bench bench-scrub fuzz docs peers
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,6 +64,11 @@ bench: ## gateway against direct against nginx before the same MinIO; writes doc
 	conformance/peers.sh bench
 	cargo build --release --locked --bin data-vault --bin bench
 	$(CACHE)/venv/bin/python bench/run.py
+
+bench-scrub: ## scrubbing on one core beside Presidio and scrubadub, memory, texts made against us; writes docs/benchmarks-scrub.md
+	conformance/peers.sh bench-scrub
+	cargo build --release --locked $(FEATURES) --bin data-vault
+	$(CACHE)/venv/bin/python bench/scrub.py
 
 fuzz: ## every fuzz target, or those of FUZZ_TARGETS, for FUZZ_SECONDS (60)
 	@command -v cargo-fuzz >/dev/null || cargo install cargo-fuzz --version $(CARGO_FUZZ) --locked

@@ -6,6 +6,7 @@
 #   conformance/peers.sh garage    # and Garage: `make conformance`
 #   conformance/peers.sh rgw       # and Ceph RGW, from Debian's packages
 #   conformance/peers.sh bench     # and nginx: `make bench`
+#   conformance/peers.sh bench-scrub # and the peers of the scrub engine: `make bench-scrub`
 #   conformance/peers.sh matrix    # and what test_matrix.py runs: tables, Spark and the SDKs of Go, JavaScript and Java
 #   conformance/peers.sh s3tests   # and what conformance/s3tests runs on: a venv, Garage and Ceph RGW
 #
@@ -82,6 +83,17 @@ s3tests_venv() {
     say "s3tests: $("$venv/bin/python" --version), $venv"
 }
 
+bench_venv() {
+    local venv="$cache/bench-venv" stamp="$cache/bench-venv/requirements.installed"
+    if ! cmp -s "$here/../bench/requirements.txt" "$stamp"; then
+        [ -x "$venv/bin/python" ] || python3 -m venv "$venv"
+        say "installing Presidio and scrubadub"
+        "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$here/../bench/requirements.txt"
+        cp "$here/../bench/requirements.txt" "$stamp"
+    fi
+    say "bench-scrub: $("$venv/bin/pip" list --disable-pip-version-check --format=freeze | grep -E '^(presidio-analyzer|scrubadub)==' | tr '\n' ' ')"
+}
+
 # changed FOLDER FILE...: whether FOLDER was made from other files
 changed() {
     local folder="$1"
@@ -149,9 +161,10 @@ for extra in "$@"; do
     case "$extra" in
         garage) garage ;;
         bench) nginx_debian ;;
+        bench-scrub) bench_venv ;;
         matrix) matrix ;;
         rgw) rgw_debian ;;
         s3tests) s3tests_venv; garage; rgw_debian ;;
-        *) die "unknown peer '$extra': garage, rgw, bench, matrix or s3tests" ;;
+        *) die "unknown peer '$extra': garage, rgw, bench, bench-scrub, matrix or s3tests" ;;
     esac
 done
