@@ -1,5 +1,7 @@
 //! Dates of numbers alone: `1989-03-15`, `15.3.1989`, `3/15/89`, `2024. 1. 15.`, `05/2021`, `19890315`.
 
+use std::ops::Range;
+
 use super::super::scan::{Sure, before, byte, is_word, run, run_back, word_before};
 use super::{Date, is_day, is_joined, is_month_number, is_year, value};
 
@@ -21,13 +23,13 @@ pub(super) fn numeric(text: &str, start: usize, end: usize) -> Option<Date> {
         let end = run(bytes, from, 5, |byte| byte.is_ascii_digit());
         (end > from).then_some((from, end))
     };
-    let Some((second_start, second_end)) = figure(end + 1) else { return day_and_month(text, start, end, None) };
+    let (second_start, second_end) = figure(end + 1)?;
     let (first, second) = (&bytes[start..end], &bytes[second_start..second_end]);
     if byte(bytes, second_end) != separator {
-        return month_and_year(text, start, end, second_end).or_else(|| day_and_month(text, start, end, Some(second_end)));
+        return month_and_year(text, start, end, second_end).or_else(|| day_and_month(text, start..end, second_start..second_end));
     }
     let Some((third_start, third_end)) = figure(second_end + 1) else {
-        return day_and_month(text, start, end, Some(second_end));
+        return day_and_month(text, start..end, second_start..second_end);
     };
     let third = &bytes[third_start..third_end];
     let spaced = second_start > end + 1 || third_start > second_end + 1;
@@ -92,16 +94,17 @@ fn month_and_year(text: &str, start: usize, first_end: usize, end: usize) -> Opt
 }
 
 /// `am 15.03.`; `15/3` only where words say so.
-fn day_and_month(text: &str, start: usize, first_end: usize, end: Option<usize>) -> Option<Date> {
+fn day_and_month(text: &str, day: Range<usize>, month: Range<usize>) -> Option<Date> {
     const BEFORE: &[&str] = &["am", "vom", "zum", "bis", "ab", "seit", "den", "dem"];
     let bytes = text.as_bytes();
-    let end = end?;
-    let (first, second) = (&bytes[start..first_end], &bytes[first_end + 1..end]);
-    if !is_day(first) || !is_day(second) || !(is_month_number(first) || is_month_number(second)) {
+    let (start, end) = (day.start, month.end);
+    let spaced = month.start > day.end + 1;
+    let (first, second) = (&bytes[day.clone()], &bytes[month]);
+    if spaced || !is_day(first) || !is_day(second) || !(is_month_number(first) || is_month_number(second)) {
         return None;
     }
     let alone = matches!(before(bytes, start), b' ' | b'\n' | 0) && !is_word(byte(bytes, end));
-    match byte(bytes, first_end) {
+    match byte(bytes, day.end) {
         b'.' if is_month_number(second) && byte(bytes, end) == b'.' && !byte(bytes, end + 1).is_ascii_alphanumeric() => {
             let word = word_before(text, start, |byte| byte == b' ');
             (alone && BEFORE.contains(&word)).then_some(Date { range: start..end, sure: Sure::Weak(0.5) })
