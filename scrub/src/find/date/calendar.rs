@@ -12,8 +12,10 @@ const LONGEST: usize = 48;
 pub(super) enum Name {
     /// A day or a year.
     Plain,
-    /// A capital, unless a day and a year stand beside it: it is another word too, or an abbreviation.
-    Capital,
+    /// As [`Self::Plain`], but a capital where it has no year: an abbreviation.
+    Short,
+    /// A capital, unless a day and a year stand beside it: it is another word too.
+    Word,
     /// A day and a year: an abbreviation that is a word elsewhere, or a name without its accents.
     Dated,
 }
@@ -41,14 +43,14 @@ impl Calendar {
         for names in lines(include_str!("months.txt")).flat_map(|line| line.split('|')) {
             let (full, short) = names.split_once('/').unwrap_or((names, ""));
             for name in full.split(' ').filter(|name| !name.is_empty()) {
-                let needs = if WORDS.contains(&name) { Name::Capital } else { Name::Plain };
+                let needs = if WORDS.contains(&name) { Name::Word } else { Name::Plain };
                 months.insert(name.to_owned(), needs);
                 let mut bare = String::new();
                 name.chars().for_each(|letter| fold(letter, &mut bare));
                 plain.insert(bare);
             }
             for name in short.split(' ').filter(|name| !name.is_empty()) {
-                let needs = if ABBREVIATIONS.contains(&name) { Name::Capital } else { Name::Dated };
+                let needs = if ABBREVIATIONS.contains(&name) { Name::Short } else { Name::Dated };
                 months.entry(name.to_owned()).or_insert(needs);
             }
         }
@@ -85,9 +87,12 @@ impl Calendar {
             end = space(start);
             start = word_start(text, end);
         }
+        let marked = text[end..].starts_with(['.', ',']);
         let name = |start: usize, end: usize| {
             let word = text[start..end].to_lowercase();
-            self.weekdays.contains(word.as_str()) || word.strip_suffix("ที่").is_some_and(|day| self.weekdays.contains(day))
+            // Of two letters with a sign behind: `Mo., 4. Juni`.
+            (marked || word.chars().count() > 2) && self.weekdays.contains(word.as_str())
+                || word.strip_suffix("ที่").is_some_and(|day| self.weekdays.contains(day))
         };
         if start == end {
             return at;
@@ -173,8 +178,8 @@ mod tests {
             ("мая", Some(Name::Plain)),
             ("maaliskuuta", Some(Name::Plain)),
             ("במרץ", Some(Name::Plain)),
-            ("may", Some(Name::Capital)),
-            ("Mar", Some(Name::Capital)),
+            ("may", Some(Name::Word)),
+            ("Mar", Some(Name::Short)),
             ("set", Some(Name::Dated)),
             ("out", Some(Name::Dated)),
             ("fevrier", Some(Name::Dated)),

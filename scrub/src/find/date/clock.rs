@@ -25,7 +25,7 @@ const HALVES: &[&str] = &["上午", "下午", "午前", "午後", "오전 ", "�
 /// What may follow a time directly.
 const SUFFIXES: &[&str] = &[
     " AM", " PM", " am", " pm", "am", "pm", "AM", "PM", " a.m.", " p.m.", " a. m.", " p. m.", "Z", "z", " UTC", " GMT",
-    " Uhr", " h", " Uhr.",
+    " Uhr", " h", " ч.", " Uhr.",
 ];
 
 /// Behind the time that follows a date at `at`, and how exact it is.
@@ -50,10 +50,16 @@ pub(super) fn clock(text: &str, at: usize) -> (usize, Time) {
             Some(minute) => (minute, iso),
             None => return none,
         },
-        // `14h30`, `14h`, and `14.30 Uhr`
+        // `14h30`, `14h`
         b'h' => (minutes(hour + 1).unwrap_or(hour + 1), false),
-        b'.' if minutes(hour + 1).is_some_and(|end| half_or_hour(text, end) > end || between.contains("k")) => {
-            (hour + 3, false)
+        // `14.30 Uhr`, `kl. 14.30`, `14.30.05`
+        b'.' if minutes(hour + 1).is_some() => {
+            let end = hour + 3;
+            match minutes(end + 1).filter(|_| byte(bytes, end) == b'.') {
+                Some(second) => (second, true),
+                None if half_or_hour(text, end) > end || between.contains('k') => (end, false),
+                None => return none,
+            }
         }
         // `5 pm`, `14 Uhr`
         _ if half_or_hour(text, hour) > hour => return (half_or_hour(text, hour), Time::Minutes),

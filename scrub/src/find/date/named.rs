@@ -34,9 +34,14 @@ pub(super) fn day_first(calendar: &Calendar, text: &str, start: usize, end: usiz
     if !(is_between(byte(bytes, end)) || is_word(byte(bytes, end))) {
         return None;
     }
-    let first = range_before(text, start, value(&bytes[start..end]));
+    let first = range_before(calendar, text, start, value(&bytes[start..end]), small);
     if is_joined(bytes, first) {
         return None;
+    }
+    if let Some(month) = text[..start].strip_suffix("tháng ").or_else(|| text[..start].strip_suffix("Tháng "))
+        && let Some((_, year)) = year_behind(text, end, "")
+    {
+        return Some(Date { range: month.len()..year, sure: Sure::Weak(0.5) });
     }
     let numbered = vietnamese(text, end);
     if let Some((month, whole)) = numbered {
@@ -65,7 +70,7 @@ pub(super) fn day_first(calendar: &Calendar, text: &str, start: usize, end: usiz
     if byte(bytes, name) == b'_' || byte(bytes, name).is_ascii_alphanumeric() || byte(bytes, name) == b'(' {
         return None;
     }
-    let sure = strength(needs, month, dated)?;
+    let sure = strength(needs, month, dated);
     let whole = if dated { era_behind(text, year) } else { dot_behind(text, name, month) };
     Some(Date { range: first..whole, sure })
 }
@@ -73,7 +78,7 @@ pub(super) fn day_first(calendar: &Calendar, text: &str, start: usize, end: usiz
 /// `March 15, 1989`, `March 15–20`, `March 1989`, `Mar-15-1989`.
 pub(super) fn month_first(calendar: &Calendar, text: &str, start: usize, end: usize, small: &mut String) -> Option<Date> {
     let bytes = text.as_bytes();
-    let mut name_end = run_back(text, start, 3, is_between);
+    let mut name_end = run_back(text, start, 3, |byte| is_between(byte) || byte == b'\'');
     for filler in [" de", " del", " the", " năm"] {
         if text[..name_end].ends_with(filler) {
             name_end -= filler.len();
@@ -89,9 +94,17 @@ pub(super) fn month_first(calendar: &Calendar, text: &str, start: usize, end: us
         return None;
     }
     let figure = &bytes[start..end];
-    if is_year(figure) || is_thai_year(figure, month) {
+    let apostrophe = figure.len() == 2 && before(bytes, start) == b'\'';
+    if is_year(figure) || is_thai_year(figure, month) || apostrophe {
         let free = !is_word(byte(bytes, end)) && !(byte(bytes, end) == b'.' && byte(bytes, end + 1).is_ascii_digit());
-        let sure = strength(needs, month, false).unwrap_or(Sure::Weak(0.3));
+        let dotted = byte(bytes, name_end) == b'.';
+        let sure = match needs {
+            Name::Plain | Name::Short => Sure::Weak(0.5),
+            Name::Word if month.starts_with(char::is_uppercase) => Sure::Weak(0.5),
+            // `set. 2019`; beyond Latin letters no abbreviation is a word of code.
+            Name::Dated if dotted || month.starts_with(|first: char| first >= '\u{370}') => Sure::Weak(0.5),
+            Name::Word | Name::Dated => Sure::Weak(0.3),
+        };
         let first = months_before(calendar, text, name, small);
         return free.then_some(Date { range: first..era_behind(text, end), sure });
     }
@@ -107,13 +120,13 @@ pub(super) fn month_first(calendar: &Calendar, text: &str, start: usize, end: us
         return None;
     }
     let (_, year) = year_behind(text, day, month).unwrap_or((day, day));
-    let sure = strength(needs, month, year > day)?;
+    let sure = strength(needs, month, year > day);
     Some(Date { range: name..era_behind(text, year), sure })
 }
 
 /// `1989 March 15`, `1989. március 15.`, `1989 m. kovo 15 d.`, `1989. gada 15. marts`, `1989-Mar-15`.
 pub(super) fn year_first(calendar: &Calendar, text: &str, start: usize, end: usize, small: &mut String) -> Option<Date> {
-    const FILLERS: &[&str] = &["m. ", "gada ", "рік "];
+    const FILLERS: &[&str] = &["m. ", "gada. ", "gada ", "рік "];
     let bytes = text.as_bytes();
     if !is_year(&bytes[start..end]) || is_joined(bytes, start) {
         return None;
@@ -133,7 +146,10 @@ pub(super) fn year_first(calendar: &Calendar, text: &str, start: usize, end: usi
         // `15. marts`
         let name = run(bytes, day, 2, |byte| matches!(byte, b' ' | b'.'));
         let end = word_end(text, name);
-        (name > day && calendar.month(&text[name..end], small).is_some()).then_some(end)?
+        let needs = (name > day).then(|| calendar.month(&text[name..end], small)).flatten()?;
+        // The dot of an abbreviation that a time follows.
+        let dot = needs != Name::Plain && byte(bytes, end) == b'.' && byte(bytes, end + 1) == b' ';
+        end + usize::from(dot)
     } else {
         let name = word_end(text, at);
         let month = &text[at..name];
@@ -150,13 +166,13 @@ pub(super) fn year_first(calendar: &Calendar, text: &str, start: usize, end: usi
     free.then_some(Date { range: start..whole, sure: Sure::Form })
 }
 
-/// How sure a month with a day is, or with a year in the place of the day; none when it needs more.
-fn strength(needs: Name, month: &str, dated: bool) -> Option<Sure> {
+/// How sure a day and a month are, `dated` when a year stands beside them.
+fn strength(needs: Name, month: &str, dated: bool) -> Sure {
     match needs {
-        _ if dated => Some(Sure::Form),
-        Name::Plain => Some(Sure::Weak(0.5)),
-        Name::Capital if month.starts_with(char::is_uppercase) => Some(Sure::Weak(0.5)),
-        Name::Capital | Name::Dated => None,
+        _ if dated => Sure::Form,
+        Name::Plain => Sure::Weak(0.5),
+        Name::Short | Name::Word if month.starts_with(char::is_uppercase) => Sure::Weak(0.5),
+        Name::Short | Name::Word | Name::Dated => Sure::Weak(0.2),
     }
 }
 
@@ -189,7 +205,7 @@ fn year_behind(text: &str, at: usize, month: &str) -> Option<(usize, usize)> {
     // `'89`, `-89`; behind a space only what can be no day.
     let short = figure.len() == 2
         && (matches!(before(bytes, from), b'\'' | b'-' | b'/' | 0x80..)
-            || before(bytes, from) == b' ' && (figure[0] == b'0' || value(figure) > 31))
+            || before(bytes, from) == b' ' && (figure[0] == b'0' || value(figure) > 31 || month.len() == 3))
         && !matches!(byte(bytes, end), b':' | b'%')
         && !(matches!(byte(bytes, end), b'.' | b',' | b'-') && byte(bytes, end + 1).is_ascii_digit());
     let year = is_year(figure) || short || is_thai_year(figure, month);
@@ -202,7 +218,7 @@ fn is_thai_year(figure: &[u8], month: &str) -> bool {
 }
 
 /// Behind what says that a year is one, in Slavic languages and Lithuanian: ` г.`, ` р.`, ` d.`
-fn era_behind(text: &str, at: usize) -> usize {
+pub(super) fn era_behind(text: &str, at: usize) -> usize {
     const ERAS: &[&str] = &[" г.", " г", " р.", " р", " г.", " d.", ". d.", " года", " року", " r.", " AD"];
     let bytes = text.as_bytes();
     let found = ERAS.iter().find(|era| text[at..].starts_with(**era)).map_or(at, |era| at + era.len());
@@ -218,15 +234,17 @@ fn dot_behind(text: &str, at: usize, month: &str) -> usize {
 /// `tháng 3, 1989`, `tháng 03 năm 1989` behind a day: behind its month and behind its year.
 fn vietnamese(text: &str, at: usize) -> Option<(usize, usize)> {
     let bytes = text.as_bytes();
-    let rest = text[at..].strip_prefix(" tháng ").or_else(|| text[at..].strip_prefix(" Tháng "))?;
+    const MONTH: &[&str] = &[" tháng ", " Tháng ", " thg "];
+    let rest = MONTH.iter().find_map(|name| text[at..].strip_prefix(*name))?;
     let month = text.len() - rest.len();
     let end = run(bytes, month, 3, |byte| byte.is_ascii_digit());
     let valid = end > month && super::is_month_number(&bytes[month..end]) && !is_word(byte(bytes, end));
     valid.then(|| (end, year_behind(text, end, "").map_or(end, |(_, year)| year)))
 }
 
-/// Where a range of days begins that ends with the day `last` at `start`: `15–20 March`, `from the 15th to the 20th of May`.
-fn range_before(text: &str, start: usize, last: u32) -> usize {
+/// Where a range of days begins that ends with the day `last` at `start`: `15–20 March`, `from the 15th to the 20th of May`,
+/// `13 lip–16 sie 2000`.
+fn range_before(calendar: &Calendar, text: &str, start: usize, last: u32, small: &mut String) -> usize {
     let bytes = text.as_bytes();
     let back = run_back(text, start, 1, |byte| byte == b' ');
     let Some(rest) = RANGES.iter().find_map(|sign| text[..back].strip_suffix(sign)) else { return start };
@@ -236,6 +254,15 @@ fn range_before(text: &str, start: usize, last: u32) -> usize {
         return start;
     }
     let mut end = rest.len() - usize::from(spaced);
+    let name_end = rest[..end].trim_end_matches('.').len();
+    let name = word_start(text, name_end);
+    if name < name_end && calendar.month(&text[name..name_end], small).is_some() {
+        let filler = text[..name].strip_suffix(" de ").map_or(name, |rest| rest.len() + 1);
+        let day_end = run_back(text, filler, 2, is_between);
+        let day = run_back(text, day_end, 3, |byte| byte.is_ascii_digit());
+        let whole = day < day_end && day_end < filler && is_day(&bytes[day..day_end]) && !is_joined(bytes, day);
+        return if whole { day } else { start };
+    }
     for sign in ["st", "nd", "rd", "th", ".", "er"] {
         if text[..end].ends_with(sign) {
             end -= sign.len();

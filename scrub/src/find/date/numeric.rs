@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::super::scan::{Sure, before, byte, is_word, run, run_back, word_before};
+use super::named::era_behind;
 use super::{Date, is_day, is_joined, is_month_number, is_year, value};
 
 /// A date whose first number stands at `start..end`.
@@ -58,7 +59,7 @@ pub(super) fn numeric(text: &str, start: usize, end: usize) -> Option<Date> {
         match separator {
             b'/' => Sure::Weak(0.5),
             b'.' if full && prior != b'v' => Sure::Weak(0.5),
-            // Sort codes are written so.
+            b'-' if full && matches!(prior, b' ' | b'\n' | b'"' | b'(' | 0) => Sure::Weak(0.5),
             _ => Sure::Weak(0.4),
         }
     } else if spaced && third.len() <= 2 && first.len() == 2 && is_month_number(second) && is_day(third) {
@@ -68,7 +69,7 @@ pub(super) fn numeric(text: &str, start: usize, end: usize) -> Option<Date> {
         return None;
     };
     let start = if separator == b'.' { range_before(text, start) } else { start };
-    Some(Date { range: start..third_end, sure })
+    Some(Date { range: start..era_behind(text, third_end), sure })
 }
 
 /// `19890315`: eight digits are a date only where words say so.
@@ -150,10 +151,13 @@ fn range_before(text: &str, start: usize) -> usize {
         return start;
     }
     let end = run_back(text, hyphen - 1, 1, |byte| byte == b' ');
-    let first = run_back(text, end, 6, |byte| byte.is_ascii_digit() || byte == b'.');
-    let mut figures = text[first..end].strip_suffix('.').unwrap_or(&text[first..end]).split('.');
-    let day = figures.next().is_some_and(|figure| is_day(figure.as_bytes()));
-    let month = figures.next().is_none_or(|figure| is_month_number(figure.as_bytes()));
+    // `16. 5. - 11. 7. 1979`
+    let first = run_back(text, end, 7, |byte| byte.is_ascii_digit() || matches!(byte, b'.' | b' '));
+    let first = first + text[first..end].len() - text[first..end].trim_start_matches([' ', '.']).len();
+    let mut figures = text[first..end].strip_suffix('.').unwrap_or(&text[first..end]).split('.').map(str::trim_start);
+    let is_figure = |figure: &str| !figure.is_empty() && figure.bytes().all(|byte| byte.is_ascii_digit());
+    let day = figures.next().is_some_and(|figure| is_figure(figure) && is_day(figure.as_bytes()));
+    let month = figures.next().is_none_or(|figure| is_figure(figure) && is_month_number(figure.as_bytes()));
     let free = !is_word(before(bytes, first));
     if day && month && free && figures.next().is_none() { first } else { start }
 }

@@ -159,7 +159,9 @@ impl Cluster {
             return None;
         }
         let end = self.closed(text, start, len)?;
-        Some((start..end, if len > 1 { Sure::Form } else { Sure::Weak(0.4) }))
+        // `+911007728378` says what it is, though the plan has no such number.
+        let long = digits.len() >= 11 && !matches!(before(bytes, start), b'+' | b'-' | b'=' | b'\n' | 0);
+        Some((start..end, if len > 1 { Sure::Form } else { Sure::Weak(if long { 0.5 } else { 0.4 }) }))
     }
 
     /// Behind the prefix `00` or `011` of international calls.
@@ -242,12 +244,20 @@ impl Cluster {
             && digits[1] != b'0'
             && lens[0] <= 6
             && (lens[0] > 1 || (lens.len() >= 3 && lens[1] == 3));
-        let long = (9..=12).contains(&digits.len()) || (digits.len() == 8 && lens.len() >= 3);
+        let long = (9..=14).contains(&digits.len()) || (digits.len() == 8 && lens.len() >= 3);
         if zero && long && !(dotted && lens.len() < 4) {
             return Some((start..end, form(isolated && plans.behind_zero(&digits[1..]))));
         }
-        // Russia and its neighbours: 8 800 555-35-35
-        if lens[0] == 1 && digits[0] == b'8' && digits.len() == 11 && lens[1] == 3 {
+        // Numbers that the called pays, or that cost more, in many countries: 0800 1234, 1300 123 456, 1-300-12-3456
+        let special = digits.starts_with(b"0800")
+            || digits.starts_with(b"0900")
+            || (digits[0] == b'1' && matches!(digits[1], b'3' | b'5' | b'6' | b'7' | b'8' | b'9') && digits[2..].starts_with(b"00"));
+        let set_off = lens[0] == 4 || (lens[0] == 1 && lens[1] == 3 && !spaced);
+        if special && set_off && !dotted && (8..=12).contains(&digits.len()) {
+            return Some((start..end, form(isolated)));
+        }
+        // Russia and its neighbours: 8 800 555-35-35, 8 0152 45-09-11
+        if lens[0] == 1 && digits[0] == b'8' && digits.len() == 11 && (3..=5).contains(&lens[1]) {
             return Some((start..end, form(isolated)));
         }
         let even = lens.iter().all(|len| *len == lens[0]);
@@ -369,6 +379,9 @@ fn extension(text: &str, at: usize) -> Option<usize> {
         "poste",
         "interno",
         "int.",
+        "int",
+        "доб.",
+        "доб",
         "wew.",
         "anexo",
         "ramal",
@@ -468,6 +481,12 @@ mod tests {
             "0660 565 36 45",
             "20-32-85-26",
             "030 - 12345678",
+            "0800 1234",
+            "1300 123 456",
+            "1-300-12-3456",
+            "03668/14538401",
+            "8 0152 45-09-11",
+            "020 7946 0958 int 123",
         ] {
             assert_eq!(sure("phone", &format!("I am at {number} today")), [number]);
         }
