@@ -48,11 +48,13 @@ fn the_documented_policy_is_read() {
 fn documentation_names_types_that_there_are() {
     let detectors = builtin::detectors();
     let kinds: BTreeSet<_> = detectors.iter().map(|detector| detector.kind.as_str()).collect();
-    // Types of the policy that stands there as an example.
-    let shown = ["PROJECT_NAME", "EMPLOYEE_ID"];
-    for (name, text) in
-        [("scrub.md", include_str!("../../docs/scrub.md")), ("scrub-policy.md", include_str!("../../docs/scrub-policy.md"))]
-    {
+    // Types of the policy that stands there as an example, and one of Presidio's.
+    let shown = ["PROJECT_NAME", "EMPLOYEE_ID", "US_BANK_NUMBER"];
+    for (name, text) in [
+        ("scrub.md", include_str!("../../docs/scrub.md")),
+        ("scrub-policy.md", include_str!("../../docs/scrub-policy.md")),
+        ("scrub-types.md", include_str!("../../docs/scrub-types.md")),
+    ] {
         let quoted = text.split(['<', '>', '`', '"', '.', ':', ']', ' ', '\n']).filter(|word| {
             word.contains('_') && word.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_') && word.len() > 4
         });
