@@ -55,7 +55,8 @@ pub(super) fn clock(text: &str, at: usize) -> (usize, Time) {
         // `14.30 Uhr`, `kl. 14.30`, `14.30.05`
         b'.' if minutes(hour + 1).is_some() => {
             let end = hour + 3;
-            match minutes(end + 1).filter(|_| byte(bytes, end) == b'.') {
+            let second = if byte(bytes, end) == b'.' { minutes(end + 1) } else { None };
+            match second {
                 Some(second) => (second, true),
                 None if half_or_hour(text, end) > end || between.contains('k') => (end, false),
                 None => return none,

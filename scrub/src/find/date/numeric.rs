@@ -129,8 +129,10 @@ fn is_free(bytes: &[u8], end: usize, separator: u8) -> bool {
 
 /// Whether another date of the same form follows behind a hyphen: `15.03.2020-20.03.2020`.
 fn before_a_date(bytes: &[u8], end: usize, separator: u8) -> bool {
-    let first = run(bytes, end + 1, 3, |byte| byte.is_ascii_digit());
-    byte(bytes, end) == b'-' && first > end + 1 && byte(bytes, first) == separator
+    byte(bytes, end) == b'-' && {
+        let first = run(bytes, end + 1, 3, |byte| byte.is_ascii_digit());
+        first > end + 1 && byte(bytes, first) == separator
+    }
 }
 
 /// Whether a date of the same form stands before, behind which is a hyphen.
