@@ -16,11 +16,20 @@ fn a_field_and_a_sentence_name_the_same_type() {
     for (kind, texts) in [
         ("CREDIT_CARD_CVV", &["cvv: 123", "\"cvv\": \"123\"", "the CVV is 123", "card,cvv\nx,123\n"][..]),
         ("MEDICAL_RECORD_NUMBER", &["MRN: 00984512", "\"mrn\": \"00984512\"", "her medical record 00984512"]),
-        ("INSURANCE_NUMBER", &["policy number: H1234567", "<memberId>H1234567</memberId>", "the insurance policy H1234567"]),
-        ("BANK_ACCOUNT", &["account_number=945456787654", "Kontonummer: 945456787654", "the bank account 945456787654"]),
+        (
+            "INSURANCE_NUMBER",
+            &["policy number: H1234567", "<memberId>H1234567</memberId>", "the insurance policy H1234567"],
+        ),
+        (
+            "BANK_ACCOUNT",
+            &["account_number=945456787654", "Kontonummer: 945456787654", "the bank account 945456787654"],
+        ),
         ("ABA_ROUTING_NUMBER", &["\"routing_number\": \"111000025\"", "the routing number 111000025"]),
         ("BIC_CODE", &["\"bic\": \"DEUTDEFF\"", "the BIC is DEUTDEFF"]),
-        ("US_DRIVER_LICENSE", &["Driver's License: A56319335", "\"driver_license\": \"A56319335\"", "driver license A56319335"]),
+        (
+            "US_DRIVER_LICENSE",
+            &["Driver's License: A56319335", "\"driver_license\": \"A56319335\"", "driver license A56319335"],
+        ),
         ("DRIVER_LICENSE", &["Führerschein: B072RRE2I55", "der Führerschein B072RRE2I55"]),
         ("US_SSN", &["\"ssn\": \"536-22-1234\"", "SSN 536-22-1234"]),
         ("BR_CPF", &["\"cpf\": \"111.444.777-35\"", "cpf: 111.444.777-35", "CPF 111.444.777-35"]),

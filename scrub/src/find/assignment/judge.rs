@@ -202,7 +202,10 @@ fn is_sentence(value: &str) -> bool {
 /// Whether a value speaks of passwords itself: `new_password`, `Passwort`.
 fn names_password(value: &str) -> bool {
     let folded = value.to_lowercase();
-    PASSWORDS.iter().chain(&["secret", "token", "passe", "pass_", "_pass", "userpass"]).any(|word| folded.contains(word))
+    PASSWORDS
+        .iter()
+        .chain(&["secret", "token", "passe", "pass_", "_pass", "userpass"])
+        .any(|word| folded.contains(word))
         || folded == "pass"
 }
 

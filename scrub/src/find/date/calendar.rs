@@ -21,7 +21,7 @@ pub(super) enum Name {
 }
 
 /// Full names that are words of other kinds too when they are written small.
-const WORDS: &[&str] = &["may", "march", "mart", "mac", "jun", "jul", "medi"];
+const WORDS: &[&str] = &["may", "march", "mart", "mac", "medi"];
 
 /// Abbreviations that say nothing else when they are capitalized.
 const ABBREVIATIONS: &[&str] = &[
@@ -152,7 +152,8 @@ pub(super) fn word_end(text: &str, at: usize) -> usize {
 pub(super) fn word_start(text: &str, at: usize) -> usize {
     let mut start = at;
     for (offset, character) in text[..at].char_indices().rev() {
-        if at - offset > LONGEST || !is_of_name(character) {
+        let point = character == '.' && text[start..at].starts_with(is_thai) && text[..offset].ends_with(is_thai);
+        if at - offset > LONGEST || !(is_of_name(character) || point) {
             break;
         }
         start = offset;

@@ -15,8 +15,29 @@ pub(super) enum Time {
 
 /// What stands between a date and its time.
 const BETWEEN: &[&str] = &[
-    " at ", " um ", " à ", " a las ", " alle ore ", " alle ", " às ", " om ", " kl. ", " kl ", " klo ", " o ", " v ", " в ",
-    " godz. ", " saat ", ", ", " - ", "T", "t", " ", ":", "_",
+    " at ",
+    " um ",
+    " à ",
+    " a las ",
+    " alle ore ",
+    " alle ",
+    " às ",
+    " om ",
+    " kl. ",
+    " kl ",
+    " klo ",
+    " o ",
+    " v ",
+    " в ",
+    " godz. ",
+    " saat ",
+    ", ",
+    " - ",
+    "T",
+    "t",
+    " ",
+    ":",
+    "_",
 ];
 
 /// Signs of the half of the day before a time, in Chinese, Japanese and Korean.
@@ -36,6 +57,9 @@ pub(super) fn clock(text: &str, at: usize) -> (usize, Time) {
     let Some(between) = BETWEEN.iter().find(|between| text[at..].starts_with(**between)) else { return none };
     let mut from = at + between.len();
     from += HALVES.iter().find(|half| text[from..].starts_with(**half)).map_or(0, |half| half.len());
+    if let Some(end) = in_words(text, from) {
+        return (zone(text, end), Time::Minutes);
+    }
     if iso && let Some(end) = basic(bytes, from) {
         return (zone(text, end), Time::Exact);
     }
@@ -77,7 +101,8 @@ pub(super) fn clock(text: &str, at: usize) -> (usize, Time) {
             end = if fraction > end + 1 { fraction } else { end };
         }
     }
-    if is_word(byte(bytes, end)) && half_or_hour(text, end) == end && !matches!(byte(bytes, end), b'Z' | b'z' | 0x80..) {
+    if is_word(byte(bytes, end)) && half_or_hour(text, end) == end && !matches!(byte(bytes, end), b'Z' | b'z' | 0x80..)
+    {
         return if exact { (end, Time::Exact) } else { none };
     }
     let end = zone(text, half_or_hour(text, end));
@@ -94,6 +119,21 @@ fn basic(bytes: &[u8], from: usize) -> Option<usize> {
     valid.then_some(end)
 }
 
+/// Behind `8시 20분 22초`, `8時20分`.
+fn in_words(text: &str, from: usize) -> Option<usize> {
+    let bytes = text.as_bytes();
+    let mut end = None;
+    let mut at = from;
+    for signs in [['시', '時', '时'], ['분', '分', '分'], ['초', '秒', '秒']] {
+        let start = if end.is_some() { run(bytes, at, 1, |byte| byte == b' ') } else { at };
+        let figure = run(bytes, start, 2, |byte| byte.is_ascii_digit());
+        let Some(rest) = text[figure..].strip_prefix(signs).filter(|_| figure > start) else { break };
+        at = text.len() - rest.len();
+        end = Some(at);
+    }
+    end
+}
+
 /// Behind what says which half of the day it is, or that it is an hour.
 fn half_or_hour(text: &str, at: usize) -> usize {
     let found = SUFFIXES.iter().find(|suffix| text[at..].starts_with(**suffix)).map_or(at, |suffix| at + suffix.len());
@@ -103,8 +143,8 @@ fn half_or_hour(text: &str, at: usize) -> usize {
 /// Behind the distance from UTC, or the name of the zone: `+02:00`, ` +0100`, ` UTC+2`, ` CET`.
 fn zone(text: &str, at: usize) -> usize {
     const ZONES: &[&str] = &[
-        "UTC", "GMT", "CET", "CEST", "BST", "EST", "EDT", "CST", "CDT", "MST", "MDT", "PST", "PDT", "JST", "MEZ", "MESZ", "MSK",
-        "IST", "AEST",
+        "UTC", "GMT", "CET", "CEST", "BST", "EST", "EDT", "CST", "CDT", "MST", "MDT", "PST", "PDT", "JST", "MEZ",
+        "MESZ", "MSK", "IST", "AEST",
     ];
     let bytes = text.as_bytes();
     let mut end = if byte(bytes, at) == b'Z' && !is_word(byte(bytes, at + 1)) { at + 1 } else { at };

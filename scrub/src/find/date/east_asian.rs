@@ -93,7 +93,10 @@ fn behind(text: &str, at: usize, signs: [char; 2]) -> Option<usize> {
 
 /// Behind the day of the week that follows: `月曜日`, `(月)`, `星期一`, `周一`, ` 월요일`, `(월)`.
 fn weekday_behind(text: &str, at: usize) -> usize {
-    const DAYS: &[char] = &['日', '月', '火', '水', '木', '金', '土', '一', '二', '三', '四', '五', '六', '天', '일', '월', '화', '수', '목', '금', '토'];
+    const DAYS: &[char] = &[
+        '日', '月', '火', '水', '木', '金', '土', '一', '二', '三', '四', '五', '六', '天', '일', '월', '화', '수',
+        '목', '금', '토',
+    ];
     let rest = text[at..].trim_start_matches(' ');
     let bracketed = rest.strip_prefix('(');
     let inner = bracketed.unwrap_or(rest);

@@ -56,7 +56,8 @@ impl Finder for Dates {
         let mut from = core.start.saturating_sub(AROUND);
         let to = bytes.len().min(core.end + AROUND);
         let mut small = String::new();
-        let mut passed = 0;
+        // Where the last date starts and ends.
+        let (mut last, mut passed) = (0, 0);
         while let Some(start) = next_digit(bytes, from, to) {
             let end = run(bytes, start, bytes.len(), |byte| byte.is_ascii_digit());
             from = end;
@@ -69,12 +70,14 @@ impl Finder for Dates {
                 8 => numeric::compact(text, start, end),
                 _ => None,
             };
-            let Some(date) = date.filter(|date| date.range.start >= passed) else { continue };
+            // One that reaches back into the last is a range that begins with it.
+            let is_new = |date: &Date| date.range.start >= passed || date.range.start <= last;
+            let Some(date) = date.filter(is_new) else { continue };
             let (end, time) = clock(text, date.range.end);
             let start = self.calendar.weekday_before(text, date.range.start);
             let end = if time == Time::None { self.calendar.weekday_behind(text, end) } else { end };
             from = from.max(end);
-            passed = end;
+            (last, passed) = (date.range.start, end);
             let told = time == Time::Exact && is_told(text, start);
             if (time == Time::Exact && !told) != self.times {
                 continue;
@@ -201,6 +204,11 @@ mod tests {
             "5 May '89",
             "March '89",
             "nov. 2015",
+            "28 de out.",
+            "19 мар.",
+            "มิ.ย. 1930",
+            "01.2001 г.",
+            "1948년 10월 5일 오후 8시 20분 22초",
             "apr 1950",
             "13 lip–16 sie 2000",
             "21 de nov. – 18 de dez. de 1946",
@@ -257,14 +265,21 @@ mod tests {
             let text = format!("It was on {date}.");
             let found = sure("date", &text);
             let date = date.strip_prefix("the ").unwrap_or(date);
-            assert!(found.iter().any(|found| found.trim_end_matches('.') == date.trim_end_matches('.')), "{date}: {found:?}");
+            assert!(
+                found.iter().any(|found| found.trim_end_matches('.') == date.trim_end_matches('.')),
+                "{date}: {found:?}"
+            );
         }
         // Each of a pair.
         assert_eq!(sure("date", "from March 15 - April 20, 1989 on"), ["March 15", "April 20, 1989"]);
         assert_eq!(sure("date", "from March to April 1989 on"), ["March to April 1989"]);
+        assert_eq!(sure("date", "am 16. Jan. - 23. Feb. 1930"), ["16. Jan", "16. Jan. - 23. Feb. 1930"]);
         assert_eq!(sure("date", "am 15.03. und"), ["15.03"]);
         for date in ["5/2021", "2024.01.15", "gen 1989", "5/21", "19890315", "31 jan", "set 2019"] {
-            assert!(matches!(found("date", &format!("It was on {date} or so"))[..], [(text, 0.2..=0.4)] if text == date), "{date}");
+            assert!(
+                matches!(found("date", &format!("It was on {date} or so"))[..], [(text, 0.2..=0.4)] if text == date),
+                "{date}"
+            );
         }
     }
 
@@ -288,7 +303,12 @@ mod tests {
     fn points_in_time_of_prose() {
         for stamp in ["2024-03-15T14:30:00+02:00", "2024-03-15 14:30:05", "15 Mar 2024 14:30:00 GMT"] {
             assert_eq!(sure("date", &format!("The patient was admitted on {stamp} and")), [stamp]);
-            for text in [format!("{stamp} INFO"), format!("at={stamp} x"), format!("INFO done {stamp}"), format!("Start: {stamp}")] {
+            for text in [
+                format!("{stamp} INFO"),
+                format!("at={stamp} x"),
+                format!("INFO done {stamp}"),
+                format!("Start: {stamp}"),
+            ] {
                 assert!(found("date", &text).is_empty(), "{text}");
             }
         }

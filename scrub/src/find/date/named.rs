@@ -20,8 +20,8 @@ const ORDINALS: &[&str] = &["st", "nd", "rd", "th", "er", "ste", "de", "e", "º"
 
 /// What divides the first and the last of a range, without the spaces.
 const RANGES: &[&str] = &[
-    "-", "—", "/", "to the", "to", "and the", "and", "until", "till", "through", "bis zum", "bis", "und", "au", "et", "al", "y", "e", "a", "do",
-    "i", "til", "tot", "en", "och", "по", "и",
+    "-", "—", "/", "to the", "to", "and the", "and", "until", "till", "through", "bis zum", "bis", "und", "au", "et",
+    "al", "y", "e", "a", "do", "i", "til", "tot", "en", "och", "по", "и",
 ];
 
 /// `15 March 1989`, `15. März`, `15th of March, 1989`, `15 de enero de 2024`, `15-Jan-2024`, `15MAR1989`.
@@ -51,9 +51,8 @@ pub(super) fn day_first(calendar: &Calendar, text: &str, start: usize, end: usiz
     let day = ordinal(text, end);
     let mut at = run(bytes, day, 2, is_between);
     let glued = at == end;
-    if let Some(filler) = BEFORE_MONTH.iter().find(|filler| text[at..].starts_with(**filler)) {
-        at += filler.len();
-    }
+    let filler = BEFORE_MONTH.iter().find(|filler| text[at..].starts_with(**filler)).map_or(0, |filler| filler.len());
+    at += filler;
     let name = word_end(text, at);
     let month = &text[at..name];
     let needs = calendar.month(month, small)?;
@@ -70,13 +69,21 @@ pub(super) fn day_first(calendar: &Calendar, text: &str, start: usize, end: usiz
     if byte(bytes, name) == b'_' || byte(bytes, name).is_ascii_alphanumeric() || byte(bytes, name) == b'(' {
         return None;
     }
-    let sure = strength(needs, month, dated);
+    // `28 de out.`; beyond Latin letters no abbreviation is a word of code.
+    let plain = needs != Name::Word && (filler > 0 || month.starts_with(|first: char| first >= '\u{370}'));
+    let sure = strength(if plain { Name::Plain } else { needs }, month, dated);
     let whole = if dated { era_behind(text, year) } else { dot_behind(text, name, month) };
     Some(Date { range: first..whole, sure })
 }
 
 /// `March 15, 1989`, `March 15–20`, `March 1989`, `Mar-15-1989`.
-pub(super) fn month_first(calendar: &Calendar, text: &str, start: usize, end: usize, small: &mut String) -> Option<Date> {
+pub(super) fn month_first(
+    calendar: &Calendar,
+    text: &str,
+    start: usize,
+    end: usize,
+    small: &mut String,
+) -> Option<Date> {
     let bytes = text.as_bytes();
     let mut name_end = run_back(text, start, 3, |byte| is_between(byte) || byte == b'\'');
     for filler in [" de", " del", " the", " năm"] {
@@ -125,8 +132,14 @@ pub(super) fn month_first(calendar: &Calendar, text: &str, start: usize, end: us
 }
 
 /// `1989 March 15`, `1989. március 15.`, `1989 m. kovo 15 d.`, `1989. gada 15. marts`, `1989-Mar-15`.
-pub(super) fn year_first(calendar: &Calendar, text: &str, start: usize, end: usize, small: &mut String) -> Option<Date> {
-    const FILLERS: &[&str] = &["m. ", "gada. ", "gada ", "рік "];
+pub(super) fn year_first(
+    calendar: &Calendar,
+    text: &str,
+    start: usize,
+    end: usize,
+    small: &mut String,
+) -> Option<Date> {
+    const FILLERS: &[&str] = &["m. ", "gada. ", "gada ", "g. ", "рік "];
     let bytes = text.as_bytes();
     if !is_year(&bytes[start..end]) || is_joined(bytes, start) {
         return None;

@@ -27,7 +27,8 @@ pub(super) fn numeric(text: &str, start: usize, end: usize) -> Option<Date> {
     let (second_start, second_end) = figure(end + 1)?;
     let (first, second) = (&bytes[start..end], &bytes[second_start..second_end]);
     if byte(bytes, second_end) != separator {
-        return month_and_year(text, start, end, second_end).or_else(|| day_and_month(text, start..end, second_start..second_end));
+        return month_and_year(text, start, end, second_end)
+            .or_else(|| day_and_month(text, start..end, second_start..second_end));
     }
     let Some((third_start, third_end)) = figure(second_end + 1) else {
         return day_and_month(text, start..end, second_start..second_end);
@@ -39,7 +40,9 @@ pub(super) fn numeric(text: &str, start: usize, end: usize) -> Option<Date> {
         && third.len() <= 2
         && (is_month_number(second) && is_day(third) || is_day(second) && is_month_number(third));
     let last = is_day(first) && is_month_number(second) || is_month_number(first) && is_day(second);
-    if !is_free(bytes, third_end, separator) && !(last && separator != b'-' && before_a_date(bytes, third_end, separator)) {
+    if !is_free(bytes, third_end, separator)
+        && !(last && separator != b'-' && before_a_date(bytes, third_end, separator))
+    {
         // With a time behind it: `2024-03-15T14:30`.
         let timed = year_first && matches!(byte(bytes, third_end), b'T' | b't');
         return timed.then_some(Date { range: start..third_end, sure: Sure::Weak(0.3) });
@@ -76,9 +79,7 @@ pub(super) fn numeric(text: &str, start: usize, end: usize) -> Option<Date> {
 pub(super) fn compact(text: &str, start: usize, end: usize) -> Option<Date> {
     let bytes = text.as_bytes();
     let digits = &bytes[start..end];
-    let dated = digits.len() == 8
-        && is_year(&digits[..4])
-        && (is_month_number(&digits[4..6]) && is_day(&digits[6..]));
+    let dated = digits.len() == 8 && is_year(&digits[..4]) && (is_month_number(&digits[4..6]) && is_day(&digits[6..]));
     let free = !is_word(before(bytes, start)) && !is_joined(bytes, start) && !matches!(byte(bytes, end), b'-' | b'/');
     let next = byte(bytes, end);
     let timed = next == b'T' && byte(bytes, end + 1).is_ascii_digit();
@@ -89,7 +90,15 @@ pub(super) fn compact(text: &str, start: usize, end: usize) -> Option<Date> {
 fn month_and_year(text: &str, start: usize, first_end: usize, end: usize) -> Option<Date> {
     let bytes = text.as_bytes();
     let (first, second) = (&bytes[start..first_end], &bytes[first_end + 1..end]);
-    let free = byte(bytes, first_end) == b'/' && is_month_number(first) && is_year(second) && is_free(bytes, end, b'/');
+    if !is_month_number(first) || second.iter().any(|byte| !byte.is_ascii_digit()) || !is_year(second) {
+        return None;
+    }
+    // `01.2001 г.`
+    let told = era_behind(text, end);
+    if told > end {
+        return Some(Date { range: start..told, sure: Sure::Weak(0.5) });
+    }
+    let free = byte(bytes, first_end) == b'/' && is_free(bytes, end, b'/');
     let zero = first.len() == 2 && first[0] == b'0';
     free.then_some(Date { range: start..end, sure: Sure::Weak(if zero { 0.5 } else { 0.4 }) })
 }
@@ -106,7 +115,10 @@ fn day_and_month(text: &str, day: Range<usize>, month: Range<usize>) -> Option<D
     }
     let alone = matches!(before(bytes, start), b' ' | b'\n' | 0) && !is_word(byte(bytes, end));
     match byte(bytes, day.end) {
-        b'.' if is_month_number(second) && byte(bytes, end) == b'.' && !byte(bytes, end + 1).is_ascii_alphanumeric() => {
+        b'.' if is_month_number(second)
+            && byte(bytes, end) == b'.'
+            && !byte(bytes, end + 1).is_ascii_alphanumeric() =>
+        {
             let word = word_before(text, start, |byte| byte == b' ');
             (alone && BEFORE.contains(&word)).then_some(Date { range: start..end, sure: Sure::Weak(0.5) })
         }

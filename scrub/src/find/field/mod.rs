@@ -9,8 +9,8 @@ use std::ops::Range;
 
 use crate::detector::{Detector, DetectorId};
 
-use self::key::{Dictionary, Type};
 pub(super) use self::key::fold;
+use self::key::{Dictionary, Type};
 pub use self::table::Header;
 use self::value::{LONGEST, Place};
 use super::scan::{Served, Sure, before, byte, is_letter, is_word, run, run_back};

@@ -39,11 +39,13 @@ pub(super) fn is_isolated(text: &str, start: usize, end: usize) -> bool {
 /// Whether a sentence says to somebody that the number at `start` is where to find a person: `… you at `, `… mich unter `. A pronoun stands
 /// before, and a preposition directly.
 pub(super) fn is_told(text: &str, start: usize) -> bool {
-    const PREPOSITIONS: &[&str] = &["at", "on", "under", "unter", "auf", "au", "al", "en", "no", "op", "på", "pod", "по"];
+    const PREPOSITIONS: &[&str] =
+        &["at", "on", "under", "unter", "auf", "au", "al", "en", "no", "op", "på", "pod", "по"];
     const PRONOUNS: &[&str] = &[
-        "i", "me", "my", "you", "your", "he", "him", "his", "she", "her", "us", "our", "them", "their", "ich", "mich", "mir", "mein", "meine", "du", "dich", "dir",
-        "sie", "ihn", "ihm", "uns", "je", "moi", "mon", "ma", "vous", "lui", "nous", "yo", "mi", "usted", "le", "nos", "io", "noi", "eu", "meu", "minha", "você", "ik",
-        "mij", "mijn", "u", "jag", "mig", "min", "mnie", "mój", "я", "мне", "мой", "меня",
+        "i", "me", "my", "you", "your", "he", "him", "his", "she", "her", "us", "our", "them", "their", "ich", "mich",
+        "mir", "mein", "meine", "du", "dich", "dir", "sie", "ihn", "ihm", "uns", "je", "moi", "mon", "ma", "vous",
+        "lui", "nous", "yo", "mi", "usted", "le", "nos", "io", "noi", "eu", "meu", "minha", "você", "ik", "mij",
+        "mijn", "u", "jag", "mig", "min", "mnie", "mój", "я", "мне", "мой", "меня",
     ];
     if before(text.as_bytes(), start) != b' ' {
         return false;

@@ -253,7 +253,9 @@ impl Cluster {
         // Numbers that the called pays, or that cost more, in many countries: 0800 1234, 1300 123 456, 1-300-12-3456
         let special = digits.starts_with(b"0800")
             || digits.starts_with(b"0900")
-            || (digits[0] == b'1' && matches!(digits[1], b'3' | b'5' | b'6' | b'7' | b'8' | b'9') && digits[2..].starts_with(b"00"));
+            || (digits[0] == b'1'
+                && matches!(digits[1], b'3' | b'5' | b'6' | b'7' | b'8' | b'9')
+                && digits[2..].starts_with(b"00"));
         let set_off = lens[0] == 4 || (lens[0] == 1 && lens[1] == 3 && !spaced);
         if special && set_off && !dotted && (8..=12).contains(&digits.len()) {
             return Some((start..end, form(isolated)));

@@ -132,4 +132,3 @@ impl Finder for Shapes {
         self.search(text, &core, Some(evidence), found);
     }
 }
-

@@ -6,10 +6,10 @@ use crate::context::{Evidence, REACH};
 
 use super::super::Candidate;
 use super::super::scan::next_digit;
+use super::Shapes;
 use super::group::{LETTER, PREFIX, begins, ends, group, group_end, group_start, prefix};
 use super::shape::{LONGEST, SEPARATORS};
 use super::tree::{Node, Set};
-use super::Shapes;
 
 /// How many groups of letters before the first with a digit there may be: `RSS MRA 85T10 A562S`.
 const PREFIXES: usize = 3;
@@ -257,4 +257,3 @@ impl Shapes {
         }
     }
 }
-

@@ -145,4 +145,3 @@ impl Tree {
         Some(node.children[(before + lesser) as usize].2 as usize)
     }
 }
-
