@@ -220,7 +220,8 @@ impl Cluster {
         }
         let digits = self.prefixes(bytes, 0).next()?.1;
         let digits = digits.as_bytes();
-        let isolated = is_isolated(text, start, end);
+        // What follows `page=` ends at the space.
+        let isolated = is_isolated(text, start, end) && !(spaced && before(bytes, start) == b'=');
         let book = digits.starts_with(b"978") || digits.starts_with(b"979");
         if book && digits.len() >= 13 {
             return None;
@@ -256,8 +257,9 @@ impl Cluster {
             || (digits[0] == b'1'
                 && matches!(digits[1], b'3' | b'5' | b'6' | b'7' | b'8' | b'9')
                 && digits[2..].starts_with(b"00"));
-        let set_off = lens[0] == 4 || (lens[0] == 1 && lens[1] == 3 && !spaced);
-        if special && set_off && !dotted && (8..=12).contains(&digits.len()) {
+        let set_off = matches!(first_sep, b' ' | b'-') && (lens[0] == 4 || (lens[0] == 1 && lens[1] == 3 && !spaced));
+        let short = lens[1..].iter().all(|len| (2..=4).contains(len));
+        if special && set_off && short && !dotted && (8..=12).contains(&digits.len()) {
             return Some((start..end, form(isolated)));
         }
         // Russia and its neighbours: 8 800 555-35-35, 8 0152 45-09-11
@@ -402,6 +404,8 @@ mod tests {
             "01/32/2020",
             "02111-1307",
             "0 1 2 3 4 5 6 7 8",
+            "step 1500/10000",
+            "page=0 404 260260",
             "0-943396-61-1",
             "123-45-67890",
         ] {
