@@ -1,0 +1,88 @@
+"""Texts around a value: prose, JSON, CSV, a line of a log; with what names it, or without."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+
+from kinds import Draw, Kind
+
+PROSE = (
+    "{label}: {value}", "My {label} is {value}.", "The {label} on file was {value}, as she said.", "Please check {label} {value} again.", "{value} ({label})", "{label} {value}",
+    "Your {label} ({value}) has changed.", "{label} = {value}", "We have {value} as your {label}.", "{label} no. {value}",
+)  # fmt: skip
+BARE = ("It was {value} then.", "Please look at {value} again.", "He wrote {value} on the wall.", "{value} came first.", "Then: {value}", "Both said {value}, and left.")
+LOG_WITH = (
+    "2026-03-02T10:22:33Z INFO update {key}={value} done", "[warn] rejected {label}: {value}", 'level=info msg="saved" {key}="{value}" took=3ms', "10:22:33.120 DEBUG form {key}: {value}",
+)  # fmt: skip
+LOG_WITHOUT = ("2026-03-02T10:22:33Z INFO processed {value} in 41 ms", "[warn] skipped {value}", "worker-3: got {value} (attempt 2)")
+NEUTRAL = ("value", "data", "item", "field7", "x")
+WRAPS = ("prose", "prose", "json", "csv", "log")
+"""Prose twice as often as the others."""
+
+
+def keys(draw: Draw, label: str) -> str:
+    """The label, as the name of a field."""
+    words = re.findall(r"\w+", label)
+    return draw.pick(
+        "_".join(word.lower() for word in words), words[0].lower() + "".join(word.title() for word in words[1:]), "_".join(word.upper() for word in words),
+        " ".join(words),
+    )  # fmt: skip
+
+
+def cased(draw: Draw, text: str) -> tuple[str, str]:
+    """The text as it is, in small letters, in capitals, or each Word with one; and which."""
+    case = draw.random.choices(("as it is", "lower", "UPPER", "Title"), (70, 12, 12, 6))[0]
+    changed = {"lower": text.lower(), "UPPER": text.upper(), "Title": text.title()}.get(case, text)
+    return (changed, case) if changed != text else (text, "as it is")
+
+
+def record(kind: Kind, draw: Draw, value: str, context: bool, identity: str, miss: str | None = None) -> dict:
+    """A labelled text. A value with line ends goes into prose only."""
+    wrap = "prose" if "\n" in value else draw.pick(*WRAPS)
+    if kind.type == "SECRET":
+        wrap = "prose"
+    case = "as it is"
+    if kind.cased and miss is None:
+        value, case = cased(draw, value)
+    label = draw.random.choices((str, str.lower, str.upper, str.title), (55, 15, 15, 15))[0](draw.pick(*kind.labels) if kind.labels else kind.type.lower().replace("_", " "))
+    text = WRITERS[wrap](kind, draw, label, value, context)
+    start = text.index("\0")
+    text = text.replace("\0", value)
+    spans = [] if miss else [{"start": start, "end": start + len(value), "type": kind.type}]
+    meta = {"row": kind.name, "context": context, "wrap": wrap, "case": case, "label": label if context else None, "miss": miss}
+    return {"id": identity, "text": text, "spans": spans, "meta": meta}
+
+
+def prose(kind: Kind, draw: Draw, label: str, _: str, context: bool) -> str:
+    sentence = draw.pick(*((kind.prose or PROSE) if context else (kind.bare or BARE)))
+    return sentence.replace("{label}", label).replace("{value}", "\0")
+
+
+def as_json(_: Kind, draw: Draw, label: str, value: str, context: bool) -> str:
+    key = keys(draw, label) if context else draw.pick(*NEUTRAL)
+    fields = {"n": draw.random.randrange(100), key: "\0", "status": draw.pick("ok", "new", "done")}
+    text = json.dumps(fields, ensure_ascii=False, indent=draw.pick(None, 2)).replace('"\\u0000"', '"\0"')
+    return text if json.dumps(value, ensure_ascii=False) == f'"{value}"' else text.replace('"', "'")
+
+
+def as_csv(_: Kind, draw: Draw, label: str, value: str, context: bool) -> str:
+    key = keys(draw, label) if context else draw.pick(*NEUTRAL)
+    out = io.StringIO()
+    rows = csv.writer(out, delimiter=draw.pick(",", ",", ";", "\t"), lineterminator="\n")
+    rows.writerow(["n", key, "status"])
+    for _ in range(draw.random.randrange(3)):
+        rows.writerow([draw.random.randrange(100), "", "new"])
+    rows.writerow([draw.random.randrange(100), "\0", "ok"])
+    quote = '"' if set(value) & set(",;\t") else ""
+    return out.getvalue().replace("\0", f"{quote}\0{quote}")
+
+
+def log(_: Kind, draw: Draw, label: str, __: str, context: bool) -> str:
+    line = draw.pick(*(LOG_WITH if context else LOG_WITHOUT))
+    return line.replace("{key}", keys(draw, label)).replace("{label}", label).replace("{value}", "\0")
+
+
+WRITERS = {"prose": prose, "json": as_json, "csv": as_csv, "log": log}
