@@ -27,7 +27,7 @@ PHONE_REGIONS = (
 
 
 def fake(kind: str, method: str, *labels: str, locales: tuple[str, ...] = WEST, bar: str = "other", **more) -> Kind:
-    return Kind(kind, kind, f"Faker {method}", bar, lambda draw: str(getattr(draw.faker(*locales), method)()), labels, **more)
+    return Kind(kind, kind.split(",")[0], f"Faker {method}", bar, lambda draw: str(getattr(draw.faker(*locales), method)()), labels, **more)
 
 
 @cache

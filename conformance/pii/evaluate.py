@@ -35,6 +35,8 @@ SAME = {
         "BANK_ACCOUNT": "US_BANK_NUMBER UK_BANK_ACCOUNT ABA_ROUTING_NUMBER BIC_CODE",
         "MEDICAL_RECORD": "MEDICAL_RECORD_NUMBER",
         "INSURANCE_ID": "INSURANCE_NUMBER",
+        "CZ_BIRTH_NUMBER": "SK_BIRTH_NUMBER",
+        "RS_JMBG": "SI_EMSO",
         "SECRET": "API_KEY PASSWORD TOKEN KEY CREDENTIAL PRIVATE_KEY",
     }.items()
     for name in names.split()
@@ -105,11 +107,12 @@ def causes(records: list[dict], findings: dict[str, list[Finding]]) -> list[str]
         span = record["spans"][0]
         miss = not covered(record["text"], span, findings.get(record["id"], []))
         meta = record["meta"]
-        told = meta["label"] and meta["label"].lower()
-        features = {f"in {meta['wrap']}", f"{meta['case']}", f"label “{told}”", f"form {shape(record['text'][span['start'] : span['end']])}"}
+        features = {f"in {meta['wrap']}", f"case {meta['case']}", f"form `{shape(record['text'][span['start'] : span['end']])}`"}
+        if meta["label"]:
+            features.add(f"label “{meta['label'].lower()}”")
         for feature in features | {""}:
             n[feature] += 1
             missed[feature] += miss
     rate = missed[""] / max(1, n[""])
-    told = [f for f, count in missed.most_common() if f and count >= missed[""] / 5 and count / n[f] >= min(0.95, 1.3 * rate)]
+    told = [f for f, count in missed.most_common() if f and count >= max(1, missed[""] / 5) and count / n[f] >= min(0.95, 1.3 * rate)]
     return [f"{feature}: {missed[feature]} of {n[feature]}" for feature in told[:4]]

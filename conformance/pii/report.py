@@ -92,7 +92,7 @@ def of_misses(kinds: list[Kind], ours: dict, causes: dict[str, list[str]]) -> li
     for kind in kinds:
         counts = ours.get((kind.name, True), Counter())
         if kind.type != "SECRET" and verdict(kind, counts).endswith("missed**"):
-            told = "; ".join(causes.get(kind.name, [])) or "no feature stands out"
+            told = "; ".join(causes.get(kind.name, [])) or "none in half a, or no feature stands out"
             lines.append(f"- {kind.name}, {counts['n'] - counts['cov']} of {counts['n']} ({kind.bar}): {told}")
     return [*lines, ""]
 

@@ -25,16 +25,18 @@ WRAPS = ("prose", "prose", "json", "csv", "log")
 
 def keys(draw: Draw, label: str) -> str:
     """The label, as the name of a field."""
-    words = re.findall(r"\w+", label)
+    words = re.split(r"[\s.()'’/-]+", label.strip(". "))
+    if label.lower() == label.upper():  # A script without capitals.
+        return draw.pick("_", " ").join(words)
     return draw.pick(
         "_".join(word.lower() for word in words), words[0].lower() + "".join(word.title() for word in words[1:]), "_".join(word.upper() for word in words),
         " ".join(words),
     )  # fmt: skip
 
 
-def cased(draw: Draw, text: str) -> tuple[str, str]:
-    """The text as it is, in small letters, in capitals, or each Word with one; and which."""
-    case = draw.random.choices(("as it is", "lower", "UPPER", "Title"), (70, 12, 12, 6))[0]
+def cased(draw: Draw, text: str, title: bool) -> tuple[str, str]:
+    """The text as it is, in small letters, in capitals, or (names only) each Word with one; and which."""
+    case = draw.random.choices(("as it is", "lower", "UPPER", "Title" if title else "as it is"), (70, 12, 12, 6))[0]
     changed = {"lower": text.lower(), "UPPER": text.upper(), "Title": text.title()}.get(case, text)
     return (changed, case) if changed != text else (text, "as it is")
 
@@ -46,13 +48,14 @@ def record(kind: Kind, draw: Draw, value: str, context: bool, identity: str, mis
         wrap = "prose"
     case = "as it is"
     if kind.cased and miss is None:
-        value, case = cased(draw, value)
-    label = draw.random.choices((str, str.lower, str.upper, str.title), (55, 15, 15, 15))[0](draw.pick(*kind.labels) if kind.labels else kind.type.lower().replace("_", " "))
+        value, case = cased(draw, value, kind.bar in ("name", "organisation"))
+    spelled = draw.random.choices((str, str.lower, str.upper, str.title), (55, 15, 15, 15))[0]
+    label = spelled(draw.pick(*kind.labels)) if kind.labels else ""
     text = WRITERS[wrap](kind, draw, label, value, context)
     start = text.index("\0")
     text = text.replace("\0", value)
     spans = [] if miss else [{"start": start, "end": start + len(value), "type": kind.type}]
-    meta = {"row": kind.name, "context": context, "wrap": wrap, "case": case, "label": label if context else None, "miss": miss}
+    meta = {"row": kind.name, "context": context, "wrap": wrap, "case": case, "label": label if context else "", "miss": miss}
     return {"id": identity, "text": text, "spans": spans, "meta": meta}
 
 
