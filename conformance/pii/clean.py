@@ -22,6 +22,8 @@ SIZE = 600_000
 """Characters of a corpus."""
 PIECE = 20_000
 WORD = re.compile(r"\w+")
+TRUE = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://\S+|[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
+"""URLs with a scheme and e-mail addresses: what they look like."""
 
 
 def files(folder: Path, ending: str, seed: int) -> Iterator[str]:
@@ -121,8 +123,9 @@ def pieces(texts: Iterator[str], size: int) -> Iterator[str]:
 
 
 def share(texts: dict[str, str], findings: dict[str, list[Finding]], labelled: dict[str, list[dict]] | None = None) -> dict[str, int]:
-    """Words, words that names cover, that other types cover, and by type; words in labelled spans are left out."""
-    counts = {"words": 0, "names": 0, "others": 0, "kinds": {}}
+    """Words, words that names cover, that other types cover, those of them outside of true URLs and addresses, and by type; words in labelled spans
+    are left out."""
+    counts = {"words": 0, "names": 0, "others": 0, "untrue": 0, "kinds": {}}
     for identity, text in texts.items():
         kinds: dict[int, set[str]] = {}
         marks = findings.get(identity, [])
@@ -130,6 +133,7 @@ def share(texts: dict[str, str], findings: dict[str, list[Finding]], labelled: d
         for start, end, kind in marks:
             for at in range(start, end):
                 kinds.setdefault(at, set()).add(kind)
+        true = {at for match in TRUE.finditer(text) for at in range(*match.span())} if marks else set()
         for word in WORD.finditer(text):
             if skipped and not skipped.isdisjoint(range(*word.span())):
                 continue
@@ -137,6 +141,7 @@ def share(texts: dict[str, str], findings: dict[str, list[Finding]], labelled: d
             counts["words"] += 1
             counts["names"] += bool(found & NAMES)
             counts["others"] += bool(found - NAMES)
+            counts["untrue"] += bool(found - NAMES) and word.start() not in true
             for kind in found:
                 counts["kinds"][kind] = counts["kinds"].get(kind, 0) + 1
     return counts

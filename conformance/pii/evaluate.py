@@ -110,6 +110,8 @@ def causes(records: list[dict], findings: dict[str, list[Finding]]) -> list[str]
         features = {f"in {meta['wrap']}", f"case {meta['case']}", f"form `{shape(record['text'][span['start'] : span['end']])}`"}
         if meta["label"]:
             features.add(f"label “{meta['label'].lower()}”")
+        if meta["key"]:
+            features.add(f"field’s name in {meta['key']}")
         for feature in features | {""}:
             n[feature] += 1
             missed[feature] += miss

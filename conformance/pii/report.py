@@ -115,8 +115,11 @@ def of_clean(rows: list[tuple[str, str, dict, dict | None]]) -> list[str]:
         names, others = 100 * ours["names"] / words, 100 * ours["others"] / words
         reached = names <= 2 and others <= 0.1 if sort == "prose" else names + others <= 0.1
         theirs = f"{100 * peer['names'] / peer['words']:.2f} / {100 * peer['others'] / peer['words']:.2f}" if peer and peer["words"] else "–"
-        shown.append([name, str(words), f"{names:.3f}", f"{others:.3f}", theirs, "2 and 0.1" if sort == "prose" else "0.1 in all", "reached" if reached else "**missed**", most])
-    return table(["text", "words", "names, %", "others, %", "Presidio: names / others", "bar", "", "most"], shown)
+        shown.append([
+            name, str(words), f"{names:.3f}", f"{others:.3f}", f"{100 * ours['untrue'] / words:.3f}", theirs, "2 and 0.1" if sort == "prose" else "0.1 in all",
+            "reached" if reached else "**missed**", most,
+        ])  # fmt: skip
+    return table(["text", "words", "names, %", "others, %", "but URLs and e-mail, %", "Presidio: names / others", "bar", "", "most"], shown)
 
 
 def of_data(rows: dict, peer: dict) -> list[str]:

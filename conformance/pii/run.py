@@ -54,10 +54,10 @@ def detect(binary: Path, texts: dict[str, str]) -> dict[str, list[Finding]]:
             file.write(json.dumps({"id": identity, "text": text}) + "\n")
         file.flush()
         done = subprocess.run([binary, "scrub", "--detect", "--jsonl", file.name], stdout=subprocess.PIPE, text=True, encoding="utf-8", check=True)
-    found: dict[str, list[Finding]] = defaultdict(list)
+    found: dict[str, list[Finding]] = {}
     for line in done.stdout.splitlines():
         one = json.loads(line)
-        found[one["id"]].append((one["start"], one["end"], one["type"]))
+        found.setdefault(one["id"], []).append((one["start"], one["end"], one["type"]))
     return found
 
 

@@ -23,15 +23,21 @@ WRAPS = ("prose", "prose", "json", "csv", "log")
 """Prose twice as often as the others."""
 
 
-def keys(draw: Draw, label: str) -> str:
-    """The label, as the name of a field."""
+STYLES = {
+    "snake_case": lambda words: "_".join(words).lower(),
+    "camelCase": lambda words: words[0].lower() + "".join(word.title() for word in words[1:]),
+    "UPPER_CASE": lambda words: "_".join(words).upper(),
+    "words": " ".join,
+}
+"""How the name of a field is written."""
+
+
+def key_of(draw: Draw, label: str) -> tuple[str, str]:
+    """The label, as the name of a field, and the style."""
     words = re.split(r"[\s.()'’/-]+", label.strip(". "))
-    if label.lower() == label.upper():  # A script without capitals.
-        return draw.pick("_", " ").join(words)
-    return draw.pick(
-        "_".join(word.lower() for word in words), words[0].lower() + "".join(word.title() for word in words[1:]), "_".join(word.upper() for word in words),
-        " ".join(words),
-    )  # fmt: skip
+    styles = ("snake_case", "words") if label.lower() == label.upper() else tuple(STYLES)  # Some scripts have no capitals.
+    style = draw.pick(*styles)
+    return STYLES[style](words), style
 
 
 def cased(draw: Draw, text: str, title: bool) -> tuple[str, str]:
@@ -51,28 +57,30 @@ def record(kind: Kind, draw: Draw, value: str, context: bool, identity: str, mis
         value, case = cased(draw, value, kind.bar in ("name", "organisation"))
     spelled = draw.random.choices((str, str.lower, str.upper, str.title), (55, 15, 15, 15))[0]
     label = spelled(draw.pick(*kind.labels)) if kind.labels else ""
-    text = WRITERS[wrap](kind, draw, label, value, context)
+    key, style = key_of(draw, label) if context else (draw.pick(*NEUTRAL), "")
+    text = WRITERS[wrap](kind, draw, label, key, value, context)
     start = text.index("\0")
     text = text.replace("\0", value)
     spans = [] if miss else [{"start": start, "end": start + len(value), "type": kind.type}]
-    meta = {"row": kind.name, "context": context, "wrap": wrap, "case": case, "label": label if context else "", "miss": miss}
+    field = wrap in ("json", "csv") or wrap == "log" and key in text
+    meta = {
+        "row": kind.name, "context": context, "wrap": wrap, "case": case, "label": label if context else "", "key": style if field and " " in label else "", "miss": miss,
+    }  # fmt: skip
     return {"id": identity, "text": text, "spans": spans, "meta": meta}
 
 
-def prose(kind: Kind, draw: Draw, label: str, _: str, context: bool) -> str:
+def prose(kind: Kind, draw: Draw, label: str, _key: str, _value: str, context: bool) -> str:
     sentence = draw.pick(*((kind.prose or PROSE) if context else (kind.bare or BARE)))
     return sentence.replace("{label}", label).replace("{value}", "\0")
 
 
-def as_json(_: Kind, draw: Draw, label: str, value: str, context: bool) -> str:
-    key = keys(draw, label) if context else draw.pick(*NEUTRAL)
+def as_json(_kind: Kind, draw: Draw, _label: str, key: str, value: str, _context: bool) -> str:
     fields = {"n": draw.random.randrange(100), key: "\0", "status": draw.pick("ok", "new", "done")}
     text = json.dumps(fields, ensure_ascii=False, indent=draw.pick(None, 2)).replace('"\\u0000"', '"\0"')
     return text if json.dumps(value, ensure_ascii=False) == f'"{value}"' else text.replace('"', "'")
 
 
-def as_csv(_: Kind, draw: Draw, label: str, value: str, context: bool) -> str:
-    key = keys(draw, label) if context else draw.pick(*NEUTRAL)
+def as_csv(_kind: Kind, draw: Draw, _label: str, key: str, value: str, _context: bool) -> str:
     out = io.StringIO()
     rows = csv.writer(out, delimiter=draw.pick(",", ",", ";", "\t"), lineterminator="\n")
     rows.writerow(["n", key, "status"])
@@ -83,9 +91,9 @@ def as_csv(_: Kind, draw: Draw, label: str, value: str, context: bool) -> str:
     return out.getvalue().replace("\0", f"{quote}\0{quote}")
 
 
-def log(_: Kind, draw: Draw, label: str, __: str, context: bool) -> str:
+def log(_kind: Kind, draw: Draw, label: str, key: str, _value: str, context: bool) -> str:
     line = draw.pick(*(LOG_WITH if context else LOG_WITHOUT))
-    return line.replace("{key}", keys(draw, label)).replace("{label}", label).replace("{value}", "\0")
+    return line.replace("{key}", key).replace("{label}", label).replace("{value}", "\0")
 
 
 WRITERS = {"prose": prose, "json": as_json, "csv": as_csv, "log": log}
