@@ -47,6 +47,10 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def say(text: str) -> None:
+    print(f"pii: {text}", file=sys.stderr, flush=True)
+
+
 def detect(binary: Path, texts: dict[str, str]) -> dict[str, list[Finding]]:
     """What the command finds, by the id of the text."""
     with tempfile.NamedTemporaryFile("w", suffix=".jsonl", encoding="utf-8") as file:
@@ -78,7 +82,9 @@ def texts(records: list[dict]) -> dict[str, str]:
 
 
 def of_types(options: argparse.Namespace, kinds: list[Kind]) -> dict:
+    say("drawing texts")
     records = list(generate.positives(options.seed, options.count, kinds))
+    say(f"{len(records)} texts are read by {options.binary.name}")
     found = detect(options.binary, texts(records))
     row = lambda record, _: (record["meta"]["row"], record["meta"]["context"])  # noqa: E731
     half = lambda record, _: (record["meta"]["row"], record["meta"]["half"])  # noqa: E731
@@ -88,6 +94,8 @@ def of_types(options: argparse.Namespace, kinds: list[Kind]) -> dict:
     for record in named:
         if record["meta"]["half"] == "a":
             by_row[record["meta"]["row"]].append(record)
+    say(f"{len(few)} texts are read by Presidio")
+    their = peer.find(texts(few).items()) if few else {}
     stray = Counter()
     for record in records:
         for start, end, kind in found.get(record["id"], []):
@@ -95,7 +103,7 @@ def of_types(options: argparse.Namespace, kinds: list[Kind]) -> dict:
     return {
         "ours": measure(records, found, row),
         "halves": measure(named, found, half),
-        "peer": measure(few, peer.find(texts(few).items()), row) if few else {},
+        "peer": measure(few, their, row),
         "causes": {name: causes(of, found) for name, of in by_row.items()},
         "stray": stray,
         "texts": len(records),
@@ -116,6 +124,7 @@ def of_near_misses(options: argparse.Namespace) -> dict:
 
 def of_clean(options: argparse.Namespace, labelled: dict[str, list[dict]]) -> list[tuple]:
     rows = []
+    say("clean texts")
     for name, sort, source in clean.corpora(options.seed):
         pieces = {f"{at}": piece for at, piece in enumerate(clean.pieces(source, clean.SIZE))}
         if pieces:
@@ -133,6 +142,7 @@ def theirs(options: argparse.Namespace, of: dict[str, str], spans: dict | None =
 
 def of_data(options: argparse.Namespace, labelled: dict[str, list[dict]]) -> tuple[dict, dict]:
     ours, others = {}, {}
+    say("labelled files")
     for file, records in labelled.items():
         row = lambda _, span, file=file: (file, canonical(span["type"]))  # noqa: E731
         ours |= measure(records, detect(options.binary, texts(records)), row)
