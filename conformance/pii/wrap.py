@@ -34,7 +34,7 @@ STYLES = {
 
 def key_of(draw: Draw, label: str) -> tuple[str, str]:
     """The label, as the name of a field, and the style."""
-    words = re.split(r"[\s()'’/-]+", label.replace(".", ""))  # C.F. is CF there.
+    words = re.split(r"[\s()'’/-]+", label.replace(".", "").replace("'s", "s"))  # C.F. is CF there.
     styles = ("snake_case", "words") if label.lower() == label.upper() else tuple(STYLES)  # Some scripts have no capitals.
     style = draw.pick(*styles)
     return STYLES[style](words), style
