@@ -59,7 +59,10 @@ s3tests: ## ceph/s3-tests, checked out at TREE, directly and through the gateway
 pii: ## the scrub engine on generated texts of every type and on clean ones, beside Presidio; DATA=folder of labelled files too; writes docs/scrub.md
 	conformance/peers.sh pii
 	cargo build --locked $(FEATURES) --bin data-vault
-	$(CACHE)/pii-venv/bin/python conformance/pii/run.py $(if $(DATA),--data $(DATA)) --docs
+	@set -e; for engine in data-vault presidio; do \
+		$(CACHE)/pii-venv/bin/python conformance/pii/run.py measure $$engine $(if $(DATA),--data $(DATA)); \
+	done
+	$(CACHE)/pii-venv/bin/python conformance/pii/run.py docs
 
 control: ## the conformance suite against MinIO itself: what passes there and must not is an error
 	conformance/peers.sh

@@ -28,9 +28,9 @@ def positives(seed: int, count: int, kinds: list[Kind] | None = None) -> Iterato
                 yield made | {"meta": made["meta"] | {"half": half}}
 
 
-def near_misses(seed: int, count: int) -> Iterator[dict]:
+def near_misses(seed: int, count: int, kinds: list[Kind] | None = None) -> Iterator[dict]:
     """Up to `count` texts of a kind and of what is wrong with the value, half of them with context."""
-    for kind in KINDS:
+    for kind in kinds or KINDS:
         draw = Draw(f"{seed}/misses/{kind.name}")
         for at in range(count):
             for what, value in kind.near_misses(draw).items():

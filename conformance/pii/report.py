@@ -27,11 +27,12 @@ def few(n: int) -> str:
     return f"{n} †" if n < FEW else str(n)
 
 
-def verdict(kind: Kind, counts: Counter) -> str:
-    bar = BARS.get(kind.bar)
-    if bar is None or not counts["n"]:
-        return "–"
-    return f"{bar:g} reached" if 100 * counts["cov"] / counts["n"] >= bar else f"**{bar:g} missed**"
+def counts(rows: dict, kind: Kind, which: str) -> Counter:
+    return Counter(rows.get(kind.name, {}).get(which, {}))
+
+
+def missed(kind: Kind, within: Counter) -> bool:
+    return kind.bar in BARS and 100 * within["cov"] < BARS[kind.bar] * within["n"]
 
 
 def table(head: list[str], rows: list[list[str]]) -> list[str]:
@@ -39,100 +40,113 @@ def table(head: list[str], rows: list[list[str]]) -> list[str]:
 
 
 def of_types(kinds: list[Kind], ours: dict, peer: dict) -> list[str]:
-    """One row a kind; the keys of both measurements are (row, with context)."""
     rows = []
     for kind in kinds:
-        within, without = ours.get((kind.name, True), Counter()), ours.get((kind.name, False), Counter())
-        their, bare = peer.get((kind.name, True), Counter()), peer.get((kind.name, False), Counter())
+        within, without = counts(ours, kind, "with"), counts(ours, kind, "without")
+        their, bare = counts(peer, kind, "with"), counts(peer, kind, "without")
+        bar = f"{BARS[kind.bar]:g} " + ("**missed**" if missed(kind, within) else "reached") if kind.bar in BARS else "–"
         rows.append([
             f"`{kind.name}`" if kind.name == kind.type else kind.name, kind.source, few(within["n"]), percent(within["cov"], within["n"]), interval(within["cov"], within["n"]),
             percent(within["ovl"], within["n"]), percent(within["any"], within["found"]), percent(without["cov"], without["n"]), percent(their["cov"], their["n"]),
-            percent(bare["cov"], bare["n"]), verdict(kind, within),
+            percent(bare["cov"], bare["n"]), bar,
         ])  # fmt: skip
     head = ["type", "values of", "n", "R_cov", "95 %", "R_ovl", "P_any", "without: R_cov", "Presidio: R_cov", "Presidio without: R_cov", "bar"]
     return table(head, rows)
 
 
-def summed(kinds: list[Kind], ours: dict, peer: dict, context: bool) -> tuple[Counter, Counter]:
-    total, their = Counter(), Counter()
-    for kind in kinds:
-        total.update(ours.get((kind.name, context), {}))
-        their.update(peer.get((kind.name, context), {}))
-    return total, their
-
-
-def of_classes(kinds: list[Kind], ours: dict, peer: dict, halves: dict) -> list[str]:
+def of_classes(kinds: list[Kind], ours: dict, peer: dict) -> list[str]:
     rows = []
     for bar in dict.fromkeys(kind.bar for kind in kinds):
-        of = [kind for kind in kinds if kind.bar == bar]
-        total, their = summed(of, ours, peer, True)
-        bare, their_bare = summed(of, ours, peer, False)
-        half = [sum((Counter(halves.get((kind.name, h), {})) for kind in of), Counter()) for h in "ab"]
-        wanted = BARS.get(bar)
-        reached = [kind for kind in of if wanted and verdict(kind, ours.get((kind.name, True), Counter())).endswith("reached")]
+        of = [kind for kind in kinds if kind.bar == bar and kind.name in ours]
+
+        def total(rows: dict, which: str, of: list[Kind] = of) -> Counter:
+            return sum((counts(rows, kind, which) for kind in of), Counter())
+
+        shares = [percent(c["cov"], c["n"], 2) for c in (total(ours, "with"), total(ours, "a"), total(ours, "b"), total(ours, "without"))]
+        their, bare = total(peer, "with"), total(peer, "without")
+        reached = sum(not missed(kind, counts(ours, kind, "with")) for kind in of)
         rows.append([
-            bar, str(total["n"]), percent(total["cov"], total["n"], 2), " / ".join(percent(h["cov"], h["n"], 2) for h in half), percent(bare["cov"], bare["n"], 2),
-            percent(their["cov"], their["n"], 2), percent(their_bare["cov"], their_bare["n"], 2), f"{len(reached)} of {len(of)} at {wanted:g}" if wanted else f"{len(of)}, no bar",
+            bar, str(total(ours, "with")["n"]), shares[0], f"{shares[1]} / {shares[2]}", shares[3], f"{percent(their['cov'], their['n'], 2)} ({their['n']})", percent(bare["cov"], bare["n"], 2),
+            f"{reached} of {len(of)} rows at {BARS[bar]:g}" if bar in BARS else f"{len(of)} rows, no bar",
         ])  # fmt: skip
-    return table(["class", "n", "R_cov", "half a / b", "without: R_cov", "Presidio: R_cov", "Presidio without", "rows that reach the bar"], rows)
+    return table(["class", "n", "R_cov", "half a / b", "without: R_cov", "Presidio: R_cov (n)", "Presidio without", "bar reached"], rows)
 
 
 def of_secrets(kinds: list[Kind], ours: dict) -> list[str]:
     """The issuers whose secrets are not all found."""
-    missed = []
-    for kind in kinds:
-        counts = ours.get((kind.name, True), Counter())
-        if kind.type == "SECRET" and counts["cov"] < counts["n"]:
-            missed.append(f"{kind.name.removeprefix('SECRET, ')} {percent(counts['cov'], counts['n'])} % of {counts['n']}")
-    return [f"Issuers whose secrets are not all found: {'; '.join(missed)}." if missed else "Of every issuer all secrets were found.", ""]
+    secrets = {kind.name.removeprefix("SECRET, "): counts(ours, kind, "with") for kind in kinds if kind.type == "SECRET"}
+    few_of = [f"{name} {percent(c['cov'], c['n'])} % of {c['n']}" for name, c in secrets.items() if c["cov"] < c["n"]]
+    total = sum(secrets.values(), Counter())
+    all_of = f"`SECRET`, {len(secrets)} forms: {percent(total['cov'], total['n'], 2)} % of {total['n']} ({interval(total['cov'], total['n'])})."
+    return [f"{all_of} Not all found: {'; '.join(few_of)}." if few_of else f"{all_of} All of every form were found.", ""]
 
 
 def of_misses(kinds: list[Kind], ours: dict, causes: dict[str, list[str]]) -> list[str]:
-    lines = []
+    lines = ["Misses of half a by kind, where a bar is missed (a digit is 9, a letter A or a):", ""]
     for kind in kinds:
-        counts = ours.get((kind.name, True), Counter())
-        if kind.type != "SECRET" and verdict(kind, counts).endswith("missed**"):
+        within = counts(ours, kind, "with")
+        if kind.type != "SECRET" and missed(kind, within):
             told = "; ".join(causes.get(kind.name, [])) or "none in half a, or no feature stands out"
-            lines.append(f"- {kind.name}, {counts['n'] - counts['cov']} of {counts['n']} ({kind.bar}): {told}")
+            lines.append(f"- {kind.name}, {within['n'] - within['cov']} of {within['n']}: {told}")
     return [*lines, ""]
 
 
-def of_near_misses(rows: dict) -> list[str]:
-    """Keys: what is wrong, with context; counts `n` and `hit`."""
-    whats = sorted({what for what, _ in rows})
-    shown = []
-    for what in whats:
-        within, without = rows.get((what, True), Counter()), rows.get((what, False), Counter())
-        shown.append([what, str(within["n"]), percent(within["hit"], within["n"]), str(without["n"]), percent(without["hit"], without["n"])])
-    return table(["what is wrong", "n with context", "found, %", "n without", "found, %"], shown)
+def of_near_misses(rows: dict, peer: dict) -> list[str]:
+    def cells(row: dict) -> list[str]:
+        return [cell for which in ("with", "without") for c in [row.get(which, {})] for cell in (str(c.get("n", 0)), percent(c.get("hit", 0), c.get("n", 0)))]
+
+    head = ["near misses, found as anything but a name", "n with context", "%", "n without", "%", "Presidio: n with", "%", "n without", "%"]
+    return table(head, [[what, *cells(row), *cells(peer.get(what, {}))] for what, row in sorted(rows.items())])
 
 
-def of_clean(rows: list[tuple[str, str, dict, dict | None]]) -> list[str]:
+def of_clean(rows: dict, peer: dict) -> list[str]:
     shown = []
-    for name, sort, ours, peer in rows:
+    for name, ours in rows.items():
         words = ours["words"]
-        most = ", ".join(f"{kind} {count}" for kind, count in sorted(ours["kinds"].items(), key=lambda item: -item[1])[:4])
         names, others = 100 * ours["names"] / words, 100 * ours["others"] / words
-        reached = names <= 2 and others <= 0.1 if sort == "prose" else names + others <= 0.1
-        theirs = f"{100 * peer['names'] / peer['words']:.2f} / {100 * peer['others'] / peer['words']:.2f}" if peer and peer["words"] else "–"
+        prose = ours["sort"] == "prose"
+        reached = names <= 2 and others <= 0.1 if prose else names + others <= 0.1
+        most = ", ".join(f"{kind} {count}" for kind, count in sorted(ours["kinds"].items(), key=lambda item: -item[1])[:4])
+        their = peer.get(name)
         shown.append([
-            name, str(words), f"{names:.3f}", f"{others:.3f}", f"{100 * ours['untrue'] / words:.3f}", theirs, "2 and 0.1" if sort == "prose" else "0.1 in all",
-            "reached" if reached else "**missed**", most,
+            name, str(words), f"{names:.3f}", f"{others:.3f}", f"{100 * ours['untrue'] / words:.3f}", "2 and 0.1" if prose else "0.1 in all", "reached" if reached else "**missed**", most,
+            f"{100 * their['names'] / their['words']:.2f} / {100 * their['others'] / their['words']:.2f}" if their else "–",
         ])  # fmt: skip
-    return table(["text", "words", "names, %", "others, %", "but URLs and e-mail, %", "Presidio: names / others", "bar", "", "most"], shown)
+    return table(["over-redaction", "words", "names, %", "others, %", "but URLs and e-mail, %", "bar", "", "most", "Presidio: names / others"], shown)
 
 
 def of_data(rows: dict, peer: dict) -> list[str]:
-    """Keys: file, type."""
     shown = []
-    for (file, kind), counts in sorted(rows.items(), key=lambda item: (item[0][0], -item[1]["n"])):
-        their = peer.get((file, kind), Counter())
-        if counts["n"]:
+    for file, kinds in rows.items():
+        for kind, c in sorted(kinds.items(), key=lambda item: -item[1]["n"]):
+            their = Counter(peer.get(file, {}).get(kind, {}))
             shown.append([
-                file, f"`{kind}`", few(counts["n"]), percent(counts["cov"], counts["n"]), interval(counts["cov"], counts["n"]), percent(counts["ovl"], counts["n"]),
-                percent(counts["any"], counts["found"]), percent(their["cov"], their["n"]), percent(their["any"], their["found"]),
+                file, f"`{kind}`", few(c["n"]), percent(c["cov"], c["n"]), interval(c["cov"], c["n"]), percent(c["ovl"], c["n"]), percent(c.get("any", 0), c.get("found", 0)),
+                f"{percent(their['cov'], their['n'])} ({their['n']})", percent(their["any"], their["found"]),
             ])  # fmt: skip
-    return table(["data", "type", "n", "R_cov", "95 %", "R_ovl", "P_any", "Presidio: R_cov", "Presidio: P_any"], shown)
+    return table(["labelled files", "type", "n", "R_cov", "95 %", "R_ovl", "P_any", "Presidio: R_cov (n)", "Presidio: P_any"], shown)
+
+
+def lines(kinds: list[Kind], ours: dict, peer: dict) -> list[str]:
+    """The whole section, of the results of both engines."""
+    types, their = ours["types"], peer.get("types", {})
+    rows, their_rows = types["rows"], their.get("rows", {})
+    kinds = [kind for kind in kinds if kind.name in rows]
+    stray = sorted(types["stray"].items(), key=lambda item: -item[1])[:8]
+    return [
+        f"Seed {ours['seed']}, {types['texts']:,} texts; {', '.join(ours['versions'])}. "
+        + (f"Presidio read {their['texts']:,} of them: {', '.join(peer['versions'])}." if their else "Without Presidio."),
+        "",
+        *of_classes(kinds, rows, their_rows),
+        *of_types([kind for kind in kinds if kind.type != "SECRET"], rows, their_rows),
+        *of_secrets(kinds, rows),
+        *of_misses(kinds, rows, types["causes"]),
+        f"Findings in these texts that touch no value: {', '.join(f'{kind} {n}' for kind, n in stray if n)}.",
+        "",
+        *of_near_misses(types["near"], their.get("near", {})),
+        *(of_clean(ours["clean"], peer.get("clean", {})) if "clean" in ours else []),
+        *(of_data(ours["data"], peer.get("data", {})) if ours.get("data") else []),
+    ]
 
 
 def write(path: Path, lines: list[str]) -> None:
