@@ -57,9 +57,12 @@ def objects(seed: int) -> Iterator[str]:
     random = Random(seed)
     while True:
         yield json.dumps({
-            "id": str(uuid.UUID(int=random.getrandbits(128), version=4)), "sha256": random.randbytes(32).hex(), "etag": random.randbytes(16).hex(), "size": random.randrange(10**9),
-            "parent": str(uuid.UUID(int=random.getrandbits(128), version=4)), "updated_at": f"2026-0{random.randint(1, 9)}-{random.randint(10, 28)}T10:22:{random.randint(10, 59)}Z",
-            "commit": random.randbytes(20).hex(), "ratio": round(random.random(), 6), "version": f"{random.randint(0, 9)}.{random.randint(0, 30)}.{random.randint(0, 9)}",
+            "id": str(uuid.UUID(int=random.getrandbits(128), version=4)), "sha256": random.randbytes(32).hex(), "etag": random.randbytes(16).hex(),
+            "size": random.randrange(10**9),
+            "parent": str(uuid.UUID(int=random.getrandbits(128),
+                version=4)), "updated_at": f"2026-0{random.randint(1, 9)}-{random.randint(10, 28)}T10:22:{random.randint(10, 59)}Z",
+            "commit": random.randbytes(20).hex(), "ratio": round(random.random(),
+                6), "version": f"{random.randint(0, 9)}.{random.randint(0, 30)}.{random.randint(0, 9)}",
         }) + "\n"  # fmt: skip
 
 
@@ -69,15 +72,19 @@ def numbers(seed: int) -> Iterator[str]:
     while True:
         sign = random.choice((",", "\t", "  "))
         for _ in range(50):
-            cells = [random.choice((str(random.randrange(10 ** random.randint(1, 12))), f"{random.uniform(-1000, 1000):.{random.randint(1, 6)}f}")) for _ in range(8)]
+            cells = [random.choice((str(random.randrange(10 ** random.randint(1, 12))),
+                f"{random.uniform(-1000, 1000):.{random.randint(1, 6)}f}")) for _ in range(8)]
             yield sign.join(cells) + "\n"
         yield "\n"
 
 
 LOGS = (
-    "2026-03-{d:02}T{h:02}:{m:02}:{s:02}.{ms:03}Z INFO  [worker-{w}] job {n} finished in {ms} ms, {n2} rows", "{h:02}:{m:02}:{s:02} DEBUG cache hit key={hex16} size={n2}",
-    "[{n2}.{ms:03}] kernel: usb 1-{w}: new high-speed device number {w}", "E{d:02}{m:02} {h:02}:{m:02}:{s:02}.{n2:06} {n2} scheduler.go:{ms}] retry {w} of 5: timeout after {ms}s",
-    "   Compiling serde_derive v1.0.{ms}", "ok {n} - returns the same bytes ({ms} ms)", 'level=warn ts=1772{n2:06} caller=store.go:{ms} msg="slow write" bytes={n} trace_id={hex32}',
+    "2026-03-{d:02}T{h:02}:{m:02}:{s:02}.{ms:03}Z INFO  [worker-{w}] job {n} finished in {ms} ms, {n2} rows",
+    "{h:02}:{m:02}:{s:02} DEBUG cache hit key={hex16} size={n2}",
+    "[{n2}.{ms:03}] kernel: usb 1-{w}: new high-speed device number {w}",
+    "E{d:02}{m:02} {h:02}:{m:02}:{s:02}.{n2:06} {n2} scheduler.go:{ms}] retry {w} of 5: timeout after {ms}s",
+    "   Compiling serde_derive v1.0.{ms}", "ok {n} - returns the same bytes ({ms} ms)",
+    'level=warn ts=1772{n2:06} caller=store.go:{ms} msg="slow write" bytes={n} trace_id={hex32}',
     "step {n2}/100000 loss={f:.5f} lr=3.0e-04 tokens/s={n2} mem={ms}MiB", "status installed libssl3:amd64 3.0.{w}-1~deb12u{w}",
 )  # fmt: skip
 
@@ -86,7 +93,8 @@ def logs(seed: int) -> Iterator[str]:
     random = Random(seed)
     while True:
         yield random.choice(LOGS).format(
-            d=random.randint(1, 28), h=random.randrange(24), m=random.randrange(60), s=random.randrange(60), ms=random.randrange(1000), w=random.randint(1, 9), n=random.randrange(10**8),
+            d=random.randint(1, 28), h=random.randrange(24), m=random.randrange(60), s=random.randrange(60), ms=random.randrange(1000),
+            w=random.randint(1, 9), n=random.randrange(10**8),
             n2=random.randrange(10**6), hex16=random.randbytes(8).hex(), hex32=random.randbytes(16).hex(), f=random.random() * 4,
         ) + "\n"  # fmt: skip
 

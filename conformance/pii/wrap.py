@@ -10,12 +10,15 @@ import re
 from kinds import Draw, Kind
 
 PROSE = (
-    "{label}: {value}", "My {label} is {value}.", "The {label} on file was {value}, as she said.", "Please check {label} {value} again.", "{value} ({label})", "{label} {value}",
+    "{label}: {value}", "My {label} is {value}.", "The {label} on file was {value}, as she said.", "Please check {label} {value} again.",
+    "{value} ({label})", "{label} {value}",
     "Your {label} ({value}) has changed.", "{label} = {value}", "We have {value} as your {label}.", "{label} no. {value}",
 )  # fmt: skip
-BARE = ("It was {value} then.", "Please look at {value} again.", "He wrote {value} on the wall.", "{value} came first.", "Then: {value}", "Both said {value}, and left.")
+BARE = ("It was {value} then.", "Please look at {value} again.", "He wrote {value} on the wall.", "{value} came first.", "Then: {value}",
+    "Both said {value}, and left.")
 LOG_WITH = (
-    "2026-03-02T10:22:33Z INFO update {key}={value} done", "[warn] rejected {label}: {value}", 'level=info msg="saved" {key}="{value}" took=3ms', "10:22:33.120 DEBUG form {key}: {value}",
+    "2026-03-02T10:22:33Z INFO update {key}={value} done", "[warn] rejected {label}: {value}", 'level=info msg="saved" {key}="{value}" took=3ms',
+    "10:22:33.120 DEBUG form {key}: {value}",
 )  # fmt: skip
 LOG_WITHOUT = ("2026-03-02T10:22:33Z INFO processed {value} in 41 ms", "[warn] skipped {value}", "worker-3: got {value} (attempt 2)")
 NEUTRAL = ("value", "data", "item", "field7", "x")
@@ -64,7 +67,8 @@ def record(kind: Kind, draw: Draw, value: str, context: bool, identity: str, mis
     spans = [] if miss else [{"start": start, "end": start + len(value), "type": kind.type}]
     field = wrap in ("json", "csv") or wrap == "log" and key in text
     meta = {
-        "row": kind.name, "context": context, "wrap": wrap, "case": case, "label": label if context else "", "key": style if field and " " in label else "", "miss": miss,
+        "row": kind.name, "context": context, "wrap": wrap, "case": case, "label": label if context else "",
+        "key": style if field and " " in label else "", "miss": miss,
     }  # fmt: skip
     return {"id": identity, "text": text, "spans": spans, "meta": meta}
 
