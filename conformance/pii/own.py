@@ -109,7 +109,7 @@ NRIC = {"S": (0, "JZIHGFEDCBA"), "T": (4, "JZIHGFEDCBA"), "F": (0, "XWUTRQPNMLK"
 def singapore(value: str) -> bool:
     start, letters = NRIC[value[0]]
     at = (start + weighted("2765432", value[1:8], 11)) % 11
-    return value[8] == (letters[10 - at] if value[0] == "M" else letters[at])
+    return value[8] == letters[at]
 
 
 def kazakh(value: str) -> bool:
