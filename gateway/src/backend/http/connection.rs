@@ -21,11 +21,12 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 
+use super::io::{Cut, Io};
 use super::upload::{Progress, Upload};
 use crate::backend::BackendError;
 use crate::body::BoxError;
 
-pub(super) type Io = MaybeHttpsStream<TokioIo<TcpStream>>;
+pub(super) type Socket = MaybeHttpsStream<TokioIo<TcpStream>>;
 
 /// The most that hyper reads ahead for one connection.
 const BUFFER: usize = 256 << 10;
@@ -36,7 +37,8 @@ const MAX_RESPONSE_HEADERS: usize = 512;
 /// One connection, at rest or in use.
 pub(super) struct Live {
     sender: SendRequest<Upload>,
-    connection: http1::Connection<Io, Upload>,
+    connection: http1::Connection<Io<Socket>, Upload>,
+    cut: Cut,
     /// It has carried a request before.
     pub(super) reused: bool,
 }
@@ -61,14 +63,15 @@ pub(super) struct Patience {
 }
 
 impl Live {
-    pub(super) async fn open(io: Io) -> Result<Self, hyper::Error> {
+    pub(super) async fn open(socket: Socket) -> Result<Self, hyper::Error> {
+        let (io, cut) = Io::new(socket);
         let (sender, connection) = http1::Builder::new()
             .max_buf_size(BUFFER)
             .max_headers(MAX_RESPONSE_HEADERS)
             .writev(true)
             .handshake(io)
             .await?;
-        Ok(Self { sender, connection, reused: false })
+        Ok(Self { sender, connection, cut, reused: false })
     }
 
     /// Sends one request and waits for the headers of its answer.
@@ -120,10 +123,15 @@ impl Live {
         .await
     }
 
+    /// Whether something could not be written any more.
+    pub(super) fn is_cut(&self) -> bool {
+        self.cut.is_cut()
+    }
+
     /// Whether it is open and ready for a request, found out without waiting.
     fn at_rest(&mut self) -> bool {
         let mut cx = Context::from_waker(Waker::noop());
-        self.connection.poll_without_shutdown(&mut cx).is_pending() && self.sender.is_ready()
+        self.connection.poll_without_shutdown(&mut cx).is_pending() && self.sender.is_ready() && !self.is_cut()
     }
 }
 

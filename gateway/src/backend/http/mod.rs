@@ -1,6 +1,7 @@
 //! A remote S3: `MinIO`, Amazon S3, Ceph RGW, Garage.
 
 mod connection;
+mod io;
 mod prepare;
 mod probe;
 mod redirect;
@@ -214,7 +215,7 @@ impl HttpBackend {
                 }
             }
         };
-        let whole = progress.done();
+        let whole = progress.done() && !live.is_cut();
         if !whole {
             if response.status().is_success() {
                 return Err(BackendError::Broken("the backend answered before it had the whole body".into()));

@@ -27,6 +27,8 @@ enum Act {
     Answer(String),
     /// Answers as soon as it has the headers, and reads no body.
     AnswerEarly(String),
+    /// Answers as soon as it has the start of the body, and closes with the rest of it unread.
+    Refuse(String),
     /// Says 100 (Continue) if no byte of the body has come by then, reads the body, then answers.
     ContinueThenAnswer(String),
     /// Reads the body, answers, and then ends the connection.
@@ -99,6 +101,16 @@ async fn attend(mut stream: TcpStream, seen: Arc<Seen>) {
                 stream.write_all(text.as_bytes()).await.unwrap();
                 // Keeps the connection, so that the answer can be read.
                 tokio::time::sleep(Duration::from_secs(5)).await;
+                return;
+            }
+            Act::Refuse(text) => {
+                seen.requests.lock().unwrap().push((head, Vec::new()));
+                while buffer.is_empty() {
+                    stream.read_buf(&mut buffer).await.unwrap();
+                }
+                // Enough is under way that the client is writing when it is told.
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                stream.write_all(text.as_bytes()).await.unwrap();
                 return;
             }
             Act::Hang => {
@@ -397,6 +409,33 @@ async fn an_early_refusal_is_the_answer_and_an_early_success_is_none() {
     let (_, authority) = store(vec![Act::AnswerEarly(answer("200 OK", "", ""))]).await;
     let result = backend(&authority).call(request(Method::PUT, "/b/k", endless())).await;
     assert!(matches!(result, Err(BackendError::Broken(_))), "{result:?}");
+}
+
+/// What is written then fails, and the answer lies there all the same.
+#[tokio::test]
+async fn a_refusal_that_closes_under_the_body_is_the_answer() {
+    let put = || {
+        let zeros = stream::repeat_with(|| Ok(Frame::data(Bytes::from(vec![0; 1 << 20])))).take(64);
+        let payload = Payload::Stream { body: StreamBody::new(zeros).boxed_unsync(), length: 64 << 20 };
+        request(Method::PUT, "/b/k", payload)
+    };
+    let refusal =
+        Act::Refuse(answer("400 Bad Request", "connection: close\r\n", "<Error><Code>InvalidArgument</Code></Error>"));
+    let (seen, authority) = store(vec![refusal; 20]).await;
+    let backend = backend(&authority);
+    for _ in 0..20 {
+        let response = backend.call(put()).await.unwrap();
+        assert_eq!(response.status(), StatusCode::BAD_REQUEST);
+        assert!(text(response).await.contains("InvalidArgument"));
+    }
+    assert_eq!((seen.connections.load(Ordering::SeqCst), backend.pool.len()), (20, 0));
+
+    // A success is none, since it cannot be of the whole body; and a connection that ends without a word is broken.
+    for act in [Act::Refuse(answer("200 OK", "", "")), Act::Refuse(String::new())] {
+        let (_, authority) = store(vec![act]).await;
+        let result = self::backend(&authority).call(put()).await;
+        assert!(matches!(result, Err(BackendError::Broken(_))), "{result:?}");
+    }
 }
 
 #[tokio::test]
