@@ -52,9 +52,10 @@ impl Finder for Names {
             // A lone postcode keeps what its type keeps; as a part of a place it is treated with it.
             let number = name.label == Label::Location
                 && !text[from + name.start..from + name.end].contains(char::is_alphabetic);
-            let detector = self.postcode.filter(|_| number).or_else(|| {
-                self.served.iter().find(|(label, _)| *label == name.label).map(|(_, detector)| *detector)
-            });
+            let detector = self
+                .postcode
+                .filter(|_| number)
+                .or_else(|| self.served.iter().find(|(label, _)| *label == name.label).map(|(_, detector)| *detector));
             let Some(detector) = detector else { continue };
             // What the tagger takes for a name is acted on; how sure it is ranks it among names, below what was validated.
             let score = 0.5 + name.score * 0.35;

@@ -46,8 +46,8 @@ const HALVES: &[&str] = &["上午", "下午", "午前", "午後", "오전 ", "�
 
 /// What may follow a time directly.
 const SUFFIXES: &[&str] = &[
-    " AM", " PM", " am", " pm", "am", "pm", "AM", "PM", " a.m.", " p.m.", " a. m.", " p. m.", "Z", "z", " UTC", " GMT",
-    " Uhr", " h", " ч.", " Uhr.",
+    " AM", " PM", " am", " pm", "am", "pm", "AM", "PM", " a.m.", " p.m.", " a. m.", " p. m.", "Z", "z", " Uhr", " h",
+    " ч.", " Uhr.",
 ];
 
 /// Behind the time that follows a date at `at`, and how exact it is.

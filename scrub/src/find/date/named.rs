@@ -20,8 +20,8 @@ const ORDINALS: &[&str] = &["st", "nd", "rd", "th", "er", "ste", "de", "e", "º"
 
 /// What divides the first and the last of a range, without the spaces.
 const RANGES: &[&str] = &[
-    "-", "—", "/", "to the", "to", "and the", "and", "until", "till", "through", "bis zum", "bis", "und", "au", "et",
-    "al", "y", "e", "a", "do", "i", "til", "tot", "en", "och", "по", "и",
+    "-", "–", "—", "/", "to the", "to", "and the", "and", "until", "till", "through", "bis zum", "bis", "und", "au",
+    "et", "al", "y", "e", "a", "do", "i", "til", "tot", "en", "och", "по", "и",
 ];
 
 /// `15 March 1989`, `15. März`, `15th of March, 1989`, `15 de enero de 2024`, `15-Jan-2024`, `15MAR1989`.
@@ -103,7 +103,8 @@ pub(super) fn month_first(
     let figure = &bytes[start..end];
     let apostrophe = figure.len() == 2 && before(bytes, start) == b'\'';
     if is_year(figure) || is_thai_year(figure, month) || apostrophe {
-        let free = !is_word(byte(bytes, end)) && !(byte(bytes, end) == b'.' && byte(bytes, end + 1).is_ascii_digit());
+        let decimal = byte(bytes, end) == b'.' && byte(bytes, end + 1).is_ascii_digit();
+        let free = !is_word(byte(bytes, end)) && !decimal;
         let dotted = byte(bytes, name_end) == b'.';
         let sure = match needs {
             Name::Plain | Name::Short => Sure::Weak(0.5),
@@ -246,8 +247,8 @@ fn dot_behind(text: &str, at: usize, month: &str) -> usize {
 
 /// `tháng 3, 1989`, `tháng 03 năm 1989` behind a day: behind its month and behind its year.
 fn vietnamese(text: &str, at: usize) -> Option<(usize, usize)> {
-    let bytes = text.as_bytes();
     const MONTH: &[&str] = &[" tháng ", " Tháng ", " thg "];
+    let bytes = text.as_bytes();
     let rest = MONTH.iter().find_map(|name| text[at..].strip_prefix(*name))?;
     let month = text.len() - rest.len();
     let end = run(bytes, month, 3, |byte| byte.is_ascii_digit());
@@ -260,8 +261,9 @@ fn vietnamese(text: &str, at: usize) -> Option<(usize, usize)> {
 fn range_before(calendar: &Calendar, text: &str, start: usize, last: u32, small: &mut String) -> usize {
     let bytes = text.as_bytes();
     let back = run_back(text, start, 1, |byte| byte == b' ');
-    let Some(rest) = RANGES.iter().find_map(|sign| text[..back].strip_suffix(sign)) else { return start };
-    let word = rest.len() + 1 < back || before(bytes, back).is_ascii_alphabetic();
+    let Some(sign) = RANGES.iter().find(|sign| text[..back].ends_with(**sign)) else { return start };
+    let rest = &text[..back - sign.len()];
+    let word = sign.starts_with(char::is_alphabetic);
     let spaced = rest.ends_with(' ');
     if word && !(spaced && back < start) {
         return start;
@@ -303,9 +305,8 @@ fn range_behind(text: &str, end: usize) -> usize {
         return end;
     }
     let whole = ordinal(text, last);
-    let ends = !is_word(byte(bytes, whole))
-        && !matches!(byte(bytes, whole), b':' | b'%')
-        && !(matches!(byte(bytes, whole), b'.' | b'-' | b'/') && byte(bytes, whole + 1).is_ascii_digit());
+    let goes_on = matches!(byte(bytes, whole), b'.' | b'-' | b'/') && byte(bytes, whole + 1).is_ascii_digit();
+    let ends = !is_word(byte(bytes, whole)) && !matches!(byte(bytes, whole), b':' | b'%') && !goes_on;
     // `March 15 to 20 people`: words need the year behind them.
     let dated = !word || year_behind(text, whole, "").is_some();
     if ends && dated { whole } else { end }

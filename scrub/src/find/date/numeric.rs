@@ -40,9 +40,8 @@ pub(super) fn numeric(text: &str, start: usize, end: usize) -> Option<Date> {
         && third.len() <= 2
         && (is_month_number(second) && is_day(third) || is_day(second) && is_month_number(third));
     let last = is_day(first) && is_month_number(second) || is_month_number(first) && is_day(second);
-    if !is_free(bytes, third_end, separator)
-        && !(last && separator != b'-' && before_a_date(bytes, third_end, separator))
-    {
+    let begins_a_range = last && separator != b'-' && before_a_date(bytes, third_end, separator);
+    if !is_free(bytes, third_end, separator) && !begins_a_range {
         // With a time behind it: `2024-03-15T14:30`.
         let timed = year_first && matches!(byte(bytes, third_end), b'T' | b't');
         return timed.then_some(Date { range: start..third_end, sure: Sure::Weak(0.3) });
@@ -154,7 +153,8 @@ fn behind_a_date(text: &str, start: usize, separator: u8) -> bool {
         return false;
     }
     let first = run_back(text, start - 1, 10, |byte| byte.is_ascii_digit() || byte == separator);
-    bytes[first..start - 1].iter().filter(|byte| **byte == separator).count() >= if separator == b'.' { 1 } else { 2 }
+    let parts = bytes[first..start - 1].split(|byte| *byte == separator).count();
+    parts > if separator == b'.' { 1 } else { 2 }
 }
 
 /// Where a range of days begins that ends with the date at `start`: `15.-20.03.2020`, `15.03. - 20.03.2020`.
