@@ -321,6 +321,10 @@ fn months_before(calendar: &Calendar, text: &str, start: usize, small: &mut Stri
     }
     let end = rest.trim_end_matches([' ', '.']).len();
     let first = word_start(text, end);
-    let is_month = calendar.month(&text[first..end], small) == Some(Name::Plain);
+    let is_month = match calendar.month(&text[first..end], small) {
+        Some(Name::Plain) => true,
+        Some(Name::Word) => text[first..end].starts_with(char::is_uppercase),
+        _ => false,
+    };
     if is_month && !is_word(before(text.as_bytes(), first)) { first } else { start }
 }
