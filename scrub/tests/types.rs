@@ -66,6 +66,8 @@ fn documentation_names_types_that_there_are() {
         ("scrub-policy.md", include_str!("../../docs/scrub-policy.md")),
         ("scrub-types.md", include_str!("../../docs/scrub-types.md")),
     ] {
+        // The tables of figures name the labels of other people's files too; `conformance/test_pii.py` holds them to the types.
+        let text = text.split("<!-- pii:begin -->").next().unwrap_or_default();
         let quoted = text.split(['<', '>', '`', '"', '.', ':', ']', ' ', '\n']).filter(|word| {
             word.contains('_') && word.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_') && word.len() > 4
         });
