@@ -19,7 +19,7 @@ FEATURES := $(if $(filter yes,$(VECTORSCAN)),--features scrub/vectorscan)
 # Object stores that `make s3tests` runs over.
 STORES ?= minio garage rgw local
 
-.PHONY: help run test lint unit conformance-quick conformance s3tests control bench fuzz docs peers
+.PHONY: help run test lint unit conformance-quick conformance s3tests pii control bench bench-scrub fuzz docs peers
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,6 +56,14 @@ s3tests: ## ceph/s3-tests, checked out at TREE, directly and through the gateway
 		$(CACHE)/s3tests-venv/bin/python conformance/s3tests/run.py $(abspath $(TREE)) --backend $$store --tls also --docs; \
 	done
 
+pii: ## the scrub engine on generated texts of every type and on clean ones, beside Presidio; DATA=folder of labelled files too; writes docs/scrub.md
+	conformance/peers.sh pii
+	cargo build --locked $(FEATURES) --bin data-vault
+	@set -e; for engine in data-vault presidio; do \
+		$(CACHE)/pii-venv/bin/python conformance/pii/run.py measure $$engine $(if $(DATA),--data $(DATA)); \
+	done
+	$(CACHE)/pii-venv/bin/python conformance/pii/run.py docs
+
 control: ## the conformance suite against MinIO itself: what passes there and must not is an error
 	conformance/peers.sh
 	$(PYTEST) conformance -n $(JOBS) --dist worksteal --direct $(PYTEST_ARGS)
@@ -64,6 +72,11 @@ bench: ## gateway against direct against nginx before the same MinIO; writes doc
 	conformance/peers.sh bench
 	cargo build --release --locked --bin data-vault --bin bench
 	$(CACHE)/venv/bin/python bench/run.py
+
+bench-scrub: ## scrubbing on one core beside Presidio and scrubadub, memory, texts made against us; writes docs/benchmarks-scrub.md
+	conformance/peers.sh bench-scrub
+	cargo build --release --locked $(FEATURES) --bin data-vault
+	$(CACHE)/venv/bin/python bench/scrub.py
 
 fuzz: ## every fuzz target, or those of FUZZ_TARGETS, for FUZZ_SECONDS (60)
 	@command -v cargo-fuzz >/dev/null || cargo install cargo-fuzz --version $(CARGO_FUZZ) --locked

@@ -6,7 +6,9 @@
 #   conformance/peers.sh garage    # and Garage: `make conformance`
 #   conformance/peers.sh rgw       # and Ceph RGW, from Debian's packages
 #   conformance/peers.sh bench     # and nginx: `make bench`
+#   conformance/peers.sh bench-scrub # and the peers of the scrub engine: `make bench-scrub`
 #   conformance/peers.sh matrix    # and what test_matrix.py runs: tables, Spark and the SDKs of Go, JavaScript and Java
+#   conformance/peers.sh pii       # and what conformance/pii takes its values and its peer from: a venv
 #   conformance/peers.sh s3tests   # and what conformance/s3tests runs on: a venv, Garage and Ceph RGW
 #
 # Everything goes to ${XDG_CACHE_HOME:-~/.cache}/llm-data-vault and is kept. To take newer versions, delete it there.
@@ -82,6 +84,29 @@ s3tests_venv() {
     say "s3tests: $("$venv/bin/python" --version), $venv"
 }
 
+bench_venv() {
+    local venv="$cache/bench-venv" of="$here/../bench/requirements.txt"
+    if [ ! -x "$venv/bin/python" ] || changed "$venv" "$of"; then
+        [ -x "$venv/bin/python" ] || python3 -m venv "$venv"
+        say "installing Presidio and scrubadub"
+        "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$of"
+        made "$venv" "$of"
+    fi
+    say "bench-scrub: $("$venv/bin/pip" list --disable-pip-version-check --format=freeze | grep -E '^(presidio-analyzer|scrubadub)==' | tr '\n' ' ')"
+}
+
+pii_venv() {
+    local venv="$cache/pii-venv" of="$here/pii/requirements.txt" data="$here/pii/requirements-data.txt"
+    if [ ! -x "$venv/bin/python" ] || changed "$venv" "$of" "$data"; then
+        [ -x "$venv/bin/python" ] || python3 -m venv "$venv"
+        say "installing what the scrub engine is measured with"
+        "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$of"
+        "$venv/bin/pip" install --quiet --disable-pip-version-check --no-deps -r "$data"
+        made "$venv" "$of" "$data"
+    fi
+    say "pii: $("$venv/bin/python" --version), $venv"
+}
+
 # changed FOLDER FILE...: whether FOLDER was made from other files
 changed() {
     local folder="$1"
@@ -149,9 +174,11 @@ for extra in "$@"; do
     case "$extra" in
         garage) garage ;;
         bench) nginx_debian ;;
+        bench-scrub) bench_venv ;;
         matrix) matrix ;;
         rgw) rgw_debian ;;
+        pii) pii_venv ;;
         s3tests) s3tests_venv; garage; rgw_debian ;;
-        *) die "unknown peer '$extra': garage, rgw, bench, matrix or s3tests" ;;
+        *) die "unknown peer '$extra': garage, rgw, bench, bench-scrub, matrix, pii or s3tests" ;;
     esac
 done

@@ -15,7 +15,7 @@ use crate::find::{self, Candidate, Finder, Header};
 use crate::finding::{Finding, Kind, Kinds};
 use crate::merge::{End, Piece};
 use crate::policy::{Allow, Policy};
-use crate::stream::{Scrubber, Sink};
+use crate::stream::{Collected, Scrubber};
 use crate::view::{View, Views};
 
 /// Why detectors and a policy do not make an engine.
@@ -216,21 +216,13 @@ impl Engine {
 
     /// What is found in a whole text, merged, in order. For texts that are held anyway; a stream goes through a [`crate::Scrubber`].
     pub fn detect(self: &Arc<Self>, text: &[u8]) -> Vec<Finding> {
-        struct Findings(Vec<Finding>);
-        impl Sink for Findings {
-            fn bytes(&mut self, _: &[u8]) {}
-
-            fn finding(&mut self, finding: Finding) {
-                self.0.push(finding);
-            }
-        }
-        let mut findings = Findings(Vec::new());
+        let mut collected = Collected::default();
         let mut scrubber = Scrubber::observer(Arc::clone(self));
         scrubber
-            .push(text, &mut findings)
-            .and_then(|()| scrubber.finish(&mut findings))
+            .push(text, &mut collected)
+            .and_then(|()| scrubber.finish(&mut collected))
             .expect("an observer blocks nothing");
-        findings.0
+        collected.findings
     }
 
     /// The names of the types of findings.

@@ -29,4 +29,4 @@ pub use engine::{Engine, EngineError};
 pub use finding::{Finding, Kind, Kinds};
 pub use lines::Lines;
 pub use mode::{Mode, UnknownMode};
-pub use stream::{Blocked, Scrubber, Sink};
+pub use stream::{Blocked, Collected, Scrubber, Sink};

@@ -21,6 +21,25 @@ pub trait Sink {
     fn finding(&mut self, finding: Finding);
 }
 
+/// Keeps all results in memory, for texts that are held anyway.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Collected {
+    /// The scrubbed text.
+    pub bytes: Vec<u8>,
+    /// What was found in it, in order.
+    pub findings: Vec<Finding>,
+}
+
+impl Sink for Collected {
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    fn finding(&mut self, finding: Finding) {
+        self.findings.push(finding);
+    }
+}
+
 /// The text holds a type that the policy blocks. What came out before is not to be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{kind} was found, which the policy blocks")]
@@ -225,22 +244,6 @@ mod tests {
     use crate::segment::{HARD, SOFT};
     use crate::{builtin, detector};
 
-    #[derive(Default, Debug, PartialEq)]
-    struct Result {
-        bytes: Vec<u8>,
-        findings: Vec<Finding>,
-    }
-
-    impl Sink for Result {
-        fn bytes(&mut self, bytes: &[u8]) {
-            self.bytes.extend_from_slice(bytes);
-        }
-
-        fn finding(&mut self, finding: Finding) {
-            self.findings.push(finding);
-        }
-    }
-
     fn engine() -> Arc<Engine> {
         let toml = r#"
             [[detector]]
@@ -275,8 +278,8 @@ mod tests {
         Arc::new(Engine::new(detector::read("test", toml).unwrap(), &Policy::default()).unwrap())
     }
 
-    fn scrub(engine: &Arc<Engine>, chunks: &[&[u8]]) -> Result {
-        let mut result = Result::default();
+    fn scrub(engine: &Arc<Engine>, chunks: &[&[u8]]) -> Collected {
+        let mut result = Collected::default();
         let mut scrubber = Scrubber::new(Arc::clone(engine), Actor::default());
         for chunk in chunks {
             scrubber.push(chunk, &mut result).unwrap();

@@ -7,7 +7,7 @@ use proptest::strategy::Strategy as _;
 use scrub::act::{Actor, Scope, ScopeKey, Strategy};
 use scrub::detector::{self, Detector};
 use scrub::policy::{self, Policy};
-use scrub::{Blocked, Engine, EngineError, Finding, Scrubber, Sink};
+use scrub::{Blocked, Collected, Engine, EngineError, Scrubber};
 
 const DETECTORS: &str = r#"
 [[detector]]
@@ -112,25 +112,12 @@ fn engine(policy: &Policy) -> Arc<Engine> {
     Arc::new(Engine::new(detectors(), policy).unwrap())
 }
 
-#[derive(Default)]
-struct Out(Vec<u8>, Vec<Finding>);
-
-impl Sink for Out {
-    fn bytes(&mut self, bytes: &[u8]) {
-        self.0.extend_from_slice(bytes);
-    }
-
-    fn finding(&mut self, finding: Finding) {
-        self.1.push(finding);
-    }
-}
-
 fn scrub_with(engine: &Arc<Engine>, actor: Actor, text: &str) -> Result<String, Blocked> {
-    let mut out = Out::default();
+    let mut out = Collected::default();
     let mut scrubber = Scrubber::new(Arc::clone(engine), actor);
     scrubber.push(text.as_bytes(), &mut out)?;
     scrubber.finish(&mut out)?;
-    Ok(String::from_utf8(out.0).unwrap())
+    Ok(String::from_utf8(out.bytes).unwrap())
 }
 
 fn key() -> ScopeKey {

@@ -26,26 +26,33 @@ pub(super) enum Class {
     Number,
 }
 
+/// By type. All others are numbers.
+const CLASSES: &[(&str, Class)] = &[
+    ("EMAIL_ADDRESS", Class::Email),
+    ("PHONE_NUMBER", Class::Phone),
+    ("CREDIT_CARD", Class::Card),
+    ("IP_ADDRESS", Class::Ip),
+    ("MAC_ADDRESS", Class::Mac),
+    ("URL", Class::Url),
+    ("DATE_TIME", Class::Date),
+    ("DATE_OF_BIRTH", Class::Date),
+    ("AGE", Class::Age),
+    ("POSTCODE", Class::Postcode),
+    ("GPS_COORDINATES", Class::Gps),
+    ("PERSON", Class::Person),
+    ("LOCATION", Class::Place),
+    ("ORGANIZATION", Class::Organization),
+    ("NRP", Class::Words),
+    ("TITLE", Class::Words),
+    ("USERNAME", Class::Words),
+    ("SECRET", Class::Secret),
+    ("URL_CREDENTIALS", Class::Secret),
+    ("CRYPTO", Class::Secret),
+];
+
 impl Class {
     pub(super) fn of(kind: &str) -> Self {
-        match kind {
-            "EMAIL_ADDRESS" => Self::Email,
-            "PHONE_NUMBER" | "FAX_NUMBER" => Self::Phone,
-            "CREDIT_CARD" => Self::Card,
-            "IP_ADDRESS" => Self::Ip,
-            "MAC_ADDRESS" => Self::Mac,
-            "URL" => Self::Url,
-            "DATE_TIME" | "DATE_OF_BIRTH" => Self::Date,
-            "AGE" => Self::Age,
-            "POSTCODE" => Self::Postcode,
-            "GPS_COORDINATES" => Self::Gps,
-            "PERSON" => Self::Person,
-            "LOCATION" => Self::Place,
-            "ORGANIZATION" => Self::Organization,
-            "NRP" | "TITLE" | "USERNAME" => Self::Words,
-            "SECRET" | "URL_CREDENTIALS" | "CRYPTO" => Self::Secret,
-            _ => Self::Number,
-        }
+        CLASSES.iter().find(|(known, _)| *known == kind).map_or(Self::Number, |(_, class)| *class)
     }
 }
 
@@ -112,6 +119,15 @@ fn url(value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::builtin;
+
+    #[test]
+    fn every_type_with_a_class_is_that_of_a_detector() {
+        let detectors = builtin::detectors();
+        for (kind, _) in CLASSES {
+            assert!(detectors.iter().any(|detector| detector.kind == *kind), "{kind}");
+        }
+    }
 
     #[test]
     fn one_value_has_one_form() {

@@ -53,7 +53,7 @@ mod tests {
     use super::*;
     use crate::policy::Policy;
     use crate::template;
-    use crate::{Engine, Finding, Scrubber, Sink};
+    use crate::{Collected, Engine, Scrubber};
 
     /// Each detector alone finds something in each of its examples and nothing in any of its counter-examples.
     #[test]
@@ -102,14 +102,6 @@ mod tests {
         ) {
             static ENGINE: LazyLock<Arc<Engine>> =
                 LazyLock::new(|| Arc::new(Engine::new(detectors(), &Policy::default()).unwrap()));
-            struct Findings(Vec<Finding>);
-            impl Sink for Findings {
-                fn bytes(&mut self, _: &[u8]) {}
-
-                fn finding(&mut self, finding: Finding) {
-                    self.0.push(finding);
-                }
-            }
             let whole = ENGINE.detect(text.as_bytes());
             let mut end = 0;
             for finding in &whole {
@@ -117,13 +109,13 @@ mod tests {
                 prop_assert!(text.is_char_boundary(finding.start as usize) && text.is_char_boundary(finding.end as usize));
                 end = finding.end;
             }
-            let mut parts = Findings(Vec::new());
+            let mut parts = Collected::default();
             let mut scrubber = Scrubber::observer(Arc::clone(&ENGINE));
             let (head, tail) = text.as_bytes().split_at(cut.index(text.len() + 1));
             scrubber.push(head, &mut parts).unwrap();
             scrubber.push(tail, &mut parts).unwrap();
             scrubber.finish(&mut parts).unwrap();
-            prop_assert_eq!(parts.0, whole);
+            prop_assert_eq!(parts.findings, whole);
         }
     }
 

@@ -229,22 +229,10 @@ mod tests {
     use crate::charset::TextScrubber;
     use crate::detector;
     use crate::policy::Policy;
-    use crate::{Engine, Finding, Sink};
+    use crate::{Collected, Engine};
 
-    #[derive(Default)]
-    struct Result {
-        bytes: Vec<u8>,
-        findings: Vec<(u64, u64)>,
-    }
-
-    impl Sink for Result {
-        fn bytes(&mut self, bytes: &[u8]) {
-            self.bytes.extend_from_slice(bytes);
-        }
-
-        fn finding(&mut self, finding: Finding) {
-            self.findings.push((finding.start, finding.end));
-        }
+    fn places(collected: &Collected) -> Vec<(u64, u64)> {
+        collected.findings.iter().map(|finding| (finding.start, finding.end)).collect()
     }
 
     fn engine() -> Arc<Engine> {
@@ -271,8 +259,8 @@ mod tests {
         Arc::new(Engine::new(detector::read("test", toml).unwrap(), &Policy::default()).unwrap())
     }
 
-    fn scrub(chunks: &[&[u8]]) -> Result {
-        let mut result = Result::default();
+    fn scrub(chunks: &[&[u8]]) -> Collected {
+        let mut result = Collected::default();
         let mut scrubber = TextScrubber::new(engine(), Actor::default());
         for chunk in chunks {
             scrubber.push(chunk, &mut result).unwrap();
@@ -297,7 +285,7 @@ mod tests {
             let result = scrub(&[&source]);
             assert_eq!(result.bytes, utf16("Zoë 😀 <BADGE> 東京".encode_utf16(), little));
             // Behind the mark and seven units.
-            assert_eq!(result.findings, [(16, 36)]);
+            assert_eq!(places(&result), [(16, 36)]);
         }
     }
 
@@ -317,7 +305,7 @@ mod tests {
         let text = format!("é😀 sk_{} end", "ab".repeat(400_000));
         let result = scrub(&[&utf16(text.encode_utf16(), true)]);
         assert_eq!(result.bytes, utf16("é😀 <TOKEN> end".encode_utf16(), true));
-        assert_eq!(result.findings, [(10, 10 + 2 * 800_003)]);
+        assert_eq!(places(&result), [(10, 10 + 2 * 800_003)]);
     }
 
     fn units() -> impl proptest::strategy::Strategy<Value = Vec<u16>> {
@@ -351,7 +339,7 @@ mod tests {
             let result = scrub(&chunks);
             let mut expected = Vec::new();
             let mut at = 0;
-            for (start, end) in &result.findings {
+            for (start, end) in &places(&result) {
                 let (start, end) = (*start as usize, *end as usize);
                 let value: String = char::decode_utf16(source[start..end].chunks(2).map(|pair| {
                     let pair = [pair[0], pair[1]];

@@ -5,7 +5,8 @@ use std::ops::Range;
 use crate::detector::{Detector, DetectorId};
 use crate::validate::payment::iban_length;
 
-use super::shapes::{begins, ends, group_end, next_digit};
+use super::scan::next_digit;
+use super::shapes::{begins, ends, group_end};
 use super::{Candidate, Finder};
 
 /// Makes the finder.
@@ -24,7 +25,7 @@ impl Finder for Ibans {
         // Its first digit stands behind the two letters of the country.
         let to = (core.end + 2).min(bytes.len());
         let mut at = core.start;
-        while let Some(digit) = next_digit(&bytes[..to], at) {
+        while let Some(digit) = next_digit(bytes, at, to) {
             at = group_end(bytes, digit);
             let Some(start) = digit.checked_sub(2) else { continue };
             if start > 0 && bytes[start - 1].is_ascii_alphanumeric() {

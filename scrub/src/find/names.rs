@@ -13,21 +13,28 @@ const SENTENCE: usize = 1024;
 /// The longest rest of an address behind a name in its local part, in bytes.
 const ADDRESS: usize = 64;
 
+/// The type of a place that is only a number.
+const POSTCODE: &str = "POSTCODE";
+
 struct Names {
     /// By label: whose it is.
     served: Vec<(Label, DetectorId)>,
+    /// Whose a place without a letter is.
+    postcode: Option<DetectorId>,
 }
 
 /// The finder of the labels that detectors ask for by their types.
 pub(super) fn make(detectors: &[(DetectorId, &Detector)]) -> Result<Box<dyn Finder>, String> {
+    let postcode = detectors.iter().find(|(_, detector)| detector.kind == POSTCODE).map(|(id, _)| *id);
     let served = detectors
         .iter()
+        .filter(|(_, detector)| detector.kind != POSTCODE)
         .map(|(id, detector)| {
             let label = Label::ALL.into_iter().find(|label| label.name() == detector.kind);
             label.map(|label| (label, *id)).ok_or_else(|| format!("{}: no name is a {}", detector.name, detector.kind))
         })
         .collect::<Result<_, _>>()?;
-    Ok(Box::new(Names { served }))
+    Ok(Box::new(Names { served, postcode }))
 }
 
 impl Finder for Names {
@@ -42,7 +49,14 @@ impl Finder for Names {
         let mut tagged = Vec::new();
         Tagger::shipped().tag(&text[from..to], &mut tagged);
         for name in tagged {
-            let Some((_, detector)) = self.served.iter().find(|(label, _)| *label == name.label) else { continue };
+            // A lone postcode keeps what its type keeps; as a part of a place it is treated with it.
+            let number = name.label == Label::Location
+                && !text[from + name.start..from + name.end].contains(char::is_alphabetic);
+            let detector = self
+                .postcode
+                .filter(|_| number)
+                .or_else(|| self.served.iter().find(|(label, _)| *label == name.label).map(|(_, detector)| *detector));
+            let Some(detector) = detector else { continue };
             // What the tagger takes for a name is acted on; how sure it is ranks it among names, below what was validated.
             let score = 0.5 + name.score * 0.35;
             let (mut start, end) = (from + name.start, from + name.end);
@@ -58,7 +72,7 @@ impl Finder for Names {
             // A name longer than any finding may be is found in parts.
             while start < end {
                 let part = text.floor_char_boundary(end.min(start + MARGIN));
-                found.push(Candidate { start, end: part, detector: *detector, score, evident: false });
+                found.push(Candidate { start, end: part, detector, score, evident: false });
                 start = part;
             }
         }

@@ -173,7 +173,7 @@ pub(super) fn mx_nss(text: &str) -> bool {
     digits::<11>(text).is_some_and(|digits| luhn(&digits) && number(&digits[..10]) != 0)
 }
 
-/// CU: an identity number: day of birth and five digits.
+/// CU: an identity number: day of birth and five digits, no check digit that is published (python-stdnum `cu.ni`).
 pub(super) fn cu_ni(text: &str) -> bool {
     digits::<11>(text).is_some_and(|digits| is_day(two(&digits, 0), two(&digits, 2), two(&digits, 4)))
 }

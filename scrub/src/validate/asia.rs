@@ -34,7 +34,8 @@ pub(super) fn in_gstin(text: &str) -> bool {
     matches!(state, 1..=38 | 97 | 99) && (36 - sum % 36) % 36 == value(bytes[14])
 }
 
-/// IN: a vehicle's registration: the letters of a state or union territory, or BH in the second place.
+/// IN: a vehicle's registration: the letters of a state or union territory, or BH in the second place; no check digit (Wikipedia, "Vehicle
+/// registration plates of India").
 pub(super) fn in_vehicle(text: &str) -> bool {
     const STATES: &str = "ANAPARASBRCGCHDDDLDNGAGJHPHRJHJKKAKLLALDMHMLMNMPMZNLODORPBPYRJSKTGTNTRTSUAUKUPWB";
     let Some(compact) = Compact::of(text) else { return false };
@@ -108,7 +109,7 @@ pub(super) fn kr_rrn(text: &str) -> bool {
     digits::<13>(text).is_some_and(|digits| is_year_month_day(&digits) && number(&digits[7..]) != 0)
 }
 
-/// KR: a business registration number (National Tax Service).
+/// KR: a business registration number (National Tax Service; OECD, Tax Identification Numbers, Korea).
 pub(super) fn kr_brn(text: &str) -> bool {
     digits::<10>(text).is_some_and(|digits| {
         let sum = weigh(&digits, &[1, 3, 7, 1, 3, 7, 1, 3, 5]) + digits[8] * 5 / 10;
@@ -174,13 +175,14 @@ pub(super) fn vn_id(text: &str) -> bool {
     digits::<12>(text).is_some_and(|digits| matches!(number(&digits[..3]), 1..=96) && digits[3] <= 3)
 }
 
-/// AE: an Emirates identity number: 784, year of birth, serial number, Luhn's check digit.
+/// AE: an Emirates identity number: 784, year of birth, serial number, Luhn's check digit (Wikipedia, "National identification number", United
+/// Arab Emirates).
 pub(super) fn ae_id(text: &str) -> bool {
     digits::<15>(text)
         .is_some_and(|digits| digits[..3] == [7, 8, 4] && matches!(number(&digits[3..7]), 1900..=2099) && luhn(&digits))
 }
 
-/// SA: a national number (1) or a resident's (2), Luhn's check digit.
+/// SA: a national number (1) or a resident's (2), Luhn's check digit (Wikipedia, "National identification number", Saudi Arabia).
 pub(super) fn sa_id(text: &str) -> bool {
     digits::<10>(text).is_some_and(|digits| matches!(digits[0], 1 | 2) && luhn(&digits))
 }
@@ -190,7 +192,8 @@ pub(super) fn pk_cnic(text: &str) -> bool {
     digits::<13>(text).is_some_and(|digits| matches!(digits[0], 1..=8) && !is_one_digit(&digits))
 }
 
-/// KZ: an individual identification number: day of birth, century and sex, modulus 11 in two rounds.
+/// KZ: an individual identification number: day of birth, century and sex, modulus 11 in two rounds (government resolution 406 of 22 May
+/// 2007, rules for the formation of identification numbers).
 pub(super) fn kz_iin(text: &str) -> bool {
     digits::<12>(text).is_some_and(|digits| {
         let check = match weigh(&digits, &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]) % 11 {

@@ -7,7 +7,8 @@ pub(super) fn za_id(text: &str) -> bool {
     digits::<13>(text).is_some_and(|digits| is_year_month_day(&digits) && digits[10] <= 2 && luhn(&digits))
 }
 
-/// EG: a national number: century, day of birth, governorate (01–35 or 88), serial number, check digit.
+/// EG: a national number: century, day of birth, governorate (01–35 or 88), serial number, check digit (Wikipedia, "Egyptian National Identity
+/// Card"). The rule of the check digit is not published and implementations differ, so it is not asked for.
 pub(super) fn eg_id(text: &str) -> bool {
     digits::<14>(text).is_some_and(|digits| {
         matches!(digits[0], 2 | 3) && is_year_month_day(&digits[1..]) && matches!(number(&digits[7..9]), 1..=35 | 88)

@@ -13,13 +13,14 @@ pub(super) fn pl_pesel(text: &str) -> bool {
     })
 }
 
-/// PL: a tax number, modulus 11.
+/// PL: a tax number, modulus 11 (OECD, Tax Identification Numbers, Poland; python-stdnum `pl.nip`).
 pub(super) fn pl_nip(text: &str) -> bool {
     digits::<10>(text)
         .is_some_and(|digits| weigh(&digits, &[6, 5, 7, 2, 3, 4, 5, 6, 7]) % 11 == digits[9] && !is_one_digit(&digits))
 }
 
-/// PL: a number of the register of the economy, of nine or fourteen digits, modulus 11.
+/// PL: a number of the register of the economy, of nine or fourteen digits, modulus 11 (Statistics Poland, REGON;
+/// python-stdnum `pl.regon`).
 pub(super) fn pl_regon(text: &str) -> bool {
     let nine =
         |digits: &[u32]| weigh(digits, &[8, 9, 2, 3, 4, 5, 6, 7]) % 11 % 10 == digits[8] && !is_one_digit(digits);
@@ -83,7 +84,7 @@ pub(super) fn bg_egn(text: &str) -> bool {
     })
 }
 
-/// BG: a personal number of a foreigner, modulus 10.
+/// BG: a personal number of a foreigner, modulus 10 (python-stdnum `bg.pnf`).
 pub(super) fn bg_pnf(text: &str) -> bool {
     digits::<10>(text).is_some_and(|digits| {
         weigh(&digits, &[21, 19, 17, 13, 11, 9, 7, 3, 1]) % 10 == digits[9] && !is_one_digit(&digits)
@@ -117,7 +118,7 @@ pub(super) fn hu_taj(text: &str) -> bool {
         .is_some_and(|digits| weigh(&digits, &[3, 7, 3, 7, 3, 7, 3, 7]) % 10 == digits[8] && !is_one_digit(&digits))
 }
 
-/// HU: a person's tax number: 8, days since 1867, serial number, weights 1 to 9, modulus 11.
+/// HU: a person's tax number: 8, days since 1867, serial number, weights 1 to 9, modulus 11 (law XX of 1996, annex 1).
 pub(super) fn hu_tax_id(text: &str) -> bool {
     digits::<10>(text)
         .is_some_and(|digits| digits[0] == 8 && weigh(&digits, &[1, 2, 3, 4, 5, 6, 7, 8, 9]) % 11 == digits[9])
@@ -138,7 +139,7 @@ pub(super) fn jmbg(text: &str) -> bool {
     })
 }
 
-/// SI: a tax number, modulus 11 (FURS).
+/// SI: a tax number, modulus 11 (FURS; python-stdnum `si.ddv`).
 pub(super) fn si_tax_id(text: &str) -> bool {
     digits::<8>(text).is_some_and(|digits| {
         let check = 11 - weigh(&digits, &[8, 7, 6, 5, 4, 3, 2]) % 11;
@@ -155,7 +156,7 @@ pub(super) fn tr_tckn(text: &str) -> bool {
     })
 }
 
-/// TR: a tax number (Gelir İdaresi Başkanlığı).
+/// TR: a tax number (Gelir İdaresi Başkanlığı; python-stdnum `tr.vkn`).
 pub(super) fn tr_vkn(text: &str) -> bool {
     digits::<10>(text).is_some_and(|digits| {
         let sum: u32 = digits[..9]
@@ -189,7 +190,7 @@ pub(super) fn ru_snils(text: &str) -> bool {
     })
 }
 
-/// UA: a taxpayer's number: days since 1899, serial number, modulus 11.
+/// UA: a taxpayer's number: days since 1899, serial number, modulus 11 (Wikipedia, "РНОКПП"; python-stdnum `ua.rntrc`).
 pub(super) fn ua_rnokpp(text: &str) -> bool {
     digits::<10>(text).is_some_and(|digits| {
         // The first weight is −1, which is 10 modulo 11.

@@ -62,7 +62,8 @@ pub(super) fn fi_personal_code(text: &str) -> bool {
         && b"0123456789ABCDEFHJKLMNPRSTUVWXY"[rest as usize] == bytes[10]
 }
 
-/// DK: a number of the central register of persons: day of birth (plus 60 where none is known); its check digit was given up in 2007.
+/// DK: a number of the central register of persons: day of birth (plus 60 where none is known); numbers without the
+/// check digit of modulus 11 are given out since 2007 and to be accepted (CPR-kontoret, "Personnumre uden kontrolciffer"), so none is asked for.
 pub(super) fn dk_cpr(text: &str) -> bool {
     digits::<10>(text).is_some_and(|digits| {
         let day = two(&digits, 0);

@@ -28,7 +28,8 @@ pub(super) fn gb_nino(text: &str) -> bool {
         && matches!(suffix, b'A'..=b'D')
 }
 
-/// GB: a unique taxpayer reference: its first digit is the check digit of the nine others, modulus 11.
+/// GB: a unique taxpayer reference: its first digit is the check digit of the nine others, modulus 11 (OECD, Tax
+/// Identification Numbers, United Kingdom; python-stdnum `gb.utr`).
 pub(super) fn gb_utr(text: &str) -> bool {
     let last_ten = text.strip_suffix(['K', 'k']).unwrap_or(text);
     digits::<10>(last_ten).is_some_and(|digits| {
@@ -37,7 +38,8 @@ pub(super) fn gb_utr(text: &str) -> bool {
     })
 }
 
-/// GB: a driving licence number: five places of the surname, decade, month (women's plus 50), day and year of birth, initials.
+/// GB: a driving licence number: five places of the surname, decade, month (women's plus 50), day and year of birth, initials; no check digit
+/// that is published (Wikipedia, "Driving licence in the United Kingdom").
 pub(super) fn gb_driving_licence(text: &str) -> bool {
     let Some(compact) = Compact::of(text) else { return false };
     let bytes = compact.bytes();
@@ -152,7 +154,8 @@ pub(super) fn fr_nir(text: &str) -> bool {
         && number(&digits[13..]) == 97 - number(&digits[..13]) % 97
 }
 
-/// FR: a tax reference of a person: 0 to 3, and the first ten digits modulo 511 as the last three.
+/// FR: a tax reference of a person: 0 to 3, and the first ten digits modulo 511 as the last three (European
+/// Commission, TIN by country; python-stdnum `fr.nif`).
 pub(super) fn fr_tax_id(text: &str) -> bool {
     digits::<13>(text).is_some_and(|digits| {
         digits[0] <= 3 && number(&digits[..10]) % 511 == number(&digits[10..]) && number(&digits) != 0
@@ -164,7 +167,8 @@ fn es_letter(number: u64) -> u8 {
     b"TRWAGMYFPDXBNJZSQVHLCKE"[(number % 23) as usize]
 }
 
-/// ES: number and letter of an identity card, or K, L or M and the check letter of those who have none.
+/// ES: number and letter of an identity card, or K, L or M and the check letter of those who have none (python-stdnum
+/// `es.dni`, `es.nif`).
 pub(super) fn es_nif(text: &str) -> bool {
     let Some(compact) = Compact::of(text) else { return false };
     let bytes = compact.bytes();
@@ -183,7 +187,7 @@ pub(super) fn es_nif(text: &str) -> bool {
     })
 }
 
-/// ES: a foreigner's number: X, Y or Z stands for 0, 1 or 2.
+/// ES: a foreigner's number: X, Y or Z stands for 0, 1 or 2 (Wikipedia, "Número de identidad de extranjero"; python-stdnum `es.nie`).
 pub(super) fn es_nie(text: &str) -> bool {
     let Some(compact) = Compact::of(text) else { return false };
     let [first @ b'X'..=b'Z', number_ @ .., check] = compact.bytes() else { return false };
@@ -191,7 +195,8 @@ pub(super) fn es_nie(text: &str) -> bool {
         .is_some_and(|digits| es_letter(u64::from(first - b'X') * 10_000_000 + number(&digits)) == *check)
 }
 
-/// ES: a social security number: province, eight digits, and the remainder of both by 97.
+/// ES: a social security number: province, eight digits, and the remainder of both by 97 (number of affiliation, TGSS; no official
+/// text of the rule was found, implementations agree on it).
 pub(super) fn es_social_security(text: &str) -> bool {
     digits::<12>(text).is_some_and(|digits| {
         let (province, serial) = (number(&digits[..2]), number(&digits[2..10]));
@@ -238,7 +243,7 @@ pub(super) fn it_vat(text: &str) -> bool {
     })
 }
 
-/// PT: a tax number, modulus 11.
+/// PT: a tax number, modulus 11 (python-stdnum `pt.nif`).
 pub(super) fn pt_nif(text: &str) -> bool {
     digits::<9>(text).is_some_and(|digits| {
         let check = 11 - weigh(&digits, &[9, 8, 7, 6, 5, 4, 3, 2]) % 11;
@@ -266,7 +271,8 @@ pub(super) fn pt_citizen_card(text: &str) -> bool {
         && sum.is_multiple_of(10)
 }
 
-/// PT: a social security number: weights are the primes from 29 down to 2.
+/// PT: a social security number: weights are the primes from 29 down to 2, modulus 10 (no official text of the rule was found, implementations
+/// agree on it).
 pub(super) fn pt_social_security(text: &str) -> bool {
     digits::<11>(text).is_some_and(|digits| {
         matches!(digits[0], 1 | 2) && 9 - weigh(&digits, &[29, 23, 19, 17, 13, 11, 7, 5, 3, 2]) % 10 == digits[10]
@@ -281,7 +287,8 @@ pub(super) fn nl_bsn(text: &str) -> bool {
     })
 }
 
-/// BE: a number of the national register, or of its second one: day of birth, and 97 less the remainder, from 2000 on with a 2 before.
+/// BE: a number of the national register, or of its second one: day of birth, and 97 less the remainder, from 2000 on with a 2 before (IBZ,
+/// IT000, Rijksregisternummer).
 pub(super) fn be_national_number(text: &str) -> bool {
     digits::<11>(text).is_some_and(|digits| {
         let (serial, check) = (number(&digits[..9]), number(&digits[9..]));
@@ -312,7 +319,8 @@ pub(super) fn ch_ahv(text: &str) -> bool {
     })
 }
 
-/// AT: a social insurance number: serial number, check digit, day of birth (months beyond 12 where days are full).
+/// AT: a social insurance number: serial number, check digit, day of birth (months beyond 12 where days are full) (Wikipedia,
+/// "Sozialversicherungsnummer"; python-stdnum `at.vnr`).
 pub(super) fn at_social_security(text: &str) -> bool {
     digits::<10>(text).is_some_and(|digits| {
         let month = two(&digits, 6);

@@ -20,7 +20,8 @@ pub(super) fn taxpayer(text: &str) -> bool {
     digits::<9>(text).is_some_and(|digits| digits[0] == 9)
 }
 
-/// An employer identification number: the first two digits are of a campus of the IRS or of its internet application.
+/// An employer identification number: the first two digits are of a campus of the IRS or of its internet application
+/// (IRS, "How EINs are assigned and valid EIN prefixes").
 pub(super) fn ein(text: &str) -> bool {
     digits::<9>(text).is_some_and(|digits| {
         matches!(

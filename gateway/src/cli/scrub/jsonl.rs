@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 
-use scrub::{Engine, Finding, Scrubber, Sink};
+use scrub::{Collected, Engine, Finding, Scrubber};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -110,7 +110,7 @@ fn treat(
             }
             findings
         } else {
-            let mut results = Scrubbed::default();
+            let mut results = Collected::default();
             let mut scrubber = Scrubber::new(
                 Arc::clone(engine),
                 keys.actor(engine, &record.id.to_string()).map_err(|error| error.to_string())?,
@@ -132,22 +132,6 @@ fn treat(
         }
     }
     Ok((out, counts))
-}
-
-#[derive(Default)]
-struct Scrubbed {
-    bytes: Vec<u8>,
-    findings: Vec<Finding>,
-}
-
-impl Sink for Scrubbed {
-    fn bytes(&mut self, bytes: &[u8]) {
-        self.bytes.extend_from_slice(bytes);
-    }
-
-    fn finding(&mut self, finding: Finding) {
-        self.findings.push(finding);
-    }
 }
 
 /// The places of findings, which are in order, in Unicode code points.

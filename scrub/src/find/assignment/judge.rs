@@ -1,6 +1,6 @@
 //! Whether a value is a secret: a password that people chose, or what was drawn at random; not a reference, a placeholder, a name or a type.
 
-use super::key::Class;
+use super::key::{Class, PASSWORDS};
 use super::value::Style;
 use crate::validate::secrets::basic;
 
@@ -202,26 +202,10 @@ fn is_sentence(value: &str) -> bool {
 /// Whether a value speaks of passwords itself: `new_password`, `Passwort`.
 fn names_password(value: &str) -> bool {
     let folded = value.to_lowercase();
-    [
-        "passw",
-        "pwd",
-        "secret",
-        "token",
-        "kennwort",
-        "contrase",
-        "senha",
-        "passe",
-        "wachtwoord",
-        "парол",
-        "passphrase",
-        "passcode",
-        "密码",
-        "pass_",
-        "_pass",
-        "userpass",
-    ]
-    .iter()
-    .any(|word| folded.contains(word))
+    PASSWORDS
+        .iter()
+        .chain(&["secret", "token", "passe", "pass_", "_pass", "userpass"])
+        .any(|word| folded.contains(word))
         || folded == "pass"
 }
 

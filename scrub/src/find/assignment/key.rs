@@ -15,43 +15,14 @@ pub(super) enum Class {
     Authorization = 3,
 }
 
-/// What every name contains; without case where they are ASCII.
-pub(super) const ROOTS: &[&str] = &[
-    "pass",
-    "pwd",
-    "secret",
-    "token",
-    "key",
-    "authorization",
-    "auth",
-    "kennwort",
-    "contrase",
-    "senha",
-    "wachtwoord",
-    "lösenord",
-    "hasło",
-    "heslo",
-    "salasana",
-    "şifre",
-    "sifre",
-    "jelszó",
-    "adgangskode",
-    "palavra",
-    "парол",
-    "Парол",
-    "密码",
-    "密碼",
-    "パスワード",
-    "비밀번호",
-    "jwt",
-    "bearer",
-    "passe",
-];
+/// What the names of secrets of all classes contain; without case.
+const STEMS: &[&str] = &["pass", "pwd", "secret", "token", "key", "auth", "jwt", "bearer"];
 
 /// The longest name, on either side of its root, in bytes.
 pub(super) const LONGEST: usize = 64;
 
-const PASSWORDS: &[&str] = &[
+/// Names of passwords, small.
+pub(super) const PASSWORDS: &[&str] = &[
     "password",
     "passwd",
     "passwrd",
@@ -156,6 +127,21 @@ const NEUTRAL: &[&str] = &[
     "confirm",
 ];
 
+/// What every name contains one of, as literals that are compared without the case of ASCII: the stems, and the names of passwords that have
+/// none of them, those beyond ASCII in small letters, capitalized and in capitals.
+pub(super) fn roots() -> Vec<String> {
+    let mut roots: Vec<String> = STEMS.iter().map(|stem| (*stem).to_owned()).collect();
+    for name in PASSWORDS.iter().filter(|name| !STEMS.iter().any(|stem| name.contains(stem))) {
+        let (first, rest) = name.split_at(name.chars().next().map_or(0, char::len_utf8));
+        for form in [(*name).to_owned(), first.to_uppercase() + rest, name.to_uppercase()] {
+            if !roots.iter().any(|known| known.eq_ignore_ascii_case(&form)) {
+                roots.push(form);
+            }
+        }
+    }
+    roots
+}
+
 /// A name in a text.
 #[derive(Clone, Debug)]
 pub(super) struct Key {
@@ -208,7 +194,7 @@ impl Key {
         }
         let class = if PASSWORDS.iter().any(|known| last.ends_with(known))
             || last == "pass" && !matches!(before, Some("render" | "first" | "second" | "multi" | "single"))
-            || last == "passe" && before == Some("de")
+            || last == "passe" && matches!(before, Some("de" | "palavra"))
             || last == "word" && before == Some("pass")
             || last == "phrase" && matches!(before, Some("pass" | "seed"))
             || last.ends_with("pass")
@@ -304,7 +290,7 @@ mod tests {
     use super::*;
 
     fn class(name: &str) -> Option<Class> {
-        let at = ROOTS.iter().filter_map(|root| name.to_lowercase().find(&root.to_lowercase())).min()?;
+        let at = roots().iter().filter_map(|root| name.to_ascii_lowercase().find(&root.to_ascii_lowercase())).min()?;
         Key::at(name, at)?.class(name)
     }
 
@@ -330,6 +316,11 @@ mod tests {
             ("Authorization", Some(Class::Authorization)),
             ("contraseña", Some(Class::Password)),
             ("пароль", Some(Class::Password)),
+            ("Пароль", Some(Class::Password)),
+            ("ПАРОЛЬ", Some(Class::Password)),
+            ("LÖSENORD", Some(Class::Password)),
+            ("palavra_passe", Some(Class::Password)),
+            ("palavra de passe", Some(Class::Password)),
             ("max_tokens", None),
             ("tokenizer", None),
             ("password_field", None),

@@ -48,7 +48,7 @@ impl Assignments {
             };
             owners[*class as usize] = Some((*id, detector.score));
         }
-        let roots: Vec<_> = key::ROOTS.iter().map(|root| Literal { text: (*root).to_owned(), fold: true }).collect();
+        let roots: Vec<_> = key::roots().into_iter().map(|text| Literal { text, fold: true }).collect();
         Ok(Box::new(Self { roots: matcher::new(&roots)?, owners }))
     }
 }
@@ -89,7 +89,7 @@ mod tests {
     use crate::template::fill;
 
     fn finder() -> Assignments {
-        let roots: Vec<_> = key::ROOTS.iter().map(|root| Literal { text: (*root).to_owned(), fold: true }).collect();
+        let roots: Vec<_> = key::roots().into_iter().map(|text| Literal { text, fold: true }).collect();
         let owners = std::array::from_fn(|index| Some((DetectorId(index as u16), 0.8)));
         Assignments { roots: matcher::new(&roots).unwrap(), owners }
     }

@@ -9,6 +9,7 @@ use std::ops::Range;
 
 use crate::detector::{Detector, DetectorId};
 
+pub(super) use self::key::fold;
 use self::key::{Dictionary, Type};
 pub use self::table::Header;
 use self::value::{LONGEST, Place};
@@ -254,7 +255,8 @@ fn value(text: &str, start: usize, quoted: bool, stop: impl Fn(u8) -> bool) -> O
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::detector;
+    use crate::builtin;
+    use crate::detector::{self, Find};
 
     /// The values that are found, with the types of their detectors.
     fn fields(text: &str) -> Vec<(String, String)> {
@@ -353,6 +355,21 @@ counter_examples = [\"\"]
             "case city:",
         ] {
             assert!(fields(text).is_empty(), "{text}: {:?}", fields(text));
+        }
+    }
+
+    /// Names of fields without a detector would say nothing, and a type that other detectors do not know would be a second name for one thing.
+    #[test]
+    fn every_type_of_the_dictionary_is_that_of_a_detector() {
+        // Kinds of documents and accounts that only the name of a field tells.
+        const BY_FIELD_ONLY: &[&str] = &["TAX_ID", "USERNAME"];
+        let is_field = |detector: &&Detector| detector.find == Find::Code("field".to_owned());
+        let detectors = builtin::detectors();
+        let (fields, others): (Vec<_>, Vec<_>) = detectors.iter().partition(is_field);
+        for (kind, _) in &Dictionary::load().unwrap().types {
+            assert!(fields.iter().any(|detector| detector.kind == *kind), "{kind} has no detector of fields");
+            let known = others.iter().any(|detector| detector.kind == *kind);
+            assert!(known != BY_FIELD_ONLY.contains(kind), "{kind} is found by names of fields only");
         }
     }
 

@@ -1,20 +1,22 @@
 //! Telephone numbers: international (`+49 30 …`, `0049 …`, `011 49 …`) by numbering plan, national by how their digits are grouped, with
 //! extensions. Digits in a row are a number only where context says so.
 
+mod beside;
+mod parts;
 mod plan;
 
 use std::ops::Range;
 
 use crate::detector::{Detector, DetectorId};
 
+use self::beside::{is_date, is_isolated, is_quad, is_thousands, is_told};
+use self::parts::{Digits, divider, extension};
 use self::plan::Plans;
-use super::scan::{Served, Sure, ahead, before, byte, is_letter, is_word, next_digit, run, run_back};
+use super::scan::{Served, Sure, before, byte, is_letter, is_word, next_digit, run, run_back};
 use super::{Candidate, Finder};
 
 /// Groups of digits of one number, at the most.
 const GROUPS: usize = 10;
-/// Digits of one number, at the most: ITU-T E.164 allows 15, a prefix comes before them.
-const DIGITS: usize = 19;
 /// Bytes of one number that are looked at.
 const LONGEST: usize = 64;
 
@@ -159,7 +161,9 @@ impl Cluster {
             return None;
         }
         let end = self.closed(text, start, len)?;
-        Some((start..end, if len > 1 { Sure::Form } else { Sure::Weak(0.4) }))
+        // `+911007728378` says what it is, though the plan has no such number.
+        let long = digits.len() >= 11 && !matches!(before(bytes, start), b'+' | b'-' | b'=' | b'\n' | 0);
+        Some((start..end, if len > 1 { Sure::Form } else { Sure::Weak(if long { 0.5 } else { 0.4 }) }))
     }
 
     /// Behind the prefix `00` or `011` of international calls.
@@ -216,7 +220,8 @@ impl Cluster {
         }
         let digits = self.prefixes(bytes, 0).next()?.1;
         let digits = digits.as_bytes();
-        let isolated = is_isolated(text, start, end);
+        // What follows `page=` ends at the space.
+        let isolated = is_isolated(text, start, end) && !(spaced && before(bytes, start) == b'=');
         let book = digits.starts_with(b"978") || digits.starts_with(b"979");
         if book && digits.len() >= 13 {
             return None;
@@ -242,12 +247,23 @@ impl Cluster {
             && digits[1] != b'0'
             && lens[0] <= 6
             && (lens[0] > 1 || (lens.len() >= 3 && lens[1] == 3));
-        let long = (9..=12).contains(&digits.len()) || (digits.len() == 8 && lens.len() >= 3);
+        let long = (9..=14).contains(&digits.len()) || (digits.len() == 8 && lens.len() >= 3);
         if zero && long && !(dotted && lens.len() < 4) {
             return Some((start..end, form(isolated && plans.behind_zero(&digits[1..]))));
         }
-        // Russia and its neighbours: 8 800 555-35-35
-        if lens[0] == 1 && digits[0] == b'8' && digits.len() == 11 && lens[1] == 3 {
+        // Numbers that the called pays, or that cost more, in many countries: 0800 1234, 1300 123 456, 1-300-12-3456
+        let special = digits.starts_with(b"0800")
+            || digits.starts_with(b"0900")
+            || (digits[0] == b'1'
+                && matches!(digits[1], b'3' | b'5' | b'6' | b'7' | b'8' | b'9')
+                && digits[2..].starts_with(b"00"));
+        let set_off = matches!(first_sep, b' ' | b'-') && (lens[0] == 4 || (lens[0] == 1 && lens[1] == 3 && !spaced));
+        let short = lens[1..].iter().all(|len| (2..=4).contains(len));
+        if special && set_off && short && !dotted && (8..=12).contains(&digits.len()) {
+            return Some((start..end, form(isolated)));
+        }
+        // Russia and its neighbours: 8 800 555-35-35, 8 0152 45-09-11
+        if lens[0] == 1 && digits[0] == b'8' && digits.len() == 11 && (3..=5).contains(&lens[1]) {
             return Some((start..end, form(isolated)));
         }
         let even = lens.iter().all(|len| *len == lens[0]);
@@ -262,6 +278,10 @@ impl Cluster {
             3 => !spaced && !dotted && (8..=12).contains(&digits.len()) && lens[2] >= 3 && lens[0] <= 4,
             _ => false,
         };
+        let grouped = lens[1..].iter().all(|len| *len >= 2) && !(spaced && is_thousands(&lens));
+        if !sure && isolated && grouped && is_told(text, start) {
+            return Some((start..end, Sure::Weak(0.5)));
+        }
         Some((start..end, form(sure && isolated)))
     }
 
@@ -286,136 +306,6 @@ impl Cluster {
 /// Whether a character beside a number makes it a part of a word. Scripts without spaces do not.
 fn joins(character: Option<char>) -> bool {
     character.is_some_and(|character| character == '_' || (character.is_alphanumeric() && character < '\u{2E80}'))
-}
-
-/// Digits of a number, without what divides them.
-#[derive(Clone, Copy)]
-struct Digits {
-    bytes: [u8; DIGITS],
-    start: usize,
-    len: usize,
-    /// There were more.
-    over: bool,
-}
-
-impl Default for Digits {
-    fn default() -> Self {
-        Self { bytes: [b'0'; DIGITS], start: 0, len: 0, over: false }
-    }
-}
-
-impl Digits {
-    fn extend(&mut self, digits: &[u8]) {
-        for digit in digits {
-            match self.bytes.get_mut(self.len) {
-                Some(place) => {
-                    *place = *digit;
-                    self.len += 1;
-                }
-                None => self.over = true,
-            }
-        }
-    }
-
-    fn skip(&mut self, count: usize) {
-        self.start = count.min(self.len);
-    }
-
-    fn len(&self) -> usize {
-        if self.over { usize::MAX } else { self.len - self.start }
-    }
-
-    /// None of them when there were too many.
-    fn as_bytes(&self) -> &[u8] {
-        if self.over { &[] } else { &self.bytes[self.start..self.len] }
-    }
-}
-
-/// Where the next group of digits starts when what stands at `at` divides groups of one number.
-fn divider(text: &str, at: usize) -> Option<usize> {
-    let bytes = text.as_bytes();
-    let mut next = at;
-    let mut prior = ' ';
-    for (index, character) in ahead(text, at, 8).chars().enumerate() {
-        if character.is_ascii_digit() {
-            return (index > 0).then_some(next);
-        }
-        let divides = match character {
-            ' ' | '\u{A0}' | '\u{202F}' | '\u{2009}' => index == 0 || prior != ' ',
-            '-' | '/' | '\u{2010}'..='\u{2013}' | '(' | ')' => true,
-            '.' => byte(bytes, next + 1).is_ascii_digit(),
-            _ => false,
-        };
-        if !divides || index > 2 {
-            return None;
-        }
-        prior = if character.is_whitespace() { ' ' } else { character };
-        next += character.len_utf8();
-    }
-    None
-}
-
-/// The end of an extension that follows at `at`: ` ext. 12`, `x12`, `#12`.
-fn extension(text: &str, at: usize) -> Option<usize> {
-    const NAMES: &[&str] = &[
-        "extension",
-        "extn",
-        "ext.",
-        "ext",
-        "x",
-        "#",
-        "durchwahl",
-        "dw",
-        "poste",
-        "interno",
-        "int.",
-        "wew.",
-        "anexo",
-        "ramal",
-    ];
-    let bytes = text.as_bytes();
-    let from = run(bytes, at, 2, |byte| matches!(byte, b' ' | b',' | b';'));
-    let there = bytes.get(from..)?;
-    let name = NAMES
-        .iter()
-        .find(|name| there.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name.as_bytes())))?;
-    let digits = run(bytes, from + name.len(), 2, |byte| matches!(byte, b' ' | b':' | b'=' | b'.'));
-    let end = run(bytes, digits, 7, |byte| byte.is_ascii_digit());
-    (end > digits && end - digits <= 6 && !is_word(byte(bytes, end))).then_some(end)
-}
-
-/// `2024-03-15`, `15.3.2024`, `3/15/24`.
-fn is_date(bytes: &[u8], groups: &[(usize, usize)]) -> bool {
-    let value = |index: usize| {
-        bytes[groups[index].0..groups[index].1]
-            .iter()
-            .fold(0_u64, |value, digit| (value * 10 + u64::from(digit - b'0')) % 100_000_000)
-    };
-    let len = |index: usize| groups[index].1 - groups[index].0;
-    groups.len() == 3
-        && match (len(0), len(1), len(2)) {
-            (4, 1 | 2, 1 | 2) => (1000..2200).contains(&value(0)) && value(1) <= 31 && value(2) <= 31,
-            (2, 2, 4) if bytes[groups[0].1] == b'/' => true,
-            (1 | 2, 1 | 2, 4) => (1000..2200).contains(&value(2)) && value(0) <= 31 && value(1) <= 31,
-            (1 | 2, 1 | 2, 2) => value(0) <= 31 && value(1) <= 31,
-            _ => false,
-        }
-}
-
-/// `192.168.10.1`: each of its numbers can be a byte.
-fn is_quad(bytes: &[u8], groups: &[(usize, usize)]) -> bool {
-    groups.iter().all(|(start, end)| {
-        bytes[*start..*end].iter().fold(0, |value, digit| value * 10 + u32::from(digit - b'0')) < 256
-    })
-}
-
-/// Whether no other number stands directly before `start` or behind `end`: in a row of numbers none of them is a telephone number.
-fn is_isolated(text: &str, start: usize, end: usize) -> bool {
-    let bytes = text.as_bytes();
-    let between = |byte: u8| matches!(byte, b' ' | b'\t' | b',' | b';' | b'|' | b'.');
-    let prior = run_back(text, start, 4, between);
-    let next = run(bytes, end, 4, between);
-    !before(bytes, prior).is_ascii_digit() && !byte(bytes, next).is_ascii_digit()
 }
 
 #[cfg(test)]
@@ -468,6 +358,12 @@ mod tests {
             "0660 565 36 45",
             "20-32-85-26",
             "030 - 12345678",
+            "0800 1234",
+            "1300 123 456",
+            "1-300-12-3456",
+            "03668/14538401",
+            "8 0152 45-09-11",
+            "020 7946 0958 int 123",
         ] {
             assert_eq!(sure("phone", &format!("I am at {number} today")), [number]);
         }
@@ -475,6 +371,12 @@ mod tests {
             assert_eq!(found("phone", &format!("I am at {number} today")), [(number, 0.3)]);
         }
         assert_eq!(sure("phone_plain", "phone 5551234567."), ["5551234567"]);
+        for text in ["you can find me on 9472 7916", "Sie erreichen mich unter 7344 8266"] {
+            assert_eq!(sure("phone", text).len(), 1, "{text}");
+        }
+        for text in ["the total stood at 9472 7916", "I counted on 12 345 678", "me on 9472 7916 7 8"] {
+            assert!(sure("phone", text).is_empty(), "{text}");
+        }
     }
 
     #[test]
@@ -502,6 +404,8 @@ mod tests {
             "01/32/2020",
             "02111-1307",
             "0 1 2 3 4 5 6 7 8",
+            "step 1500/10000",
+            "page=0 404 260260",
             "0-943396-61-1",
             "123-45-67890",
         ] {
