@@ -7,6 +7,7 @@ import socket
 from datetime import timedelta
 
 import pytest
+from botocore.exceptions import ClientError
 
 from clients import MIB, boto, error_code, fresh, noise, object_path, raw
 
