@@ -208,7 +208,7 @@ def test_an_anonymous_body_is_not_asked_for_before_the_store_wants_it(target, bu
     assert boto(gateway.endpoint).get_object(Bucket=bucket, Key="k")["Body"].read() == body
 
 
-def test_an_early_refusal_is_not_lost(s3, bucket):
+def test_an_early_refusal_is_not_lost(target, s3, bucket):
     """A store that refuses by the headers alone closes the connection under the body: the client must have its answer, not ours about the connection."""
     upload = s3.create_multipart_upload(Bucket=bucket, Key="parts")["UploadId"]
     wrong = {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": "0" * 32, "SSECustomerKeyMD5": "A" * 22 + "=="}
@@ -218,9 +218,13 @@ def test_an_early_refusal_is_not_lost(s3, bucket):
             lambda: s3.put_object(Bucket=bucket, Key="k", Body=body, **wrong),
             lambda: s3.upload_part(Bucket=bucket, Key="parts", UploadId=upload, PartNumber=1, Body=body, **wrong),
         ):
-            with pytest.raises(ClientError) as refused:
+            # Ceph RGW does not look at the digest of a key.
+            try:
                 call()
-            assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400, refused.value
+            except ClientError as refused:
+                assert refused.response["ResponseMetadata"]["HTTPStatusCode"] == 400, refused
+            else:
+                assert target.backend == "rgw"
 
 
 def test_buckets(s3):
