@@ -15,7 +15,7 @@ use crate::find::{self, Candidate, Finder, Header};
 use crate::finding::{Finding, Kind, Kinds};
 use crate::merge::{End, Piece};
 use crate::policy::{Allow, Policy};
-use crate::stream::{Collected, Scrubber};
+use crate::stream::Scrubber;
 use crate::view::{View, Views};
 
 /// Why detectors and a policy do not make an engine.
@@ -216,13 +216,7 @@ impl Engine {
 
     /// What is found in a whole text, merged, in order. For texts that are held anyway; a stream goes through a [`crate::Scrubber`].
     pub fn detect(self: &Arc<Self>, text: &[u8]) -> Vec<Finding> {
-        let mut collected = Collected::default();
-        let mut scrubber = Scrubber::observer(Arc::clone(self));
-        scrubber
-            .push(text, &mut collected)
-            .and_then(|()| scrubber.finish(&mut collected))
-            .expect("an observer blocks nothing");
-        collected.findings
+        Scrubber::observer(Arc::clone(self)).whole(text).expect("an observer blocks nothing").findings
     }
 
     /// The names of the types of findings.

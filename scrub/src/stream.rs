@@ -123,6 +123,17 @@ impl Scrubber {
         self.open.as_ref().map_or(self.segment, |open| open.piece.range.start.min(self.segment))
     }
 
+    /// Takes a whole text, for one that is held anyway.
+    ///
+    /// # Errors
+    /// A type that the policy blocks was found.
+    pub fn whole(mut self, text: &[u8]) -> Result<Collected, Blocked> {
+        let mut collected = Collected::default();
+        self.push(text, &mut collected)?;
+        self.finish(&mut collected)?;
+        Ok(collected)
+    }
+
     /// Ends the stream.
     pub fn finish(mut self, sink: &mut impl Sink) -> Result<(), Blocked> {
         self.advance(true, sink)

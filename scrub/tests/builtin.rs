@@ -37,11 +37,7 @@ const GAP: &str = "\n\nThen nothing that matters to anybody went on for quite a 
 
 fn scrub(engine: &Arc<Engine>, text: &[u8]) -> Collected {
     let key = ScopeKey::derive(&[7; 32], "tenant", Scope::Bucket, "bucket").unwrap();
-    let mut out = Collected::default();
-    let mut scrubber = Scrubber::new(Arc::clone(engine), Actor::keyed(&key, engine).unwrap());
-    scrubber.push(text, &mut out).unwrap();
-    scrubber.finish(&mut out).unwrap();
-    out
+    Scrubber::new(Arc::clone(engine), Actor::keyed(&key, engine).unwrap()).whole(text).unwrap()
 }
 
 fn texts() -> impl proptest::strategy::Strategy<Value = String> {

@@ -4,18 +4,15 @@ use std::sync::{Arc, LazyLock};
 
 use scrub::act::Actor;
 use scrub::policy::Policy;
-use scrub::{Collected, Engine, Scrubber, builtin};
+use scrub::{Engine, Scrubber, builtin};
 
 static ENGINE: LazyLock<Arc<Engine>> =
     LazyLock::new(|| Arc::new(Engine::new(builtin::detectors(), &Policy::preset("hipaa").unwrap()).unwrap()));
 
 /// Without a key: nothing that the preset does needs one.
 fn scrub(text: &str) -> String {
-    let mut out = Collected::default();
-    let mut scrubber = Scrubber::new(Arc::clone(&ENGINE), Actor::default());
-    scrubber.push(text.as_bytes(), &mut out).unwrap();
-    scrubber.finish(&mut out).unwrap();
-    String::from_utf8(out.bytes).unwrap()
+    let scrubbed = Scrubber::new(Arc::clone(&ENGINE), Actor::default()).whole(text.as_bytes()).unwrap();
+    String::from_utf8(scrubbed.bytes).unwrap()
 }
 
 /// Nothing of `values` is left of a line, in a note and as the only field of a record.

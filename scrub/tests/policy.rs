@@ -7,7 +7,7 @@ use proptest::strategy::Strategy as _;
 use scrub::act::{Actor, Scope, ScopeKey, Strategy};
 use scrub::detector::{self, Detector};
 use scrub::policy::{self, Policy};
-use scrub::{Blocked, Collected, Engine, EngineError, Scrubber};
+use scrub::{Blocked, Engine, EngineError, Scrubber};
 
 const DETECTORS: &str = r#"
 [[detector]]
@@ -113,11 +113,8 @@ fn engine(policy: &Policy) -> Arc<Engine> {
 }
 
 fn scrub_with(engine: &Arc<Engine>, actor: Actor, text: &str) -> Result<String, Blocked> {
-    let mut out = Collected::default();
-    let mut scrubber = Scrubber::new(Arc::clone(engine), actor);
-    scrubber.push(text.as_bytes(), &mut out)?;
-    scrubber.finish(&mut out)?;
-    Ok(String::from_utf8(out.bytes).unwrap())
+    let scrubbed = Scrubber::new(Arc::clone(engine), actor).whole(text.as_bytes())?;
+    Ok(String::from_utf8(scrubbed.bytes).unwrap())
 }
 
 fn key() -> ScopeKey {

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 
-use scrub::{Collected, Engine, Finding, Scrubber};
+use scrub::{Engine, Finding, Scrubber};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -110,14 +110,9 @@ fn treat(
             }
             findings
         } else {
-            let mut results = Collected::default();
-            let mut scrubber = Scrubber::new(
-                Arc::clone(engine),
-                keys.actor(engine, &record.id.to_string()).map_err(|error| error.to_string())?,
-            );
-            scrubber
-                .push(record.text.as_bytes(), &mut results)
-                .and_then(|()| scrubber.finish(&mut results))
+            let actor = keys.actor(engine, &record.id.to_string()).map_err(|error| error.to_string())?;
+            let results = Scrubber::new(Arc::clone(engine), actor)
+                .whole(record.text.as_bytes())
                 .map_err(|blocked| format!("line {number}: {blocked}"))?;
             let text = String::from_utf8(results.bytes).map_err(|error| format!("line {number}: {error}"))?;
             let mut record = record;

@@ -1,6 +1,7 @@
 //! Names of months and of days of the week, in 47 languages.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::LazyLock;
 
 use super::super::field::fold;
 
@@ -37,7 +38,12 @@ pub(super) struct Calendar {
 
 impl Calendar {
     /// Those of the tables in this folder.
-    pub(super) fn load() -> Self {
+    pub(super) fn shipped() -> &'static Self {
+        static CALENDAR: LazyLock<Calendar> = LazyLock::new(Calendar::load);
+        &CALENDAR
+    }
+
+    fn load() -> Self {
         let mut months = HashMap::new();
         let mut plain = HashSet::new();
         for names in lines(include_str!("months.txt")).flat_map(|line| line.split('|')) {

@@ -30,7 +30,7 @@ const AROUND: usize = 64;
 /// Dates, or points in time.
 pub struct Dates {
     served: Served,
-    calendar: Calendar,
+    calendar: &'static Calendar,
     times: bool,
 }
 
@@ -93,16 +93,16 @@ impl Finder for Dates {
 
 impl Dates {
     fn new(detectors: &[(DetectorId, &Detector)], times: bool) -> Self {
-        Self { served: Served::new(detectors), calendar: Calendar::load(), times }
+        Self { served: Served::new(detectors), calendar: Calendar::shipped(), times }
     }
 
     /// The date that begins with the number at `start..end`, or whose first number that is.
     fn date(&self, text: &str, start: usize, end: usize, small: &mut String) -> Option<Date> {
         numeric::numeric(text, start, end)
             .or_else(|| east_asian::east_asian(text, start, end))
-            .or_else(|| named::year_first(&self.calendar, text, start, end, small))
-            .or_else(|| named::day_first(&self.calendar, text, start, end, small))
-            .or_else(|| named::month_first(&self.calendar, text, start, end, small))
+            .or_else(|| named::year_first(self.calendar, text, start, end, small))
+            .or_else(|| named::day_first(self.calendar, text, start, end, small))
+            .or_else(|| named::month_first(self.calendar, text, start, end, small))
             .or_else(|| year_alone(text, start, end))
     }
 }

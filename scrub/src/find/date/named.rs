@@ -256,20 +256,23 @@ fn vietnamese(text: &str, at: usize) -> Option<(usize, usize)> {
     valid.then(|| (end, year_behind(text, end, "").map_or(end, |(_, year)| year)))
 }
 
+/// What stands before the sign of a range that ends at `start`, without the space between. A word is such a sign with spaces around it.
+fn range_sign_before(text: &str, start: usize) -> Option<&str> {
+    let back = run_back(text, start, 1, |byte| byte == b' ');
+    let sign = RANGES.iter().find(|sign| text[..back].ends_with(**sign))?;
+    let before = &text[..back - sign.len()];
+    let first = before.strip_suffix(' ').unwrap_or(before);
+    let spaced = first.len() < before.len() && back < start;
+    (spaced || !sign.starts_with(char::is_alphabetic)).then_some(first)
+}
+
 /// Where a range of days begins that ends with the day `last` at `start`: `15–20 March`, `from the 15th to the 20th of May`,
 /// `13 lip–16 sie 2000`.
 fn range_before(calendar: &Calendar, text: &str, start: usize, last: u32, small: &mut String) -> usize {
     let bytes = text.as_bytes();
-    let back = run_back(text, start, 1, |byte| byte == b' ');
-    let Some(sign) = RANGES.iter().find(|sign| text[..back].ends_with(**sign)) else { return start };
-    let rest = &text[..back - sign.len()];
-    let word = sign.starts_with(char::is_alphabetic);
-    let spaced = rest.ends_with(' ');
-    if word && !(spaced && back < start) {
-        return start;
-    }
-    let mut end = rest.len() - usize::from(spaced);
-    let name_end = rest[..end].trim_end_matches('.').len();
+    let Some(first) = range_sign_before(text, start) else { return start };
+    let mut end = first.len();
+    let name_end = first.trim_end_matches('.').len();
     let name = word_start(text, name_end);
     if name < name_end && calendar.month(&text[name..name_end], small).is_some() {
         let filler = text[..name].strip_suffix(" de ").map_or(name, |rest| rest.len() + 1);
@@ -314,11 +317,7 @@ fn range_behind(text: &str, end: usize) -> usize {
 
 /// Where a range of months begins that ends with the month at `start`: `March–April 1989`.
 fn months_before(calendar: &Calendar, text: &str, start: usize, small: &mut String) -> usize {
-    let back = run_back(text, start, 1, |byte| byte == b' ');
-    let Some(rest) = RANGES.iter().find_map(|sign| text[..back].strip_suffix(sign)) else { return start };
-    if before(text.as_bytes(), back).is_ascii_alphabetic() && !(rest.ends_with(' ') && back < start) {
-        return start;
-    }
+    let Some(rest) = range_sign_before(text, start) else { return start };
     let end = rest.trim_end_matches([' ', '.']).len();
     let first = word_start(text, end);
     let is_month = match calendar.month(&text[first..end], small) {
