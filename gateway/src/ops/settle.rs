@@ -40,7 +40,7 @@ pub async fn run(vault: Arc<Vault>) {
     let mut swept = false;
     loop {
         let now = now_ms();
-        let before = if swept { now.saturating_sub(oldest) } else { started };
+        let before = started.max(now.saturating_sub(oldest));
         let over = now >= quiet;
         let done = async {
             settle_writes(&vault, before, over).await?;
@@ -134,12 +134,10 @@ async fn settle(vault: &Arc<Vault>, id: IntentId, intent: Intent, over: bool) ->
             );
         }
         // Something else is there, or nothing: this write did not happen, or was overwritten; or the backend is still at it.
-        Ok(_) | Err(Error::Answered { status: StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED, .. })
-            if !over =>
-        {
-            return Ok(false);
-        }
         Ok(_) | Err(Error::Answered { status: StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED, .. }) => {
+            if !over {
+                return Ok(false);
+            }
             vault.sidecar.abandon(id).await?;
             tracing::info!(
                 operation = intent.operation,
