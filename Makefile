@@ -74,7 +74,7 @@ bench: ## gateway against direct against nginx before the same MinIO; writes doc
 	$(CACHE)/venv/bin/python bench/run.py
 
 bench-scrub: ## scrubbing on one core beside Presidio and scrubadub, memory, texts made against us; writes docs/benchmarks-scrub.md
-	conformance/peers.sh bench-scrub
+	conformance/peers.sh pii
 	cargo build --release --locked $(FEATURES) --bin data-vault
 	$(CACHE)/venv/bin/python bench/scrub.py
 

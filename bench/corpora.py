@@ -96,9 +96,9 @@ HARD: dict[str, Callable[[], Iterator[str]]] = {
 """What could be made against us."""
 
 
-def write(make: Callable[[], Iterator[str]], size: int, out) -> None:
+def write(name: str, size: int, out) -> None:
     """The first `size` bytes of a text to a binary file."""
-    for text in make():
+    for text in (NORMAL | HARD)[name]():
         data = text.encode()[:size]
         out.write(data)
         size -= len(data)

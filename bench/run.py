@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import shutil
 import statistics
 import subprocess
@@ -28,6 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "conformance"))
 
 from clients import GIB, KIB, MIB, boto, noise  # noqa: E402
+from machine import machine  # noqa: E402
 from servers import OPAQUE_BUCKET, Endpoint, Gateway, Minio, Server, free_port, http_status  # noqa: E402
 
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR") or ROOT / "target") / "release"
@@ -243,7 +243,6 @@ class Bench:
         return out
 
     def report(self, rows: list[Row]) -> str:
-        cpu = next((line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")), platform.machine())
         nginx = subprocess.run([self.nginx.command()[0], "-v"], capture_output=True, text=True, check=False).stderr.strip().removeprefix("nginx version: ")
         version = subprocess.run([str(TARGET / "data-vault"), "--version"], capture_output=True, text=True, check=True).stdout.strip()
         commands = [f"{row.title:<28} bench --endpoint HOST:PORT --bucket BUCKET {' '.join(row.arguments(self.options.seconds))} --pid PID" for row in rows]
@@ -259,7 +258,7 @@ class Bench:
                 "seen is measured with `DATA_VAULT__LIMITS__LIST_CACHE=0 python bench/run.py --only \"LIST 1,000 keys\"`.",
                 "nginx: `proxy_request_buffering off`, `proxy_buffer_size 128k`, kept connections (the whole file: `bench/run.py`).",
                 "",
-                f"{datetime.now(UTC):%Y-%m-%d}, {cpu}, Linux {platform.release().split('-')[0]}, {version}, {nginx}.",
+                f"{datetime.now(UTC):%Y-%m-%d}, {machine()}, {version}, {nginx}.",
                 "",
                 "## Small objects: CPU seconds per 1,000 requests",
                 "",

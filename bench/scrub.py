@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -20,11 +19,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import corpora
+from machine import machine
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR") or ROOT / "target") / "release"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "llm-data-vault"
-PEERS = CACHE / "bench-venv" / "bin" / "python"
+PEERS = CACHE / "pii-venv" / "bin" / "python"
 MB = 1_000_000
 
 # The bars of the project, in MB/s.
@@ -53,7 +53,7 @@ def spend(command: list[str], feed: tuple[str, int] | None = None) -> Spent:
     )
     if feed:
         name, size = feed
-        corpora.write({**corpora.NORMAL, **corpora.HARD}[name], size, process.stdin)
+        corpora.write(name, size, process.stdin)
         process.stdin.close()
     error = process.stderr.read()
     _, status, usage = os.wait4(process.pid, 0)
@@ -74,7 +74,7 @@ class Bench:
         path = self.root / f"{name.strip('`')}-{size}".replace(" ", "-").replace("@", "at").replace(".", "dot")
         if not path.exists():
             with path.open("wb") as out:
-                corpora.write({**corpora.NORMAL, **corpora.HARD}[name], size, out)
+                corpora.write(name, size, out)
         return path
 
     def ours(self, *arguments: str) -> list[str]:
@@ -94,7 +94,7 @@ class Bench:
     def peers(self) -> dict[str, dict[str, float]]:
         """MB/s of Presidio and scrubadub on the start of each normal text. They are slow, so it is short."""
         if not PEERS.exists():
-            raise SystemExit("run conformance/peers.sh bench first: the peers are not installed")
+            raise SystemExit("run conformance/peers.sh pii first: the peers are not installed")
         found: dict[str, dict[str, float]] = {}
         for name in corpora.NORMAL:
             size = (20 if self.options.quick else 200) * 1000
@@ -141,7 +141,6 @@ def report(bench: Bench) -> str:
     for million in (1, 10, 100) if quick else (1, 100, 1_000, 10_000):
         spent = spend(bench.ours("-"), ("personal data", million * MB))
         memory.append([f"{million:,} MB", f"{spent.peak:.0f}"])
-    cpu = next((line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")), platform.machine())
     return "\n".join(
         [
             "# Benchmarks of scrubbing",
@@ -149,9 +148,9 @@ def report(bench: Bench) -> str:
             "Written by `bench/scrub.py` (`make bench-scrub`); do not edit. One core, medians of "
             f"{bench.options.rounds}, MB/s of CPU time without the start of the process. *Pipeline* is `data-vault scrub` with",
             "the default policy, all in all; *matching* is the same without the tagger of names. The texts are made by `bench/corpora.py`, the same bytes for all; the peers",
-            "get the first 200 kB. Presidio is its analyzer with the recognizers it has by itself; what it runs without is a model of names, unless the column says so.",
+            "get the first 200 kB. Presidio has the recognizers and the model that `make pii` gives it.",
             "",
-            f"{datetime.now(UTC):%Y-%m-%d}, {cpu}, Linux {platform.release().split('-')[0]}.",
+            f"{datetime.now(UTC):%Y-%m-%d}, {machine()}.",
             "",
             "## Texts as people have them, MB/s",
             "",

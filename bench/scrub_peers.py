@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 import sys
 import time
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "conformance" / "pii"))
+import engines  # noqa: E402
 
 logging.disable(logging.WARNING)
 MB = 1_000_000
@@ -28,22 +30,8 @@ def rate(text: str, work) -> float:
 
 
 def presidio():
-    from presidio_analyzer import AnalyzerEngine
-    from presidio_analyzer.nlp_engine import NlpEngineProvider
-
-    model = next((m for m in ("en_core_web_lg", "en_core_web_md", "en_core_web_sm") if importlib.util.find_spec(m)), None)
-    if model:
-        engine = NlpEngineProvider(nlp_configuration={"nlp_engine_name": "spacy", "models": [{"lang_code": "en", "model_name": model}]}).create_engine()
-        analyzer = AnalyzerEngine(nlp_engine=engine)
-        return f"Presidio, {model}", lambda text: analyzer.analyze(text, language="en")
-    from presidio_analyzer import RecognizerRegistry
-    from presidio_analyzer.nlp_engine import NlpArtifacts
-
-    registry = RecognizerRegistry()
-    registry.load_predefined_recognizers(languages=["en"])
-    recognizers = [r for r in registry.recognizers if hasattr(r, "patterns")]
-    nothing = NlpArtifacts([], [], [], [], None, "en")
-    return "Presidio, patterns only", lambda text: [r.analyze(text, r.supported_entities, nothing) for r in recognizers]
+    analyzer = engines.analyzer()
+    return f"Presidio, {engines.MODEL}", lambda text: analyzer.analyze(text, language="en")
 
 
 def scrubadub():

@@ -6,9 +6,8 @@
 #   conformance/peers.sh garage    # and Garage: `make conformance`
 #   conformance/peers.sh rgw       # and Ceph RGW, from Debian's packages
 #   conformance/peers.sh bench     # and nginx: `make bench`
-#   conformance/peers.sh bench-scrub # and the peers of the scrub engine: `make bench-scrub`
 #   conformance/peers.sh matrix    # and what test_matrix.py runs: tables, Spark and the SDKs of Go, JavaScript and Java
-#   conformance/peers.sh pii       # and what conformance/pii takes its values and its peer from: a venv
+#   conformance/peers.sh pii       # and what the scrub engine is measured with, `make pii` and `make bench-scrub`: a venv
 #   conformance/peers.sh s3tests   # and what conformance/s3tests runs on: a venv, Garage and Ceph RGW
 #
 # Everything goes to ${XDG_CACHE_HOME:-~/.cache}/llm-data-vault and is kept. To take newer versions, delete it there.
@@ -82,17 +81,6 @@ s3tests_venv() {
         cp "$here/s3tests/requirements.txt" "$stamp"
     fi
     say "s3tests: $("$venv/bin/python" --version), $venv"
-}
-
-bench_venv() {
-    local venv="$cache/bench-venv" of="$here/../bench/requirements.txt"
-    if [ ! -x "$venv/bin/python" ] || changed "$venv" "$of"; then
-        [ -x "$venv/bin/python" ] || python3 -m venv "$venv"
-        say "installing Presidio and scrubadub"
-        "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$of"
-        made "$venv" "$of"
-    fi
-    say "bench-scrub: $("$venv/bin/pip" list --disable-pip-version-check --format=freeze | grep -E '^(presidio-analyzer|scrubadub)==' | tr '\n' ' ')"
 }
 
 pii_venv() {
@@ -174,11 +162,10 @@ for extra in "$@"; do
     case "$extra" in
         garage) garage ;;
         bench) nginx_debian ;;
-        bench-scrub) bench_venv ;;
         matrix) matrix ;;
         rgw) rgw_debian ;;
         pii) pii_venv ;;
         s3tests) s3tests_venv; garage; rgw_debian ;;
-        *) die "unknown peer '$extra': garage, rgw, bench, bench-scrub, matrix, pii or s3tests" ;;
+        *) die "unknown peer '$extra': garage, rgw, bench, matrix, pii or s3tests" ;;
     esac
 done
