@@ -175,6 +175,7 @@ def make_gateway(target: Target, tmp_path: Path) -> Iterator[Callable[..., Gatew
         gateway.start()
         return gateway
 
+    make.servers = made
     yield make
     for server in reversed(made):
         server.kill()
@@ -193,10 +194,10 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo):
     report = yield
     if report.failed:
         named = getattr(item, "funcargs", {})
-        servers = [named.get("own_gateway")]
+        servers = list(getattr(named.get("make_gateway"), "servers", []))
         if isinstance(named.get("target"), Target):
             servers += [named["target"].gateway, named["target"].store]
         for server in servers:
-            if server is not None:
+            if server is not None and server.log.exists():
                 report.sections.append((f"{server.name} log", server.log_tail()))
     return report

@@ -24,6 +24,8 @@ const BATCH: u32 = 500;
 
 /// How many uploads are looked at in one pass.
 const UPLOADS: u32 = 10_000;
+/// What a backend says of the parts of an upload that it does not have. Ceph RGW 16 looks for them as for an object.
+const GONE: [&str; 3] = ["NoSuchUpload", "NoSuchKey", "NoSuchBucket"];
 /// How long a stashed part is kept of which the sidecar knows nothing: another gateway over the same system bucket, with a sidecar
 /// of its own, may know it. Longer than an upload lasts.
 const UNKNOWN_STASH_MS: i64 = 30 * 24 * 3600 * 1000;
@@ -109,7 +111,7 @@ async fn drop_ended_uploads(vault: &Arc<Vault>, before_ms: i64) -> Result<(), Er
             .query(format!("max-parts=1&uploadId={}", query_value(&upload.backend_upload_id)));
         let response = vault.backend.call(request).await?;
         if response.status() == StatusCode::NOT_FOUND
-            && matches!(answered(response).await, Error::Answered { code, .. } if code == "NoSuchUpload" || code == "NoSuchBucket")
+            && matches!(answered(response).await, Error::Answered { code, .. } if GONE.contains(&code.as_str()))
         {
             end(vault, upload.oid).await;
         }
