@@ -16,7 +16,7 @@ use crate::config::{BackendKind, Config, ServerConfig};
 use crate::identity::{self, Credential, Credentials, CredentialsError, FreshCredentialError};
 use crate::keks::{SystemBucketKeks, make_bucket};
 use crate::ops::rebuild::{self, Rebuilt};
-use crate::ops::{keepalive, settle};
+use crate::ops::settle;
 use crate::s3::address::Reserved;
 use crate::s3::operation::Op;
 use crate::server::tls::{self, TlsError};
@@ -124,7 +124,7 @@ pub async fn serve(config: Config) -> Result<(), AppError> {
     let service = Arc::new(Service::new(vault.clone()));
     server::serve(s3, &vault.config.server, s3_tls, service, Some(vault.metrics.clone()), shutdown).await;
     // Copies and completions whose clients have gone away have as long again.
-    if tokio::time::timeout(vault.config.server.drain_timeout, keepalive::all_done()).await.is_err() {
+    if tokio::time::timeout(vault.config.server.drain_timeout, vault.ongoing.all_done()).await.is_err() {
         tracing::warn!("copies or completions were cut off after the drain timeout; the next start settles them");
     }
 

@@ -14,6 +14,7 @@ use crate::backend::{Backend, BackendRequest, Honoured, Sender, Signer};
 use crate::config::{Conditions, Config};
 use crate::identity::Credentials;
 use crate::leases::{Lease, Leases};
+use crate::ops::keepalive::Ongoing;
 use crate::s3::Error;
 use crate::s3::address::Reserved;
 use crate::sidecar::{ObjectAt, ObjectRecord, Sidecar, SidecarError};
@@ -48,6 +49,8 @@ pub struct Vault {
     pub known: KnownObjects,
     /// Pages of listings that were edited.
     pub pages: KnownPages,
+    /// Copies and completions that are under way.
+    pub ongoing: Ongoing,
     /// Buckets that were seen to exist, so that a write need not ask before it makes a first key for one.
     known_buckets: Cache<String, ()>,
     learning: Arc<Semaphore>,
@@ -82,6 +85,7 @@ impl Vault {
             known,
             pages,
             known_buckets,
+            ongoing: Ongoing::default(),
             learning: Arc::new(Semaphore::new(LEARNING)),
         }
     }

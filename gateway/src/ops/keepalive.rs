@@ -2,6 +2,7 @@
 //! space, until the XML, or an `<Error>` in its place, as S3 does.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -23,7 +24,23 @@ const ANSWER: usize = 1 << 20;
 
 /// How many such operations run at a time; further ones are told to come back.
 const AT_ONCE: u32 = 256;
-static PLACES: Semaphore = Semaphore::const_new(AT_ONCE as usize);
+
+/// The operations of one gateway that are under way, those whose client has gone away among them.
+pub struct Ongoing(Arc<Semaphore>);
+
+impl Default for Ongoing {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(AT_ONCE as usize)))
+    }
+}
+
+impl Ongoing {
+    /// Returns when none is left. Meanwhile none can begin.
+    pub async fn all_done(&self) {
+        // Never closed, so there is no error to speak of.
+        drop(self.0.acquire_many(AT_ONCE).await);
+    }
+}
 
 /// Runs `work` to its end, even when the client goes away in the middle: what was begun at the backend is concluded and recorded.
 /// What takes longer than `server.request_timeout` is left undone, and settled like a crash.
@@ -31,26 +48,22 @@ pub async fn answer<W>(call: Call, work: impl FnOnce(Call) -> W) -> Result<Respo
 where
     W: Future<Output = Result<Response<Body>, Error>> + Send + 'static,
 {
-    let limit = call.vault.config.server.request_timeout;
+    let vault = call.vault.clone();
+    let limit = vault.config.server.request_timeout;
     let (resource, request_id) = (call.address.raw_path.clone(), call.request_id.clone());
-    answer_within(PATIENCE, limit, resource, request_id, work(call)).await
-}
-
-/// Returns when none is under way, those whose client has gone away among them.
-pub async fn all_done() {
-    // Never closed, so there is no error to speak of.
-    drop(PLACES.acquire_many(AT_ONCE).await);
+    answer_within(&vault.ongoing, PATIENCE, limit, resource, request_id, work(call)).await
 }
 
 /// `limit`: the longest that the work may take.
 async fn answer_within(
+    ongoing: &Ongoing,
     patience: Duration,
     limit: Duration,
     resource: String,
     request_id: String,
     work: impl Future<Output = Result<Response<Body>, Error>> + Send + 'static,
 ) -> Result<Response<Body>, Error> {
-    let Ok(place) = PLACES.try_acquire() else {
+    let Ok(place) = ongoing.0.clone().try_acquire_owned() else {
         return Err(Error::client(S3ErrorCode::SlowDown, "Too many copies and completions are under way; try again"));
     };
     let mut work = tokio::spawn(async move {
@@ -121,7 +134,8 @@ mod tests {
             wait.await.unwrap();
             Ok(Response::new(crate::body::full("<?xml version=\"1.0\"?>\n<Done/>")))
         };
-        let response = answer_within(PATIENCE, LIMIT, "/b/k".into(), "ID".into(), work).await.unwrap();
+        let response =
+            answer_within(&Ongoing::default(), PATIENCE, LIMIT, "/b/k".into(), "ID".into(), work).await.unwrap();
         assert_eq!(response.status(), 200);
         let mut body = response.into_body();
         let mut xml = Vec::new();
@@ -140,7 +154,8 @@ mod tests {
             tokio::time::sleep(2 * PATIENCE).await;
             Err(Error::client(S3ErrorCode::InvalidPart, "no such part"))
         };
-        let response = answer_within(PATIENCE, LIMIT, "/b/k".into(), "ID".into(), work).await.unwrap();
+        let response =
+            answer_within(&Ongoing::default(), PATIENCE, LIMIT, "/b/k".into(), "ID".into(), work).await.unwrap();
         assert_eq!(response.status(), 200);
         let xml = collect(response.into_body(), 1000).await.unwrap();
         let xml = std::str::from_utf8(&xml).unwrap();
@@ -151,18 +166,19 @@ mod tests {
     #[tokio::test]
     async fn a_quick_answer_keeps_its_status() {
         let work = async { Err(Error::client(S3ErrorCode::NoSuchUpload, "gone")) };
-        let error = answer_within(PATIENCE, LIMIT, "/b/k".into(), "ID".into(), work).await.unwrap_err();
+        let error =
+            answer_within(&Ongoing::default(), PATIENCE, LIMIT, "/b/k".into(), "ID".into(), work).await.unwrap_err();
         assert_eq!(error.s3().1, 404);
     }
 
     #[tokio::test]
     async fn what_never_ends_is_ended_and_waited_for() {
-        let work = std::future::pending();
-        let left = answer_within(PATIENCE, 4 * PATIENCE, "/b/k".into(), "ID".into(), work).await.unwrap();
+        let (ongoing, work) = (Ongoing::default(), std::future::pending());
+        let left = answer_within(&ongoing, PATIENCE, 4 * PATIENCE, "/b/k".into(), "ID".into(), work).await.unwrap();
         // The client goes away; the work is still there to wait for.
         drop(left);
-        tokio::time::timeout(LIMIT, all_done()).await.unwrap();
-        let error = answer_within(2 * PATIENCE, PATIENCE, "/b/k".into(), "ID".into(), std::future::pending())
+        tokio::time::timeout(LIMIT, ongoing.all_done()).await.unwrap();
+        let error = answer_within(&ongoing, 2 * PATIENCE, PATIENCE, "/b/k".into(), "ID".into(), std::future::pending())
             .await
             .unwrap_err();
         assert_eq!(error.s3().0, "RequestTimeout");
