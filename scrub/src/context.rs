@@ -11,12 +11,16 @@ use std::ops::Range;
 use aho_corasick::{AhoCorasick, MatchKind};
 
 use crate::detector::{Detector, DetectorId};
+use crate::find::{Header, fold};
 
-/// How near a word must stand, in characters, its own counted.
+/// How many characters may stand between a word and what it speaks for.
 pub const REACH: usize = 30;
 
-/// A long phrase may be as far off as this, its own characters not counted.
-const LEAST: usize = 12;
+/// Letters that an abbreviation may have, which is written with dots.
+const ABBREVIATION: usize = 4;
+
+/// Humps of a word that are looked at.
+const HUMPS: usize = 6;
 
 /// Bits of a key that choose a slot of the table.
 const SLOTS: u32 = 17;
@@ -98,7 +102,17 @@ impl Context {
         Ok(Self { phrases, filter, starts, by_slot, undivided, undivided_phrases })
     }
 
-    /// Looks for the words in `text`. Whole words only; `_` divides words.
+    /// The detectors that the words in the name of a column speak for, in order.
+    pub(crate) fn speaks_for(&self, name: &str) -> Vec<DetectorId> {
+        let places = self.places(name);
+        let phrases = places.found.iter().map(|place| &self.phrases[place.phrase as usize]);
+        let mut detectors: Vec<_> = phrases.flat_map(|phrase| phrase.speaks_for.iter().copied()).collect();
+        detectors.sort_unstable();
+        detectors.dedup();
+        detectors
+    }
+
+    /// Looks for the words in `text`. Whole words only; `_` and the humps of camel case divide words.
     fn places<'a>(&'a self, text: &'a str) -> Places<'a> {
         let bytes = text.as_bytes();
         let mut found = Vec::new();
@@ -109,9 +123,9 @@ impl Context {
                 continue;
             }
             let end = word_end(bytes, at);
-            let slot = slot(bytes, at, end);
-            if self.filter[slot as usize / 64] >> (slot % 64) & 1 == 1 {
-                self.phrases_at(text, at, slot, &mut found);
+            self.places_from(text, at..end, &mut found);
+            if is_camel(bytes, at, end) {
+                self.humps(text, at..end, &mut found);
             }
             at = end;
         }
@@ -122,6 +136,33 @@ impl Context {
         }
         found.sort_unstable_by_key(|place| (place.end, place.start));
         Places { context: self, text, found }
+    }
+
+    /// Adds the phrases whose first word is `word`.
+    fn places_from(&self, text: &str, word: Range<usize>, found: &mut Vec<Place>) {
+        let slot = slot(text.as_bytes(), word.start, word.end);
+        if self.filter[slot as usize / 64] >> (slot % 64) & 1 == 1 {
+            self.phrases_at(text, word.start, slot, found);
+        }
+    }
+
+    /// Adds the phrases that stand between humps of a word: `iqama` and `national id` in `iqamaNumber` and `customerNationalId`.
+    fn humps(&self, text: &str, word: Range<usize>, found: &mut Vec<Place>) {
+        let bytes = text.as_bytes();
+        let mut starts = [word.start; HUMPS + 1];
+        let mut count = 1;
+        for at in (word.start + 1..word.end).filter(|at| is_hump(bytes, *at)).take(HUMPS - 1) {
+            starts[count] = at;
+            count += 1;
+        }
+        starts[count] = word.end;
+        for from in 0..count {
+            for to in from + 1..=count {
+                if (from, to) != (0, count) {
+                    self.places_from(text, starts[from]..starts[to], found);
+                }
+            }
+        }
     }
 
     /// Adds the phrases that stand at `at` and whose first word falls into `slot`.
@@ -135,7 +176,8 @@ impl Context {
             // Two letters beside a digit are part of a number in base 16.
             let digit = |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_some_and(u8::is_ascii_digit);
             let number = wanted.len() <= 2 && (digit(at.checked_sub(1)) || digit(Some(end)));
-            if stands && !number && !bytes.get(end).is_some_and(|byte| is_word(*byte)) {
+            let ends = !bytes.get(end).is_some_and(|byte| is_word(*byte)) || is_hump(bytes, end);
+            if stands && !number && ends {
                 found.push(Place { start: at, end, phrase: *phrase });
             }
         }
@@ -167,6 +209,21 @@ fn word_end(bytes: &[u8], at: usize) -> usize {
     at + bytes[at..].iter().take_while(|byte| is_word(**byte)).count()
 }
 
+/// Whether a word has humps, and is no run of letters in a text of base 64 or the like.
+fn is_camel(bytes: &[u8], start: usize, end: usize) -> bool {
+    let coded = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_digit() || matches!(byte, b'+' | b'/'));
+    let small = bytes[start..end].windows(2).any(|pair| pair[0].is_ascii_lowercase() && pair[1].is_ascii_uppercase());
+    small && !coded(start.checked_sub(1).map(|before| &bytes[before])) && !coded(bytes.get(end))
+}
+
+/// Whether a word begins at `at` within another: `fooBar`, `XMLFile`.
+fn is_hump(bytes: &[u8], at: usize) -> bool {
+    let Some([before, byte]) = at.checked_sub(1).and_then(|before| bytes.get(before..=at)) else { return false };
+    let next = bytes.get(at + 1);
+    byte.is_ascii_uppercase()
+        && (before.is_ascii_lowercase() || before.is_ascii_uppercase() && next.is_some_and(u8::is_ascii_lowercase))
+}
+
 /// The slot of a word: of its length and its first and last eight bytes, without regard to case.
 #[inline]
 fn slot(bytes: &[u8], start: usize, end: usize) -> u32 {
@@ -192,25 +249,47 @@ fn read(bytes: &[u8]) -> u64 {
     bytes.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
 }
 
-/// A word as it may be written: `national id`, `national_id`, `national-id`, `nationalId`; beyond ASCII in capitals too.
+/// A word as it may be written: `national id`, `national_id`, `national-id`, `nationalid`; without accents; beyond ASCII in capitals and in
+/// camel case too; an abbreviation with dots, `c.i.`. All are compared without regard to the case of ASCII letters.
 fn spellings(word: &str) -> Vec<String> {
+    let plain: String = word.chars().fold(String::new(), |mut plain, letter| {
+        fold(letter, &mut plain);
+        plain
+    });
     let mut spellings = vec![word.to_owned()];
-    if word.contains(' ') {
-        spellings.extend(["_", "-", ""].map(|joint| word.replace(' ', joint)));
+    if plain.is_ascii() {
+        spellings.push(plain);
     }
     if !word.is_ascii() {
-        for index in 0..spellings.len() {
-            let lower = &spellings[index];
-            let upper = lower.to_uppercase();
-            let mut rest = lower.chars();
-            let first = rest.next();
-            let title = first.into_iter().flat_map(char::to_uppercase).chain(rest.as_str().chars()).collect();
-            spellings.extend([upper, title]);
-        }
-        spellings.sort_unstable();
-        spellings.dedup();
+        let words: Vec<_> = word.split(' ').collect();
+        let small = |at: usize| words[..at].iter().map(|word| (*word).to_owned());
+        let capital = |at: usize| words[at..].iter().map(|word| capitalised(word));
+        let joined = |words: Vec<String>| words.join(" ");
+        spellings.push(word.to_uppercase());
+        // `Numéro de série`, `Numéro De Série`, `numéroDeSérie`.
+        spellings.push(joined(capital(0).take(1).chain(small(words.len()).skip(1)).collect()));
+        spellings.push(joined(capital(0).collect()));
+        spellings.push(joined(small(1).chain(capital(1)).collect()));
     }
+    if word.contains(' ') {
+        for index in 0..spellings.len() {
+            let spaced = spellings[index].clone();
+            spellings.extend(["_", "-", ""].map(|joint| spaced.replace(' ', joint)));
+        }
+    } else if (2..=ABBREVIATION).contains(&word.len()) && word.bytes().all(|byte| byte.is_ascii_lowercase()) {
+        spellings.push(word.split("").filter(|letter| !letter.is_empty()).collect::<Vec<_>>().join("."));
+    }
+    for spelling in &mut spellings {
+        spelling.make_ascii_lowercase();
+    }
+    spellings.sort_unstable();
+    spellings.dedup();
     spellings
+}
+
+fn capitalised(word: &str) -> String {
+    let mut letters = word.chars();
+    letters.next().into_iter().flat_map(char::to_uppercase).chain(letters.as_str().chars()).collect()
 }
 
 /// Whether a character is of a script that is written without spaces between words: Thai and its neighbours, Han, kana; or of Hangul, where
@@ -242,19 +321,11 @@ impl Places<'_> {
         let on = |count: usize| {
             self.text[range.end..].char_indices().nth(count).map_or(self.text.len(), |(at, _)| range.end + at)
         };
-        // Where a whole phrase must begin or end, or where a long one must end or begin.
-        let (from, from_long, to, to_long) =
-            if candidates.is_empty() { (0, 0, 0, 0) } else { (back(REACH), back(LEAST), on(REACH), on(LEAST)) };
+        let (from, to) = if candidates.is_empty() { (0, 0) } else { (back(REACH), on(REACH)) };
         candidates
             .iter()
             .take_while(move |place| place.start <= to)
-            .filter(move |place| {
-                if place.end <= range.start {
-                    place.start >= from || place.end >= from_long
-                } else {
-                    place.start >= range.end && (place.end <= to || place.start <= to_long)
-                }
-            })
+            .filter(move |place| if place.end <= range.start { place.end >= from } else { place.start >= range.end })
             .map(|place| &self.context.phrases[place.phrase as usize])
     }
 }
@@ -266,11 +337,25 @@ pub struct Evidence<'a> {
     /// By detector.
     alone: &'a [bool],
     places: OnceCell<Places<'a>>,
+    /// The table that the text is of, and which of its lines are looked at.
+    table: Option<(&'a Header, Range<usize>)>,
+    cells: OnceCell<Vec<Cell<'a>>>,
+}
+
+/// A cell of a table, and the detectors that the name of its column speaks for.
+struct Cell<'a> {
+    range: Range<usize>,
+    speaks_for: &'a [DetectorId],
 }
 
 impl<'a> Evidence<'a> {
-    pub(crate) fn new(context: &'a Context, text: &'a str, alone: &'a [bool]) -> Self {
-        Self { context, text, alone, places: OnceCell::new() }
+    pub(crate) fn new(
+        context: &'a Context,
+        text: &'a str,
+        alone: &'a [bool],
+        table: Option<(&'a Header, Range<usize>)>,
+    ) -> Self {
+        Self { context, text, alone, places: OnceCell::new(), table, cells: OnceCell::new() }
     }
 
     /// Whether a candidate of the detector is acted on without further evidence.
@@ -278,19 +363,22 @@ impl<'a> Evidence<'a> {
         self.alone[usize::from(detector.0)]
     }
 
-    /// Whether a context word of the detector stands within [`REACH`] characters of `range`.
+    /// Whether a context word of the detector stands within [`REACH`] characters of `range`, or in the name of its column.
     pub fn near(&self, range: &Range<usize>, detector: DetectorId) -> bool {
-        self.places().around(range).any(|phrase| phrase.speaks_for.binary_search(&detector).is_ok())
+        self.column(range).binary_search(&detector).is_ok()
+            || self.places().around(range).any(|phrase| phrase.speaks_for.binary_search(&detector).is_ok())
     }
 
     /// Whether any context word may stand within [`REACH`] characters of something in `range`: a quick look that may err to yes.
     pub fn may_be_near(&self, range: &Range<usize>) -> bool {
         !self.places().from(range).is_empty()
+            || self.cell_from(range.start).is_some_and(|cell| cell.range.start < range.end)
     }
 
-    /// The detectors that a word within [`REACH`] characters of `range` speaks for, some of them repeatedly.
+    /// The detectors that a word within [`REACH`] characters of `range` or the name of its column speaks for, some of them repeatedly.
     pub fn around(&self, range: &Range<usize>) -> impl Iterator<Item = DetectorId> {
-        self.places().around(range).flat_map(|phrase| phrase.speaks_for.iter().copied())
+        let near = self.places().around(range).flat_map(|phrase| phrase.speaks_for.iter().copied());
+        self.column(range).iter().copied().chain(near)
     }
 
     /// Where context words stand in the text and whom they speak for, in order of their ends.
@@ -300,6 +388,35 @@ impl<'a> Evidence<'a> {
             .found
             .iter()
             .map(|place| (place.start..place.end, &places.context.phrases[place.phrase as usize].speaks_for[..]))
+    }
+
+    /// The cells of a table whose column speaks for some detectors, and for which, in order.
+    pub fn cells(&self) -> impl Iterator<Item = (Range<usize>, &[DetectorId])> {
+        self.in_columns().iter().map(|cell| (cell.range.clone(), cell.speaks_for))
+    }
+
+    /// The detectors that the name of the column speaks for in which `range` is.
+    fn column(&self, range: &Range<usize>) -> &[DetectorId] {
+        self.cell_from(range.start).filter(|cell| cell.range.start <= range.start).map_or(&[], |cell| cell.speaks_for)
+    }
+
+    /// The first cell that ends behind `at`.
+    fn cell_from(&self, at: usize) -> Option<&Cell<'a>> {
+        let cells = self.in_columns();
+        cells.get(cells.partition_point(|cell| cell.range.end <= at))
+    }
+
+    fn in_columns(&self) -> &[Cell<'a>] {
+        let Some((header, lines)) = &self.table else { return &[] };
+        self.cells.get_or_init(|| {
+            if header.speaks_for.iter().all(Vec::is_empty) {
+                return Vec::new();
+            }
+            let lines = header.lines(self.text, lines.clone());
+            let cells = lines.flat_map(|line| line.into_iter().zip(&header.speaks_for));
+            let speaking = cells.filter(|(cell, speaks_for)| !cell.is_empty() && !speaks_for.is_empty());
+            speaking.map(|(range, speaks_for)| Cell { range, speaks_for }).collect()
+        })
     }
 
     fn places(&self) -> &Places<'a> {
@@ -327,7 +444,9 @@ mod tests {
 
     #[test]
     fn words_are_whole_and_of_any_case_and_joint() {
-        let context = context(r#""ssn", "national id", "егн", "身份证", "numéro de série", "iban", "cvv2", "cc""#);
+        let context = context(
+            r#""ssn", "national id", "егн", "身份证", "numéro de série", "iban", "cvv2", "cc", "единен граждански номер""#,
+        );
         for (text, places) in [
             ("SSN ssn Ssns ssn_x xssn my-ssn", &["SSN", "ssn", "ssn", "ssn"][..]),
             (
@@ -340,6 +459,11 @@ mod tests {
             ("cvv2 cvv2x cvv", &["cvv2"]),
             ("iban", &["iban"]),
             ("cc 1, a1cc-, cc12, CC: 1", &["cc", "CC"]),
+            ("c.c. 1, C.C: 2", &["c.c", "C.C"]),
+            ("ssnNumber customerSSN, customerNationalId, XSsnX", &["ssn", "SSN", "NationalId", "Ssn"]),
+            ("NUMERO DE SERIE, Numéro De Série", &["NUMERO DE SERIE", "Numéro De Série"]),
+            ("единенГражданскиНомер, Единен_гражданскиНомер", &["единенГражданскиНомер"]),
+            ("/aSsnBcd+ 1aSsnB", &[]),
         ] {
             assert_eq!(found(&context, text), places, "{text}");
         }

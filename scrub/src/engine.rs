@@ -233,8 +233,13 @@ impl Engine {
     /// What the first window of a stream says about the columns of its lines.
     pub(crate) fn header(&self, window: &[u8]) -> Option<Header> {
         let views = Views::of(window);
-        let view = views.iter().next()?;
-        self.finders.iter().find_map(|finder| finder.header(view.text()))
+        let mut header = Header::read(views.iter().next()?.text())?;
+        for (name, speaks_for) in header.names.iter().zip(&mut header.speaks_for) {
+            *speaks_for = self.context.speaks_for(name);
+        }
+        let known = header.speaks_for.iter().any(|some| !some.is_empty())
+            || self.finders.iter().any(|finder| finder.knows_columns(&header));
+        known.then_some(header)
     }
 
     /// What is found in `window` that starts in its range `core`, not yet merged. `base` is where the window starts in the stream; `last` when
@@ -281,7 +286,8 @@ impl Engine {
         let marks = act::marks(text);
         // The name of a type in a label is no context word.
         let unmarked = act::without(text, &marks);
-        let evidence = Evidence::new(&self.context, &unmarked, &self.alone);
+        let evidence =
+            Evidence::new(&self.context, &unmarked, &self.alone, header.map(|header| (header, reach.clone())));
         let mut candidates = Vec::new();
         let (joining, others): (Vec<_>, Vec<_>) = self
             .finders

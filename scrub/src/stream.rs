@@ -309,9 +309,9 @@ mod tests {
 
     #[test]
     fn context_reaches_thirty_characters() {
-        let near = format!("badge{}123456", " ".repeat(25));
+        let near = format!("badge{}123456", " ".repeat(30));
         assert_eq!(scrub(&engine(), &[near.as_bytes()]).findings.len(), 1);
-        let far = format!("badge{}123456", " ".repeat(26));
+        let far = format!("badge{}123456", " ".repeat(31));
         assert_eq!(scrub(&engine(), &[far.as_bytes()]).findings.len(), 0);
     }
 
@@ -343,6 +343,21 @@ mod tests {
         assert_eq!(whole.findings.len(), 6000);
         for size in [1, 7, SOFT, HARD + 1] {
             assert_eq!(scrub(&engine, &text.as_bytes().chunks(size).collect::<Vec<_>>()), whole);
+        }
+    }
+
+    /// A column whose name is a context word speaks for what is in it, as the word would beside it.
+    #[test]
+    fn the_names_of_columns_are_context() {
+        let far = "x".repeat(40);
+        let row = |index: usize| format!("{index},{far},123456,{far},123456\n");
+        for (names, count) in [("id,a,Badge,b,c", 3000), ("id,a,badgeNumber,b,other_badge", 6000), ("id,a,b,c,d", 0)] {
+            let text = format!("{names}\n{}odd,{far},123456\n", (0..3000).map(row).collect::<String>());
+            let whole = scrub(&engine(), &[text.as_bytes()]);
+            assert_eq!(whole.findings.len(), count, "{names}");
+            for size in [1, 7, SOFT, HARD + 1] {
+                assert_eq!(scrub(&engine(), &text.as_bytes().chunks(size).collect::<Vec<_>>()), whole);
+            }
         }
     }
 

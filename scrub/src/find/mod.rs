@@ -32,6 +32,7 @@ use crate::context::Evidence;
 use crate::detector::{Detector, DetectorId};
 
 pub use self::field::Header;
+pub(crate) use self::field::fold;
 
 /// A piece of text that passed the validator of its detector.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -75,9 +76,9 @@ pub trait Finder: Send + Sync {
         self.find(text, core, found);
     }
 
-    /// What the start of a stream says about all of its lines: the names of the columns of a table. It holds for the whole stream.
-    fn header(&self, _start: &str) -> Option<Header> {
-        None
+    /// Whether it has something to say about a column of a table whose first line names them.
+    fn knows_columns(&self, _header: &Header) -> bool {
+        false
     }
 
     /// Adds the candidates in the columns of a table, in lines that start in `core`; as [`Self::find`] does.

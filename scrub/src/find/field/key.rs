@@ -99,7 +99,7 @@ pub(super) fn split(name: &str, words: &mut Vec<String>) {
 }
 
 /// A small letter without its accent, as names of fields are often written.
-pub(in crate::find) fn fold(letter: char, word: &mut String) {
+pub(crate) fn fold(letter: char, word: &mut String) {
     let plain = match letter {
         'à' | 'á' | 'â' | 'ã' | 'ä' | 'å' | 'ą' | 'ă' => 'a',
         'ç' | 'ć' | 'č' => 'c',

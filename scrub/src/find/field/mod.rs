@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use crate::detector::{Detector, DetectorId};
 
-pub(super) use self::key::fold;
+pub(crate) use self::key::fold;
 use self::key::{Dictionary, Type};
 pub use self::table::Header;
 use self::value::{LONGEST, Place};
@@ -72,43 +72,22 @@ impl Finder for Fields {
         }
     }
 
-    fn header(&self, text: &str) -> Option<Header> {
-        let header = Header::read(text)?;
+    fn knows_columns(&self, header: &Header) -> bool {
         let mut words = Vec::new();
-        let known = header.names.iter().filter(|name| !self.dictionary.types(name, &mut words).is_empty()).count();
-        (known > 0).then_some(header)
+        header.names.iter().any(|name| !self.dictionary.types(name, &mut words).is_empty())
     }
 
     fn find_columns(&self, header: &Header, text: &str, core: Range<usize>, found: &mut Vec<Candidate>) {
-        let bytes = text.as_bytes();
         let mut words = Vec::new();
         let columns: Vec<&[(Type, bool)]> =
             header.names.iter().map(|name| self.dictionary.types(name, &mut words)).collect();
-        let mut from = core.start;
-        if from > 0 && bytes[from - 1] != b'\n' {
-            // In the middle of a line that is longer than a segment: its columns cannot be told.
-            from = memchr::memchr(b'\n', &bytes[from..]).map_or(bytes.len(), |end| from + end + 1);
-        }
-        while from < core.end {
-            let end = memchr::memchr(b'\n', &bytes[from..]).map_or(bytes.len(), |end| from + end);
-            let line = &text[from..end];
-            let line = line.strip_suffix('\r').unwrap_or(line);
-            // Lines of another number of cells are not of the table.
-            if cells(line, header) == header.names.len() {
-                for (cell, types) in table::cells(line, header.delimiter).zip(&columns) {
-                    let space = line[cell.clone()].len() - line[cell.clone()].trim_start().len();
-                    let start = from + cell.start + space;
-                    self.value(text, start..(from + cell.end).max(start), types, Place::Data, found);
-                }
+        for line in header.lines(text, core) {
+            for (cell, types) in line.into_iter().zip(&columns) {
+                let space = text[cell.clone()].len() - text[cell.clone()].trim_start().len();
+                self.value(text, cell.start + space..cell.end, types, Place::Data, found);
             }
-            from = end + 1;
         }
     }
-}
-
-/// How many cells a line has, counted no further than one more than the header has.
-fn cells(line: &str, header: &Header) -> usize {
-    table::cells(line, header.delimiter).take(header.names.len() + 1).count()
 }
 
 impl Fields {
@@ -281,7 +260,7 @@ counter_examples = [\"\"]
         let finder = make(&of).unwrap();
         let mut found = Vec::new();
         finder.find(text, 0..text.len(), &mut found);
-        if let Some(header) = finder.header(text) {
+        if let Some(header) = Header::read(text).filter(|header| finder.knows_columns(header)) {
             finder.find_columns(&header, text, 0..text.len(), &mut found);
         }
         found.sort_by_key(|candidate| candidate.start);

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use crate::detector::DetectorId;
+
 /// Bytes of a first line that may name columns.
 const LINE: usize = 4096;
 /// Columns that are looked at.
@@ -12,12 +14,14 @@ const COLUMNS: usize = 512;
 pub struct Header {
     pub(super) delimiter: u8,
     /// By column, the name of its field.
-    pub(super) names: Vec<String>,
+    pub(crate) names: Vec<String>,
+    /// By column, the detectors that a context word in its name speaks for.
+    pub(crate) speaks_for: Vec<Vec<DetectorId>>,
 }
 
 impl Header {
     /// The columns that the first line of `text` names, where it can be a line of names.
-    pub(super) fn read(text: &str) -> Option<Self> {
+    pub(crate) fn read(text: &str) -> Option<Self> {
         let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
         let end = memchr::memchr(b'\n', text.as_bytes())?;
         let line = text[..end].trim_end_matches('\r');
@@ -37,12 +41,45 @@ impl Header {
                 && !name.starts_with(|c: char| c.is_ascii_digit())
         });
         let empty = names.iter().filter(|name| name.is_empty()).count();
-        (plausible && empty <= 2).then_some(Self { delimiter, names })
+        let speaks_for = vec![Vec::new(); names.len()];
+        (plausible && empty <= 2).then_some(Self { delimiter, names, speaks_for })
+    }
+
+    /// The cells of the lines that start in `range`, line by line: where each is, by column. Lines of another number of cells are not of
+    /// the table.
+    pub(crate) fn lines<'a>(
+        &self,
+        text: &'a str,
+        range: Range<usize>,
+    ) -> impl Iterator<Item = Vec<Range<usize>>> + use<'a> {
+        let bytes = text.as_bytes();
+        let (delimiter, columns) = (self.delimiter, self.names.len());
+        let mut from = range.start;
+        if from > 0 && bytes[from - 1] != b'\n' {
+            // In the middle of a line that is longer than a segment: its columns cannot be told.
+            from = memchr::memchr(b'\n', &bytes[from..]).map_or(bytes.len(), |end| from + end + 1);
+        }
+        std::iter::from_fn(move || {
+            while from < range.end {
+                let start = from;
+                let end = memchr::memchr(b'\n', &bytes[start..]).map_or(bytes.len(), |end| start + end);
+                from = end + 1;
+                let line = &text[start..end];
+                let line = line.strip_suffix('\r').unwrap_or(line);
+                // Counted no further than one more than the header has.
+                let found: Vec<_> =
+                    cells(line, delimiter).take(columns + 1).map(|cell| start + cell.start..start + cell.end).collect();
+                if found.len() == columns {
+                    return Some(found);
+                }
+            }
+            None
+        })
     }
 }
 
 /// The cells of a line, without their quotes.
-pub(super) fn cells(line: &str, delimiter: u8) -> impl Iterator<Item = Range<usize>> + '_ {
+fn cells(line: &str, delimiter: u8) -> impl Iterator<Item = Range<usize>> + '_ {
     let bytes = line.as_bytes();
     let mut at = Some(0);
     std::iter::from_fn(move || {

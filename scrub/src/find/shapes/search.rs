@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use crate::context::{Evidence, REACH};
+use crate::detector::DetectorId;
 
 use super::super::Candidate;
 use super::super::scan::next_digit;
@@ -165,16 +166,16 @@ impl<'a, 'b> Search<'a, 'b> {
         number_before || number_behind || line_end(last) && line_end(next.first())
     }
 
-    /// What is short or has no digit, beside the words that speak for it.
+    /// What is short or has no digit, beside the words that speak for it or in the columns whose names do.
     pub(super) fn labelled(&mut self, core: &Range<usize>, evidence: &Evidence<'_>) {
-        for (word, detectors) in evidence.words() {
-            let mut wanted = Set::default();
-            for id in detectors {
-                if let Some(Some(index)) = self.finder.by_id.get(usize::from(id.0)) {
-                    wanted.insert(*index);
-                }
+        for (cell, detectors) in evidence.cells() {
+            let wanted = self.finder.labelled_of(detectors);
+            if !wanted.is_empty() {
+                self.beside(&wanted, cell, false);
             }
-            let wanted = wanted.within(&self.finder.labels);
+        }
+        for (word, detectors) in evidence.words() {
+            let wanted = self.finder.labelled_of(detectors);
             if wanted.is_empty() || word.end + 4 * REACH < core.start || word.start > core.end + 4 * REACH {
                 continue;
             }
@@ -212,6 +213,17 @@ impl<'a, 'b> Search<'a, 'b> {
 }
 
 impl Shapes {
+    /// Those of the detectors that have labelled shapes.
+    fn labelled_of(&self, detectors: &[DetectorId]) -> Set {
+        let mut wanted = Set::default();
+        for id in detectors {
+            if let Some(Some(index)) = self.by_id.get(usize::from(id.0)) {
+                wanted.insert(*index);
+            }
+        }
+        wanted.within(&self.labels)
+    }
+
     /// The longest labelled shape of each wanted detector that begins at `start` and ends at `to` or before.
     fn labelled_at(&self, text: &str, start: usize, to: usize, wanted: &Set) -> Vec<Candidate> {
         let bytes = text.as_bytes();
