@@ -173,9 +173,10 @@ impl Context {
             let wanted = self.phrases[*phrase as usize].text.as_bytes();
             let end = at + wanted.len();
             let stands = bytes.get(at..end).is_some_and(|text| text.eq_ignore_ascii_case(wanted));
-            // Two letters beside a digit are part of a number in base 16.
+            // Two letters beside a digit, or letters to f, are part of a number in base 16.
             let digit = |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_some_and(u8::is_ascii_digit);
-            let number = wanted.len() <= 2 && (digit(at.checked_sub(1)) || digit(Some(end)));
+            let coded = wanted.len() <= 2 || wanted.iter().all(u8::is_ascii_hexdigit);
+            let number = coded && (digit(at.checked_sub(1)) || digit(Some(end)));
             let ends = !bytes.get(end).is_some_and(|byte| is_word(*byte)) || is_hump(bytes, end);
             if stands && !number && ends {
                 found.push(Place { start: at, end, phrase: *phrase });
@@ -445,7 +446,7 @@ mod tests {
     #[test]
     fn words_are_whole_and_of_any_case_and_joint() {
         let context = context(
-            r#""ssn", "national id", "егн", "身份证", "numéro de série", "iban", "cvv2", "cc", "единен граждански номер""#,
+            r#""ssn", "national id", "егн", "身份证", "numéro de série", "iban", "cvv2", "cc", "aba", "единен граждански номер""#,
         );
         for (text, places) in [
             ("SSN ssn Ssns ssn_x xssn my-ssn", &["SSN", "ssn", "ssn", "ssn"][..]),
@@ -459,6 +460,7 @@ mod tests {
             ("cvv2 cvv2x cvv", &["cvv2"]),
             ("iban", &["iban"]),
             ("cc 1, a1cc-, cc12, CC: 1", &["cc", "CC"]),
+            ("aba 1, 9f1aba, aba:1", &["aba", "aba"]),
             ("c.c. 1, C.C: 2", &["c.c", "C.C"]),
             ("ssnNumber customerSSN, customerNationalId, XSsnX", &["ssn", "SSN", "NationalId", "Ssn"]),
             ("NUMERO DE SERIE, Numéro De Série", &["NUMERO DE SERIE", "Numéro De Série"]),

@@ -13,6 +13,13 @@ const SENTENCE: usize = 1024;
 /// The longest rest of an address behind a name in its local part, in bytes.
 const ADDRESS: usize = 64;
 
+/// Units of what logs and code count.
+const UNITS: &[&str] = &[
+    "ns", "us", "µs", "ms", "s", "sec", "min", "h", "hr", "b", "B", "kb", "kB", "KB", "KiB", "mb", "MB", "MiB", "gb",
+    "GB", "GiB", "tb", "TB", "TiB", "bit", "bits", "byte", "bytes", "px", "pt", "em", "fps", "rps", "Hz", "kHz", "MHz",
+    "GHz", "mm", "cm", "m", "km", "mi", "ft", "g", "kg", "mg", "lb", "lbs", "oz", "ml", "l", "kW", "kWh", "rows",
+];
+
 /// The type of a place that is only a number.
 const POSTCODE: &str = "POSTCODE";
 
@@ -49,9 +56,13 @@ impl Finder for Names {
         let mut tagged = Vec::new();
         Tagger::shipped().tag(&text[from..to], &mut tagged);
         for name in tagged {
+            let (mut start, end) = (from + name.start, from + name.end);
+            if name.label == Label::Location {
+                let Some(behind) = behind_measures(&text[start..end]) else { continue };
+                start += behind;
+            }
             // A lone postcode keeps what its type keeps; as a part of a place it is treated with it.
-            let number = name.label == Label::Location
-                && !text[from + name.start..from + name.end].contains(char::is_alphabetic);
+            let number = name.label == Label::Location && !text[start..end].contains(char::is_alphabetic);
             let detector = self
                 .postcode
                 .filter(|_| number)
@@ -59,7 +70,6 @@ impl Finder for Names {
             let Some(detector) = detector else { continue };
             // What the tagger takes for a name is acted on; how sure it is ranks it among names, below what was validated.
             let score = 0.5 + name.score * 0.35;
-            let (mut start, end) = (from + name.start, from + name.end);
             // Of an address, the words before its local part are no part.
             let near = text.floor_char_boundary((end + ADDRESS).min(to)).max(end);
             let word = text[end..near].find(char::is_whitespace).map_or(near, |at| end + at);
@@ -84,6 +94,23 @@ impl Finder for Names {
     }
 }
 
+/// Where a place begins behind the measures that it is taken to begin with: `415 ms, 776531` is no house in a street. None where nothing but small
+/// words is left.
+fn behind_measures(words: &str) -> Option<usize> {
+    let mut rest = words;
+    loop {
+        let number = rest.trim_start_matches(|letter: char| letter.is_ascii_digit() || matches!(letter, '.' | ','));
+        let unit = number.trim_start_matches(' ');
+        let end = unit.find(|letter: char| !letter.is_alphabetic()).unwrap_or(unit.len());
+        if number.len() == rest.len() || !UNITS.contains(&&unit[..end]) {
+            break;
+        }
+        rest = unit[end..].trim_start_matches([' ', ',', ';', '/']);
+    }
+    let behind = words.len() - rest.len();
+    (behind == 0 || rest.contains(char::is_uppercase)).then_some(behind)
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -99,6 +126,19 @@ mod tests {
         for shift in 0..4 {
             let text = format!("{}{} maria@example.com called.", "a".repeat(shift), "\u{4e2d}\u{e9}".repeat(HARD / 2));
             assert!(!engine.detect(text.as_bytes()).is_empty(), "{shift}");
+        }
+    }
+
+    #[test]
+    fn measures_are_no_places() {
+        let engine = Arc::new(Engine::new(builtin::detectors(), &Policy::default()).unwrap());
+        for text in ["took 415 ms, 776531 rows", "in 12 mi, 55 left", "12.5 GB in 3 s"] {
+            assert_eq!(engine.detect(text.as_bytes()), [], "{text}");
+        }
+        for (place, behind) in
+            [("415 ms, 77 rows", None), ("415 ms, 12 Main St", Some(8)), ("415 Main", Some(0)), ("77653", Some(0))]
+        {
+            assert_eq!(super::behind_measures(place), behind, "{place}");
         }
     }
 

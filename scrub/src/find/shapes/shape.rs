@@ -51,8 +51,11 @@ impl Test {
 
 impl Shape {
     /// Every way to write the shape of a definition: as it stands; where it has separators, also with another one in their places, with some
-    /// of two or three left out, and with none.
+    /// of two or three left out, and with none. With `=` before it, only as it stands.
     pub(super) fn all(definition: &str) -> Result<Vec<Self>, String> {
+        if let Some(exact) = definition.strip_prefix('=') {
+            return Self::read(exact);
+        }
         let mut all = BTreeSet::new();
         for shape in Self::read(definition)? {
             let count = shape.separators.len();
@@ -255,6 +258,7 @@ mod tests {
         }
         assert_eq!(ways.len(), 6);
         assert_eq!(written("A9{2,4}").len(), 3);
+        assert_eq!(written("=99999999-X"), [(vec![8, 1], "-".to_owned(), true)]);
     }
 
     #[test]
