@@ -299,6 +299,10 @@ counter_examples = [\"\"]
             ("age: 45", "AGE", "45"),
             ("\"lat\": 48.8584,", "GPS_COORDINATES", "48.8584"),
             ("Фамилия: Иванов", "PERSON", "Иванов"),
+            ("{\"employer\": \"cable one\"}", "ORGANIZATION", "cable one"),
+            ("INFO company=Warren and Moore done", "ORGANIZATION", "Warren and Moore"),
+            ("Employer: Steele, Warren & Moore, since 2001", "ORGANIZATION", "Steele, Warren & Moore"),
+            ("Firma: Könige 3 GmbH & Co. KG, Tel: x", "ORGANIZATION", "Könige 3 GmbH & Co. KG"),
         ] {
             assert_eq!(fields(text), [(kind.to_owned(), value.to_owned())], "{text}");
         }

@@ -10,6 +10,8 @@ pub(super) const LONGEST: usize = 256;
 pub(super) enum Form {
     /// Words of letters.
     Name,
+    /// Words, numbers and the signs of firms.
+    Company,
     /// With an `@`.
     Email,
     /// Five digits and more.
@@ -47,6 +49,7 @@ impl Form {
     pub(super) fn by_name(name: &str) -> Option<Self> {
         Some(match name {
             "name" => Self::Name,
+            "company" => Self::Company,
             "email" => Self::Email,
             "phone" => Self::Phone,
             "date" => Self::Date,
@@ -81,6 +84,14 @@ impl Form {
     fn bare(self, rest: &str) -> usize {
         let keep = |word: &str, next: &str| match self {
             Self::Name => is_capitalized(word) || (is_particle(word) && (is_capitalized(next) || is_particle(next))),
+            // `Smith & Sons`, `Banco de España`, `House of Fraser`.
+            Self::Company => {
+                is_capitalized(word)
+                    || word.starts_with(|first: char| first.is_ascii_digit())
+                    || (is_particle(word)
+                        || matches!(word, "&" | "+" | "and" | "und" | "et" | "i" | "of" | "for" | "the" | "für"))
+                        && (is_capitalized(next) || is_particle(next))
+            }
             Self::Date => {
                 has_digit(word)
                     || (word.chars().all(|c| c.is_alphabetic() || matches!(c, '.' | ','))
@@ -105,13 +116,15 @@ impl Form {
         let mut words = line.split(' ').peekable();
         let Some(first) = words.next() else { return 0 };
         let mut end = first.len();
-        if self == Self::Name && !is_capitalized(first) && !is_particle(first) {
+        if matches!(self, Self::Name | Self::Company) && !is_capitalized(first) && !is_particle(first) {
             return 0;
         }
         let closes = |word: &str| {
             self != Self::Address
                 && word.ends_with([',', '.', ')', ']'])
-                && !(self == Self::Date && word.ends_with([',', '.']) || self == Self::Name && word.len() <= 3)
+                && !(self == Self::Date && word.ends_with([',', '.'])
+                    || matches!(self, Self::Name | Self::Company) && word.len() <= 3
+                    || self == Self::Company && word.ends_with(','))
         };
         let mut last = first;
         while let Some(word) = words.next() {
@@ -133,6 +146,7 @@ impl Form {
         let letters = value.chars().filter(|letter| letter.is_alphabetic()).count();
         match self {
             Self::Name => is_name(value, place),
+            Self::Company => is_company(value, place, letters),
             Self::Email => {
                 value.len() <= 254
                     && value.find('@').is_some_and(|at| at > 0 && at + 3 < value.len())
@@ -226,6 +240,18 @@ fn is_name(value: &str, place: Place) -> bool {
         Place::Quoted => !humps && is_capitalized(value),
         Place::Bare => !humps && (is_capitalized(value) || value.split(' ').next().is_some_and(is_particle)),
     }
+}
+
+/// A name of a firm; not a type of a programming language.
+fn is_company(value: &str, place: Place, letters: usize) -> bool {
+    letters >= 2
+        && value.len() <= 100
+        && value.split(' ').count() <= 10
+        && value.chars().all(|letter| letter.is_alphanumeric() || letter == '\u{301}' || " '’.,&+-()/!·".contains(letter))
+        && !is_type(value)
+        && (place == Place::Data || is_capitalized(value))
+        // `Organization(`, `org.example.Company`
+        && (place != Place::Bare || !value.contains(['(', '/']) && !value.split(' ').any(|word| word.matches('.').count() > 3))
 }
 
 fn is_address(value: &str, place: Place, digits: usize, letters: usize) -> bool {
