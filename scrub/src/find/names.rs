@@ -57,6 +57,9 @@ impl Finder for Names {
         Tagger::shipped().tag(&text[from..to], &mut tagged);
         for name in tagged {
             let (mut start, end) = (from + name.start, from + name.end);
+            if is_of_code(text, start, end) {
+                continue;
+            }
             if name.label == Label::Location {
                 let Some(behind) = behind_measures(&text[start..end]) else { continue };
                 start += behind;
@@ -99,16 +102,31 @@ impl Finder for Names {
 fn behind_measures(words: &str) -> Option<usize> {
     let mut rest = words;
     loop {
-        let number = rest.trim_start_matches(|letter: char| letter.is_ascii_digit() || matches!(letter, '.' | ','));
+        // `in 415 ms`
+        let (small, behind) = rest.split_once(' ').unwrap_or((rest, ""));
+        let particle = small.len() <= 3 && small.bytes().all(|byte| byte.is_ascii_lowercase());
+        let from = if particle { behind } else { rest };
+        let number = from.trim_start_matches(|letter: char| letter.is_ascii_digit() || matches!(letter, '.' | ','));
         let unit = number.trim_start_matches(' ');
         let end = unit.find(|letter: char| !letter.is_alphabetic()).unwrap_or(unit.len());
-        if number.len() == rest.len() || !UNITS.contains(&&unit[..end]) {
+        if number.len() == from.len() || !UNITS.contains(&&unit[..end]) {
             break;
         }
         rest = unit[end..].trim_start_matches([' ', ',', ';', '/']);
     }
     let behind = words.len() - rest.len();
     (behind == 0 || rest.contains(char::is_uppercase)).then_some(behind)
+}
+
+/// Whether what stands there is a sign of a program or a formula: `S.Reals`, `from sympy import`.
+fn is_of_code(text: &str, start: usize, end: usize) -> bool {
+    if text[start..end].len() == 1 && text[end..].starts_with('.') && !text[end..].starts_with(". ") {
+        return true;
+    }
+    let line = text[..start].rfind('\n').map_or(0, |at| at + 1);
+    let before = text[line..start].trim_start_matches([' ', '>', '.']);
+    let imports = |rest: &str| rest.split(' ').nth(1) == Some("import");
+    before == "import " || before == "from " && imports(text[end..].lines().next().unwrap_or(""))
 }
 
 #[cfg(test)]
@@ -132,13 +150,34 @@ mod tests {
     #[test]
     fn measures_are_no_places() {
         let engine = Arc::new(Engine::new(builtin::detectors(), &Policy::default()).unwrap());
-        for text in ["took 415 ms, 776531 rows", "in 12 mi, 55 left", "12.5 GB in 3 s"] {
+        for text in [
+            "took 415 ms, 776531 rows",
+            "job 7 finished in 12 mi, 55 left",
+            "job 31854779 finished in 415 ms, 776531 rows",
+            "12.5 GB in 3 s",
+        ] {
             assert_eq!(engine.detect(text.as_bytes()), [], "{text}");
         }
         for (place, behind) in
             [("415 ms, 77 rows", None), ("415 ms, 12 Main St", Some(8)), ("415 Main", Some(0)), ("77653", Some(0))]
         {
             assert_eq!(super::behind_measures(place), behind, "{place}");
+        }
+    }
+
+    #[test]
+    fn signs_of_programs_are_no_names() {
+        for (text, name, is) in [
+            ("    >>> 5 in S.Reals", "S", true),
+            ("Dear S. Smith", "S", false),
+            (">>> from paris import berlin", "paris", true),
+            ("from paris.abc import x", "paris", true),
+            ("import paris", "paris", true),
+            ("They came from paris to import wine", "paris", false),
+            ("from paris they import wine", "paris", false),
+        ] {
+            let start = text.find(name).unwrap();
+            assert_eq!(super::is_of_code(text, start, start + name.len()), is, "{text}");
         }
     }
 
