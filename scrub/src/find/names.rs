@@ -123,10 +123,18 @@ fn is_of_code(text: &str, start: usize, end: usize) -> bool {
     if text[start..end].len() == 1 && text[end..].starts_with('.') && !text[end..].starts_with(". ") {
         return true;
     }
-    let line = text[..start].rfind('\n').map_or(0, |at| at + 1);
-    let before = text[line..start].trim_start_matches([' ', '>', '.']);
-    let imports = |rest: &str| rest.split(' ').nth(1) == Some("import");
-    before == "import " || before == "from " && imports(text[end..].lines().next().unwrap_or(""))
+    // `>>> from`
+    let begins = |word: &str| {
+        text[..start].strip_suffix(word).is_some_and(|before| {
+            let before = before.trim_end_matches([' ', '>', '.']);
+            before.is_empty() || before.ends_with('\n')
+        })
+    };
+    let imports = || {
+        let mut words = text[end..].splitn(3, ' ');
+        words.next().is_some_and(|rest| !rest.contains('\n')) && words.next() == Some("import")
+    };
+    begins("import ") || begins("from ") && imports()
 }
 
 #[cfg(test)]
