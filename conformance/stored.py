@@ -71,8 +71,8 @@ def newest_part(target: Target, number: int, plain: int) -> bytes:
         found = [path for path in files_under(target.gateway.data) if path.stat().st_size == wanted]
         return max(found, key=lambda path: path.stat().st_mtime_ns).read_bytes()
     assert target.backend == "minio", "the file format of other stores is not known here"
-    found = [path for path in files_under(target.store.data) if path.name == f"part.{number}"]
-    # Of this length: parts of other tests, on their way to the store's trash, may be newer.
-    sealed = [(path.stat().st_mtime_ns, unframed(path.read_bytes())) for path in found if path.stat().st_size >= wanted]
-    data = max((part for part in sealed if len(part[1]) == wanted), key=lambda part: part[0])[1]
-    return data
+    found = [path for path in files_under(target.store.data) if path.name == f"part.{number}" and ".trash" not in path.parts]
+    # Of this length: parts of other tests may be newer.
+    framed = wanted + 32 * -(-wanted // MIB)
+    newest = max((path for path in found if path.stat().st_size == framed), key=lambda path: path.stat().st_mtime_ns)
+    return unframed(newest.read_bytes())

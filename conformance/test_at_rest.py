@@ -8,26 +8,9 @@ from pathlib import Path
 import pytest
 
 from clients import MIB, noise, put_in_parts
-from servers import files_under
+from servers import files_under, holding
 
 MARKER = b"MARKER-of-a-private-conversation-4f1c9e-"
-
-
-def holding(needle: bytes, *roots: Path) -> list[Path]:
-    """The files that contain the bytes, over block boundaries too."""
-    found = []
-    for path in files_under(*roots):
-        try:
-            with path.open("rb") as file:
-                tail = b""
-                while block := file.read(4 * MIB):
-                    if needle in tail + block:
-                        found.append(path)
-                        break
-                    tail = block[-len(needle) :]
-        except FileNotFoundError:
-            continue  # A store moves its files about.
-    return found
 
 
 @pytest.mark.needs("files")

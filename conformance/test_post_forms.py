@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import pytest
 
 from clients import GIB, KIB, MIB, Answer, boto, crc32, error_code, fresh, noise, object_path
-from servers import Endpoint
+from servers import Endpoint, holding
 
 BOUNDARY = "----ConformanceFormBoundary7MA4YWxkTrZu0gW"
 DELIMITER = f"\r\n--{BOUNDARY}".encode()
@@ -515,18 +515,17 @@ def test_a_page_of_another_origin_reads_why_it_is_refused(v4, s3, target, bucket
         assert answer.code == code, answer
         assert answer.headers["access-control-allow-origin"] in ("http://page.example", "*"), answer.headers
         assert v4.post(fields, b"xx").headers["access-control-allow-origin"] is None
-    if target.backend != "minio":
+    # Garage says `*` to a preflight of a bucket that is not known to all its keys by that name.
+    if target.backend not in ("minio", "garage"):
         assert v4.post(small, b"xx", headers={"Origin": "http://other.example"}).headers["access-control-allow-origin"] is None
 
 
 @pytest.mark.needs("files")
 @pytest.mark.vault
 def test_nothing_readable_is_stored(v4, target, bucket):
-    from servers import files_under
-
     marker = b"plain words of a form " * 20
     assert v4.post(v4.fields("k"), marker * 500).status == 204
-    assert not [path for root in target.data_folders() for path in files_under(root) if marker[:40] in path.read_bytes()]
+    assert not holding(marker[:40], *target.data_folders())
 
 
 @pytest.mark.needs("versioning")
