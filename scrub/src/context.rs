@@ -1,7 +1,7 @@
 //! Words that stand near a candidate and make it likelier: `SSN`, `Kontonummer`.
 //!
 //! A text is read word by word. The length and the ends of a word, folded, are the key of a table of the first words of all context phrases, so
-//! most words cost one look at a bit. Scripts that do not divide words have no first word: their phrases are searched by an automaton, in texts
+//! most words cost one look at a bit; the key of a single letter has what follows it too, `c.c.`. Scripts that do not divide words have no first word: their phrases are searched by an automaton, in texts
 //! that have such characters.
 
 use std::cell::OnceCell;
@@ -11,10 +11,13 @@ use std::ops::Range;
 use aho_corasick::{AhoCorasick, MatchKind};
 
 use crate::detector::{Detector, DetectorId};
-use crate::find::{Header, fold};
+use crate::find::{Header, Text, fold};
 
 /// How many characters may stand between a word and what it speaks for.
 pub const REACH: usize = 30;
+
+/// Bytes before and behind a segment in which phrases are looked for: their length and their reach.
+const AROUND: usize = 512;
 
 /// Letters that an abbreviation may have, which is written with dots.
 const ABBREVIATION: usize = 4;
@@ -22,12 +25,17 @@ const ABBREVIATION: usize = 4;
 /// Humps of a word that are looked at.
 const HUMPS: usize = 6;
 
+/// Bytes that make the key of a single letter.
+const LETTER: usize = 3;
+
 /// Bits of a key that choose a slot of the table.
 const SLOTS: u32 = 17;
 
 /// The context words of all detectors.
 pub(crate) struct Context {
     phrases: Vec<Phrase>,
+    /// By detector: whether any phrase speaks for it.
+    spoken_for: Vec<bool>,
     /// A bit for every slot that has a phrase.
     filter: Vec<u64>,
     /// By slot: where in `by_slot` the phrases begin whose first word falls there.
@@ -79,11 +87,12 @@ impl Context {
         let mut undivided_phrases = Vec::new();
         for (index, phrase) in phrases.iter().enumerate() {
             let bytes = phrase.text.as_bytes();
-            let first = word_end(bytes, 0);
+            let first = bytes.iter().take_while(|byte| is_word(**byte)).count();
             if first == 0 || phrase.text.chars().any(undivided) {
                 undivided_phrases.push(index as u32);
                 continue;
             }
+            let first = if first == 1 && bytes.len() >= LETTER { LETTER } else { first };
             let slot = slot(bytes, 0, first);
             filter[slot as usize / 64] |= 1 << (slot % 64);
             slots.entry(slot).or_default().push(index as u32);
@@ -99,12 +108,14 @@ impl Context {
             by_slot.extend(slots.remove(&slot).unwrap_or_default());
         }
         starts.push(by_slot.len() as u32);
-        Ok(Self { phrases, filter, starts, by_slot, undivided, undivided_phrases })
+        let spoken_for = detectors.iter().map(|detector| !detector.context.is_empty()).collect();
+        Ok(Self { phrases, spoken_for, filter, starts, by_slot, undivided, undivided_phrases })
     }
 
     /// The detectors that the words in the name of a column speak for, in order.
     pub(crate) fn speaks_for(&self, name: &str) -> Vec<DetectorId> {
-        let places = self.places(name);
+        let name = Text::new(name);
+        let places = self.places(&name, 0..name.len());
         let phrases = places.found.iter().map(|place| &self.phrases[place.phrase as usize]);
         let mut detectors: Vec<_> = phrases.flat_map(|phrase| phrase.speaks_for.iter().copied()).collect();
         detectors.sort_unstable();
@@ -112,37 +123,35 @@ impl Context {
         detectors
     }
 
-    /// Looks for the words in `text`. Whole words only; `_` and the humps of camel case divide words.
-    fn places<'a>(&'a self, text: &'a str) -> Places<'a> {
-        let bytes = text.as_bytes();
+    /// Looks for the phrases that start in `range` of `text`. Whole words only; `_` and the humps of camel case divide words.
+    fn places<'a>(&'a self, text: &Text<'a>, range: Range<usize>) -> Places<'a> {
         let mut found = Vec::new();
-        let mut at = 0;
-        while at < bytes.len() {
-            if !is_word(bytes[at]) {
-                at += 1;
-                continue;
+        for word in text.words(range.clone()) {
+            self.places_from(text, word.clone(), &mut found);
+            if text.has_hump(&word) && is_camel(text.as_bytes(), &word) {
+                self.humps(text, word, &mut found);
             }
-            let end = word_end(bytes, at);
-            self.places_from(text, at..end, &mut found);
-            if is_camel(bytes, at, end) {
-                self.humps(text, at..end, &mut found);
-            }
-            at = end;
         }
         // Without a branch a byte, so that it is done many bytes at a time.
         let undivided = |block: &[u8]| block.iter().fold(false, |any, byte| any | leads_undivided(*byte));
-        if bytes.chunks(4096).any(undivided) {
-            self.undivided_places(text, &mut found);
+        if text.as_bytes()[range.clone()].chunks(4096).any(undivided) {
+            self.undivided_places(text, range, &mut found);
         }
         found.sort_unstable_by_key(|place| (place.end, place.start));
-        Places { context: self, text, found }
+        Places { context: self, text: text.as_str(), found }
     }
 
     /// Adds the phrases whose first word is `word`.
     fn places_from(&self, text: &str, word: Range<usize>, found: &mut Vec<Place>) {
-        let slot = slot(text.as_bytes(), word.start, word.end);
-        if self.filter[slot as usize / 64] >> (slot % 64) & 1 == 1 {
-            self.phrases_at(text, word.start, slot, found);
+        let mut look = |end: usize| {
+            let slot = slot(text.as_bytes(), word.start, end);
+            if self.filter[slot as usize / 64] >> (slot % 64) & 1 == 1 {
+                self.phrases_at(text, word.start, slot, found);
+            }
+        };
+        look(word.end);
+        if word.len() == 1 && word.start + LETTER <= text.len() {
+            look(word.start + LETTER);
         }
     }
 
@@ -184,11 +193,16 @@ impl Context {
         }
     }
 
-    fn undivided_places(&self, text: &str, found: &mut Vec<Place>) {
+    fn undivided_places(&self, text: &str, range: Range<usize>, found: &mut Vec<Place>) {
         let bytes = text.as_bytes();
-        for word in self.undivided.find_overlapping_iter(text) {
+        let longest = self.undivided.max_pattern_len();
+        let read = range.start..(range.end + longest).min(bytes.len());
+        for word in self.undivided.find_overlapping_iter(&bytes[read.clone()]) {
             let phrase = self.undivided_phrases[word.pattern().as_usize()];
-            let (start, end) = (word.start(), word.end());
+            let (start, end) = (read.start + word.start(), read.start + word.end());
+            if start >= range.end {
+                continue;
+            }
             let wanted = &self.phrases[phrase as usize].text;
             let open = |character: Option<char>| character.is_some_and(undivided);
             let begins =
@@ -206,15 +220,10 @@ const fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphabetic() || byte >= 0x80
 }
 
-fn word_end(bytes: &[u8], at: usize) -> usize {
-    at + bytes[at..].iter().take_while(|byte| is_word(**byte)).count()
-}
-
-/// Whether a word has humps, and is no run of letters in a text of base 64 or the like.
-fn is_camel(bytes: &[u8], start: usize, end: usize) -> bool {
+/// Whether the humps of a word divide it: not where it is a run of letters in a text of base 64 or the like.
+fn is_camel(bytes: &[u8], word: &Range<usize>) -> bool {
     let coded = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_digit() || matches!(byte, b'+' | b'/'));
-    let small = bytes[start..end].windows(2).any(|pair| pair[0].is_ascii_lowercase() && pair[1].is_ascii_uppercase());
-    small && !coded(start.checked_sub(1).map(|before| &bytes[before])) && !coded(bytes.get(end))
+    !coded(word.start.checked_sub(1).map(|before| &bytes[before])) && !coded(bytes.get(word.end))
 }
 
 /// Whether a word begins at `at` within another: `fooBar`, `XMLFile`.
@@ -331,10 +340,14 @@ impl Places<'_> {
 /// What is known of a text before candidates are validated: which detectors need no further evidence, and where context words stand.
 pub struct Evidence<'a> {
     context: &'a Context,
-    text: &'a str,
+    text: &'a Text<'a>,
     /// By detector.
     alone: &'a [bool],
+    /// Where the phrases are looked for in whose reach what starts in the segment may be, but for what is long.
+    range: Range<usize>,
     places: OnceCell<Places<'a>>,
+    /// Those behind the range.
+    behind: OnceCell<Places<'a>>,
     /// The table that the text is of, and which of its lines are looked at.
     table: Option<(&'a Header, Range<usize>)>,
     cells: OnceCell<Vec<Cell<'a>>>,
@@ -349,11 +362,15 @@ struct Cell<'a> {
 impl<'a> Evidence<'a> {
     pub(crate) fn new(
         context: &'a Context,
-        text: &'a str,
+        text: &'a Text<'a>,
+        core: &Range<usize>,
         alone: &'a [bool],
         table: Option<(&'a Header, Range<usize>)>,
     ) -> Self {
-        Self { context, text, alone, places: OnceCell::new(), table, cells: OnceCell::new() }
+        let from = text.floor_char_boundary(core.start.saturating_sub(AROUND));
+        let range = from..text.ceil_char_boundary((core.end + AROUND).min(text.len()));
+        let (places, behind) = (OnceCell::new(), OnceCell::new());
+        Self { context, text, alone, range, places, behind, table, cells: OnceCell::new() }
     }
 
     /// Whether a candidate of the detector is acted on without further evidence.
@@ -364,24 +381,28 @@ impl<'a> Evidence<'a> {
     /// Whether a context word of the detector stands within [`REACH`] characters of `range`, or in the name of its column.
     pub fn near(&self, range: &Range<usize>, detector: DetectorId) -> bool {
         self.column(range).binary_search(&detector).is_ok()
-            || self.places().around(range).any(|phrase| phrase.speaks_for.binary_search(&detector).is_ok())
+            || self.context.spoken_for[usize::from(detector.0)]
+                && self
+                    .places(range)
+                    .any(|places| places.around(range).any(|phrase| phrase.speaks_for.binary_search(&detector).is_ok()))
     }
 
     /// Whether any context word may stand within [`REACH`] characters of something in `range`: a quick look that may err to yes.
     pub fn may_be_near(&self, range: &Range<usize>) -> bool {
-        !self.places().from(range).is_empty()
+        self.places(range).any(|places| !places.from(range).is_empty())
             || self.cell_from(range.start).is_some_and(|cell| cell.range.start < range.end)
     }
 
     /// The detectors that a word within [`REACH`] characters of `range` or the name of its column speaks for, some of them repeatedly.
     pub fn around(&self, range: &Range<usize>) -> impl Iterator<Item = DetectorId> {
-        let near = self.places().around(range).flat_map(|phrase| phrase.speaks_for.iter().copied());
+        let near = self.places(range).flat_map(|places| places.around(range));
+        let near = near.flat_map(|phrase| phrase.speaks_for.iter().copied());
         self.column(range).iter().copied().chain(near)
     }
 
-    /// Where context words stand in the text and whom they speak for, in order of their ends.
+    /// Where context words stand in and near the segment and whom they speak for, in order of their ends.
     pub fn words(&self) -> impl Iterator<Item = (Range<usize>, &[DetectorId])> {
-        let places = self.places();
+        let places = self.near_segment();
         places
             .found
             .iter()
@@ -417,8 +438,16 @@ impl<'a> Evidence<'a> {
         })
     }
 
-    fn places(&self) -> &Places<'a> {
-        self.places.get_or_init(|| self.context.places(self.text))
+    fn near_segment(&self) -> &Places<'a> {
+        self.places.get_or_init(|| self.context.places(self.text, self.range.clone()))
+    }
+
+    /// Where the phrases are that may be within [`REACH`] characters of `range`.
+    fn places(&self, range: &Range<usize>) -> impl Iterator<Item = &Places<'a>> {
+        let end = self.range.end;
+        let behind = (range.end + 4 * REACH > end && end < self.text.len())
+            .then(|| self.behind.get_or_init(|| self.context.places(self.text, end..self.text.len())));
+        [self.near_segment()].into_iter().chain(behind)
     }
 }
 
@@ -437,7 +466,8 @@ mod tests {
     }
 
     fn found(context: &Context, text: &str) -> Vec<String> {
-        context.places(text).found.iter().map(|place| text[place.start..place.end].to_owned()).collect()
+        let text = Text::new(text);
+        context.places(&text, 0..text.len()).found.iter().map(|place| text[place.start..place.end].to_owned()).collect()
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The detectors and the policy of one use, compiled.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use crate::block::{self, Block, Blocks};
 use crate::context::{Context, Evidence};
 use crate::detector::{Detector, DetectorId, Find};
 use crate::find::pattern::Patterns;
-use crate::find::{self, Candidate, Finder, Header};
+use crate::find::{self, Candidate, Finder, Header, Text};
 use crate::finding::{Finding, Kind, Kinds};
 use crate::merge::{End, Piece};
 use crate::policy::{Allow, Policy};
@@ -196,7 +197,7 @@ impl Engine {
                 Find::Shapes(_) => code.entry("shapes").or_default().push(entry),
                 // Blocks are a state of the stream, not of a text.
                 Find::Code(name) if name == block::CODE => {}
-                Find::Code(name) => code.entry(name).or_default().push(entry),
+                Find::Code(name) => code.entry(find::serves(name)).or_default().push(entry),
             }
         }
         let mut finders: Vec<Box<dyn Finder>> = vec![Box::new(Patterns::new(&patterns).map_err(EngineError::Compile)?)];
@@ -281,30 +282,53 @@ impl Engine {
         actor: &Actor,
         found: &mut Found,
     ) {
-        let text = view.text();
+        let text = Text::new(view.text());
         let reach = view.reach(core.start..(core.end + STRADDLE).min(len));
-        let marks = act::marks(text);
+        let marks = act::marks(&text);
         // The name of a type in a label is no context word.
-        let unmarked = act::without(text, &marks);
-        let evidence =
-            Evidence::new(&self.context, &unmarked, &self.alone, header.map(|header| (header, reach.clone())));
-        let mut candidates = Vec::new();
-        let (joining, others): (Vec<_>, Vec<_>) = self
-            .finders
-            .iter()
-            .filter(|finder| view.is_innermost() || !finder.only_innermost())
-            .partition(|finder| finder.joins());
-        for finder in others {
-            finder.find_with(text, reach.clone(), &evidence, &mut candidates);
-            if let Some(header) = header {
-                finder.find_columns(header, text, reach.clone(), &mut candidates);
+        let without = act::without(&text, &marks);
+        let unmarked = match &without {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(without) => Some(Text::new(without)),
+        };
+        let table = header.map(|header| (header, reach.clone()));
+        let evidence = |range: &Range<usize>| {
+            Evidence::new(&self.context, unmarked.as_ref().unwrap_or(&text), range, &self.alone, table.clone())
+        };
+        let finders = || self.finders.iter().filter(|finder| view.is_innermost() || !finder.only_innermost());
+        let all = evidence(&reach);
+        let mut in_all = Vec::new();
+        // What is found near what the view undoes, with what is known around it.
+        let mut nearby: Vec<(Evidence<'_>, Vec<Candidate>)> = Vec::new();
+        for range in view.undone(&reach) {
+            let near = (range != reach).then(|| evidence(&range));
+            let mut found = Vec::new();
+            for finder in finders().filter(|finder| !finder.joins() && !finder.only_innermost()) {
+                finder.find_with(&text, range.clone(), near.as_ref().unwrap_or(&all), &mut found);
+                if let Some(header) = header {
+                    finder.find_columns(header, &text, range.clone(), &mut found);
+                }
+            }
+            match near {
+                Some(near) => nearby.push((near, found)),
+                None => in_all = found,
             }
         }
-        let places = if joining.is_empty() { Vec::new() } else { self.places(text, &marks, &candidates) };
-        for finder in joining {
-            finder.find_beside(text, reach.clone(), &places, &mut candidates);
+        // Names, and what is joined with them, are looked for in the whole of one view.
+        for finder in finders().filter(|finder| finder.only_innermost()) {
+            finder.find_with(&text, reach.clone(), &all, &mut in_all);
         }
-        for candidate in candidates {
+        let joining: Vec<_> = finders().filter(|finder| finder.joins()).collect();
+        if !joining.is_empty() {
+            let places = self.places(&text, &marks, nearby.iter().flat_map(|(_, found)| found).chain(&in_all));
+            for finder in joining {
+                finder.find_beside(&text, reach.clone(), &places, &mut in_all);
+            }
+        }
+        nearby.push((all, in_all));
+        let text = &text;
+        for (evidence, candidate) in nearby.iter().flat_map(|(evidence, of)| of.iter().map(move |one| (evidence, one)))
+        {
             // A finding divides no unit of what is encoded in it.
             let range = view.whole(candidate.start..candidate.end);
             let source = view.source(range.clone());
@@ -313,7 +337,7 @@ impl Engine {
             }
             let rule = &self.rules[usize::from(candidate.detector.0)];
             let score =
-                self.score(&candidate, rule, || evidence.near(&(candidate.start..candidate.end), candidate.detector));
+                self.score(candidate, rule, || evidence.near(&(candidate.start..candidate.end), candidate.detector));
             let place = base + source.start as u64..base + source.end as u64;
             if score < rule.threshold || !found.is_new(&place, candidate.detector, score) {
                 continue;
@@ -362,7 +386,12 @@ impl Engine {
     }
 
     /// Where names of places are among candidates, in order, but for those that are left alone.
-    fn places(&self, text: &str, marks: &[(usize, usize)], candidates: &[Candidate]) -> Vec<Range<usize>> {
+    fn places<'a>(
+        &self,
+        text: &str,
+        marks: &[(usize, usize)],
+        candidates: impl Iterator<Item = &'a Candidate>,
+    ) -> Vec<Range<usize>> {
         let is_place = |candidate: &&Candidate| {
             let rule = &self.rules[usize::from(candidate.detector.0)];
             let range = candidate.start..candidate.end;
@@ -371,8 +400,7 @@ impl Engine {
                 && !act::is_scrubbed(text, marks, &range)
                 && !act::is_done(rule.treatment, PLACE, text, &range)
         };
-        let mut places: Vec<_> =
-            candidates.iter().filter(is_place).map(|candidate| candidate.start..candidate.end).collect();
+        let mut places: Vec<_> = candidates.filter(is_place).map(|candidate| candidate.start..candidate.end).collect();
         places.sort_unstable_by_key(|place| (place.start, place.end));
         places
     }

@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use crate::detector::{Detector, DetectorId};
 
-use super::scan::{Served, Sure, ahead, back, before, byte, is_letter, is_word, next_digit, run, run_back};
-use super::{Candidate, Finder};
+use super::scan::{Served, Sure, ahead, back, before, byte, is_letter, is_word, run_back};
+use super::{Candidate, Finder, Text};
 
 /// What follows an age, in lower case.
 const BEHIND: &[&str] = &[
@@ -115,13 +115,12 @@ pub fn make(detectors: &[(DetectorId, &Detector)]) -> Result<Box<dyn Finder>, St
 }
 
 impl Finder for Age {
-    fn find(&self, text: &str, core: Range<usize>, found: &mut Vec<Candidate>) {
+    fn find(&self, text: &Text<'_>, core: Range<usize>, found: &mut Vec<Candidate>) {
         let bytes = text.as_bytes();
-        let mut from = core.start;
-        while let Some(start) = next_digit(bytes, from, core.end) {
-            let end = run(bytes, start, bytes.len(), |byte| byte.is_ascii_digit());
+        let (mut numbers, mut from) = (text.numbers(core.clone()), core.start);
+        while let Some(Range { start, end }) = numbers.next(from) {
             from = end;
-            if end - start > 3 || !(1..=120).contains(&text[start..end].parse::<u32>().unwrap_or(0)) {
+            if end - start > 3 {
                 continue;
             }
             let (prior, next) = (before(bytes, start), byte(bytes, end));
@@ -130,7 +129,7 @@ impl Finder for Age {
                 || matches!(prior, b'$' | b'#' | b'/' | b'.')
                 || (matches!(next, b'.' | b',' | b':' | b'/') && byte(bytes, end + 1).is_ascii_digit())
                 || next == b'%';
-            if part {
+            if part || !(1..=120).contains(&value(&bytes[start..end])) {
                 continue;
             }
             if let Some(sure) = judge(text, start, end) {
@@ -140,13 +139,20 @@ impl Finder for Age {
     }
 }
 
+fn value(digits: &[u8]) -> u32 {
+    digits.iter().fold(0, |value, digit| value * 10 + u32::from(digit - b'0'))
+}
+
 fn judge(text: &str, start: usize, end: usize) -> Option<Sure> {
     let bytes = text.as_bytes();
     // Most numbers stand beside none of these: look at single bytes first.
     let next = byte(bytes, end);
     let divided = usize::from(matches!(next, b' ' | b'-'));
+    let letter = byte(bytes, end + divided);
     let follows = |list: &[&str]| {
-        is_letter(byte(bytes, end + divided)) && list.iter().any(|unit| starts(ahead(text, end, 20), unit))
+        // In all lists, a letter of ASCII is one of these.
+        let begins = letter >= 0x80 || b"yjmwdalr".contains(&letter.to_ascii_lowercase());
+        begins && list.iter().any(|unit| starts(ahead(text, end, 20), unit))
     };
     if follows(BEHIND) || told(text, start) {
         return Some(Sure::Form);
@@ -177,7 +183,9 @@ fn told(text: &str, start: usize) -> bool {
     {
         return false;
     }
-    BEFORE.iter().any(|word| {
+    let last = trimmed.bytes().next_back().unwrap_or_default();
+    let ends = |word: &&&str| last >= 0x80 || word.as_bytes().last() == Some(&last.to_ascii_lowercase());
+    BEFORE.iter().filter(ends).any(|word| {
         let Some(at) = trimmed.len().checked_sub(word.len()).filter(|at| trimmed.is_char_boundary(*at)) else {
             return false;
         };

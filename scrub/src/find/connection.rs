@@ -9,7 +9,7 @@ use crate::detector::{Detector, DetectorId};
 use crate::validate::secrets::varied;
 
 use super::assignment::judge::is_reference;
-use super::{Candidate, Finder};
+use super::{Candidate, Finder, Text};
 
 /// The name by which a detector asks for it.
 pub const CODE: &str = "connection";
@@ -40,7 +40,7 @@ impl Connections {
 }
 
 impl Finder for Connections {
-    fn find(&self, text: &str, core: Range<usize>, found: &mut Vec<Candidate>) {
+    fn find(&self, text: &Text<'_>, core: Range<usize>, found: &mut Vec<Candidate>) {
         // The scheme stands before the core where a segment was cut hard within it.
         let from = core.start.saturating_sub(LONGEST);
         for at in memmem::find_iter(&text.as_bytes()[from..core.end], b"://").map(|at| from + at) {
@@ -99,7 +99,7 @@ mod tests {
 
     fn found(text: &str) -> Vec<String> {
         let mut found = Vec::new();
-        Connections { detector: DetectorId(0), score: 0.9 }.find(text, 0..text.len(), &mut found);
+        Connections { detector: DetectorId(0), score: 0.9 }.find(&Text::new(text), 0..text.len(), &mut found);
         found.iter().map(|candidate| text[candidate.start..candidate.end].to_owned()).collect()
     }
 
@@ -140,7 +140,7 @@ mod tests {
         fn no_text_makes_it_panic(text in "(\\PC|://|:|@|a){0,60}", from in 0_usize..60) {
             let from = text.floor_char_boundary(from.min(text.len()));
             let mut found = Vec::new();
-            Connections { detector: DetectorId(0), score: 0.9 }.find(&text, from..text.len(), &mut found);
+            Connections { detector: DetectorId(0), score: 0.9 }.find(&Text::new(&text), from..text.len(), &mut found);
             for candidate in found {
                 prop_assert!(text.get(candidate.start..candidate.end).is_some_and(|text| !text.is_empty()));
             }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::detector::{Detector, DetectorId};
 
 use super::scan::{Served, Sure, ahead, before, byte, is_word, run, run_back};
-use super::{Candidate, Finder};
+use super::{Candidate, Finder, Text};
 
 /// Octets of a local part that are looked at; RFC 5321 allows 64.
 const LOCAL: usize = 256;
@@ -64,7 +64,7 @@ pub fn make(detectors: &[(DetectorId, &Detector)]) -> Result<Box<dyn Finder>, St
 }
 
 impl Finder for Email {
-    fn find(&self, text: &str, core: Range<usize>, found: &mut Vec<Candidate>) {
+    fn find(&self, text: &Text<'_>, core: Range<usize>, found: &mut Vec<Candidate>) {
         let bytes = text.as_bytes();
         let mut passed = 0;
         // An address that starts in the core may have its @ behind it.
@@ -222,7 +222,7 @@ pub fn make_obfuscated(detectors: &[(DetectorId, &Detector)]) -> Result<Box<dyn 
 }
 
 impl Finder for Obfuscated {
-    fn find(&self, text: &str, core: Range<usize>, found: &mut Vec<Candidate>) {
+    fn find(&self, text: &Text<'_>, core: Range<usize>, found: &mut Vec<Candidate>) {
         let bytes = text.as_bytes();
         let from = text.ceil_char_boundary(core.start);
         let to = text.floor_char_boundary(bytes.len().min(core.end + LOCAL));

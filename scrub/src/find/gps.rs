@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use crate::detector::{Detector, DetectorId};
 
-use super::scan::{Served, Sure, before, byte, is_word, next_digit, run, run_back};
-use super::{Candidate, Finder};
+use super::scan::{Served, Sure, before, byte, is_word, run, run_back};
+use super::{Candidate, Finder, Text};
 
 /// All of them.
 pub struct Gps(Served);
@@ -16,13 +16,12 @@ pub fn make(detectors: &[(DetectorId, &Detector)]) -> Result<Box<dyn Finder>, St
 }
 
 impl Finder for Gps {
-    fn find(&self, text: &str, core: Range<usize>, found: &mut Vec<Candidate>) {
+    fn find(&self, text: &Text<'_>, core: Range<usize>, found: &mut Vec<Candidate>) {
         let bytes = text.as_bytes();
         let mut from =
             run_back(text, core.start, 32, |byte| byte.is_ascii_digit() || matches!(byte, b'.' | b',' | b' ' | b'-'));
-        let to = bytes.len().min(core.end + 2);
-        while let Some(start) = next_digit(bytes, from, to) {
-            let end = run(bytes, start, bytes.len(), |byte| byte.is_ascii_digit());
+        let mut numbers = text.numbers(from..core.end + 2);
+        while let Some(Range { start, end }) = numbers.next(from) {
             let next = byte(bytes, end);
             let angle = next == b'.' || next == 0xC2;
             if !angle

@@ -5,9 +5,8 @@ use std::ops::Range;
 use crate::detector::{Detector, DetectorId};
 use crate::validate::payment::iban_length;
 
-use super::scan::next_digit;
 use super::shapes::{begins, ends, group_end};
-use super::{Candidate, Finder};
+use super::{Candidate, Finder, Text};
 
 /// Makes the finder.
 pub fn make(detectors: &[(DetectorId, &Detector)]) -> Result<Box<dyn Finder>, String> {
@@ -20,12 +19,12 @@ struct Ibans {
 }
 
 impl Finder for Ibans {
-    fn find(&self, text: &str, core: Range<usize>, found: &mut Vec<Candidate>) {
+    fn find(&self, text: &Text<'_>, core: Range<usize>, found: &mut Vec<Candidate>) {
         let bytes = text.as_bytes();
         // Its first digit stands behind the two letters of the country.
-        let to = (core.end + 2).min(bytes.len());
         let mut at = core.start;
-        while let Some(digit) = next_digit(bytes, at, to) {
+        let mut numbers = text.numbers(at..core.end + 2);
+        while let Some(Range { start: digit, .. }) = numbers.next(at) {
             at = group_end(bytes, digit);
             let Some(start) = digit.checked_sub(2) else { continue };
             if start > 0 && bytes[start - 1].is_ascii_alphanumeric() {

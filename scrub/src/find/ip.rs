@@ -5,8 +5,8 @@ use std::ops::Range;
 
 use crate::detector::{Detector, DetectorId};
 
-use super::scan::{Served, Sure, back, before, byte, holds, is_word, next_digit, run, run_back, word_before};
-use super::{Candidate, Finder};
+use super::scan::{Served, Sure, back, before, byte, holds, is_word, run, run_back, word_before};
+use super::{Candidate, Finder, Text};
 
 /// `192.0.2.1`, `192.0.2.0/24`.
 pub struct V4(Served);
@@ -17,10 +17,15 @@ pub fn make_v4(detectors: &[(DetectorId, &Detector)]) -> Result<Box<dyn Finder>,
 }
 
 impl Finder for V4 {
-    fn find(&self, text: &str, core: Range<usize>, found: &mut Vec<Candidate>) {
+    fn find(&self, text: &Text<'_>, core: Range<usize>, found: &mut Vec<Candidate>) {
         let bytes = text.as_bytes();
         let mut from = core.start;
-        while let Some(start) = next_digit(bytes, from, core.end) {
+        let mut numbers = text.numbers(core);
+        while let Some(Range { start, end: first }) = numbers.next(from) {
+            if byte(bytes, first) != b'.' {
+                from = first;
+                continue;
+            }
             // The whole of the digits and single dots: five numbers are no address.
             let mut end = start;
             let mut dots = 0;
@@ -102,7 +107,7 @@ pub fn make_v6(detectors: &[(DetectorId, &Detector)]) -> Result<Box<dyn Finder>,
 }
 
 impl Finder for V6 {
-    fn find(&self, text: &str, core: Range<usize>, found: &mut Vec<Candidate>) {
+    fn find(&self, text: &Text<'_>, core: Range<usize>, found: &mut Vec<Candidate>) {
         let bytes = text.as_bytes();
         let mut from = core.start;
         // An address that starts in the core has a colon within four digits of its start.

@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::detector::{Detector, DetectorId};
 
 use super::scan::{Served, Sure, before, byte, is_word};
-use super::{Candidate, Finder};
+use super::{Candidate, Finder, Text};
 
 /// All of its forms.
 pub struct Mac(Served);
@@ -16,7 +16,7 @@ pub fn make(detectors: &[(DetectorId, &Detector)]) -> Result<Box<dyn Finder>, St
 }
 
 impl Finder for Mac {
-    fn find(&self, text: &str, core: Range<usize>, found: &mut Vec<Candidate>) {
+    fn find(&self, text: &Text<'_>, core: Range<usize>, found: &mut Vec<Candidate>) {
         let bytes = text.as_bytes();
         let to = bytes.len().min(core.end + 4);
         let mut passed = 0;

@@ -22,6 +22,7 @@ mod plate;
 mod postcode;
 mod scan;
 pub mod shapes;
+mod text;
 mod url;
 mod wallet;
 mod words;
@@ -33,6 +34,7 @@ use crate::detector::{Detector, DetectorId};
 
 pub use self::field::Header;
 pub(crate) use self::field::fold;
+pub use self::text::Text;
 
 /// A piece of text that passed the validator of its detector.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -53,7 +55,7 @@ pub struct Candidate {
 pub trait Finder: Send + Sync {
     /// Adds the candidates in `text` that start in `core`, in any order. Time is linear in the text. Those outside `core` may be added
     /// too, and are dropped by the caller.
-    fn find(&self, text: &str, core: Range<usize>, found: &mut Vec<Candidate>);
+    fn find(&self, text: &Text<'_>, core: Range<usize>, found: &mut Vec<Candidate>);
 
     /// Whether it looks only at the innermost view: one that is slow and reads prose, which loses nothing where escapes are undone.
     fn only_innermost(&self) -> bool {
@@ -62,7 +64,7 @@ pub trait Finder: Send + Sync {
 
     /// The same, with the right to leave out candidates on which nobody would act: those of detectors that need further evidence where there
     /// is none. For finders whose validators would otherwise be what costs.
-    fn find_with(&self, text: &str, core: Range<usize>, _evidence: &Evidence<'_>, found: &mut Vec<Candidate>) {
+    fn find_with(&self, text: &Text<'_>, core: Range<usize>, _evidence: &Evidence<'_>, found: &mut Vec<Candidate>) {
         self.find(text, core, found);
     }
 
@@ -72,7 +74,7 @@ pub trait Finder: Send + Sync {
     }
 
     /// As [`Self::find`], behind the others: `places` is where they found names of places, in order.
-    fn find_beside(&self, text: &str, core: Range<usize>, _places: &[Range<usize>], found: &mut Vec<Candidate>) {
+    fn find_beside(&self, text: &Text<'_>, core: Range<usize>, _places: &[Range<usize>], found: &mut Vec<Candidate>) {
         self.find(text, core, found);
     }
 
@@ -82,7 +84,7 @@ pub trait Finder: Send + Sync {
     }
 
     /// Adds the candidates in the columns of a table, in lines that start in `core`; as [`Self::find`] does.
-    fn find_columns(&self, _header: &Header, _text: &str, _core: Range<usize>, _found: &mut Vec<Candidate>) {}
+    fn find_columns(&self, _header: &Header, _text: &Text<'_>, _core: Range<usize>, _found: &mut Vec<Candidate>) {}
 }
 
 /// Makes the finder of a name for the detectors that ask for it by `code = "name"`.
@@ -102,10 +104,10 @@ pub const CODE: &[(&str, MakeFinder)] = &[
     ("ipv6", ip::make_v6),
     ("mac", mac::make),
     ("phone", phone::make),
-    ("phone_plain", phone::make_plain),
+    (phone::PLAIN, phone::make),
     ("plate", plate::make),
     ("postcode", postcode::make),
-    ("timestamp", date::make_timestamp),
+    (date::TIMESTAMP, date::make),
     ("url", url::make),
     ("url_credentials", url::make_credentials),
     ("wallet", wallet::make),
@@ -117,6 +119,15 @@ pub const CODE: &[(&str, MakeFinder)] = &[
     ("assignment", assignment::Assignments::make),
     ("connection", connection::Connections::make),
 ];
+
+/// The name of the finder that detectors which ask for `name` are served by: where two look at the same places, one does it for both.
+pub fn serves(name: &str) -> &str {
+    match name {
+        date::TIMESTAMP => "date",
+        phone::PLAIN => "phone",
+        name => name,
+    }
+}
 
 /// What makes the finder of a name.
 pub fn by_name(name: &str) -> Option<MakeFinder> {

@@ -6,7 +6,7 @@ use memchr::memmem;
 
 use crate::detector::{Detector, DetectorId};
 
-use super::{Candidate, Finder};
+use super::{Candidate, Finder, Text};
 
 /// Lengths of lines (ICAO Doc 9303) and how many of them make a zone.
 const FORMS: [(usize, usize); 3] = [(44, 2), (36, 2), (30, 3)];
@@ -22,7 +22,7 @@ struct Zones {
 }
 
 impl Finder for Zones {
-    fn find(&self, text: &str, core: Range<usize>, found: &mut Vec<Candidate>) {
+    fn find(&self, text: &Text<'_>, core: Range<usize>, found: &mut Vec<Candidate>) {
         let bytes = text.as_bytes();
         // The last line of a zone may be the first with `<<` in it.
         let to = (core.end + 2 * 46).min(bytes.len());

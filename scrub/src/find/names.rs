@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Candidate, Finder};
+use super::{Candidate, Finder, Text};
 use crate::detector::{Detector, DetectorId};
 use crate::segment::MARGIN;
 use crate::tagger::{Label, Tagger};
@@ -45,7 +45,7 @@ pub(super) fn make(detectors: &[(DetectorId, &Detector)]) -> Result<Box<dyn Find
 }
 
 impl Finder for Names {
-    fn find(&self, text: &str, core: Range<usize>, found: &mut Vec<Candidate>) {
+    fn find(&self, text: &Text<'_>, core: Range<usize>, found: &mut Vec<Candidate>) {
         // A segment may end inside of a character.
         let core = text.floor_char_boundary(core.start)..text.ceil_char_boundary(core.end.min(text.len()));
         // From the start of the line in which the segment starts to the end of that in which it ends, as far as they are near.
@@ -72,7 +72,7 @@ impl Finder for Names {
                 .or_else(|| self.served.iter().find(|(label, _)| *label == name.label).map(|(_, detector)| *detector));
             let Some(detector) = detector else { continue };
             // What the tagger takes for a name is acted on; how sure it is ranks it among names, below what was validated.
-            let score = 0.5 + name.score * 0.35;
+            let score = 0.5 + name.score * 0.25;
             // Of an address, the words before its local part are no part.
             let near = text.floor_char_boundary((end + ADDRESS).min(to)).max(end);
             let word = text[end..near].find(char::is_whitespace).map_or(near, |at| end + at);

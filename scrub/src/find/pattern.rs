@@ -15,7 +15,7 @@ use crate::detector::{Detector, DetectorId, Find, what_is_wrong};
 use crate::validate::Validator;
 
 use super::matcher::{self, Hit, Literal, Literals};
-use super::{Candidate, Finder, is_of_token};
+use super::{Candidate, Finder, Text, is_of_token};
 
 /// The literals in this many times the length of a match are searched in one go.
 const CLUSTER: usize = 4;
@@ -135,10 +135,10 @@ fn escape(literal: &str) -> String {
 }
 
 impl Finder for Patterns {
-    fn find(&self, text: &str, core: Range<usize>, found: &mut Vec<Candidate>) {
+    fn find(&self, text: &Text<'_>, core: Range<usize>, found: &mut Vec<Candidate>) {
         for index in &self.everywhere {
             let compiled = &self.compiled[*index];
-            for matched in compiled.regex.find_iter(Input::new(text).span(core.start..text.len())) {
+            for matched in compiled.regex.find_iter(Input::new(&**text).span(core.start..text.len())) {
                 if matched.start() >= core.end {
                     break;
                 }
@@ -307,7 +307,7 @@ mod tests {
         let words = |index: usize| format!("user{index}@corp{}.example {}", index % 977, "w ".repeat(index % 11));
         let text = (0..3000).map(words).collect::<Vec<_>>().concat();
         let mut found = Vec::new();
-        patterns.find(&text, 0..text.len(), &mut found);
+        patterns.find(&Text::new(&text), 0..text.len(), &mut found);
         assert_eq!(found.len(), 3000);
         assert!(found.iter().all(|candidate| text[candidate.start..candidate.end].ends_with(".example")));
     }
@@ -321,7 +321,7 @@ mod tests {
 
     fn found(patterns: &Patterns, text: &str) -> Vec<String> {
         let mut found = Vec::new();
-        patterns.find(text, 0..text.len(), &mut found);
+        patterns.find(&Text::new(text), 0..text.len(), &mut found);
         found.iter().map(|candidate| text[candidate.start..candidate.end].to_owned()).collect()
     }
 

@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use crate::detector::{Detector, DetectorId};
 
-use super::scan::{Served, Sure, before, byte, is_word, next_digit, run, run_back};
-use super::{Candidate, Finder};
+use super::scan::{Served, Sure, before, byte, is_word, run, run_back};
+use super::{Candidate, Finder, Text};
 
 /// All of them.
 pub struct Plate(Served);
@@ -19,11 +19,17 @@ pub fn make(detectors: &[(DetectorId, &Detector)]) -> Result<Box<dyn Finder>, St
 const LONGEST: usize = 16;
 
 impl Finder for Plate {
-    fn find(&self, text: &str, core: Range<usize>, found: &mut Vec<Candidate>) {
+    fn find(&self, text: &Text<'_>, core: Range<usize>, found: &mut Vec<Candidate>) {
         let bytes = text.as_bytes();
         let mut from = core.start;
-        let to = bytes.len().min(core.end + LONGEST);
-        while let Some(first) = next_digit(bytes, from, to) {
+        let mut numbers = text.numbers(from..core.end + LONGEST);
+        while let Some(Range { start: first, end: number_end }) = numbers.next(from) {
+            // Letters stand beside it, or across a divider.
+            let beside = |byte: u8| byte.is_ascii_uppercase() || matches!(byte, b' ' | b'-');
+            if !beside(before(bytes, first)) && !beside(byte(bytes, number_end)) {
+                from = number_end;
+                continue;
+            }
             let start = start(text, first);
             let end = end(bytes, first);
             from = end.max(first + 1);

@@ -5,8 +5,8 @@ use std::ops::Range;
 
 use crate::detector::{Detector, DetectorId};
 
-use super::scan::{Served, Sure, back, before, byte, holds, is_word, next_digit, run, run_back};
-use super::{Candidate, Finder};
+use super::scan::{Served, Sure, back, before, byte, holds, is_word, run, run_back};
+use super::{Candidate, Finder, Text};
 
 /// The United States, their territories and armed forces, as in addresses.
 const STATES: &[&str] = &[
@@ -22,20 +22,20 @@ const STREETS: &[&str] = &[
     "weg ", "ul.", "gatan", "platz", "blvd", "lane", "drive",
 ];
 
-/// Shapes of the postcodes of countries, 9 a digit, A a capital letter; the longer before those that they start with.
-const SHAPES: &[&str] = &[
-    "99999-9999",
-    "99999-999",
-    "9999-999",
-    "999-9999",
-    "99-999",
-    "9999 AA",
-    "9999AA",
-    "999 99",
-    "999999",
-    "99999",
-    "9999",
-    "999",
+/// Shapes of the postcodes of countries, 9 a digit, A a capital letter; the longer before those that they start with; and how many digits each starts with.
+const SHAPES: &[(usize, &str)] = &[
+    (5, "99999-9999"),
+    (5, "99999-999"),
+    (4, "9999-999"),
+    (3, "999-9999"),
+    (2, "99-999"),
+    (4, "9999 AA"),
+    (4, "9999AA"),
+    (3, "999 99"),
+    (6, "999999"),
+    (5, "99999"),
+    (4, "9999"),
+    (3, "999"),
 ];
 
 /// All of them.
@@ -47,13 +47,12 @@ pub fn make(detectors: &[(DetectorId, &Detector)]) -> Result<Box<dyn Finder>, St
 }
 
 impl Finder for Postcode {
-    fn find(&self, text: &str, core: Range<usize>, found: &mut Vec<Candidate>) {
+    fn find(&self, text: &Text<'_>, core: Range<usize>, found: &mut Vec<Candidate>) {
         let bytes = text.as_bytes();
         let mut from = core.start;
         // A postcode has a digit among its first three characters.
-        let to = bytes.len().min(core.end + 3);
-        while let Some(first) = next_digit(bytes, from, to) {
-            let end = run(bytes, first, bytes.len(), |byte| byte.is_ascii_digit());
+        let mut numbers = text.numbers(from..core.end + 3);
+        while let Some(Range { start: first, end }) = numbers.next(from) {
             from = end;
             if end - first > 6 {
                 continue;
@@ -88,8 +87,8 @@ pub(super) fn code_at(text: &str, start: usize) -> Option<usize> {
     let bytes = text.as_bytes();
     if byte(bytes, start).is_ascii_digit() {
         let digits = run(bytes, start, 12, |byte| byte.is_ascii_digit()) - start;
-        let of = |shape: &&&str| shape.bytes().take_while(|byte| *byte == b'9').count() == digits && shape.len() > 3;
-        let end = SHAPES.iter().filter(of).find_map(|shape| shaped(bytes, start, shape))?;
+        let of = |shape: &&(usize, &str)| shape.0 == digits && shape.1.len() > 3;
+        let end = SHAPES.iter().filter(of).find_map(|(_, shape)| shaped(bytes, start, shape))?;
         return (!matches!(byte(bytes, end), b'/' | b':' | b'%')).then_some(end);
     }
     lettered(text, start).map(|(range, _)| range.end)
@@ -127,19 +126,17 @@ fn lettered(text: &str, start: usize) -> Option<(Range<usize>, Sure)> {
 
 /// BS 7666: `A9 9AA`, `A99`, `A9A`, `AA9`, `AA99`, `AA9A`, without the letters that stand in none of these places; `GIR 0AA`.
 fn is_british(outward: &[u8], inward: &[u8]) -> bool {
-    let out: Vec<u8> = outward.iter().map(u8::to_ascii_uppercase).collect();
-    let area = out.iter().take_while(|byte| byte.is_ascii_uppercase()).count();
-    let district = &out[area..];
+    let area = outward.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
+    let (out, district) = (|index: usize| outward[index].to_ascii_uppercase(), &outward[area..]);
     let formed = (1..=2).contains(&area)
         && match district {
             [digit] => digit.is_ascii_digit(),
             [digit, last] => digit.is_ascii_digit() && last.is_ascii_alphanumeric(),
             _ => false,
         };
-    let letters =
-        !matches!(out.first(), Some(b'Q' | b'V' | b'X')) && (area < 2 || !matches!(out[1], b'I' | b'J' | b'Z'));
+    let letters = || !matches!(out(0), b'Q' | b'V' | b'X') && (area < 2 || !matches!(out(1), b'I' | b'J' | b'Z'));
     formed
-        && letters
+        && letters()
         && inward[0].is_ascii_digit()
         && inward[1..].iter().all(|byte| {
             byte.is_ascii_alphabetic() && !matches!(byte.to_ascii_uppercase(), b'C' | b'I' | b'K' | b'M' | b'O' | b'V')
@@ -173,8 +170,8 @@ fn numeric(text: &str, start: usize, end: usize) -> Option<(Range<usize>, Sure)>
     }
     let whole = SHAPES
         .iter()
-        .filter(|shape| shape.bytes().take_while(|byte| *byte == b'9').count() == end - start)
-        .find_map(|shape| shaped(bytes, start, shape))?;
+        .filter(|(digits, _)| *digits == end - start)
+        .find_map(|(_, shape)| shaped(bytes, start, shape))?;
     let next = byte(bytes, whole);
     if next == b'%'
         || (matches!(next, b'.' | b'-' | b'/' | b':' | b',') && byte(bytes, whole + 1).is_ascii_digit())

@@ -44,6 +44,11 @@ impl Served {
         Self { detectors }
     }
 
+    /// Whether there are none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.detectors.is_empty()
+    }
+
     /// Adds `range` of `text` as a candidate of every detector whose validator it passes and that allows its length.
     pub(super) fn add(&self, text: &str, range: Range<usize>, sure: Sure, found: &mut Vec<Candidate>) {
         if self.detectors.iter().all(|of| range.len() <= of.longest) {
@@ -66,27 +71,6 @@ impl Served {
             }
         }
     }
-}
-
-/// Where the first ASCII digit in `from..to` stands. Blocks without one are stepped over whole.
-pub(super) fn next_digit(bytes: &[u8], from: usize, to: usize) -> Option<usize> {
-    const BLOCK: usize = 32;
-    // Where digits are many, the next one is near.
-    let near = to.min(from + 8);
-    if from < near
-        && let Some(offset) = bytes[from..near].iter().position(u8::is_ascii_digit)
-    {
-        return Some(from + offset);
-    }
-    let mut at = from.max(near);
-    while at < to {
-        let block = &bytes[at..to.min(at + BLOCK)];
-        if block.iter().fold(false, |any, byte| any | byte.is_ascii_digit()) {
-            return block.iter().position(u8::is_ascii_digit).map(|offset| at + offset);
-        }
-        at += BLOCK;
-    }
-    None
 }
 
 /// The byte at `at`, or 0 outside of the text.
@@ -129,6 +113,18 @@ pub(super) fn word_before(text: &str, at: usize, between: impl Fn(u8) -> bool) -
     &text[run_back(text, end, 32, is_letter)..end]
 }
 
+/// The first of some words that stands at `at`. Most texts are told by one byte.
+pub(super) fn word_at<'w>(text: &str, at: usize, words: &[&'w str]) -> Option<&'w str> {
+    let first = text.as_bytes().get(at)?;
+    words.iter().find(|word| word.as_bytes().first() == Some(first) && text[at..].starts_with(**word)).copied()
+}
+
+/// The first of some words that ends at `at`. Most texts are told by one byte.
+pub(super) fn word_to<'w>(text: &str, at: usize, words: &[&'w str]) -> Option<&'w str> {
+    let last = text.as_bytes().get(at.checked_sub(1)?)?;
+    words.iter().find(|word| word.as_bytes().last() == Some(last) && text[..at].ends_with(**word)).copied()
+}
+
 /// Whether a text contains a word, ASCII letters without case.
 pub(super) fn holds(text: &str, word: &str) -> bool {
     text.as_bytes().windows(word.len()).any(|window| window.eq_ignore_ascii_case(word.as_bytes()))
@@ -148,7 +144,7 @@ pub(super) fn ahead(text: &str, at: usize, most: usize) -> &str {
 pub(super) mod tests {
     use super::*;
     use crate::detector;
-    use crate::find;
+    use crate::find::{self, Text};
 
     /// What the finder `code` finds alone: the text of each candidate and its score.
     pub(crate) fn found<'a>(code: &str, text: &'a str) -> Vec<(&'a str, f32)> {
@@ -174,7 +170,7 @@ pub(super) mod tests {
         let detectors = detector::read("test", &toml).unwrap();
         let finder = find::by_name(code).unwrap()(&[(DetectorId(0), &detectors[0])]).unwrap();
         let mut found = Vec::new();
-        finder.find(text, range, &mut found);
+        finder.find(&Text::new(text), range, &mut found);
         found
     }
 
@@ -252,11 +248,14 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn digits_are_found() {
-        let text = format!("{}7", " ".repeat(100));
-        assert_eq!(next_digit(text.as_bytes(), 0, 101), Some(100));
-        assert_eq!(next_digit(text.as_bytes(), 0, 100), None);
-        assert_eq!(next_digit(b"a1b2", 2, 4), Some(3));
+    fn words_that_stand_at_a_place() {
+        let words = ["to", "to the", "–"];
+        assert_eq!(word_at("a to the b", 2, &words), Some("to"));
+        assert_eq!(word_at("a–b", 1, &words), Some("–"));
+        assert_eq!(word_at("a", 1, &words), None);
+        assert_eq!(word_to("a to the b", 8, &words), Some("to the"));
+        assert_eq!(word_to("a–b", 4, &words), Some("–"));
+        assert_eq!(word_to("to", 0, &words), None);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::detector::{Detector, DetectorId};
 
 use super::scan::{Served, Sure, before, byte, is_word, run, run_back};
-use super::{Candidate, Finder};
+use super::{Candidate, Finder, Text};
 
 /// Hosts, with the start of a path where only that is meant, whose URLs name a vocabulary or a licence: they say nothing of anyone.
 const PUBLIC: &[&str] = &[
@@ -44,7 +44,7 @@ pub fn make(detectors: &[(DetectorId, &Detector)]) -> Result<Box<dyn Finder>, St
 }
 
 impl Finder for Url {
-    fn find(&self, text: &str, core: Range<usize>, found: &mut Vec<Candidate>) {
+    fn find(&self, text: &Text<'_>, core: Range<usize>, found: &mut Vec<Candidate>) {
         each(text, &core, |url| {
             let host = url.host(text);
             let sure = if PUBLIC.iter().any(|public| host.starts_with(public)) { Sure::Weak(0.3) } else { Sure::Form };
@@ -62,7 +62,7 @@ pub fn make_credentials(detectors: &[(DetectorId, &Detector)]) -> Result<Box<dyn
 }
 
 impl Finder for Credentials {
-    fn find(&self, text: &str, core: Range<usize>, found: &mut Vec<Candidate>) {
+    fn find(&self, text: &Text<'_>, core: Range<usize>, found: &mut Vec<Candidate>) {
         // The user of a URL that starts before the core may start in it.
         let core = core.start.saturating_sub(SCHEME + 3)..core.end;
         each(text, &core, |url| {
@@ -202,7 +202,7 @@ const WEAK_TOPS: &[&str] = &[
 const SOFTWARE: &[&str] = &["asp.net", "ado.net", "vb.net", "java.net", "paint.net", "system.net", "ml.net"];
 
 impl Finder for Host {
-    fn find(&self, text: &str, core: Range<usize>, found: &mut Vec<Candidate>) {
+    fn find(&self, text: &Text<'_>, core: Range<usize>, found: &mut Vec<Candidate>) {
         let bytes = text.as_bytes();
         let is_part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
         let mut from = core.start;

@@ -1,11 +1,13 @@
 //! What the model is told of a token: hashes of the words around it, of how they are written and of what the gazetteers say of
 //! them. The trainer and the tagger call the same functions, so a model means the same to both.
 
-use super::model::Gazetteer;
+use std::ops::Range;
+
+use super::model::{Gazetteer, Model, Sums};
 use super::token::{Case, Sign, Token, mix, phrase_hash};
 
 /// Features of a token.
-pub const FEATURES: usize = 27;
+pub const FEATURES: usize = OWN + BESIDE + NEAR;
 /// Edge tokens before the first and after the last token of a block.
 pub const PAD: usize = 2;
 /// Tokens of the longest name of several words that is looked up.
@@ -109,54 +111,74 @@ const EDGE: Seen = Seen {
     flags: 0,
 };
 
-/// Describes the tokens of a block, with [`PAD`] edges on both sides. `hide` is for the trainer: it takes away flags of a token,
-/// so that the model does not come to rely on lists alone.
-pub fn describe(tokens: &[Token], gazetteer: &Gazetteer<'_>, hide: impl Fn(usize) -> u16, seen: &mut Vec<Seen>) {
+/// Describes the tokens of a block in and beside `runs` of them, in order, with [`PAD`] edges on both sides. `hide` is for the trainer: it takes
+/// away flags of a token, so that the model does not come to rely on lists alone.
+pub fn describe(
+    tokens: &[Token],
+    runs: &[Range<usize>],
+    gazetteer: &Gazetteer<'_>,
+    hide: impl Fn(usize) -> u16,
+    seen: &mut Vec<Seen>,
+) {
     seen.clear();
-    seen.resize(PAD, EDGE);
-    for (i, token) in tokens.iter().enumerate() {
-        let flags = if token.is_word() { gazetteer.flags(token.word) & !hide(i) } else { 0 };
-        let length = match token.length {
-            n @ 0..=3 => u32::from(n),
-            4..=6 => 4,
-            7..=10 => 5,
-            _ => 6,
-        };
-        let case = token.case as u32;
-        seen.push(Seen {
-            word: token.word,
-            prefix: token.prefix,
-            suffix: token.suffix,
-            shape: case | u32::from(token.glued) << 4 | length << 5,
-            case: case | u32::from(token.glued) << 4,
-            flags,
-            ..EDGE
-        });
+    for run in runs {
+        // What is between runs is not looked at.
+        let from = (run.start.saturating_sub(PAD) + PAD).max(seen.len());
+        seen.resize(from, EDGE);
+        let to = (run.end + PAD).min(tokens.len());
+        for (i, token) in tokens.iter().enumerate().take(to).skip(from - PAD) {
+            let flags = if token.is_word() { gazetteer.flags(token.word) & !hide(i) } else { 0 };
+            let length = match token.length {
+                n @ 0..=3 => u32::from(n),
+                4..=6 => 4,
+                7..=10 => 5,
+                _ => 6,
+            };
+            let case = token.case as u32;
+            seen.push(Seen {
+                word: token.word,
+                prefix: token.prefix,
+                suffix: token.suffix,
+                shape: case | u32::from(token.glued) << 4 | length << 5,
+                case: case | u32::from(token.glued) << 4,
+                listed: 0,
+                flags,
+                ..EDGE
+            });
+        }
     }
-    phrases(tokens, gazetteer, seen);
-    for entry in seen.iter_mut().skip(PAD) {
-        let phrase = entry.listed & 3;
-        entry.listed = mix(mix(21, u32::from(entry.flags) | phrase << 16), entry.case & 15);
-        entry.listed_roughly = mix(mix(22, roughly(entry.flags) | phrase << 8), entry.case & 15);
-    }
-    modes(tokens, seen);
-    registers(tokens, seen);
-    words_across_marks(tokens, seen);
     seen.resize(tokens.len() + 2 * PAD, EDGE);
+    phrases(tokens, gazetteer, seen);
+    let mut from = 0;
+    for run in runs {
+        let to = (run.end + PAD).min(tokens.len());
+        for entry in &mut seen[run.start.saturating_sub(PAD).max(from) + PAD..to + PAD] {
+            let phrase = entry.listed & 3;
+            entry.listed = mix(mix(21, u32::from(entry.flags) | phrase << 16), entry.case & 15);
+            entry.listed_roughly = mix(mix(22, roughly(entry.flags) | phrase << 8), entry.case & 15);
+        }
+        from = to.max(from);
+    }
+    modes(tokens, &mut seen[..tokens.len() + PAD]);
+    registers(tokens, &mut seen[..tokens.len() + PAD]);
+    words_across_marks(tokens, seen);
 }
 
 /// Marks names of several words: 1 on the first token, 2 on the others, kept in `listed` until the flags are folded into it.
 fn phrases(tokens: &[Token], gazetteer: &Gazetteer<'_>, seen: &mut [Seen]) {
-    for entry in seen.iter_mut().skip(PAD) {
-        entry.listed = 0;
-    }
     let mut from = 0;
     while from < tokens.len() {
-        let here = seen[from + PAD].flags & flag::PLACE_PART != 0;
-        let longest = (2..=PHRASE.min(tokens.len() - from)).rev().find(|&n| {
-            here && seen[from + n - 1 + PAD].flags & flag::PLACE_PART != 0
-                && gazetteer.has_phrase(phrase_hash(&tokens[from..from + n]))
-        });
+        let is_part = |i: usize| seen[i + PAD].flags & flag::PLACE_PART != 0;
+        if !is_part(from) {
+            from += 1;
+            continue;
+        }
+        // Every word of a name has the flag.
+        let most = tokens[from..].iter().take(PHRASE).zip(from..);
+        let most = most.take_while(|(token, i)| !token.is_word() || is_part(*i)).count();
+        let longest = (2..=most)
+            .rev()
+            .find(|&n| is_part(from + n - 1) && gazetteer.has_phrase(phrase_hash(&tokens[from..from + n])));
         let Some(length) = longest else {
             from += 1;
             continue;
@@ -191,11 +213,9 @@ fn modes(tokens: &[Token], seen: &mut [Seen]) {
         let ends = |i: usize| {
             let (token, next) = (&tokens[i], tokens.get(i + 1));
             token.case == Case::Break
-                || next.is_some_and(|next| {
-                    !next.glued
-                        && next.case != Case::Break
-                        && [mix(3, '.' as u32), mix(3, '!' as u32), mix(3, '?' as u32)].contains(&token.word)
-                })
+                || token.case == Case::Mark
+                    && [mix(3, '.' as u32), mix(3, '!' as u32), mix(3, '?' as u32)].contains(&token.word)
+                    && next.is_some_and(|next| !next.glued && next.case != Case::Break)
         };
         let end = (from..tokens.len()).find(|&i| ends(i)).map_or(tokens.len(), |i| i + 1);
         let (mut upper, mut title, mut lower) = (0, 0, 0);
@@ -251,7 +271,7 @@ impl Density {
 }
 
 /// Counts a token; `last` is the one before it.
-fn weigh(token: &Token, last: &Token, density: &mut Density) {
+fn count(token: &Token, last: &Token, density: &mut Density) {
     density.marks += match token.sign {
         Sign::Word => {
             density.words += 1;
@@ -285,7 +305,7 @@ fn registers(tokens: &[Token], seen: &mut [Seen]) {
             last = token;
             continue;
         }
-        weigh(token, last, &mut line);
+        count(token, last, &mut line);
         if token.sign == quote {
             quote = Sign::None;
         }
@@ -351,38 +371,146 @@ const fn three(number: u64, a: u32, b: u32, c: u32) -> u32 {
     (sum >> 32) as u32
 }
 
-/// The features of the token in the middle of five.
+/// The features of the token in the middle of five, in the order of the model.
+pub fn features(window: &[Seen; 2 * PAD + 1]) -> [u32; FEATURES] {
+    let [b2, b1, t, n1, n2] = window;
+    let mut features = [0; FEATURES];
+    let (own_of, rest) = features.split_at_mut(OWN);
+    own_of.copy_from_slice(&own(t));
+    let (beside_of, near_of) = rest.split_at_mut(BESIDE);
+    let mut at = 0;
+    for of in [&behind(b1)[..], &before(n1), &behind_next(b2), &before_next(n2)] {
+        beside_of[at..at + of.len()].copy_from_slice(of);
+        at += of.len();
+    }
+    near_of.copy_from_slice(&near(window));
+    features
+}
+
+/// Features of a token by itself.
+const OWN: usize = 7;
+/// Features of the tokens beside it, each by itself.
+const BESIDE: usize = 12;
+/// Features of several tokens, or of where they stand.
+const NEAR: usize = 6;
+
+/// Those that a token has by itself, wherever it stands.
 #[inline]
-pub fn features([b2, b1, t, n1, n2]: &[Seen; 2 * PAD + 1]) -> [u32; FEATURES] {
-    let mode = t.mode & 15;
-    let block = t.register >> 2 & 3;
+fn own(t: &Seen) -> [u32; OWN] {
     [
         two(0, t.word, 0),
         two(1, t.word, t.case),
-        two(2, b1.word, 0),
-        two(3, n1.word, 0),
-        two(4, b2.word, 0),
-        two(5, n2.word, 0),
-        two(6, b1.word, t.word),
-        two(7, t.word, n1.word),
-        two(8, b1.word, n1.word),
-        two(9, t.prefix, t.case),
-        two(10, t.suffix[1], t.case),
-        two(11, t.suffix[2], t.case),
-        two(12, t.suffix[0], t.case),
-        three(13, t.shape, t.mode, t.register),
-        three(14, b1.shape, t.shape, n1.shape | mode << 10 | block << 12),
-        three(15, t.listed, t.mode, t.register),
-        three(16, b1.listed, t.listed, mode),
-        three(17, t.listed, n1.listed, mode),
-        three(18, b1.listed_roughly, t.listed_roughly, n1.listed_roughly.wrapping_add(mode | block << 2)),
-        two(19, b1.word, t.listed),
-        two(20, n1.word, t.listed),
-        two(21, t.before, t.case),
-        two(22, t.before, t.listed_roughly),
-        two(23, t.after, t.case),
-        three(24, b1.suffix[1], b1.case, t.case),
-        three(25, n1.suffix[1], n1.case, t.case),
-        three(26, t.case, t.touched, t.register),
+        two(2, t.prefix, t.case),
+        two(3, t.suffix[0], t.case),
+        two(4, t.suffix[1], t.case),
+        two(5, t.suffix[2], t.case),
+        two(6, t.listed, 0),
     ]
+}
+
+/// Those that it gives to the token behind it.
+#[inline]
+fn behind(t: &Seen) -> [u32; 4] {
+    [two(7, t.word, 0), two(8, t.listed, 0), two(9, t.suffix[1], t.case), two(10, t.shape, 0)]
+}
+
+/// To the token before it.
+#[inline]
+fn before(t: &Seen) -> [u32; 4] {
+    [two(11, t.word, 0), two(12, t.listed, 0), two(13, t.suffix[1], t.case), two(14, t.shape, 0)]
+}
+
+/// To the next one behind it.
+#[inline]
+fn behind_next(t: &Seen) -> [u32; 2] {
+    [two(15, t.word, 0), two(16, t.listed, 0)]
+}
+
+/// To the next one before it.
+#[inline]
+fn before_next(t: &Seen) -> [u32; 2] {
+    [two(17, t.word, 0), two(18, t.listed, 0)]
+}
+
+/// The other features of the token in the middle of five.
+#[inline]
+fn near([_, b1, t, n1, _]: &[Seen; 2 * PAD + 1]) -> [u32; NEAR] {
+    let mode = t.mode & 15;
+    let block = t.register >> 2 & 3;
+    [
+        two(19, b1.word, t.word),
+        three(20, t.shape, t.mode, t.register),
+        three(21, b1.listed_roughly, t.listed_roughly, n1.listed_roughly.wrapping_add(mode | block << 2)),
+        two(22, t.before, t.case),
+        two(23, t.after, t.case),
+        three(24, t.case, t.touched, t.register),
+    ]
+}
+
+/// What the features of a token by itself sum up to: for it, and for the tokens beside it. A text has few words again and again, so these are
+/// kept. A word is known by all that they are made of: what is kept never changes a sum.
+#[derive(Debug)]
+pub struct Known(Vec<Entry>);
+
+/// Words that are kept.
+const KNOWN: usize = 1 << 11;
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    word: u32,
+    case: u32,
+    prefix: u32,
+    suffix: [u32; 3],
+    listed: u32,
+    shape: u32,
+    sums: Parts,
+}
+
+/// For the token itself, the one behind it, the one before it, and the next ones on both sides.
+pub type Parts = [Sums; 5];
+
+impl Default for Known {
+    fn default() -> Self {
+        // No token has this case.
+        Self(vec![
+            Entry { word: 0, case: u32::MAX, prefix: 0, suffix: [0; 3], listed: 0, shape: 0, sums: [[0; 8]; 5] };
+            KNOWN
+        ])
+    }
+}
+
+impl Known {
+    #[inline]
+    fn parts(&mut self, model: &Model<'_>, t: &Seen) -> Parts {
+        let at = (t.word ^ t.case << 7).wrapping_mul(0x9e37_79b1) >> (32 - KNOWN.trailing_zeros());
+        let Some(entry) = self.0.get_mut(at as usize) else { return Parts::default() };
+        let known = (entry.word, entry.case, entry.prefix, entry.suffix, entry.listed, entry.shape);
+        if known != (t.word, t.case, t.prefix, t.suffix, t.listed, t.shape) {
+            let sums = [
+                model.sums(&own(t)),
+                model.sums(&behind(t)),
+                model.sums(&before(t)),
+                model.sums(&behind_next(t)),
+                model.sums(&before_next(t)),
+            ];
+            let Seen { word, case, prefix, suffix, listed, shape, .. } = *t;
+            *entry = Entry { word, case, prefix, suffix, listed, shape, sums };
+        }
+        entry.sums
+    }
+}
+
+/// Sets `weights` to the sums of all features of the tokens in the middle of `seen`, which has [`PAD`] more on both sides. `parts` is room.
+pub fn weigh(model: &Model<'_>, seen: &[Seen], known: &mut Known, parts: &mut Vec<Parts>, weights: &mut [[i32; 8]]) {
+    parts.clear();
+    parts.extend(seen.iter().map(|t| known.parts(model, t)));
+    let windows = seen.array_windows::<{ 2 * PAD + 1 }>().zip(parts.array_windows());
+    for (weights, (window, [b2, b1, t, n1, n2])) in weights.iter_mut().zip(windows) {
+        let near = model.sums(&near(window));
+        // The last is 0 in all of them: eight are as many as go side by side.
+        for label in 0..8 {
+            let sum = near[label] + t[0][label] + b1[1][label] + n1[2][label] + b2[3][label] + n2[4][label];
+            weights[label] = i32::from(sum);
+        }
+    }
 }

@@ -5,9 +5,10 @@ pub mod features;
 pub mod model;
 pub mod token;
 
-use std::sync::LazyLock;
+use std::ops::Range;
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
-use features::{PAD, Seen, describe, features, flag};
+use features::{Known, PAD, Parts, Seen, describe, flag, weigh};
 use model::{LABELS, Model, ModelError};
 use token::{Case, Token, block};
 
@@ -59,6 +60,8 @@ pub struct Tagged {
 #[derive(Debug)]
 pub struct Tagger {
     model: Model<'static>,
+    /// What was needed for texts before, for the next ones: at most as many as were tagged at once.
+    spare: Mutex<Vec<Work>>,
 }
 
 /// The model that is shipped, made by `cargo run --release -p train`.
@@ -74,12 +77,12 @@ impl Tagger {
 
     /// A tagger over the bytes of another model.
     pub fn from_bytes(bytes: &'static [u8]) -> Result<Self, ModelError> {
-        Ok(Self { model: Model::parse(bytes)? })
+        Ok(Self { model: Model::parse(bytes)?, spare: Mutex::default() })
     }
 
     /// Appends the names in `text` to `found`: in order, apart from each other, offsets in bytes.
     pub fn tag(&self, text: &str, found: &mut Vec<Tagged>) {
-        let mut work = Work::default();
+        let mut work = self.spare().pop().unwrap_or_default();
         let mut from = 0;
         while from < text.len() {
             let end = block(text, from, &mut work.tokens);
@@ -89,15 +92,27 @@ impl Tagger {
             self.tag_block(&mut work, found);
             from = end;
         }
+        self.spare().push(work);
+    }
+
+    fn spare(&self) -> MutexGuard<'_, Vec<Work>> {
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn tag_block(&self, work: &mut Work, found: &mut Vec<Tagged>) {
-        describe(&work.tokens, &self.model.gazetteer, |_| 0, &mut work.seen);
+        near_words(&work.tokens, &mut work.runs);
+        describe(&work.tokens, &work.runs, &self.model.gazetteer, |_| 0, &mut work.seen);
         work.weights.clear();
-        for window in work.seen.array_windows() {
-            work.weights.push(self.model.sums(&features(window)));
+        work.weights.resize(work.tokens.len(), [0; 8]);
+        work.labels.clear();
+        work.labels.resize(work.tokens.len(), 0);
+        for run in &work.runs {
+            let seen = &work.seen[run.start..run.end + 2 * PAD];
+            let weights = &mut work.weights[run.clone()];
+            weigh(&self.model, seen, &mut work.known, &mut work.parts, weights);
+            let ends = Ends { first: run.start == 0, last: run.end == work.tokens.len() };
+            best_path(&self.model.transitions, ends, weights, &mut work.back, &mut work.labels[run.clone()]);
         }
-        best_path(&self.model.transitions, &work.weights, &mut work.back, &mut work.labels);
         self.collect(work, found);
     }
 
@@ -172,18 +187,57 @@ pub fn margin(weights: &[[i32; 8]], labels: &[u8]) -> i32 {
 }
 
 /// What tagging a block needs, used again for the next one.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Work {
     tokens: Vec<Token>,
     seen: Vec<Seen>,
+    known: Known,
+    parts: Vec<Parts>,
     weights: Vec<[i32; 8]>,
+    /// Where names may be.
+    runs: Vec<Range<usize>>,
     back: Vec<[u8; 8]>,
     labels: Vec<u8>,
 }
 
-/// The best sequence of labels (Viterbi): `I` follows only `B` or `I` of its kind, which the trainer writes into `transitions`.
-/// The three lowest bits of a score carry the label that it came from, so that one maximum keeps both.
-pub fn best_path(transitions: &[[i32; 8]; 8], weights: &[[i32; 8]], back: &mut Vec<[u8; 8]>, labels: &mut Vec<u8>) {
+/// How many tokens on both sides of a word may be of a name with it.
+const BESIDE: usize = 4;
+
+/// Sets the runs of tokens that are words or near one: a number far from every word is no name.
+fn near_words(tokens: &[Token], runs: &mut Vec<Range<usize>>) {
+    runs.clear();
+    for (at, _) in tokens.iter().enumerate().filter(|(_, token)| token.is_word()) {
+        let (from, to) = (at.saturating_sub(BESIDE), (at + BESIDE + 1).min(tokens.len()));
+        match runs.last_mut() {
+            Some(run) if run.end >= from => run.end = to,
+            _ => runs.push(from..to),
+        }
+    }
+}
+
+/// Whether a run of tokens is the start and the end of its block. Elsewhere it is between tokens that are of no name.
+#[derive(Clone, Copy, Debug)]
+pub struct Ends {
+    /// It is the start.
+    pub first: bool,
+    /// It is the end.
+    pub last: bool,
+}
+
+impl Ends {
+    /// Those of a whole block.
+    pub const BLOCK: Self = Self { first: true, last: true };
+}
+
+/// The best sequence of labels (Viterbi), one for each of `weights`: `I` follows only `B` or `I` of its kind, which the trainer writes into
+/// `transitions`. The three lowest bits of a score carry the label that it came from, so that one maximum keeps both.
+pub fn best_path(
+    transitions: &[[i32; 8]; 8],
+    ends: Ends,
+    weights: &[[i32; 8]],
+    back: &mut Vec<[u8; 8]>,
+    labels: &mut [u8],
+) {
     let mut steps = *transitions;
     for (from, row) in steps.iter_mut().enumerate() {
         for step in row {
@@ -193,7 +247,7 @@ pub fn best_path(transitions: &[[i32; 8]; 8], weights: &[[i32; 8]], back: &mut V
     back.clear();
     let mut scores = [0_i32; 8];
     for (i, sums) in weights.iter().enumerate() {
-        let mut best = steps[LABELS];
+        let mut best = steps[if ends.first { LABELS } else { 0 }];
         if i > 0 {
             best = [i32::MIN; 8];
             for (score, row) in scores.iter().zip(&steps).take(LABELS) {
@@ -207,8 +261,11 @@ pub fn best_path(transitions: &[[i32; 8]; 8], weights: &[[i32; 8]], back: &mut V
             *score = (best & !7) + sum * 8;
         }
     }
-    labels.clear();
-    labels.resize(weights.len(), 0);
+    if !ends.last {
+        for (score, steps) in scores.iter_mut().zip(transitions) {
+            *score += steps[0] * 8;
+        }
+    }
     let mut label = (0..LABELS).rev().max_by_key(|&label| scores[label]).unwrap_or(0) as u8;
     for (to, from) in labels.iter_mut().zip(&*back).rev() {
         *to = label;
@@ -298,6 +355,36 @@ mod tests {
             let large = time(200_000);
             assert!(large < small * 100.0, "{unit:?}: {small} s, then {large} s for ten times as much");
         }
+    }
+
+    /// What is kept of words changes no sum, whatever words were before.
+    #[test]
+    fn sums_are_those_of_the_features() {
+        let (mut work, model) = (Work::default(), &Tagger::shipped().model);
+        let text = "Dear Ms. Zoë O'Brien, the bank (est. 1989) in New York wrote: \"see p. 12\".\n".repeat(3)
+            + "fn open(path: &Path) -> io::Result<File> { x.y_z(3f9a0b7c1d4e) }\n\nДмитрий Иванов, 東京\n";
+        for text in [text.clone(), text.to_uppercase(), text.to_lowercase(), text] {
+            let mut from = 0;
+            while from < text.len() {
+                from = block(&text, from, &mut work.tokens);
+                let whole = 0..work.tokens.len();
+                describe(&work.tokens, std::slice::from_ref(&whole), &model.gazetteer, |_| 0, &mut work.seen);
+                let mut weights = vec![[0; 8]; work.tokens.len()];
+                weigh(model, &work.seen, &mut work.known, &mut work.parts, &mut weights);
+                for (weights, window) in weights.iter().zip(work.seen.array_windows()) {
+                    assert_eq!(*weights, model.sums(&features::features(window)).map(i32::from));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn names_are_looked_for_near_words() {
+        let mut tokens = Vec::new();
+        let mut runs = Vec::new();
+        block("12 34 56 78 90 Main 1 2 3 4 5 6, 7.8.9 3f9a0b7c1d4e", 0, &mut tokens);
+        near_words(&tokens, &mut runs);
+        assert_eq!(runs.as_slice(), std::slice::from_ref(&(1..10)));
     }
 
     proptest! {

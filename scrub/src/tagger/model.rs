@@ -18,8 +18,6 @@ pub const MAGIC: [u8; 6] = *b"DVTAG\x01";
 /// Steps of the calibration table.
 pub const STEPS: usize = 64;
 const HEADER: usize = 16;
-/// Weights of 0.
-const UNKNOWN: u64 = 0x0080_8080_8080_8080;
 
 /// Why bytes are no model.
 #[derive(Debug, Error, PartialEq, Eq)]
@@ -35,6 +33,79 @@ pub enum ModelError {
         /// Bytes there are.
         found: usize,
     },
+}
+
+/// Both rows of a pair at once: the vector instructions that every processor of this architecture has.
+#[cfg(target_arch = "x86_64")]
+mod in_one {
+    use safe_arch::{
+        add_i16_m128i, bitand_m128i, cmp_eq_mask_i32_m128i, m128i, set_splat_i16_m128i, set_splat_i32_m128i,
+        shr_imm_u16_m128i, shr_imm_u32_m128i, shuffle_ai_f32_all_m128i, sub_i16_m128i,
+    };
+
+    /// As [`super::Model::sums`].
+    pub(super) fn sums<const N: usize>(pairs: &[[u8; 16]], shift: u32, features: &[u32; N]) -> super::Sums {
+        // Of the size of the shipped model no place is out of bounds.
+        match <&[_; SHIPPED]>::try_from(pairs) {
+            Ok(pairs) => sums_of(features, |feature| &pairs[(feature >> (32 - SHIPPED.trailing_zeros())) as usize]),
+            Err(_) => sums_of(features, |feature| pairs.get((feature >> shift) as usize).unwrap_or(&[0; 16])),
+        }
+    }
+
+    /// Pairs of rows of the shipped model.
+    const SHIPPED: usize = 1 << 17;
+
+    // In a function of its own the sums stay in registers.
+    #[inline(never)]
+    fn sums_of<'a, const N: usize>(features: &[u32; N], pair: impl Fn(u32) -> &'a [u8; 16]) -> super::Sums {
+        let (mut even, mut odd, mut rows) = (m128i::default(), m128i::default(), m128i::default());
+        for feature in features {
+            let pair = m128i::from(*pair(*feature));
+            // All ones where the check byte, the last of a row, is that of the feature.
+            let checks = shr_imm_u32_m128i::<24>(shuffle_ai_f32_all_m128i::<0b11_11_01_01>(pair));
+            let same = cmp_eq_mask_i32_m128i(checks, set_splat_i32_m128i((feature & 255).cast_signed()));
+            let weights = bitand_m128i(pair, same);
+            even = add_i16_m128i(even, bitand_m128i(weights, set_splat_i16_m128i(0xff)));
+            odd = add_i16_m128i(odd, shr_imm_u16_m128i::<8>(weights));
+            rows = sub_i16_m128i(rows, same);
+        }
+        let both = |sums: m128i| {
+            let [first, second] = <[u64; 2]>::from(sums);
+            first + second
+        };
+        super::by_label(both(even), both(odd), both(rows))
+    }
+}
+
+/// One row of a pair after the other.
+#[cfg(any(test, not(target_arch = "x86_64")))]
+mod in_two {
+    /// As [`super::Model::sums`].
+    pub(super) fn sums<const N: usize>(pairs: &[[u8; 16]], shift: u32, features: &[u32; N]) -> super::Sums {
+        const LANES: u64 = 0x00ff_00ff_00ff_00ff;
+        let (mut even, mut odd, mut rows) = (0, 0, 0);
+        for feature in features {
+            let pair = u128::from_le_bytes(*pairs.get((feature >> shift) as usize).unwrap_or(&[0; 16]));
+            for row in [pair as u64, (pair >> 64) as u64] {
+                // The check byte is the last of a row.
+                let same = u64::from(row >> 56 == u64::from(feature & 255)).wrapping_neg();
+                even += row & same & LANES;
+                odd += (row & same) >> 8 & LANES;
+                rows += same & 1;
+            }
+        }
+        super::by_label(even, odd, rows)
+    }
+}
+
+/// The sums of weights, a label each; the last is 0.
+pub type Sums = [i16; 8];
+
+/// Sums by label of those of even and of odd labels in lanes of 16 bits, of so many rows.
+fn by_label(even: u64, odd: u64, rows: u64) -> Sums {
+    let bias = 128 * rows as i16;
+    let lane = |sums: u64, at: u32| (sums >> (16 * at)) as i16 - bias;
+    [lane(even, 0), lane(odd, 0), lane(even, 1), lane(odd, 1), lane(even, 2), lane(odd, 2), lane(even, 3), 0]
 }
 
 /// A model over its bytes.
@@ -92,32 +163,14 @@ impl<'a> Model<'a> {
         })
     }
 
-    /// The sums of the weights of all features, a label each. A feature is in one of two neighbouring rows or not known. All rows
-    /// are fetched first, so that the processor waits for memory once and not for each; then there are no branches, since
-    /// which row it is cannot be foretold.
+    /// The sums of the weights of all features. A feature is in one of two neighbouring rows or not known. There are no branches, since which
+    /// row it is cannot be foretold.
     #[inline]
-    pub fn sums<const N: usize>(&self, features: &[u32; N]) -> [i32; 8] {
-        const LANES: u64 = 0x00ff_00ff_00ff_00ff;
-        let mut pairs = [0_u128; N];
-        for (pair, feature) in pairs.iter_mut().zip(features) {
-            *pair = self.pairs.get((feature >> self.shift) as usize).map_or(0, |rows| u128::from_le_bytes(*rows));
-        }
-        let (mut even, mut odd) = (0_u64, 0_u64);
-        for (feature, pair) in features.iter().zip(&pairs) {
-            let (first, second) = (*pair as u64, (*pair >> 64) as u64);
-            // All ones where the check byte is that of the feature: 0 − 1 borrows through the upper half.
-            let same = |row: u64| {
-                (((row >> 56) ^ u64::from(*feature & 255)).wrapping_sub(1) >> 32).wrapping_mul(0x1_0000_0001)
-            };
-            // Each weight is 128 more than it counts; a feature without a row counts 0.
-            let (is_first, is_second) = (same(first), same(second));
-            let weights = (first & is_first) | (second & is_second) | (UNKNOWN & !(is_first | is_second));
-            even += weights & LANES;
-            odd += (weights >> 8) & LANES;
-        }
-        let bias = 128 * i32::from(N as u16);
-        let lane = |sums: u64, at: u32| i32::from((sums >> (16 * at)) as u16) - bias;
-        [lane(even, 0), lane(odd, 0), lane(even, 1), lane(odd, 1), lane(even, 2), lane(odd, 2), lane(even, 3), 0]
+    pub fn sums<const N: usize>(&self, features: &[u32; N]) -> Sums {
+        #[cfg(target_arch = "x86_64")]
+        return in_one::sums(self.pairs, self.shift, features);
+        #[cfg(not(target_arch = "x86_64"))]
+        in_two::sums(self.pairs, self.shift, features)
     }
 
     /// The score, 0 to 1, of a name whose tokens were preferred to none by `margin` on average.
@@ -146,13 +199,15 @@ impl Gazetteer<'_> {
     pub fn flags(&self, word: u32) -> u16 {
         let spread = word.wrapping_mul(0x9e37_79b1);
         let Some(bucket) = self.buckets.get((spread >> self.shift) as usize) else { return 0 };
-        let check = (word as u16).to_le_bytes();
+        // Without a branch: where in the bucket a word is cannot be foretold.
         let mut found = 0;
-        for entry in bucket.as_chunks::<4>().0 {
-            let same = u16::from(entry[0] == check[0] && entry[1] == check[1]);
-            found |= u16::from_le_bytes([entry[2], entry[3]]) & same.wrapping_neg();
+        for entry in bucket.as_chunks().0 {
+            let entry = u32::from_le_bytes(*entry);
+            // The lower half differs from that of the word by nothing: 0 − 1 borrows through the upper half.
+            let same = (u64::from((entry ^ word) & 0xffff).wrapping_sub(1) >> 32) as u32;
+            found |= entry & same;
         }
-        found
+        (found >> 16) as u16
     }
 
     /// Whether the hash is that of a name of several words.
@@ -173,6 +228,8 @@ impl Gazetteer<'_> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::{prop_assert_eq, proptest};
+
     use super::*;
 
     #[test]
@@ -189,5 +246,23 @@ mod tests {
         let model = Model::parse(&bytes).unwrap();
         assert_eq!(model.gazetteer.flags(7), 0);
         assert!(!model.gazetteer.has_phrase(7));
+    }
+
+    proptest! {
+        #[test]
+        #[cfg(target_arch = "x86_64")]
+        fn both_ways_sum_up_alike(
+            pairs in proptest::collection::vec(proptest::array::uniform16(0_u8..), 8),
+            features in proptest::array::uniform8(0_u32..),
+            known in 0_usize..8,
+        ) {
+            let mut pairs = pairs;
+            let shift = 29;
+            // Some are in the table: by the check byte of the first or of the second row.
+            for (index, feature) in features[..known].iter().enumerate() {
+                pairs[(feature >> shift) as usize][7 + 8 * (index % 2)] = *feature as u8;
+            }
+            prop_assert_eq!(in_one::sums(&pairs, shift, &features), in_two::sums(&pairs, shift, &features));
+        }
     }
 }

@@ -1,8 +1,6 @@
-//! Text into tokens: a run of letters, a run of digits, one punctuation character (a run of the same one is a single token) or
-//! a line break. Spaces are no tokens, only a flag. All that the features need of a word is hashed in the one pass over its
+//! Text into tokens: a run of letters, a run of digits, one punctuation character (a run of the same one is a single token), what a machine
+//! wrote in letters and digits, or a line break. Spaces are no tokens, only a flag. All that the features need of a word is hashed in the one pass over its
 //! characters, so that neighbours use it again.
-
-use std::str::Chars;
 
 /// Tokens of one block: a block ends at the first line or sentence end after [`BLOCK_SOFT`] tokens, else at [`BLOCK_HARD`].
 const BLOCK_SOFT: usize = 192;
@@ -186,11 +184,8 @@ const CLASS: [u8; 128] = {
     class
 };
 
-/// Letters without case have a class of their own, 6.
-fn class_of(c: char) -> u8 {
-    if let Some(class) = CLASS.get(c as usize) {
-        return *class;
-    }
+/// The class of a character beyond ASCII. Letters without case have a class of their own, 6.
+fn class_beyond(c: char) -> u8 {
     match c {
         // Combining marks belong to the letter before them.
         '\u{300}'..='\u{36f}' | '\u{200c}' | '\u{200d}' | '\u{ad}' => 6,
@@ -204,6 +199,25 @@ fn class_of(c: char) -> u8 {
     }
 }
 
+/// The character at `at`, its class, and where the next one is. None at the end.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "a call for every character is what tokens cost")]
+fn read(text: &str, at: usize) -> Option<(char, u8, usize)> {
+    let byte = *text.as_bytes().get(at)?;
+    match CLASS.get(usize::from(byte)) {
+        Some(class) => Some((char::from(byte), *class, at + 1)),
+        None => read_beyond(text, at),
+    }
+}
+
+/// As [`read`], beyond ASCII.
+#[cold]
+#[inline(never)]
+fn read_beyond(text: &str, at: usize) -> Option<(char, u8, usize)> {
+    let c = text.get(at..)?.chars().next()?;
+    Some((c, class_beyond(c), at + c.len_utf8()))
+}
+
 /// The same sign for the many ways in which quotes, apostrophes and dashes are written.
 const fn plain_mark(c: char) -> char {
     match c {
@@ -214,115 +228,177 @@ const fn plain_mark(c: char) -> char {
     }
 }
 
+/// So often letters and digits follow each other in what a machine wrote: a hash, a UUID.
+const SWITCHES: usize = 5;
+
+/// Letters in a row that such a text may have.
+const LETTERS: u8 = 6;
+
+/// Tokens side by side that may be of what a machine wrote: letters, digits and dashes. That is one token, as a number is, so that its letters are
+/// taken for no words.
+#[derive(Default)]
+struct Coded {
+    /// Where the first of them is.
+    first: usize,
+    switches: usize,
+    /// Of the longest run of letters.
+    letters: u8,
+}
+
+impl Coded {
+    /// Adds a token.
+    fn push(&mut self, tokens: &mut Vec<Token>, token: Token) {
+        let joins = token.glued && matches!(token.sign, Sign::Word | Sign::Digits | Sign::Dash);
+        if joins && let Some(last) = tokens.last() {
+            let signs = (last.sign, token.sign);
+            self.switches += usize::from(matches!(signs, (Sign::Word, Sign::Digits) | (Sign::Digits, Sign::Word)));
+        } else {
+            self.end(tokens);
+        }
+        if token.sign == Sign::Word {
+            self.letters = self.letters.max(token.length);
+        }
+        tokens.push(token);
+    }
+
+    /// Makes one token of those so far if they are of what a machine wrote; the next one is the first.
+    fn end(&mut self, tokens: &mut Vec<Token>) {
+        if self.switches >= SWITCHES
+            && self.letters <= LETTERS
+            && let (Some(first), Some(last)) = (tokens.get(self.first).copied(), tokens.last().copied())
+        {
+            let length = (last.end - first.start).min(255) as u8;
+            tokens.truncate(self.first);
+            tokens.push(Token {
+                start: first.start,
+                end: last.end,
+                word: mix(8, u32::from(length / 8)),
+                case: Case::Digits,
+                sign: Sign::Digits,
+                glued: first.glued,
+                length,
+                ..Token::EDGE
+            });
+        }
+        *self = Self { first: tokens.len(), switches: 0, letters: 0 };
+    }
+}
+
 /// Reads the block that begins at byte `from` into `tokens` (cleared first) and gives the byte where the next one begins.
 pub fn block(text: &str, from: usize, tokens: &mut Vec<Token>) -> usize {
     tokens.clear();
-    let rest = text.get(from..).unwrap_or_default();
-    let mut chars = rest.chars();
-    let at = |chars: &Chars<'_>| text.len() - chars.as_str().len();
+    let mut coded = Coded::default();
+    let end = read_block(text, from, tokens, &mut coded);
+    coded.end(tokens);
+    end
+}
+
+fn read_block(text: &str, from: usize, tokens: &mut Vec<Token>, coded: &mut Coded) -> usize {
+    let mut at = from;
     let mut glued = false;
     loop {
-        let start = at(&chars);
-        let Some(c) = chars.next() else { return text.len() };
-        match class_of(c) {
+        let start = at;
+        let Some((c, class, next)) = read(text, at) else { return text.len() };
+        at = next;
+        match class {
             4 => glued = false,
             5 => {
                 if tokens.last().is_none_or(|last| last.case != Case::Break) {
-                    tokens.push(Token {
-                        start,
-                        end: at(&chars),
-                        word: mix(1, 10),
-                        case: Case::Break,
-                        length: 1,
-                        ..Token::EDGE
-                    });
+                    coded.push(
+                        tokens,
+                        Token { start, end: at, word: mix(1, 10), case: Case::Break, length: 1, ..Token::EDGE },
+                    );
                 } else if c == '\n'
                     && let Some(last) = tokens.last_mut()
                 {
                     // An empty line is another sign than the end of a line.
                     last.word = mix(2, 10);
-                    last.end = at(&chars);
+                    last.end = at;
                 }
                 glued = false;
                 if tokens.len() >= BLOCK_SOFT {
-                    return at(&chars);
+                    return at;
                 }
             }
             0 => {
                 let mut same = 1_u8;
-                while chars.as_str().starts_with(c) {
-                    chars.next();
+                while let Some((again, _, next)) = read(text, at)
+                    && again == c
+                {
+                    at = next;
                     same = same.saturating_add(1);
                 }
                 let word = mix(3 + u32::from(same > 1), plain_mark(c) as u32);
-                tokens.push(Token {
-                    start,
-                    end: at(&chars),
-                    word,
-                    case: Case::Mark,
-                    sign: Sign::of(c),
-                    glued,
-                    length: same,
-                    ..Token::EDGE
-                });
+                coded.push(
+                    tokens,
+                    Token {
+                        start,
+                        end: at,
+                        word,
+                        case: Case::Mark,
+                        sign: Sign::of(c),
+                        glued,
+                        length: same,
+                        ..Token::EDGE
+                    },
+                );
                 glued = true;
-                let ends = matches!(c, '.' | '!' | '?') && chars.as_str().starts_with([' ', '\t']);
-                if tokens.len() >= BLOCK_HARD || ends && tokens.len() >= BLOCK_SOFT {
-                    return at(&chars);
+                let ends = matches!(c, '.' | '!' | '?') && matches!(text.as_bytes().get(at), Some(b' ' | b'\t'));
+                if ends && tokens.len() >= BLOCK_SOFT {
+                    return at;
                 }
             }
             3 => {
                 let mut length = 1_u8;
                 let mut value = u32::from(c == '1') * 2 + u32::from(c == '2');
-                while let Some(next) = chars.as_str().chars().next()
-                    && class_of(next) == 3
-                {
-                    chars.next();
+                while let Some((digit, 3, next)) = read(text, at) {
+                    at = next;
                     if length == 1 {
                         // 19xx and 20xx are years more often than not.
-                        value = value * 4 + u32::from(next == '9') * 2 + u32::from(next == '0');
+                        value = value * 4 + u32::from(digit == '9') * 2 + u32::from(digit == '0');
                     }
                     length = length.saturating_add(1);
                 }
                 let year = u32::from(length == 4 && (value == 10 || value == 5));
                 let word = mix(5 + year, u32::from(length.min(9)));
-                tokens.push(Token {
-                    start,
-                    end: at(&chars),
-                    word,
-                    case: Case::Digits,
-                    sign: Sign::Digits,
-                    glued,
-                    length,
-                    ..Token::EDGE
-                });
+                coded.push(
+                    tokens,
+                    Token {
+                        start,
+                        end: at,
+                        word,
+                        case: Case::Digits,
+                        sign: Sign::Digits,
+                        glued,
+                        length,
+                        ..Token::EDGE
+                    },
+                );
                 glued = true;
             }
             class => {
-                let mut token = letters(c, class, &mut chars);
-                token.start = start;
-                token.end = at(&chars);
-                token.glued = glued;
-                tokens.push(token);
+                let token = letters(text, start, (c, class), at);
+                at = token.end;
+                coded.push(tokens, Token { glued, ..token });
                 glued = true;
             }
         }
         if tokens.len() >= BLOCK_HARD {
-            return at(&chars);
+            return at;
         }
     }
 }
 
-/// The run of letters that `first` begins; its place and `glued` are left to the caller.
+/// The run of letters at `start`, of which the first and its class are given, and where the second is; `glued` is left to the caller.
 #[inline]
-fn letters(first: char, class: u8, chars: &mut Chars<'_>) -> Token {
+fn letters(text: &str, start: usize, first: (char, u8), next: usize) -> Token {
     let mut hash = 7_u32;
     let mut prefix = 0;
     // The last four characters, the newest first.
     let mut last = [0_u32; 4];
     let mut length = 0_usize;
-    let (mut upper, mut lower, first_upper) = (0_usize, 0_usize, class == 2);
-    let (mut c, mut class) = (first, class);
+    let (mut upper, mut lower, first_upper) = (0_usize, 0_usize, first.1 == 2);
+    let ((mut c, mut class), mut end) = (first, next);
     loop {
         if length < HASHED {
             let folded = match class {
@@ -339,13 +415,8 @@ fn letters(first: char, class: u8, chars: &mut Chars<'_>) -> Token {
         upper += usize::from(class == 2);
         lower += usize::from(class == 1);
         length += 1;
-        let Some(next) = chars.as_str().chars().next() else { break };
-        class = class_of(next);
-        if !matches!(class, 1 | 2 | 6) {
-            break;
-        }
-        c = next;
-        chars.next();
+        let Some((letter, of @ (1 | 2 | 6), behind)) = read(text, end) else { break };
+        (c, class, end) = (letter, of, behind);
     }
     let two = mix(mix(11, last[0]), last[1]);
     let three = mix(two, last[2]);
@@ -364,6 +435,8 @@ fn letters(first: char, class: u8, chars: &mut Chars<'_>) -> Token {
         _ => Case::Camel,
     };
     Token {
+        start,
+        end,
         word: hash ^ (hash >> 15),
         prefix: if length > 3 { prefix | 1 } else { 0 },
         suffix,
@@ -398,6 +471,19 @@ mod tests {
             ["O", "'", "Brien", ",", "12", "Main", "St", ".", "\n\n", "MTV", "2", "--", "x"]
         );
         assert_eq!(words("Zoë Ångström 北京 Иван"), ["Zoë", "Ångström", "北京", "Иван"]);
+    }
+
+    #[test]
+    fn what_a_machine_wrote_is_one_token() {
+        assert_eq!(
+            words("id 3f9a0b7c1d4e, 550e8400-e29b-41d4-a716-446655440000 A1B2C3"),
+            ["id", "3f9a0b7c1d4e", ",", "550e8400-e29b-41d4-a716-446655440000", "A1B2C3"]
+        );
+        assert_eq!(
+            words("SW1A 1AA-2b k9smithers8x7y6z"),
+            ["SW", "1", "A", "1", "AA", "-", "2", "b", "k", "9", "smithers", "8", "x", "7", "y", "6", "z"]
+        );
+        assert_eq!(words(&"a1".repeat(3)), ["a1a1a1"]);
     }
 
     #[test]

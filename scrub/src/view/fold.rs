@@ -44,6 +44,9 @@ pub(super) fn fold(source: &[u8]) -> Folded<'_> {
     Folded::Changed(text, map)
 }
 
+/// Bytes that are looked at together.
+const BLOCK: usize = 64;
+
 /// Whether a character that is folded may begin with this byte.
 const LEADS: [bool; 256] = {
     let mut leads = [false; 256];
@@ -61,6 +64,9 @@ fn next(text: &str, from: usize) -> Option<(usize, char, Read)> {
     let bytes = text.as_bytes();
     let mut at = from;
     loop {
+        // Blocks of ASCII are stepped over whole.
+        let plain = bytes[at..].chunks(BLOCK).take_while(|block| block.is_ascii()).map(<[u8]>::len).sum::<usize>();
+        at += plain;
         at += bytes[at..].iter().position(|byte| LEADS[usize::from(*byte)])?;
         let character = text[at..].chars().next()?;
         if let Some(read) = read(character) {

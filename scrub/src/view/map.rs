@@ -76,6 +76,12 @@ impl Map {
         self.unit(range.start).start..self.unit(range.end - 1).end
     }
 
+    /// Where the units are in the text, in order. One that means nothing is empty.
+    pub(super) fn units(&self) -> impl Iterator<Item = Range<usize>> {
+        let units = self.stretches.iter().enumerate().filter(|(_, stretch)| stretch.encoding.is_some());
+        units.map(|(index, stretch)| stretch.text()..self.text_end(index))
+    }
+
     /// How a range of the text which is not empty was encoded: in base64 when it starts in it, else in others, in the order in which they are
     /// nested in practice, innermost first. An encoding of `known`, which layers within undid too, counts where it is of a unit of that
     /// next one: `%2540`.

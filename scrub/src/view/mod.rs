@@ -20,6 +20,12 @@ use map::Map;
 /// Layers of encoding that are undone.
 pub const DEPTH: usize = 3;
 
+/// Bytes before and behind what is undone in which that may change what is found: a finding that is no token, and what it is known by.
+const NEAR: usize = 512;
+
+/// Bytes of a token before what is undone in it.
+const TOKEN: usize = crate::segment::MARGIN;
+
 /// How a piece of text was encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Encoding {
@@ -125,6 +131,36 @@ impl<'v> View<'v> {
     /// The range of the text in which a match must start for its source to start in `source`. Wider by a unit where units straddle it.
     pub fn reach(&self, source: Range<usize>) -> Range<usize> {
         self.way().fold(source, |range, map| map.text(&range))
+    }
+
+    /// Where in `reach` the text may read otherwise than that of the view around it: near what is undone in it, and in the tokens that have some
+    /// of it, in order and apart from each other.
+    pub fn undone(&self, reach: &Range<usize>) -> Vec<Range<usize>> {
+        let Some(map) = self.depth.checked_sub(1).and_then(|last| self.maps.get(last)) else {
+            return vec![reach.clone()];
+        };
+        let text = self.text();
+        let mut ranges: Vec<Range<usize>> = Vec::new();
+        for unit in map.units() {
+            let end = text.ceil_char_boundary((unit.end + NEAR).min(text.len()));
+            match ranges.last_mut() {
+                Some(last) if unit.start <= last.end => last.end = end.max(last.end),
+                last => {
+                    let from = unit.start.saturating_sub(TOKEN);
+                    let token = text.as_bytes()[from..unit.start].iter().rposition(u8::is_ascii_whitespace);
+                    let start = token.map_or(from, |space| from + space).saturating_sub(NEAR);
+                    match last.filter(|last| start <= last.end + NEAR) {
+                        Some(last) => last.end = end,
+                        None => ranges.push(text.floor_char_boundary(start)..end),
+                    }
+                }
+            }
+        }
+        let inside = |range: Range<usize>| range.start.max(reach.start)..range.end.min(reach.end);
+        let ranges: Vec<_> = ranges.into_iter().map(inside).filter(|range| !range.is_empty()).collect();
+        // Many small ones cost more than all in one.
+        let all = ranges.iter().map(Range::len).sum::<usize>() >= reach.len() / 4 * 3;
+        if all && !ranges.is_empty() { vec![reach.clone()] } else { ranges }
     }
 
     /// `range` of the text, made wider so that it divides no unit of the views within this one.

@@ -299,6 +299,28 @@ proptest! {
     }
 }
 
+proptest! {
+    /// Where a view reads otherwise than the one around it is told; elsewhere both are the same text.
+    #[test]
+    fn what_is_undone_is_told(parts in proptest::collection::vec(("[a-z @.0-9\n]{0,900}", prop_oneof![Just("&amp;"), Just(r"\u0040"), Just("%40"), Just("%2540"), Just("")]), 1..8)) {
+        let source: String = parts.iter().map(|(plain, encoded)| format!("{plain}{encoded}")).collect();
+        let views = Views::of(source.as_bytes());
+        for view in views.iter().skip(1) {
+            let (text, map) = (view.text(), &view.maps[view.depth - 1]);
+            let ranges = view.undone(&(0..text.len()));
+            prop_assert!(ranges.windows(2).all(|pair| pair[0].end < pair[1].start));
+            for unit in map.units() {
+                prop_assert!(ranges.iter().any(|range| range.start <= unit.start && unit.end <= range.end));
+            }
+            let starts = ranges.iter().map(|range| range.end);
+            let ends = ranges.iter().map(|range| range.start).chain([text.len()]);
+            for gap in [0].into_iter().chain(starts).zip(ends).map(|(start, end)| start..end).filter(|gap| !gap.is_empty()) {
+                prop_assert_eq!(&view.texts[view.depth - 1][map.source(&gap)], &text[gap]);
+            }
+        }
+    }
+}
+
 #[test]
 fn a_finding_that_divides_an_escape_is_told() {
     let views = Views::of(br"Hello\njohn@example.com\u0041 ");

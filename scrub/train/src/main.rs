@@ -34,7 +34,7 @@ use std::{env, fs};
 use scrub::tagger::features::{FEATURES, describe, features, flag};
 use scrub::tagger::model::{MAGIC, Model, STEPS, step_of};
 use scrub::tagger::token::block;
-use scrub::tagger::{Tagger, best_path, margin};
+use scrub::tagger::{Ends, Tagger, best_path, margin};
 
 use crate::crf::{Block, Crf, NONE, allowed};
 use crate::doc::Doc;
@@ -228,7 +228,8 @@ fn encode(doc: &Doc, model: &Model<'_>, mut take: impl FnMut(Block, Vec<u32>)) {
             hide.push(if name.is_some_and(|at| names[at].3) { !KEPT } else { 0 });
             last = name;
         }
-        describe(&tokens, &model.gazetteer, |i| hide[i], &mut seen);
+        let whole = 0..tokens.len();
+        describe(&tokens, std::slice::from_ref(&whole), &model.gazetteer, |i| hide[i], &mut seen);
         let found = seen.array_windows().flat_map(features).collect();
         take(Block { rows: Vec::new(), labels, machine: doc.machine }, found);
         from = end;
@@ -272,9 +273,13 @@ fn calibrate(model: &Model<'_>, lists: &Lists, held_out: &Templates) -> [u8; STE
         let mut from = 0;
         while from < text.len() {
             from = block(&text, from, &mut tokens);
-            describe(&tokens, &model.gazetteer, |_| 0, &mut seen);
-            let weights: Vec<[i32; 8]> = seen.array_windows().map(|window| model.sums(&features(window))).collect();
-            best_path(&model.transitions, &weights, &mut back, &mut labels);
+            let whole = 0..tokens.len();
+            describe(&tokens, std::slice::from_ref(&whole), &model.gazetteer, |_| 0, &mut seen);
+            let sums = seen.array_windows().map(|window| model.sums(&features(window)).map(i32::from));
+            let weights: Vec<[i32; 8]> = sums.collect();
+            labels.clear();
+            labels.resize(tokens.len(), 0);
+            best_path(&model.transitions, Ends::BLOCK, &weights, &mut back, &mut labels);
             let mut at = 0;
             while at < labels.len() {
                 let length = 1 + labels[at + 1..]

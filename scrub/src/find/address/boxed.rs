@@ -53,6 +53,11 @@ pub(super) fn boxed(text: &str, number: &Token<'_>) -> Option<(usize, usize, u8)
     if near.len() - words.len() > 4 || !words.ends_with(is_end) {
         return None;
     }
+    // Most words end otherwise.
+    let last = |text: &str| text.as_bytes().last_chunk::<2>().map(|[a, b]| [a, b].map(u8::to_ascii_lowercase));
+    if words.ends_with(|last: char| last.is_ascii()) && !BOXES.iter().any(|(phrase, _)| last(phrase) == last(words)) {
+        return None;
+    }
     let lower = words.to_lowercase();
     if lower.len() != words.len() {
         return None;

@@ -14,17 +14,20 @@ mod words;
 
 use std::ops::Range;
 
-use aho_corasick::AhoCorasick;
+use aho_corasick::packed::Searcher;
 
 use self::follow::follow;
 use self::token::{Gap, Token, next, prev};
 use self::words::{compound, is_particle, word};
-use super::scan::{Served, Sure, before, is_word, next_digit, run};
-use super::{Candidate, Finder};
+use super::scan::{Served, Sure, before, byte, is_letter, is_word, run, run_back};
+use super::{Candidate, Finder, Text};
 use crate::detector::{Detector, DetectorId};
 
 /// How far behind the start of an address its first number may stand, in bytes.
 const REACH: usize = 128;
+
+/// How far from a number the word of its street begins, in bytes.
+const BESIDE: usize = 24;
 
 /// What is less sure than its detector says.
 const WEAK: f32 = 0.4;
@@ -48,17 +51,17 @@ const AND: &[&str] = &["and", "und", "y", "e", "et", "con", "og", "och", "en", "
 
 struct Addresses {
     served: Served,
-    corners: AhoCorasick,
+    corners: Searcher,
 }
 
 /// Makes it.
 pub(super) fn make(detectors: &[(DetectorId, &Detector)]) -> Result<Box<dyn Finder>, String> {
-    let corners = AhoCorasick::new(CORNERS).map_err(|error| error.to_string())?;
+    let corners = Searcher::new(CORNERS).ok_or("the words before a crossing cannot be searched for")?;
     Ok(Box::new(Addresses { served: Served::new(detectors), corners }))
 }
 
 impl Finder for Addresses {
-    fn find(&self, text: &str, core: Range<usize>, found: &mut Vec<Candidate>) {
+    fn find(&self, text: &Text<'_>, core: Range<usize>, found: &mut Vec<Candidate>) {
         self.find_beside(text, core, &[], found);
     }
 
@@ -66,7 +69,7 @@ impl Finder for Addresses {
         true
     }
 
-    fn find_beside(&self, text: &str, core: Range<usize>, places: &[Range<usize>], found: &mut Vec<Candidate>) {
+    fn find_beside(&self, text: &Text<'_>, core: Range<usize>, places: &[Range<usize>], found: &mut Vec<Candidate>) {
         // More lines than those of an address are a table.
         let of_address =
             |place: &&Range<usize>| place.len() <= 256 && text[(*place).clone()].matches('\n').count() <= 4;
@@ -81,17 +84,17 @@ impl Addresses {
     /// Adds streets and boxes with what follows them, and gives those that are sure.
     fn streets(
         &self,
-        text: &str,
+        text: &Text<'_>,
         core: &Range<usize>,
         places: &[Range<usize>],
         found: &mut Vec<Candidate>,
     ) -> Vec<Range<usize>> {
         let bytes = text.as_bytes();
-        let to = bytes.len().min(core.end + REACH);
         let mut sure = Vec::new();
         let mut from = core.start;
-        while let Some(first) = next_digit(bytes, from, to) {
-            from = run(bytes, first, bytes.len(), |byte| byte.is_ascii_digit());
+        let mut numbers = text.numbers(from..core.end + REACH);
+        while let Some(Range { start: first, end }) = numbers.next(from) {
+            from = end;
             let prior = before(bytes, first);
             let begins = !is_word(prior) && !matches!(prior, b'/' | b'$' | b'+' | b'-' | b'@' | b'%' | b'&' | b'\\')
                 || prior >= 0x80;
@@ -103,6 +106,9 @@ impl Addresses {
                 || matches!(next_byte, b'.' | b',') && bytes.get(from + 1).is_some_and(u8::is_ascii_digit)
                 || prior == b'.' && !text[..first - 1].ends_with(|character: char| character.is_alphabetic())
             {
+                continue;
+            }
+            if !has_word_beside(text, first, end) {
                 continue;
             }
             let Some(number) = next(text, first) else { continue };
@@ -242,6 +248,22 @@ fn address(text: &str, number: &Token<'_>, places: &[Range<usize>]) -> Option<(R
     };
     let start = unit_before(text, numbers_before(text, range.start, true));
     Some((start..range.end, sureness))
+}
+
+/// Whether a letter stands beside the number at `start..end`, or across what may be between it and a street: a quick look that may err to yes.
+fn has_word_beside(text: &str, start: usize, end: usize) -> bool {
+    let bytes = text.as_bytes();
+    let (digits, mut at) = (|from: usize| run(bytes, from, BESIDE, |byte| byte.is_ascii_digit()), end);
+    // `12-14`, `12/3`
+    while matches!(byte(bytes, at), b'-' | b'/') && byte(bytes, at + 1).is_ascii_digit() {
+        at = digits(at + 1);
+    }
+    let gap = |byte: u8| matches!(byte, b' ' | b',' | b'.' | b'\n' | b'\r');
+    let sign = |byte: u8| gap(byte) || matches!(byte, b'#' | b':');
+    is_letter(byte(bytes, at))
+        // `12 5th Avenue`
+        || is_letter(byte(bytes, digits(run(bytes, at, BESIDE, gap))))
+        || is_letter(before(bytes, run_back(text, start, BESIDE, sign)))
 }
 
 /// Whether a word in small letters goes on with what may not have been a street: `2 Supreme Court decisions`.

@@ -13,7 +13,7 @@ use std::ops::Range;
 use crate::detector::{Detector, DetectorId};
 
 use super::matcher::{self, Hit, Literal, Literals};
-use super::{Candidate, Finder};
+use super::{Candidate, Finder, Text};
 use key::{Class, Key};
 use value::Value;
 
@@ -54,7 +54,7 @@ impl Assignments {
 }
 
 impl Finder for Assignments {
-    fn find(&self, text: &str, core: Range<usize>, found: &mut Vec<Candidate>) {
+    fn find(&self, text: &Text<'_>, core: Range<usize>, found: &mut Vec<Candidate>) {
         let mut hits: Vec<Hit> = Vec::new();
         // The name of a value that starts in the core may stand before it.
         let starts = core.start.saturating_sub(key::LONGEST + value::FURTHEST)..core.end;
@@ -96,7 +96,7 @@ mod tests {
 
     fn found(text: &str) -> Vec<String> {
         let mut found = Vec::new();
-        finder().find(text, 0..text.len(), &mut found);
+        finder().find(&Text::new(text), 0..text.len(), &mut found);
         found.iter().map(|candidate| text[candidate.start..candidate.end].to_owned()).collect()
     }
 
@@ -226,7 +226,7 @@ mod tests {
         ) {
             let from = text.floor_char_boundary(from.min(text.len()));
             let mut found = Vec::new();
-            finder().find(&text, from..text.len(), &mut found);
+            finder().find(&Text::new(&text), from..text.len(), &mut found);
             for candidate in found {
                 prop_assert!(text.get(candidate.start..candidate.end).is_some_and(|text| !text.is_empty()));
             }

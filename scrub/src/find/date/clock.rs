@@ -1,6 +1,6 @@
 //! The time that follows a date.
 
-use super::super::scan::{byte, is_word, run};
+use super::super::scan::{byte, is_word, run, word_at};
 use super::value;
 
 /// What time follows a date.
@@ -55,9 +55,9 @@ pub(super) fn clock(text: &str, at: usize) -> (usize, Time) {
     let bytes = text.as_bytes();
     let iso = matches!(byte(bytes, at), b'T' | b't');
     let none = (at, Time::None);
-    let Some(between) = BETWEEN.iter().find(|between| text[at..].starts_with(**between)) else { return none };
+    let Some(between) = word_at(text, at, BETWEEN) else { return none };
     let mut from = at + between.len();
-    from += HALVES.iter().find(|half| text[from..].starts_with(**half)).map_or(0, |half| half.len());
+    from += word_at(text, from, HALVES).map_or(0, str::len);
     if let Some(end) = in_words(text, from) {
         return (zone(text, end), Time::Minutes);
     }

@@ -17,31 +17,31 @@ mod numeric;
 
 use std::ops::Range;
 
-use crate::detector::{Detector, DetectorId};
+use crate::detector::{Detector, DetectorId, Find};
 
 use self::calendar::Calendar;
 use self::clock::{Time, clock};
-use super::scan::{Served, Sure, before, byte, is_word, next_digit, run, word_before};
-use super::{Candidate, Finder};
+use super::scan::{Served, Sure, before, byte, is_word, word_before};
+use super::{Candidate, Finder, Text};
 
 /// Bytes before and behind a number that a date with it may take.
 const AROUND: usize = 64;
 
-/// Dates, or points in time.
+/// Dates, and points in time.
 pub struct Dates {
-    served: Served,
+    days: Served,
+    times: Served,
     calendar: &'static Calendar,
-    times: bool,
 }
 
-/// Makes it for dates.
+/// The code by which detectors ask for points in time.
+pub const TIMESTAMP: &str = "timestamp";
+
+/// Makes it for dates and for points in time.
 pub fn make(detectors: &[(DetectorId, &Detector)]) -> Result<Box<dyn Finder>, String> {
-    Ok(Box::new(Dates::new(detectors, false)))
-}
-
-/// Makes it for points in time.
-pub fn make_timestamp(detectors: &[(DetectorId, &Detector)]) -> Result<Box<dyn Finder>, String> {
-    Ok(Box::new(Dates::new(detectors, true)))
+    let timestamp = Find::Code(TIMESTAMP.to_owned());
+    let (times, days): (Vec<_>, Vec<_>) = detectors.iter().partition(|(_, detector)| detector.find == timestamp);
+    Ok(Box::new(Dates { days: Served::new(&days), times: Served::new(&times), calendar: Calendar::shipped() }))
 }
 
 /// A date, before the time that may follow it.
@@ -51,17 +51,18 @@ struct Date {
 }
 
 impl Finder for Dates {
-    fn find(&self, text: &str, core: Range<usize>, found: &mut Vec<Candidate>) {
+    fn find(&self, text: &Text<'_>, core: Range<usize>, found: &mut Vec<Candidate>) {
         let bytes = text.as_bytes();
         let mut from = core.start.saturating_sub(AROUND);
-        let to = bytes.len().min(core.end + AROUND);
+        let mut numbers = text.numbers(from..core.end + AROUND);
         let mut small = String::new();
         // Where the last date starts and ends.
         let (mut last, mut passed) = (0, 0);
-        while let Some(start) = next_digit(bytes, from, to) {
-            let end = run(bytes, start, bytes.len(), |byte| byte.is_ascii_digit());
+        while let Some(Range { start, end }) = numbers.next(from) {
             from = end;
-            if before(bytes, start).is_ascii_digit() {
+            // Cut from a longer number, or in the midst of letters: of a hash.
+            let (prior, next) = (before(bytes, start), byte(bytes, end));
+            if prior.is_ascii_digit() || prior < 0x80 && is_word(prior) && next < 0x80 && is_word(next) {
                 continue;
             }
             let date = match end - start {
@@ -79,23 +80,17 @@ impl Finder for Dates {
             from = from.max(end);
             (last, passed) = (date.range.start, end);
             let told = time == Time::Exact && is_told(text, start);
-            if (time == Time::Exact && !told) != self.times {
-                continue;
-            }
+            let served = if time == Time::Exact && !told { &self.times } else { &self.days };
             let sure = if told { Sure::Form } else { date.sure };
-            self.served.add(text, start..end, sure, found);
+            served.add(text, start..end, sure, found);
         }
-        if !self.times {
-            east_asian::written(text, core, &mut |date| self.served.add(text, date.range, date.sure, found));
+        if !self.days.is_empty() {
+            east_asian::written(text, core, &mut |date| self.days.add(text, date.range, date.sure, found));
         }
     }
 }
 
 impl Dates {
-    fn new(detectors: &[(DetectorId, &Detector)], times: bool) -> Self {
-        Self { served: Served::new(detectors), calendar: Calendar::shipped(), times }
-    }
-
     /// The date that begins with the number at `start..end`, or whose first number that is.
     fn date(&self, text: &str, start: usize, end: usize, small: &mut String) -> Option<Date> {
         numeric::numeric(text, start, end)

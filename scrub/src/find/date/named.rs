@@ -1,6 +1,6 @@
 //! Dates with the name of a month: `15 March 1989`, `March 15th`, `1989. március 15.`, `March 1989`, and ranges of days and months.
 
-use super::super::scan::{Sure, before, byte, is_word, run, run_back};
+use super::super::scan::{Sure, before, byte, is_word, run, run_back, word_at, word_to};
 use super::calendar::{Calendar, Name, is_thai, word_end, word_start};
 use super::{Date, is_day, is_joined, is_year, value};
 
@@ -51,7 +51,7 @@ pub(super) fn day_first(calendar: &Calendar, text: &str, start: usize, end: usiz
     let day = ordinal(text, end);
     let mut at = run(bytes, day, 2, is_between);
     let glued = at == end;
-    let filler = BEFORE_MONTH.iter().find(|filler| text[at..].starts_with(**filler)).map_or(0, |filler| filler.len());
+    let filler = word_at(text, at, BEFORE_MONTH).map_or(0, str::len);
     at += filler;
     let name = word_end(text, at);
     let month = &text[at..name];
@@ -192,6 +192,10 @@ fn strength(needs: Name, month: &str, dated: bool) -> Sure {
 
 /// Behind the ordinal sign that follows a number at `end`.
 fn ordinal(text: &str, end: usize) -> usize {
+    // Of ASCII, they begin with a letter.
+    if matches!(byte(text.as_bytes(), end), 0..b'A') {
+        return end;
+    }
     let found = ORDINALS.iter().find(|sign| {
         text.as_bytes()[end..].get(..sign.len()).is_some_and(|there| there.eq_ignore_ascii_case(sign.as_bytes()))
             && !is_word(byte(text.as_bytes(), end + sign.len()))
@@ -203,17 +207,10 @@ fn ordinal(text: &str, end: usize) -> usize {
 fn year_behind(text: &str, at: usize, month: &str) -> Option<(usize, usize)> {
     let bytes = text.as_bytes();
     let mut from = run(bytes, at, 3, |byte| is_between(byte) || byte == b'\'');
-    for sign in ["،", "’"] {
-        if text[from..].starts_with(sign) {
-            from = run(bytes, from + sign.len(), 1, |byte| byte == b' ');
-        }
+    while let Some(sign) = word_at(text, from, &["،", "’"]) {
+        from = run(bytes, from + sign.len(), 1, |byte| byte == b' ');
     }
-    for filler in BEFORE_YEAR {
-        if text[from..].starts_with(filler) {
-            from += filler.len();
-            break;
-        }
-    }
+    from += word_at(text, from, BEFORE_YEAR).map_or(0, str::len);
     let end = run(bytes, from, 5, |byte| byte.is_ascii_digit());
     let figure = &bytes[from..end];
     // `'89`, `-89`; behind a space only what can be no day.
@@ -235,7 +232,7 @@ fn is_thai_year(figure: &[u8], month: &str) -> bool {
 pub(super) fn era_behind(text: &str, at: usize) -> usize {
     const ERAS: &[&str] = &[" г.", " г", " р.", " р", " г.", " d.", ". d.", " года", " року", " r.", " AD"];
     let bytes = text.as_bytes();
-    let found = ERAS.iter().find(|era| text[at..].starts_with(**era)).map_or(at, |era| at + era.len());
+    let found = word_at(text, at, ERAS).map_or(at, |era| at + era.len());
     if found > at && before(bytes, found) != b'.' && is_word(byte(bytes, found)) { at } else { found }
 }
 
@@ -249,8 +246,7 @@ fn dot_behind(text: &str, at: usize, month: &str) -> usize {
 fn vietnamese(text: &str, at: usize) -> Option<(usize, usize)> {
     const MONTH: &[&str] = &[" tháng ", " Tháng ", " thg "];
     let bytes = text.as_bytes();
-    let rest = MONTH.iter().find_map(|name| text[at..].strip_prefix(*name))?;
-    let month = text.len() - rest.len();
+    let month = at + word_at(text, at, MONTH)?.len();
     let end = run(bytes, month, 3, |byte| byte.is_ascii_digit());
     let valid = end > month && super::is_month_number(&bytes[month..end]) && !is_word(byte(bytes, end));
     valid.then(|| (end, year_behind(text, end, "").map_or(end, |(_, year)| year)))
@@ -259,7 +255,7 @@ fn vietnamese(text: &str, at: usize) -> Option<(usize, usize)> {
 /// What stands before the sign of a range that ends at `start`, without the space between. A word is such a sign with spaces around it.
 fn range_sign_before(text: &str, start: usize) -> Option<&str> {
     let back = run_back(text, start, 1, |byte| byte == b' ');
-    let sign = RANGES.iter().find(|sign| text[..back].ends_with(**sign))?;
+    let sign = word_to(text, back, RANGES)?;
     let before = &text[..back - sign.len()];
     let first = before.strip_suffix(' ').unwrap_or(before);
     let spaced = first.len() < before.len() && back < start;
@@ -296,7 +292,7 @@ fn range_before(calendar: &Calendar, text: &str, start: usize, last: u32, small:
 fn range_behind(text: &str, end: usize) -> usize {
     let bytes = text.as_bytes();
     let at = run(bytes, end, 1, |byte| byte == b' ');
-    let Some(sign) = RANGES.iter().find(|sign| text[at..].starts_with(**sign)) else { return end };
+    let Some(sign) = word_at(text, at, RANGES) else { return end };
     let behind = at + sign.len();
     let word = sign.as_bytes()[0].is_ascii_alphabetic();
     let from = run(bytes, behind, 1, |byte| byte == b' ');

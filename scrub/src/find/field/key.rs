@@ -18,12 +18,15 @@ pub(super) struct Dictionary {
     names: HashMap<String, Vec<(Type, bool)>>,
     /// The last words of all names, and whole names that may be written in one word.
     lasts: HashSet<String>,
+    /// A bit for every hash of the last three letters of those.
+    endings: Vec<u64>,
 }
 
 impl Dictionary {
     /// The one in this folder.
     pub(super) fn load() -> Result<Self, String> {
-        let mut dictionary = Self { types: Vec::new(), names: HashMap::new(), lasts: HashSet::new() };
+        let mut dictionary =
+            Self { types: Vec::new(), names: HashMap::new(), lasts: HashSet::new(), endings: Vec::new() };
         let mut words = Vec::new();
         for line in include_str!("fields.txt").lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
             if let Some(head) = line.strip_prefix('[') {
@@ -49,11 +52,21 @@ impl Dictionary {
                 }
             }
         }
+        dictionary.endings = vec![0; 1 << (ENDING_BITS - 6)];
+        for last in &dictionary.lasts {
+            if let Some(ending) = ending(last) {
+                dictionary.endings[ending / 64] |= 1 << (ending % 64);
+            }
+        }
         Ok(dictionary)
     }
 
     /// The types that values of a field of this name may have; the most specific name counts. `words` is room for its words.
     pub(super) fn types(&self, name: &str, words: &mut Vec<String>) -> &[(Type, bool)] {
+        // Most names end otherwise.
+        if ending(name).is_some_and(|ending| self.endings[ending / 64] >> (ending % 64) & 1 == 0) {
+            return &[];
+        }
         split(name, words);
         if !words.last().is_some_and(|last| self.lasts.contains(last)) {
             return &[];
@@ -74,6 +87,21 @@ impl Dictionary {
         words.len() <= WORDS && self.names.contains_key(words.concat().as_str())
     }
 }
+
+/// A hash of the last three letters of a name, without their case. None where these are not letters of ASCII side by side, or the last word may
+/// be shorter.
+fn ending(name: &str) -> Option<usize> {
+    let end = name.trim_end_matches(|last: char| last.is_ascii() && !last.is_ascii_alphabetic()).len();
+    let last: &[u8; 3] = name.as_bytes()[..end].last_chunk()?;
+    // A hump, `userId`, begins a word.
+    let one_word = last[1..].iter().all(u8::is_ascii_lowercase) && last[0].is_ascii_alphabetic()
+        || last.iter().all(u8::is_ascii_uppercase);
+    let letters = last.iter().fold(0, |letters, byte| letters << 5 | usize::from(byte & 31));
+    one_word.then_some(letters)
+}
+
+/// Bits of a hash of three letters.
+const ENDING_BITS: u32 = 15;
 
 /// The words of a name, small and without accents: at what is no letter, and at the humps of camel case. Digits do not count.
 pub(super) fn split(name: &str, words: &mut Vec<String>) {

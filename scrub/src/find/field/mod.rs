@@ -14,7 +14,7 @@ use self::key::{Dictionary, Type};
 pub use self::table::Header;
 use self::value::{LONGEST, Place};
 use super::scan::{Served, Sure, before, byte, is_letter, is_word, run, run_back};
-use super::{Candidate, Finder};
+use super::{Candidate, Finder, Text};
 
 /// Bytes of a name that are looked at.
 const NAME: usize = 64;
@@ -46,7 +46,7 @@ pub fn make(detectors: &[(DetectorId, &Detector)]) -> Result<Box<dyn Finder>, St
 }
 
 impl Finder for Fields {
-    fn find(&self, text: &str, core: Range<usize>, found: &mut Vec<Candidate>) {
+    fn find(&self, text: &Text<'_>, core: Range<usize>, found: &mut Vec<Candidate>) {
         let bytes = text.as_bytes();
         // A value that starts in the core has its sign before it, by a few bytes.
         let from = text.ceil_char_boundary(core.start.saturating_sub(8));
@@ -77,7 +77,7 @@ impl Finder for Fields {
         header.names.iter().any(|name| !self.dictionary.types(name, &mut words).is_empty())
     }
 
-    fn find_columns(&self, header: &Header, text: &str, core: Range<usize>, found: &mut Vec<Candidate>) {
+    fn find_columns(&self, header: &Header, text: &Text<'_>, core: Range<usize>, found: &mut Vec<Candidate>) {
         let mut words = Vec::new();
         let columns: Vec<&[(Type, bool)]> =
             header.names.iter().map(|name| self.dictionary.types(name, &mut words)).collect();
@@ -174,6 +174,11 @@ fn element(text: &str, at: usize) -> Option<Field<'_>> {
 /// A line of two columns, a name and its value: `phone,030 1234567`.
 fn two_columns(text: &str, line: usize) -> Option<Field<'_>> {
     let bytes = text.as_bytes();
+    // Most lines end otherwise than a value: what divides them is looked for first.
+    let near = &bytes[line..bytes.len().min(line + NAME + 1)];
+    if !near.iter().fold(false, |any, byte| any | matches!(byte, b',' | b';' | b'\t' | b'|')) {
+        return None;
+    }
     let end = text.floor_char_boundary(run(bytes, line, NAME, |byte| is_word(byte) || matches!(byte, b' ' | b'-')));
     let delimiter = byte(bytes, end);
     if end == line || !matches!(delimiter, b',' | b';' | b'\t' | b'|') {
@@ -259,6 +264,7 @@ counter_examples = [\"\"]
             detectors.iter().enumerate().map(|(index, detector)| (DetectorId(index as u16), detector)).collect();
         let finder = make(&of).unwrap();
         let mut found = Vec::new();
+        let text = &Text::new(text);
         finder.find(text, 0..text.len(), &mut found);
         if let Some(header) = Header::read(text).filter(|header| finder.knows_columns(header)) {
             finder.find_columns(&header, text, 0..text.len(), &mut found);

@@ -7,13 +7,13 @@ mod plan;
 
 use std::ops::Range;
 
-use crate::detector::{Detector, DetectorId};
+use crate::detector::{Detector, DetectorId, Find};
 
 use self::beside::{is_date, is_isolated, is_quad, is_thousands, is_told};
 use self::parts::{Digits, divider, extension};
 use self::plan::Plans;
-use super::scan::{Served, Sure, before, byte, is_letter, is_word, next_digit, run, run_back};
-use super::{Candidate, Finder};
+use super::scan::{Served, Sure, before, byte, is_letter, is_word, run, run_back};
+use super::{Candidate, Finder, Text};
 
 /// Groups of digits of one number, at the most.
 const GROUPS: usize = 10;
@@ -23,39 +23,44 @@ const LONGEST: usize = 64;
 /// Numbers with a sign or grouping.
 pub struct Phone {
     served: Served,
+    /// Those of digits in a row.
+    plain: Served,
     plans: Plans,
-    /// Finds what has neither, and only that.
-    plain: bool,
 }
 
-/// Makes it for numbers with a sign or grouping.
+/// The code by which detectors ask for digits in a row.
+pub const PLAIN: &str = "phone_plain";
+
+/// Makes it for numbers with a sign or grouping, and for digits in a row.
 pub fn make(detectors: &[(DetectorId, &Detector)]) -> Result<Box<dyn Finder>, String> {
-    Ok(Box::new(Phone { served: Served::new(detectors), plans: Plans::load()?, plain: false }))
-}
-
-/// Makes it for digits in a row.
-pub fn make_plain(detectors: &[(DetectorId, &Detector)]) -> Result<Box<dyn Finder>, String> {
-    Ok(Box::new(Phone { served: Served::new(detectors), plans: Plans::load()?, plain: true }))
+    let code = Find::Code(PLAIN.to_owned());
+    let (plain, served): (Vec<_>, Vec<_>) = detectors.iter().partition(|(_, detector)| detector.find == code);
+    Ok(Box::new(Phone { served: Served::new(&served), plain: Served::new(&plain), plans: Plans::load()? }))
 }
 
 impl Finder for Phone {
-    fn find(&self, text: &str, core: Range<usize>, found: &mut Vec<Candidate>) {
+    fn find(&self, text: &Text<'_>, core: Range<usize>, found: &mut Vec<Candidate>) {
         let bytes = text.as_bytes();
         let mut from = run_back(text, core.start, LONGEST, |byte| {
             byte.is_ascii_digit() || matches!(byte, b' ' | b'-' | b'.' | b'/' | b'(' | b')' | b'+')
         });
-        let to = bytes.len().min(core.end + 3);
-        while let Some(first) = next_digit(bytes, from, to) {
+        let mut numbers = text.numbers(from..core.end + 3);
+        while let Some(Range { start: first, end }) = numbers.next(from) {
+            // Too few digits, and nothing behind them that may divide them from more.
+            let next = byte(bytes, end);
+            if end - first < 6 && next < 0x80 && !matches!(next, b' ' | b'-' | b'/' | b'.' | b'(' | b')') {
+                from = end;
+                continue;
+            }
             let cluster = Cluster::read(text, first);
             from = cluster.end();
             if cluster.count < 6 || cluster.count > 40 {
                 continue;
             }
-            if self.plain {
-                if let Some(range) = cluster.plain(text) {
-                    self.served.add(text, range, Sure::Form, found);
-                }
-            } else if let Some((range, sure)) = cluster.judge(text, &self.plans) {
+            if let Some(range) = cluster.plain(text) {
+                self.plain.add(text, range, Sure::Form, found);
+            }
+            if let Some((range, sure)) = cluster.judge(text, &self.plans) {
                 from = from.max(range.end);
                 self.served.add(text, range, sure, found);
             }

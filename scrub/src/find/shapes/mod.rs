@@ -21,7 +21,7 @@ use crate::context::Evidence;
 use crate::detector::{Detector, DetectorId, Find};
 use crate::validate::Validator;
 
-use super::{Candidate, Finder};
+use super::{Candidate, Finder, Text};
 pub(super) use group::{begins, ends, group_end};
 use search::Search;
 use shape::Shape;
@@ -108,7 +108,13 @@ impl Shapes {
         Ok(finder)
     }
 
-    fn search(&self, text: &str, core: &Range<usize>, evidence: Option<&Evidence<'_>>, found: &mut Vec<Candidate>) {
+    fn search(
+        &self,
+        text: &Text<'_>,
+        core: &Range<usize>,
+        evidence: Option<&Evidence<'_>>,
+        found: &mut Vec<Candidate>,
+    ) {
         let mut alone = Set::default();
         for (index, detector) in self.detectors.iter().enumerate() {
             if evidence.is_none_or(|evidence| evidence.alone(detector.id)) {
@@ -124,11 +130,11 @@ impl Shapes {
 }
 
 impl Finder for Shapes {
-    fn find(&self, text: &str, core: Range<usize>, found: &mut Vec<Candidate>) {
+    fn find(&self, text: &Text<'_>, core: Range<usize>, found: &mut Vec<Candidate>) {
         self.search(text, &core, None, found);
     }
 
-    fn find_with(&self, text: &str, core: Range<usize>, evidence: &Evidence<'_>, found: &mut Vec<Candidate>) {
+    fn find_with(&self, text: &Text<'_>, core: Range<usize>, evidence: &Evidence<'_>, found: &mut Vec<Candidate>) {
         self.search(text, &core, Some(evidence), found);
     }
 }

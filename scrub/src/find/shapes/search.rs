@@ -6,7 +6,7 @@ use crate::context::{Evidence, REACH};
 use crate::detector::DetectorId;
 
 use super::super::Candidate;
-use super::super::scan::next_digit;
+use super::super::Text;
 use super::Shapes;
 use super::group::{LETTER, PREFIX, begins, ends, group, group_end, group_start, prefix};
 use super::shape::{LONGEST, SEPARATORS};
@@ -18,7 +18,7 @@ const PREFIXES: usize = 3;
 /// The search.
 pub(super) struct Search<'a, 'b> {
     finder: &'a Shapes,
-    text: &'a str,
+    text: &'a Text<'a>,
     bytes: &'a [u8],
     /// The detectors that need no further evidence.
     alone: Set,
@@ -30,7 +30,7 @@ impl<'a, 'b> Search<'a, 'b> {
     /// `alone`: the detectors that need no further evidence. What is found goes to `found`.
     pub(super) fn new(
         finder: &'a Shapes,
-        text: &'a str,
+        text: &'a Text<'a>,
         alone: Set,
         evidence: Option<&'a Evidence<'b>>,
         found: &'a mut Vec<Candidate>,
@@ -42,9 +42,9 @@ impl<'a, 'b> Search<'a, 'b> {
     pub(super) fn digits(&mut self, core: &Range<usize>) {
         let bytes = self.bytes;
         // A candidate that starts in the core may have its first digit behind it.
-        let to = (core.end + PREFIXES * (PREFIX + 1)).min(bytes.len());
         let mut at = core.start;
-        while let Some(digit) = next_digit(bytes, at, to) {
+        let mut numbers = self.text.numbers(at..core.end + PREFIXES * (PREFIX + 1));
+        while let Some(Range { start: digit, .. }) = numbers.next(at) {
             let start = group_start(bytes, digit);
             let (end, mut classes) = group(bytes, digit);
             at = end;

@@ -12,6 +12,10 @@ pub(super) const RIPPLE: &[u8; 58] = b"rpshnaf39wBUDNEGHJKLM4PQRST7VWXYZ2bcdeCg6
 
 /// Its bytes, the leading digits of value zero as zero bytes; none with a character outside of the alphabet.
 pub(super) fn decode(text: &[u8], alphabet: &[u8; 58]) -> Option<Vec<u8>> {
+    // No alphabet has them; a hash in base 16 has a zero.
+    if text.iter().any(|character| matches!(character, b'0' | b'O' | b'I' | b'l')) {
+        return None;
+    }
     let mut little: Vec<u8> = Vec::with_capacity(text.len());
     for character in text {
         let mut carry = alphabet.iter().position(|known| known == character)?;

@@ -11,7 +11,7 @@ use std::ops::Range;
 use crate::detector::{Detector, DetectorId};
 
 use super::scan::{Served, Sure, before, byte, run};
-use super::{Candidate, Finder};
+use super::{Candidate, Finder, Text};
 
 /// Characters of the shortest address.
 const SHORTEST: usize = 25;
@@ -27,20 +27,20 @@ pub fn make(detectors: &[(DetectorId, &Detector)]) -> Result<Box<dyn Finder>, St
 }
 
 impl Finder for Wallet {
-    fn find(&self, text: &str, core: Range<usize>, found: &mut Vec<Candidate>) {
+    fn find(&self, text: &Text<'_>, core: Range<usize>, found: &mut Vec<Candidate>) {
         let bytes = text.as_bytes();
         // Every run of this length has a byte at one of these places.
         let mut at = core.start;
         let to = bytes.len().min(core.end + SHORTEST);
         while at < to {
             if !bytes[at].is_ascii_alphanumeric() {
-                at += SHORTEST - 1;
+                at += SHORTEST;
                 continue;
             }
             let start =
                 bytes[..at].iter().rposition(|byte| !byte.is_ascii_alphanumeric()).map_or(0, |before| before + 1);
             let end = run(bytes, at, bytes.len(), |byte| byte.is_ascii_alphanumeric());
-            at = end + 1;
+            at = end + SHORTEST;
             let free = byte(bytes, end) < 0x80 && byte(bytes, end) != b'_' && !matches!(byte(bytes, end), b'+' | b'=');
             if (SHORTEST..=LONGEST).contains(&(end - start))
                 && free

@@ -6,10 +6,13 @@ use std::ops::Range;
 use crate::detector::{Detector, DetectorId};
 
 use super::scan::{Served, Sure, before, byte, is_word, run};
-use super::{Candidate, Finder};
+use super::{Candidate, Finder, Text};
 
 /// The first letters of the words, as bits of a hash: most words of a text are dismissed by them.
 const FILTER: usize = 1 << 14;
+
+/// Bytes of a first word.
+const LONGEST: usize = 32;
 
 /// The lists: the type that their words are of.
 const LISTS: [(&str, &str); 2] = [(NRP, include_str!("nrp.txt")), (TITLE, include_str!("titles.txt"))];
@@ -77,7 +80,7 @@ impl Words {
     fn insert(&mut self, list: usize, entry: &str, capital: bool) {
         let lower = entry.to_lowercase();
         let first = run(lower.as_bytes(), 0, lower.len(), is_word);
-        let bit = bit(&lower.as_bytes()[..first], 0);
+        let bit = bit(&lower.as_bytes()[..first]);
         self.filter[bit / 64] |= 1 << (bit % 64);
         let entry = Entry { rest: lower[first..].to_owned(), capital, list };
         self.entries.entry(lower[..first].to_owned()).or_default().push(entry);
@@ -111,64 +114,38 @@ impl Words {
     }
 }
 
-/// What the filter makes of a byte: letters without case, those beyond ASCII all as one, since their bytes differ between cases; 0 what is no word.
-const FOLD: [u8; 256] = {
-    let mut fold = [0; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        let value = byte as u8;
-        if is_word(value) {
-            fold[byte] = if value >= 0x80 { 0x80 } else { value.to_ascii_lowercase() };
-        }
-        byte += 1;
+/// Of up to four first bytes of a word, without their case; those beyond ASCII are all as one, since they differ between cases.
+fn bit(word: &[u8]) -> usize {
+    let mut first = [0; 4];
+    for (first, letter) in first.iter_mut().zip(word) {
+        *first = if letter.is_ascii() { letter | 0x20 } else { 0x80 };
     }
-    fold
-};
-
-/// Of up to four first bytes of the word at `at`.
-fn bit(bytes: &[u8], at: usize) -> usize {
-    let mut hash = 0_u32;
-    for index in at..at + 4 {
-        let letter = FOLD[usize::from(byte(bytes, index))];
-        if letter == 0 {
-            break;
-        }
-        hash = hash.wrapping_mul(0x0100_0193) ^ u32::from(letter);
-    }
-    (hash ^ hash >> 15) as usize % FILTER
+    (u32::from_le_bytes(first).wrapping_mul(0x9E37_79B1) >> (32 - FILTER.trailing_zeros())) as usize
 }
 
 impl Finder for Words {
-    fn find(&self, text: &str, core: Range<usize>, found: &mut Vec<Candidate>) {
+    fn find(&self, text: &Text<'_>, core: Range<usize>, found: &mut Vec<Candidate>) {
         let bytes = text.as_bytes();
-        let word_end = |at: usize| {
-            bytes[at..].iter().position(|byte| FOLD[usize::from(*byte)] == 0).map_or(bytes.len(), |len| at + len)
-        };
         let mut lower = String::new();
-        let mut at = core.start;
-        if is_word(before(bytes, at)) {
-            at = word_end(at);
-        }
-        while at < core.end {
-            if FOLD[usize::from(bytes[at])] == 0 {
-                at += 1;
+        // Where the last entry ends.
+        let mut passed = core.start;
+        for Range { start, end } in text.words(core) {
+            let bit = bit(&bytes[start..end]);
+            // Whole words only: `anti_german` and `de2` are of code.
+            if self.filter[bit / 64] >> (bit % 64) & 1 == 0
+                || start < passed
+                || end - start > LONGEST
+                || is_word(before(bytes, start))
+                || is_word(byte(bytes, end))
+            {
                 continue;
             }
-            let bit = bit(bytes, at);
-            let end = word_end(at);
-            if self.filter[bit / 64] >> (bit % 64) & 1 == 0 || end - at > 32 {
-                at = end;
-                continue;
-            }
-            // `French-speaking` is of the list, `anti_german` and `a.german` are of code.
-            let foreign = matches!(before(bytes, at), b'.' | b'$' | b'@' | b'/' | b'\\')
+            // `French-speaking` is of the list, `a.german` is of code.
+            let foreign = matches!(before(bytes, start), b'.' | b'$' | b'@' | b'/' | b'\\')
                 || matches!(byte(bytes, end), b'(' | b'=' | b'/');
-            match self.entry(text, at, end, &mut lower) {
-                Some((list, whole)) if !foreign => {
-                    self.served[list].add(text, at..whole, Sure::Form, found);
-                    at = whole;
-                }
-                _ => at = end,
+            if !foreign && let Some((list, whole)) = self.entry(text, start, end, &mut lower) {
+                self.served[list].add(text, start..whole, Sure::Form, found);
+                passed = whole;
             }
         }
     }

@@ -1,0 +1,247 @@
+//! A text to look through, with what several finders ask of it, read once: where its words and its numbers are.
+
+use std::cell::OnceCell;
+use std::ops::{Deref, Range};
+
+/// Bytes whose classes are told together, a bit each.
+const BLOCK: usize = 64;
+
+/// The text of a view.
+#[derive(Debug)]
+pub struct Text<'a> {
+    text: &'a str,
+    runs: OnceCell<Runs>,
+}
+
+/// Runs of bytes of one kind, in order: where each starts and where it ends.
+#[derive(Debug, Default)]
+struct Runs {
+    /// Of ASCII digits.
+    numbers: Vec<(u32, u32)>,
+    /// Of letters: those of ASCII, and every byte of a character beyond.
+    words: Vec<(u32, u32)>,
+    /// Where a capital letter follows a small one, both of ASCII.
+    humps: Vec<u32>,
+}
+
+impl<'a> Text<'a> {
+    /// Of a text of at most 4 GiB.
+    pub fn new(text: &'a str) -> Self {
+        Self { text, runs: OnceCell::new() }
+    }
+
+    /// The text itself.
+    pub fn as_str(&self) -> &'a str {
+        self.text
+    }
+
+    fn runs(&self) -> &Runs {
+        self.runs.get_or_init(|| Runs::of(self.text.as_bytes()))
+    }
+
+    /// The runs of ASCII digits that have a digit in `range`.
+    pub(super) fn numbers(&self, range: Range<usize>) -> Numbers<'_> {
+        Numbers { rest: reaching(&self.runs().numbers, range.start), to: range.end }
+    }
+
+    /// The runs of letters that start in `range`, as they stand between other bytes.
+    pub(crate) fn words(&self, range: Range<usize>) -> impl Iterator<Item = Range<usize>> {
+        let words = reaching(&self.runs().words, range.start).iter();
+        let words = words.map(|(start, end)| *start as usize..*end as usize);
+        words.skip_while(move |word| word.start < range.start).take_while(move |word| word.start < range.end)
+    }
+
+    /// Whether a capital letter follows a small one in `range`.
+    pub(crate) fn has_hump(&self, range: &Range<usize>) -> bool {
+        let humps = &self.runs().humps;
+        humps
+            .get(humps.partition_point(|at| (*at as usize) <= range.start))
+            .is_some_and(|at| (*at as usize) < range.end)
+    }
+}
+
+impl Deref for Text<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        self.text
+    }
+}
+
+/// The runs from the first on that ends behind `at`.
+fn reaching(runs: &[(u32, u32)], at: usize) -> &[(u32, u32)] {
+    &runs[runs.partition_point(|(_, end)| *end as usize <= at)..]
+}
+
+/// The runs of digits that are left of a range.
+pub(super) struct Numbers<'t> {
+    rest: &'t [(u32, u32)],
+    to: usize,
+}
+
+impl Numbers<'_> {
+    /// The next run, as far as it is not before `from`; one that starts in the range may end behind it. `from` never goes back.
+    #[inline]
+    pub(super) fn next(&mut self, from: usize) -> Option<Range<usize>> {
+        while let Some(((start, end), rest)) = self.rest.split_first() {
+            let (start, end) = (*start as usize, *end as usize);
+            if end > from {
+                let start = start.max(from);
+                return (start < self.to).then_some(start..end);
+            }
+            self.rest = rest;
+        }
+        None
+    }
+}
+
+impl Runs {
+    fn of(bytes: &[u8]) -> Self {
+        let mut runs = Self::default();
+        let (blocks, rest) = bytes.as_chunks::<BLOCK>();
+        let mut last = Classes::default();
+        for (index, block) in blocks.iter().enumerate() {
+            last = runs.read((index * BLOCK) as u32, Classes::of(block), last);
+        }
+        let mut block = [0; BLOCK];
+        block[..rest.len()].copy_from_slice(rest);
+        // The zeros behind the rest end the last run; without a rest it ends with the text.
+        runs.read((bytes.len() - rest.len()) as u32, Classes::of(&block), last);
+        runs
+    }
+
+    /// Adds what is in the block at `from`, behind one of the classes `last`.
+    fn read(&mut self, from: u32, classes: Classes, last: Classes) -> Classes {
+        toggle(&mut self.numbers, from, classes.digits, last.digits);
+        toggle(&mut self.words, from, classes.letters, last.letters);
+        let mut humps = classes.upper & (classes.lower << 1 | last.lower >> 63);
+        while humps != 0 {
+            self.humps.push(from + humps.trailing_zeros());
+            humps &= humps - 1;
+        }
+        classes
+    }
+}
+
+/// Starts and ends runs where the bits of a block differ from the bit before.
+fn toggle(runs: &mut Vec<(u32, u32)>, from: u32, bits: u64, last: u64) {
+    let mut edges = bits ^ (bits << 1 | last >> 63);
+    while edges != 0 {
+        let index = edges.trailing_zeros();
+        match runs.last_mut() {
+            Some(run) if bits >> index & 1 == 0 => run.1 = from + index,
+            // Open, until its end is seen.
+            _ => runs.push((from + index, u32::MAX)),
+        }
+        edges &= edges - 1;
+    }
+}
+
+/// What the bytes of a block are, a bit each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Classes {
+    digits: u64,
+    /// Small letters of ASCII.
+    lower: u64,
+    /// Capital letters of ASCII.
+    upper: u64,
+    /// Letters of ASCII, and all bytes beyond.
+    letters: u64,
+}
+
+impl Classes {
+    #[cfg(target_arch = "x86_64")]
+    fn of(block: &[u8; BLOCK]) -> Self {
+        use safe_arch::{cmp_gt_mask_i8_m128i, cmp_lt_mask_i8_m128i, m128i, move_mask_i8_m128i, set_splat_i8_m128i};
+        let mut classes = Self::default();
+        for (index, bytes) in block.as_chunks::<16>().0.iter().enumerate() {
+            let bytes = m128i::from(*bytes);
+            let mask = |bytes: m128i| u64::from(move_mask_i8_m128i(bytes).cast_unsigned() & 0xFFFF) << (16 * index);
+            // Bytes beyond ASCII are negative.
+            let within = |first: u8, last: u8| {
+                mask(cmp_gt_mask_i8_m128i(bytes, set_splat_i8_m128i((first - 1).cast_signed())))
+                    & mask(cmp_lt_mask_i8_m128i(bytes, set_splat_i8_m128i((last + 1).cast_signed())))
+            };
+            let (lower, upper) = (within(b'a', b'z'), within(b'A', b'Z'));
+            classes.digits |= within(b'0', b'9');
+            classes.lower |= lower;
+            classes.upper |= upper;
+            classes.letters |= lower | upper | mask(bytes);
+        }
+        classes
+    }
+
+    #[cfg(not(target_arch = "x86_64"))]
+    fn of(block: &[u8; BLOCK]) -> Self {
+        Self::one_by_one(block)
+    }
+
+    #[cfg(any(test, not(target_arch = "x86_64")))]
+    fn one_by_one(block: &[u8; BLOCK]) -> Self {
+        let bits = |of: fn(&u8) -> bool| {
+            block.iter().enumerate().fold(0, |bits, (index, byte)| bits | u64::from(of(byte)) << index)
+        };
+        Self {
+            digits: bits(u8::is_ascii_digit),
+            lower: bits(u8::is_ascii_lowercase),
+            upper: bits(u8::is_ascii_uppercase),
+            letters: bits(|byte| byte.is_ascii_alphabetic() || !byte.is_ascii()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{any, prop_assert_eq, proptest};
+
+    use super::*;
+
+    #[test]
+    fn numbers_are_cut_at_their_start_only() {
+        let text = Text::new("12 345 6");
+        let mut numbers = text.numbers(1..5);
+        assert_eq!(numbers.next(1), Some(1..2));
+        assert_eq!(numbers.next(2), Some(3..6));
+        assert_eq!(numbers.next(4), Some(4..6));
+        assert_eq!(numbers.next(6), None);
+    }
+
+    #[test]
+    fn words_start_in_their_range() {
+        let text = Text::new("ab cdE f");
+        assert_eq!((text.words(1..7).next(), text.words(1..7).count()), (Some(3..6), 1));
+        assert_eq!(text.words(0..8).count(), 3);
+        assert!(text.has_hump(&(3..6)) && !text.has_hump(&(5..8)) && !text.has_hump(&(0..3)));
+    }
+
+    /// By definition.
+    fn runs(text: &str, of: impl Fn(u8) -> bool) -> Vec<(u32, u32)> {
+        let mut runs: Vec<(u32, u32)> = Vec::new();
+        for (at, _) in text.bytes().enumerate().filter(|(_, byte)| of(*byte)) {
+            match runs.last_mut() {
+                Some(run) if run.1 == at as u32 => run.1 += 1,
+                _ => runs.push((at as u32, at as u32 + 1)),
+            }
+        }
+        runs
+    }
+
+    proptest! {
+        #[test]
+        fn every_byte_is_in_its_run(text in "([0-9]{1,80}|[ a-zA-Z]{1,80}|[a-z]{64}|\\PC){0,12}") {
+            let all = Runs::of(text.as_bytes());
+            prop_assert_eq!(all.numbers, runs(&text, |byte| byte.is_ascii_digit()));
+            prop_assert_eq!(all.words, runs(&text, |byte| byte.is_ascii_alphabetic() || byte >= 0x80));
+            let humps = text.as_bytes().windows(2).zip(1..).filter(|(pair, _)| pair[0].is_ascii_lowercase() && pair[1].is_ascii_uppercase());
+            prop_assert_eq!(all.humps, humps.map(|(_, at)| at).collect::<Vec<u32>>());
+        }
+
+        #[test]
+        fn classes_are_those_of_each_byte(block in any::<[u8; 32]>(), rest in any::<[u8; 32]>()) {
+            let mut bytes = [0; BLOCK];
+            bytes[..32].copy_from_slice(&block);
+            bytes[32..].copy_from_slice(&rest);
+            prop_assert_eq!(Classes::of(&bytes), Classes::one_by_one(&bytes));
+        }
+    }
+}
