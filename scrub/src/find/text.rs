@@ -97,7 +97,12 @@ impl Numbers<'_> {
 
 impl Runs {
     fn of(bytes: &[u8]) -> Self {
-        let mut runs = Self::default();
+        // As many as most texts have: a vector that grows is copied.
+        let mut runs = Self {
+            numbers: Vec::with_capacity(bytes.len() / 16),
+            words: Vec::with_capacity(bytes.len() / 5),
+            humps: Vec::new(),
+        };
         let (blocks, rest) = bytes.as_chunks::<BLOCK>();
         let mut last = Classes::default();
         for (index, block) in blocks.iter().enumerate() {

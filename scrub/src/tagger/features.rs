@@ -453,7 +453,7 @@ fn near([_, b1, t, n1, _]: &[Seen; 2 * PAD + 1]) -> [u32; NEAR] {
 pub struct Known(Vec<Entry>);
 
 /// Words that are kept.
-const KNOWN: usize = 1 << 11;
+const KNOWN: usize = 1 << 12;
 
 #[derive(Clone, Copy, Debug)]
 struct Entry {
