@@ -134,8 +134,9 @@ impl Context {
         }
         // Without a branch a byte, so that it is done many bytes at a time.
         let undivided = |block: &[u8]| block.iter().fold(false, |any, byte| any | leads_undivided(*byte));
-        if text.as_bytes()[range.clone()].chunks(4096).any(undivided) {
-            self.undivided_places(text, range, &mut found);
+        let read = range.start..(range.end + self.undivided.max_pattern_len()).min(text.len());
+        if text.as_bytes()[read.clone()].chunks(4096).any(undivided) {
+            self.undivided_places(text, read, range.end, &mut found);
         }
         found.sort_unstable_by_key(|place| (place.end, place.start));
         Places { context: self, text: text.as_str(), found }
@@ -193,14 +194,14 @@ impl Context {
         }
     }
 
-    fn undivided_places(&self, text: &str, range: Range<usize>, found: &mut Vec<Place>) {
+    /// Adds the phrases in `read` that start before `end`.
+    fn undivided_places(&self, text: &str, read: Range<usize>, end: usize, found: &mut Vec<Place>) {
         let bytes = text.as_bytes();
-        let longest = self.undivided.max_pattern_len();
-        let read = range.start..(range.end + longest).min(bytes.len());
+        let until = end;
         for word in self.undivided.find_overlapping_iter(&bytes[read.clone()]) {
             let phrase = self.undivided_phrases[word.pattern().as_usize()];
             let (start, end) = (read.start + word.start(), read.start + word.end());
-            if start >= range.end {
+            if start >= until {
                 continue;
             }
             let wanted = &self.phrases[phrase as usize].text;

@@ -314,7 +314,7 @@ impl Engine {
                 None => in_all = found,
             }
         }
-        // Names, and what is joined with them, are looked for in the whole of one view.
+        // Names are looked for in the whole of one view, and what is joined with them in the whole of each.
         for finder in finders().filter(|finder| finder.only_innermost()) {
             finder.find_with(&text, reach.clone(), &all, &mut in_all);
         }

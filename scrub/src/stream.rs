@@ -49,7 +49,7 @@ pub struct Blocked {
 }
 
 /// Takes one stream through an engine. Memory: a segment, its margins and what overlaps its end, about 200 KiB at the most; and while a segment
-/// is treated its views, at most 2 MiB where every second character is an escape.
+/// is treated its views and where their words and numbers are, at most 4 MiB where every second character is an escape.
 pub struct Scrubber {
     engine: Arc<Engine>,
     actor: Actor,

@@ -138,7 +138,9 @@ impl Finder for Patterns {
     fn find(&self, text: &Text<'_>, core: Range<usize>, found: &mut Vec<Candidate>) {
         for index in &self.everywhere {
             let compiled = &self.compiled[*index];
-            for matched in compiled.regex.find_iter(Input::new(&**text).span(core.start..text.len())) {
+            // One character beyond what is allowed, to see one that is longer.
+            let to = text.ceil_char_boundary((core.end + compiled.longest + 1).min(text.len()));
+            for matched in compiled.regex.find_iter(Input::new(&**text).span(core.start..to)) {
                 if matched.start() >= core.end {
                     break;
                 }

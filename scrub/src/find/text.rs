@@ -44,11 +44,11 @@ impl<'a> Text<'a> {
         Numbers { rest: reaching(&self.runs().numbers, range.start), to: range.end }
     }
 
-    /// The runs of letters that start in `range`, as they stand between other bytes.
+    /// The runs of letters that have a letter in `range` and start before its end, as they stand between other bytes.
     pub(crate) fn words(&self, range: Range<usize>) -> impl Iterator<Item = Range<usize>> {
         let words = reaching(&self.runs().words, range.start).iter();
         let words = words.map(|(start, end)| *start as usize..*end as usize);
-        words.skip_while(move |word| word.start < range.start).take_while(move |word| word.start < range.end)
+        words.take_while(move |word| word.start < range.end)
     }
 
     /// Whether a capital letter follows a small one in `range`.
@@ -212,9 +212,10 @@ mod tests {
     }
 
     #[test]
-    fn words_start_in_their_range() {
+    fn words_reach_into_their_range() {
         let text = Text::new("ab cdE f");
-        assert_eq!((text.words(1..7).next(), text.words(1..7).count()), (Some(3..6), 1));
+        assert_eq!((text.words(1..7).next(), text.words(1..7).count()), (Some(0..2), 2));
+        assert_eq!((text.words(2..7).next(), text.words(2..7).count()), (Some(3..6), 1));
         assert_eq!(text.words(0..8).count(), 3);
         assert!(text.has_hump(&(3..6)) && !text.has_hump(&(5..8)) && !text.has_hump(&(0..3)));
     }

@@ -27,7 +27,7 @@ pub enum Case {
     Camel,
     /// A script without case.
     Uncased,
-    /// A run of digits.
+    /// A run of digits, or what a machine wrote.
     Digits,
     /// Anything else that is visible.
     Mark,
@@ -69,7 +69,7 @@ pub enum Sign {
     Equals,
     /// Any other mark.
     Other,
-    /// A run of digits.
+    /// A run of digits, or what a machine wrote.
     Digits,
     /// A word.
     Word,
@@ -114,7 +114,7 @@ pub struct Token {
     pub sign: Sign,
     /// No space stands before it.
     pub glued: bool,
-    /// Characters, at most 255.
+    /// Characters, at most 255; of what a machine wrote, bytes.
     pub length: u8,
 }
 
@@ -234,42 +234,82 @@ const SWITCHES: usize = 5;
 /// Letters in a row that such a text may have.
 const LETTERS: u8 = 6;
 
-/// Tokens side by side that may be of what a machine wrote: letters, digits and dashes. That is one token, as a number is, so that its letters are
-/// taken for no words.
+/// Letters in a row, without a digit between dashes, that may be a name: `anna-3f9a0b`.
+const NAME: u8 = 3;
+
+/// Tokens side by side that may be of what a machine wrote: letters and digits of ASCII, with dashes between. That is one token, as a number is, so
+/// that its letters are taken for no words.
 #[derive(Default)]
 struct Coded {
-    /// Where the first of them is.
+    /// Where the first of them is; behind the last token where there is none.
     first: usize,
+    /// Where the part of them behind the last dash is.
+    part: usize,
     switches: usize,
     /// Of the longest run of letters.
     letters: u8,
+    /// Of the longest run of letters in the last part.
+    name: u8,
+    /// The last part has a digit.
+    digits: bool,
 }
 
 impl Coded {
     /// Adds a token.
     fn push(&mut self, tokens: &mut Vec<Token>, token: Token) {
-        let joins = token.glued && matches!(token.sign, Sign::Word | Sign::Digits | Sign::Dash);
-        if joins && let Some(last) = tokens.last() {
-            let signs = (last.sign, token.sign);
-            self.switches += usize::from(matches!(signs, (Sign::Word, Sign::Digits) | (Sign::Digits, Sign::Word)));
-        } else {
-            self.end(tokens);
+        let plain = token.end - token.start == usize::from(token.length);
+        let joins = token.glued && self.first < tokens.len() && plain;
+        match token.sign {
+            Sign::Word | Sign::Digits if plain => {
+                if !joins {
+                    self.end(tokens);
+                }
+                let word = token.sign == Sign::Word;
+                if let Some(last) = tokens.get(self.first..).and_then(<[Token]>::last) {
+                    self.switches += usize::from(last.sign != Sign::Dash && (last.sign == Sign::Word) != word);
+                }
+                if word {
+                    self.name = self.name.max(token.length);
+                    self.letters = self.letters.max(token.length);
+                } else {
+                    self.digits = true;
+                }
+                tokens.push(token);
+            }
+            Sign::Dash if joins && token.length == 1 && !self.may_be_name() => {
+                tokens.push(token);
+                (self.part, self.name, self.digits) = (tokens.len(), 0, false);
+            }
+            _ => {
+                self.end(tokens);
+                tokens.push(token);
+                self.start(tokens);
+            }
         }
-        if token.sign == Sign::Word {
-            self.letters = self.letters.max(token.length);
-        }
-        tokens.push(token);
     }
 
-    /// Makes one token of those so far if they are of what a machine wrote; the next one is the first.
+    /// Whether the last part is letters alone, and as many as a name has.
+    const fn may_be_name(&self) -> bool {
+        !self.digits && self.name >= NAME
+    }
+
+    /// The next token is the first.
+    fn start(&mut self, tokens: &[Token]) {
+        *self = Self { first: tokens.len(), part: tokens.len(), ..Self::default() };
+    }
+
+    /// Makes one token of those so far if they are of what a machine wrote, but for a part at their end that may be a name.
     fn end(&mut self, tokens: &mut Vec<Token>) {
+        // A dash at the end is none of theirs.
+        let end =
+            if self.may_be_name() || self.part == tokens.len() { self.part.saturating_sub(1) } else { tokens.len() };
         if self.switches >= SWITCHES
             && self.letters <= LETTERS
-            && let (Some(first), Some(last)) = (tokens.get(self.first).copied(), tokens.last().copied())
+            && end > self.first
+            && let (Some(first), Some(last)) = (tokens.get(self.first).copied(), tokens.get(end - 1).copied())
         {
             let length = (last.end - first.start).min(255) as u8;
-            tokens.truncate(self.first);
-            tokens.push(Token {
+            let one = Token {
                 start: first.start,
                 end: last.end,
                 word: mix(8, u32::from(length / 8)),
@@ -278,9 +318,10 @@ impl Coded {
                 glued: first.glued,
                 length,
                 ..Token::EDGE
-            });
+            };
+            tokens.splice(self.first..end, [one]);
         }
-        *self = Self { first: tokens.len(), switches: 0, letters: 0 };
+        self.start(tokens);
     }
 }
 
@@ -479,10 +520,19 @@ mod tests {
             words("id 3f9a0b7c1d4e, 550e8400-e29b-41d4-a716-446655440000 A1B2C3"),
             ["id", "3f9a0b7c1d4e", ",", "550e8400-e29b-41d4-a716-446655440000", "A1B2C3"]
         );
-        assert_eq!(
-            words("SW1A 1AA-2b k9smithers8x7y6z"),
-            ["SW", "1", "A", "1", "AA", "-", "2", "b", "k", "9", "smithers", "8", "x", "7", "y", "6", "z"]
-        );
+        // Longer words, fewer changes, and what stands around them.
+        for (text, tokens) in [
+            ("k9smithers8x7y6z", &["k", "9", "smithers", "8", "x", "7", "y", "6", "z"][..]),
+            ("SW1A 1AA-2b", &["SW", "1", "A", "1", "AA", "-", "2", "b"]),
+            ("x(\"3f9a0b7c1d4e\")", &["x", "(", "\"", "3f9a0b7c1d4e", "\"", ")"]),
+            ("-3f9a0b7c1d4e-", &["-", "3f9a0b7c1d4e", "-"]),
+            ("anna-7f3c9d2e1b", &["anna", "-", "7f3c9d2e1b"]),
+            ("3f9a0b7c1d4e-Smith", &["3f9a0b7c1d4e", "-", "Smith"]),
+            ("3f9a0b7c-anna-1d2e3f4a5b", &["3f9a0b7c", "-", "anna", "-", "1d2e3f4a5b"]),
+            ("2024\u{5e74}3\u{6708}15\u{65e5}", &["2024", "\u{5e74}", "3", "\u{6708}", "15", "\u{65e5}"]),
+        ] {
+            assert_eq!(words(text), tokens, "{text}");
+        }
         assert_eq!(words(&"a1".repeat(3)), ["a1a1a1"]);
     }
 

@@ -23,6 +23,9 @@ pub const DEPTH: usize = 3;
 /// Bytes before and behind what is undone in which that may change what is found: a finding that is no token, and what it is known by.
 const NEAR: usize = 512;
 
+/// Bytes between two places that are looked at apart: there are few of them in a segment, since each costs a look around it.
+const APART: usize = 2048;
+
 /// Bytes of a token before what is undone in it.
 const TOKEN: usize = crate::segment::MARGIN;
 
@@ -149,7 +152,7 @@ impl<'v> View<'v> {
                     let from = unit.start.saturating_sub(TOKEN);
                     let token = text.as_bytes()[from..unit.start].iter().rposition(u8::is_ascii_whitespace);
                     let start = token.map_or(from, |space| from + space).saturating_sub(NEAR);
-                    match last.filter(|last| start <= last.end + NEAR) {
+                    match last.filter(|last| start <= last.end + APART) {
                         Some(last) => last.end = end,
                         None => ranges.push(text.floor_char_boundary(start)..end),
                     }

@@ -14,6 +14,7 @@ mod words;
 
 use std::ops::Range;
 
+use aho_corasick::AhoCorasick;
 use aho_corasick::packed::Searcher;
 
 use self::follow::follow;
@@ -51,13 +52,16 @@ const AND: &[&str] = &["and", "und", "y", "e", "et", "con", "og", "och", "en", "
 
 struct Addresses {
     served: Served,
-    corners: Searcher,
+    corners: AhoCorasick,
+    /// The same by vector instructions, where the processor has them.
+    packed: Option<Searcher>,
 }
 
 /// Makes it.
 pub(super) fn make(detectors: &[(DetectorId, &Detector)]) -> Result<Box<dyn Finder>, String> {
-    let corners = Searcher::new(CORNERS).ok_or("the words before a crossing cannot be searched for")?;
-    Ok(Box::new(Addresses { served: Served::new(detectors), corners }))
+    let corners = AhoCorasick::new(CORNERS).map_err(|error| error.to_string())?;
+    let packed = Searcher::new(CORNERS);
+    Ok(Box::new(Addresses { served: Served::new(detectors), corners, packed }))
 }
 
 impl Finder for Addresses {
@@ -135,7 +139,12 @@ impl Addresses {
         found: &mut Vec<Candidate>,
     ) {
         let window = core.start..text.floor_char_boundary(text.len().min(core.end + REACH));
-        for corner in self.corners.find_iter(&text.as_bytes()[window.clone()]) {
+        let bytes = &text.as_bytes()[window.clone()];
+        let corners: Vec<_> = match &self.packed {
+            Some(packed) => packed.find_iter(bytes).collect(),
+            None => self.corners.find_iter(bytes).collect(),
+        };
+        for corner in corners {
             let at = window.start + corner.end();
             let Some((first, cased, known)) = side(text, at, places, streets) else { continue };
             let Some(and) =
@@ -253,17 +262,23 @@ fn address(text: &str, number: &Token<'_>, places: &[Range<usize>]) -> Option<(R
 /// Whether a letter stands beside the number at `start..end`, or across what may be between it and a street: a quick look that may err to yes.
 fn has_word_beside(text: &str, start: usize, end: usize) -> bool {
     let bytes = text.as_bytes();
-    let (digits, mut at) = (|from: usize| run(bytes, from, BESIDE, |byte| byte.is_ascii_digit()), end);
-    // `12-14`, `12/3`
-    while matches!(byte(bytes, at), b'-' | b'/') && byte(bytes, at + 1).is_ascii_digit() {
+    let digits = |from: usize| run(bytes, from, BESIDE, |byte| byte.is_ascii_digit());
+    let mut at = end;
+    // `12-14`, `12/3`, `12/A`
+    while matches!(byte(bytes, at), b'-' | b'/' | b'\'') && byte(bytes, at + 1).is_ascii_alphanumeric() {
         at = digits(at + 1);
     }
     let gap = |byte: u8| matches!(byte, b' ' | b',' | b'.' | b'\n' | b'\r');
     let sign = |byte: u8| gap(byte) || matches!(byte, b'#' | b':');
+    // A word, or what begins with one: `A2`.
+    let word_before = || {
+        let end = run_back(text, start, BESIDE, sign);
+        bytes[run_back(text, end, BESIDE, is_word)..end].iter().any(|byte| is_letter(*byte))
+    };
     is_letter(byte(bytes, at))
         // `12 5th Avenue`
         || is_letter(byte(bytes, digits(run(bytes, at, BESIDE, gap))))
-        || is_letter(before(bytes, run_back(text, start, BESIDE, sign)))
+        || word_before()
 }
 
 /// Whether a word in small letters goes on with what may not have been a street: `2 Supreme Court decisions`.

@@ -2,6 +2,20 @@ use proptest::prelude::{prop_assert, proptest};
 
 use super::super::scan::tests::{found, sure};
 
+/// No letter stands before the number, and what follows it directly is no number.
+#[test]
+fn numbers_of_houses_go_on_with_letters() {
+    for (text, address) in [
+        ("(12/A Park Street)", "12/A Park Street"),
+        ("\"12-B Baker Street\"", "12-B Baker Street"),
+        ("1,12/A Park Street", "12/A Park Street"),
+        ("(Calle A2 15)", "Calle A2 15"),
+    ] {
+        let found: Vec<_> = found("address", text).into_iter().map(|(text, _)| text).collect();
+        assert!(found.contains(&address), "{text}: {found:?}");
+    }
+}
+
 /// The whole text is one address.
 #[test]
 fn addresses_are_found_whole() {

@@ -62,7 +62,10 @@ impl Finder for Dates {
             from = end;
             // Cut from a longer number, or in the midst of letters: of a hash.
             let (prior, next) = (before(bytes, start), byte(bytes, end));
-            if prior.is_ascii_digit() || prior < 0x80 && is_word(prior) && next < 0x80 && is_word(next) {
+            // The letters of `March the15th` are those of fillers.
+            let filler = matches!(prior, b'e' | b'l' | b'm');
+            let within = |byte: u8| byte < 0x80 && is_word(byte);
+            if prior.is_ascii_digit() || within(prior) && !filler && within(next) {
                 continue;
             }
             let date = match end - start {
@@ -217,6 +220,7 @@ mod tests {
         "15-03-89",
         "15-Mar-89",
         "15MAR1989",
+        "March the15th, 1989",
         "Mar 15, 1989",
         "March 1989",
         "05/2021",

@@ -207,8 +207,10 @@ fn ordinal(text: &str, end: usize) -> usize {
 fn year_behind(text: &str, at: usize, month: &str) -> Option<(usize, usize)> {
     let bytes = text.as_bytes();
     let mut from = run(bytes, at, 3, |byte| is_between(byte) || byte == b'\'');
-    while let Some(sign) = word_at(text, from, &["،", "’"]) {
-        from = run(bytes, from + sign.len(), 1, |byte| byte == b' ');
+    for sign in ["،", "’"] {
+        if word_at(text, from, &[sign]).is_some() {
+            from = run(bytes, from + sign.len(), 1, |byte| byte == b' ');
+        }
     }
     from += word_at(text, from, BEFORE_YEAR).map_or(0, str::len);
     let end = run(bytes, from, 5, |byte| byte.is_ascii_digit());
