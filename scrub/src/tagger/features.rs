@@ -173,7 +173,7 @@ fn phrases(tokens: &[Token], gazetteer: &Gazetteer<'_>, seen: &mut [Seen]) {
             from += 1;
             continue;
         }
-        // Every word of a name has the flag.
+        // The words of names have the flag, but for a few that found no place in the table.
         let most = tokens[from..].iter().take(PHRASE).zip(from..);
         let most = most.take_while(|(token, i)| !token.is_word() || is_part(*i)).count();
         let longest = (2..=most)
