@@ -53,8 +53,8 @@ pub struct Candidate {
 
 /// Looks through texts for the candidates of some detectors. Deterministic: what it finds depends on the text alone.
 pub trait Finder: Send + Sync {
-    /// Adds the candidates in `text` that start in `core`, in any order. Time is linear in `core`, and what is looked at around it is bounded. Those outside `core` may be added
-    /// too, and count where they start in the segment.
+    /// Adds the candidates in `text` that start in `core`, in any order. Time is linear in `core`, and what is looked at around it is bounded.
+    /// Those outside `core` may be added too, and count where they start in the segment.
     fn find(&self, text: &Text<'_>, core: Range<usize>, found: &mut Vec<Candidate>);
 
     /// Whether it looks only at the innermost view: one that is slow and reads prose, which loses nothing where escapes are undone.
