@@ -50,8 +50,10 @@ def not_matched() -> set[str]:
     detectors = [
         detector for file in (ROOT / "scrub" / "src" / "builtin").glob("*.toml") for detector in tomllib.loads(file.read_text())["detector"]
     ]
-    is_matched = lambda detector: detector.keys() & {"pattern", "shapes"} or detector.get("code") in MATCHED  # noqa: E731
-    return {detector["type"] for detector in detectors} - {detector["type"] for detector in detectors if is_matched(detector)}
+    matched = {
+        detector["type"] for detector in detectors if detector.keys() & {"pattern", "shapes"} or detector.get("code") in MATCHED
+    }
+    return {detector["type"] for detector in detectors} - matched
 
 
 @dataclass

@@ -1,8 +1,8 @@
 //! Words that stand near a candidate and make it likelier: `SSN`, `Kontonummer`.
 //!
 //! A text is read word by word. The length and the ends of a word, folded, are the key of a table of the first words of all context phrases, so
-//! most words cost one look at a bit; the key of a single letter has what follows it too, `c.c.`. Scripts that do not divide words have no first word: their phrases are searched by an automaton, in texts
-//! that have such characters.
+//! most words cost one look at a bit; the key of a single letter has what follows it too, `c.c.`. Scripts that do not divide words have no first
+//! word: their phrases are searched by an automaton, in texts that have such characters.
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashMap};
@@ -194,10 +194,9 @@ impl Context {
         }
     }
 
-    /// Adds the phrases in `read` that start before `end`.
-    fn undivided_places(&self, text: &str, read: Range<usize>, end: usize, found: &mut Vec<Place>) {
+    /// Adds the phrases in `read` that start before `until`.
+    fn undivided_places(&self, text: &str, read: Range<usize>, until: usize, found: &mut Vec<Place>) {
         let bytes = text.as_bytes();
-        let until = end;
         for word in self.undivided.find_overlapping_iter(&bytes[read.clone()]) {
             let phrase = self.undivided_phrases[word.pattern().as_usize()];
             let (start, end) = (read.start + word.start(), read.start + word.end());

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::detector::{Detector, DetectorId};
 
-use super::scan::{Served, Sure, ahead, back, before, byte, is_letter, is_word, run_back};
+use super::scan::{Served, Sure, ahead, back, before, byte, is_letter, is_word, run_back, value};
 use super::{Candidate, Finder, Text};
 
 /// What follows an age, in lower case.
@@ -137,10 +137,6 @@ impl Finder for Age {
             }
         }
     }
-}
-
-fn value(digits: &[u8]) -> u32 {
-    digits.iter().fold(0, |value, digit| value * 10 + u32::from(digit - b'0'))
 }
 
 fn judge(text: &str, start: usize, end: usize) -> Option<Sure> {

@@ -22,7 +22,8 @@ const STREETS: &[&str] = &[
     "weg ", "ul.", "gatan", "platz", "blvd", "lane", "drive",
 ];
 
-/// Shapes of the postcodes of countries, 9 a digit, A a capital letter; the longer before those that they start with; and how many digits each starts with.
+/// Shapes of the postcodes of countries, 9 a digit, A a capital letter; the longer before those that they start with; and how many
+/// digits each starts with.
 const SHAPES: &[(usize, &str)] = &[
     (5, "99999-9999"),
     (5, "99999-999"),

@@ -73,6 +73,11 @@ impl Served {
     }
 }
 
+/// The value of a number of at most nine digits.
+pub(super) fn value(digits: &[u8]) -> u32 {
+    digits.iter().fold(0, |value, digit| value * 10 + u32::from(digit - b'0'))
+}
+
 /// The byte at `at`, or 0 outside of the text.
 pub(super) fn byte(bytes: &[u8], at: usize) -> u8 {
     bytes.get(at).copied().unwrap_or(0)

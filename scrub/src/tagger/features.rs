@@ -121,12 +121,10 @@ pub fn describe(
     seen: &mut Vec<Seen>,
 ) {
     seen.clear();
-    for run in runs {
+    for run in widened(runs, tokens.len()) {
         // What is between runs is not looked at.
-        let from = (run.start.saturating_sub(PAD) + PAD).max(seen.len());
-        seen.resize(from, EDGE);
-        let to = (run.end + PAD).min(tokens.len());
-        for (i, token) in tokens.iter().enumerate().take(to).skip(from - PAD) {
+        seen.resize(run.start + PAD, EDGE);
+        for (i, token) in tokens.iter().enumerate().take(run.end).skip(run.start) {
             let flags = if token.is_word() { gazetteer.flags(token.word) & !hide(i) } else { 0 };
             let length = match token.length {
                 n @ 0..=3 => u32::from(n),
@@ -149,19 +147,25 @@ pub fn describe(
     }
     seen.resize(tokens.len() + 2 * PAD, EDGE);
     phrases(tokens, gazetteer, seen);
-    let mut from = 0;
-    for run in runs {
-        let to = (run.end + PAD).min(tokens.len());
-        for entry in &mut seen[run.start.saturating_sub(PAD).max(from) + PAD..to + PAD] {
+    for run in widened(runs, tokens.len()) {
+        for entry in &mut seen[run.start + PAD..run.end + PAD] {
             let phrase = entry.listed & 3;
             entry.listed = mix(mix(21, u32::from(entry.flags) | phrase << 16), entry.case & 15);
             entry.listed_roughly = mix(mix(22, roughly(entry.flags) | phrase << 8), entry.case & 15);
         }
-        from = to.max(from);
     }
     modes(tokens, &mut seen[..tokens.len() + PAD]);
     registers(tokens, &mut seen[..tokens.len() + PAD]);
     words_across_marks(tokens, seen);
+}
+
+/// Runs of tokens, of which there are `len`, with [`PAD`] more on both sides and none twice.
+fn widened(runs: &[Range<usize>], len: usize) -> impl Iterator<Item = Range<usize>> {
+    runs.iter().scan(0, move |done, run| {
+        let start = run.start.saturating_sub(PAD).max(*done);
+        *done = (run.end + PAD).min(len);
+        Some(start..*done)
+    })
 }
 
 /// Marks names of several words: 1 on the first token, 2 on the others, kept in `listed` until the flags are folded into it.

@@ -2,6 +2,8 @@
 //! wrote in letters and digits, or a line break. Spaces are no tokens, only a flag. All that the features need of a word is hashed in the one pass over its
 //! characters, so that neighbours use it again.
 
+use std::ops::Range;
+
 /// Tokens of one block: a block ends at the first line or sentence end after [`BLOCK_SOFT`] tokens, else at [`BLOCK_HARD`].
 const BLOCK_SOFT: usize = 192;
 /// The most tokens that a block holds.
@@ -131,6 +133,12 @@ impl Token {
         glued: false,
         length: 0,
     };
+
+    /// A run of digits, or what a machine wrote.
+    const fn number(place: Range<usize>, word: u32, glued: bool, length: u8) -> Self {
+        let Range { start, end } = place;
+        Self { start, end, word, case: Case::Digits, sign: Sign::Digits, glued, length, ..Self::EDGE }
+    }
 
     /// Whether it is a run of letters.
     pub fn is_word(&self) -> bool {
@@ -309,16 +317,7 @@ impl Coded {
             && let (Some(first), Some(last)) = (tokens.get(self.first).copied(), tokens.get(end - 1).copied())
         {
             let length = (last.end - first.start).min(255) as u8;
-            let one = Token {
-                start: first.start,
-                end: last.end,
-                word: mix(8, u32::from(length / 8)),
-                case: Case::Digits,
-                sign: Sign::Digits,
-                glued: first.glued,
-                length,
-                ..Token::EDGE
-            };
+            let one = Token::number(first.start..last.end, mix(8, u32::from(length / 8)), first.glued, length);
             tokens.splice(self.first..end, [one]);
         }
         self.start(tokens);
@@ -402,19 +401,7 @@ fn read_block(text: &str, from: usize, tokens: &mut Vec<Token>, coded: &mut Code
                 }
                 let year = u32::from(length == 4 && (value == 10 || value == 5));
                 let word = mix(5 + year, u32::from(length.min(9)));
-                coded.push(
-                    tokens,
-                    Token {
-                        start,
-                        end: at,
-                        word,
-                        case: Case::Digits,
-                        sign: Sign::Digits,
-                        glued,
-                        length,
-                        ..Token::EDGE
-                    },
-                );
+                coded.push(tokens, Token::number(start..at, word, glued, length));
                 glued = true;
             }
             class => {

@@ -21,7 +21,7 @@ use crate::detector::{Detector, DetectorId, Find};
 
 use self::calendar::Calendar;
 use self::clock::{Time, clock};
-use super::scan::{Served, Sure, before, byte, is_word, word_before};
+use super::scan::{Served, Sure, before, byte, is_word, value, word_before};
 use super::{Candidate, Finder, Text};
 
 /// Bytes before and behind a number that a date with it may take.
@@ -130,10 +130,6 @@ fn is_joined(bytes: &[u8], start: usize) -> bool {
     is_word(prior) && prior < 0x80
         || (matches!(prior, b'.' | b'-' | b'/' | b':' | b',') && before(bytes, start - 1).is_ascii_digit())
         || matches!(prior, b'$' | b'#' | b'+')
-}
-
-fn value(digits: &[u8]) -> u32 {
-    digits.iter().fold(0, |value, digit| value * 10 + u32::from(digit - b'0'))
 }
 
 fn is_day(digits: &[u8]) -> bool {
