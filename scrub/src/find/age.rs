@@ -117,7 +117,7 @@ pub fn make(detectors: &[(DetectorId, &Detector)]) -> Result<Box<dyn Finder>, St
 impl Finder for Age {
     fn find(&self, text: &Text<'_>, core: Range<usize>, found: &mut Vec<Candidate>) {
         let bytes = text.as_bytes();
-        let (mut numbers, mut from) = (text.numbers(core.clone()), core.start);
+        let (mut numbers, mut from) = (text.numbers_apart(core.clone()), core.start);
         while let Some(Range { start, end }) = numbers.next(from) {
             from = end;
             if end - start > 3 {

@@ -20,7 +20,7 @@ impl Finder for Gps {
         let bytes = text.as_bytes();
         let mut from =
             run_back(text, core.start, 32, |byte| byte.is_ascii_digit() || matches!(byte, b'.' | b',' | b' ' | b'-'));
-        let mut numbers = text.numbers(from..core.end + 2);
+        let mut numbers = text.numbers_apart(from..core.end + 2);
         while let Some(Range { start, end }) = numbers.next(from) {
             let next = byte(bytes, end);
             let angle = next == b'.' || next == 0xC2;

@@ -20,7 +20,7 @@ impl Finder for V4 {
     fn find(&self, text: &Text<'_>, core: Range<usize>, found: &mut Vec<Candidate>) {
         let bytes = text.as_bytes();
         let mut from = core.start;
-        let mut numbers = text.numbers(core);
+        let mut numbers = text.numbers_apart(core);
         while let Some(Range { start, end: first }) = numbers.next(from) {
             if byte(bytes, first) != b'.' {
                 from = first;

@@ -22,7 +22,7 @@ impl Finder for Plate {
     fn find(&self, text: &Text<'_>, core: Range<usize>, found: &mut Vec<Candidate>) {
         let bytes = text.as_bytes();
         let mut from = core.start;
-        let mut numbers = text.numbers(from..core.end + LONGEST);
+        let mut numbers = text.numbers_apart(from..core.end + LONGEST);
         while let Some(Range { start: first, end: number_end }) = numbers.next(from) {
             // Letters stand beside it, or across a divider.
             let beside = |byte: u8| byte.is_ascii_uppercase() || matches!(byte, b' ' | b'-');

@@ -52,7 +52,7 @@ impl Finder for Postcode {
         let bytes = text.as_bytes();
         let mut from = core.start;
         // A postcode has a digit among its first three characters.
-        let mut numbers = text.numbers(from..core.end + 3);
+        let mut numbers = text.numbers_apart(from..core.end + 3);
         while let Some(Range { start: first, end }) = numbers.next(from) {
             from = end;
             if end - first > 6 {

@@ -18,6 +18,8 @@ pub struct Text<'a> {
 struct Runs {
     /// Of ASCII digits.
     numbers: Vec<(u32, u32)>,
+    /// Those of them that are not of what a machine wrote.
+    apart: Vec<(u32, u32)>,
     /// Of letters: those of ASCII, and every byte of a character beyond.
     words: Vec<(u32, u32)>,
     /// Where a capital letter follows a small one, both of ASCII.
@@ -42,6 +44,11 @@ impl<'a> Text<'a> {
     /// The runs of ASCII digits that have a digit in `range`.
     pub(super) fn numbers(&self, range: Range<usize>) -> Numbers<'_> {
         Numbers { rest: reaching(&self.runs().numbers, range.start), to: range.end }
+    }
+
+    /// As [`Self::numbers`], without those of what a machine wrote: nobody writes a date or a number of a house in a hash or a UUID.
+    pub(super) fn numbers_apart(&self, range: Range<usize>) -> Numbers<'_> {
+        Numbers { rest: reaching(&self.runs().apart, range.start), to: range.end }
     }
 
     /// The runs of letters that have a letter in `range` and start before its end, as they stand between other bytes.
@@ -100,6 +107,7 @@ impl Runs {
         // As many as most texts have: a vector that grows is copied.
         let mut runs = Self {
             numbers: Vec::with_capacity(bytes.len() / 16),
+            apart: Vec::with_capacity(bytes.len() / 16),
             words: Vec::with_capacity(bytes.len() / 5),
             humps: Vec::new(),
         };
@@ -112,7 +120,33 @@ impl Runs {
         block[..rest.len()].copy_from_slice(rest);
         // The zeros behind the rest end the last run; without a rest it ends with the text.
         runs.read((bytes.len() - rest.len()) as u32, Classes::of(&block), last);
+        runs.set_apart(bytes);
         runs
+    }
+
+    /// Sets the numbers that are not of what a machine wrote.
+    fn set_apart(&mut self, bytes: &[u8]) {
+        let mut words = self.words.iter().peekable();
+        let mut joined = Joined { start: 0, end: u32::MAX, switches: 0, before: 0 };
+        for number in &self.numbers {
+            while words.next_if(|word| word.1 < number.0).is_some() {}
+            let start = match words.peek() {
+                Some(word) if word.1 == number.0 => {
+                    let letters = &bytes[word.0 as usize..word.1 as usize];
+                    word.1 - letters.iter().rev().take_while(|byte| byte.is_ascii()).count() as u32
+                }
+                _ => number.0,
+            };
+            if start < number.0 && start == joined.end {
+                joined.switches += 2;
+            } else {
+                joined.close(bytes, &mut self.apart);
+                joined = Joined { start, end: 0, switches: u32::from(start < number.0), before: self.apart.len() };
+            }
+            joined.end = number.1;
+            self.apart.push(*number);
+        }
+        joined.close(bytes, &mut self.apart);
     }
 
     /// Adds what is in the block at `from`, behind one of the classes `last`.
@@ -126,6 +160,51 @@ impl Runs {
         }
         classes
     }
+}
+
+/// Letters and digits of ASCII side by side.
+struct Joined {
+    start: u32,
+    /// Behind the last digit.
+    end: u32,
+    /// How often letters and digits follow each other up to there.
+    switches: u32,
+    /// How many numbers apart are before them.
+    before: usize,
+}
+
+/// So often letters and digits follow each other in what a machine wrote, and so long it is at least. An IBAN switches up to six times too, but who looks
+/// for identifiers asks for all numbers.
+const SWITCHES: u32 = 6;
+const CODED: usize = 16;
+
+impl Joined {
+    /// Takes the numbers in it from those apart if a machine wrote it.
+    fn close(&self, bytes: &[u8], apart: &mut Vec<(u32, u32)>) {
+        let (start, end) = (self.start as usize, (self.end as usize).min(bytes.len()));
+        let letters = bytes[end..].iter().take(CODED).take_while(|byte| byte.is_ascii_alphabetic()).count();
+        let to = end + letters;
+        if self.switches + u32::from(letters > 0) >= SWITCHES && to >= start + CODED {
+            apart.truncate(self.before);
+        } else if to == start + UUID_END
+            && let Some(from) = to.checked_sub(UUID)
+            && is_uuid(&bytes[from..to])
+        {
+            while apart.pop_if(|number| number.0 as usize >= from).is_some() {}
+        }
+    }
+}
+
+/// Characters of a UUID, and of its last part.
+const UUID: usize = 36;
+const UUID_END: usize = 12;
+
+/// Whether `UUID` bytes are one (RFC 9562, section 4). One whose last part has no digit is not looked at, which one in 130,000 has.
+fn is_uuid(bytes: &[u8]) -> bool {
+    bytes.iter().enumerate().all(|(at, byte)| match at {
+        8 | 13 | 18 | 23 => *byte == b'-',
+        _ => byte.is_ascii_hexdigit(),
+    })
 }
 
 /// Starts and ends runs where the bits of a block differ from the bit before.
@@ -240,6 +319,27 @@ mod tests {
             prop_assert_eq!(all.words, runs(&text, |byte| byte.is_ascii_alphabetic() || byte >= 0x80));
             let humps = text.as_bytes().windows(2).zip(1..).filter(|(pair, _)| pair[0].is_ascii_lowercase() && pair[1].is_ascii_uppercase());
             prop_assert_eq!(all.humps, humps.map(|(_, at)| at).collect::<Vec<u32>>());
+        }
+
+        /// By definition: a number is of what a machine wrote if the letters and digits around it are.
+        #[test]
+        fn numbers_apart_are_of_no_code(text in "([0-9]{1,9}|[ .a-zA-Z\u{e9}-]{1,3}|[0-9a-f]{12,40}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}){0,9}") {
+            let bytes = text.as_bytes();
+            let uuids: Vec<_> = (0..(bytes.len() + 1).saturating_sub(UUID))
+                .filter(|at| is_uuid(&bytes[*at..at + UUID]) && !bytes.get(at + UUID).is_some_and(u8::is_ascii_alphanumeric))
+                .filter(|at| bytes[at + UUID - UUID_END..at + UUID].iter().any(u8::is_ascii_digit))
+                .collect();
+            let is_apart = |number: &(u32, u32)| {
+                let (start, end) = (number.0 as usize, number.1 as usize);
+                let from = bytes[..start].iter().rposition(|byte| !byte.is_ascii_alphanumeric()).map_or(0, |at| at + 1);
+                let to = bytes[end..].iter().position(|byte| !byte.is_ascii_alphanumeric()).map_or(bytes.len(), |at| end + at);
+                let switches = bytes[from..to].windows(2).filter(|two| two[0].is_ascii_digit() != two[1].is_ascii_digit()).count();
+                let coded = switches >= SWITCHES as usize && to - from >= CODED;
+                !coded && uuids.iter().all(|at| !(*at..at + UUID).contains(&start))
+            };
+            let runs = Runs::of(bytes);
+            let expected: Vec<_> = runs.numbers.iter().copied().filter(is_apart).collect();
+            prop_assert_eq!(runs.apart, expected);
         }
 
         #[test]

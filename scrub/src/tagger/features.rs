@@ -111,13 +111,13 @@ const EDGE: Seen = Seen {
     flags: 0,
 };
 
-/// Describes the tokens of a block in and beside `runs` of them, in order, with [`PAD`] edges on both sides. `hide` is for the trainer: it takes
-/// away flags of a token, so that the model does not come to rely on lists alone.
+/// Describes the tokens of a block in and beside `runs` of them, in order, with [`PAD`] edges on both sides. `flags` says
+/// what is known of a token by its place and hash: the trainer takes some away, so that the model does not come to rely on lists alone.
 pub fn describe(
     tokens: &[Token],
     runs: &[Range<usize>],
     gazetteer: &Gazetteer<'_>,
-    hide: impl Fn(usize) -> u16,
+    mut flags: impl FnMut(usize, u32) -> u16,
     seen: &mut Vec<Seen>,
 ) {
     seen.clear();
@@ -125,7 +125,7 @@ pub fn describe(
         // What is between runs is not looked at.
         seen.resize(run.start + PAD, EDGE);
         for (i, token) in tokens.iter().enumerate().take(run.end).skip(run.start) {
-            let flags = if token.is_word() { gazetteer.flags(token.word) & !hide(i) } else { 0 };
+            let flags = if token.is_word() { flags(i, token.word) } else { 0 };
             let length = match token.length {
                 n @ 0..=3 => u32::from(n),
                 4..=6 => 4,
@@ -212,42 +212,48 @@ fn roughly(flags: u16) -> u32 {
 
 /// Sets the mode of each sentence, and in it whether the token is the first word.
 fn modes(tokens: &[Token], seen: &mut [Seen]) {
-    let mut from = 0;
-    while from < tokens.len() {
-        let ends = |i: usize| {
-            let (token, next) = (&tokens[i], tokens.get(i + 1));
-            token.case == Case::Break
-                || token.case == Case::Mark
-                    && [mix(3, '.' as u32), mix(3, '!' as u32), mix(3, '?' as u32)].contains(&token.word)
-                    && next.is_some_and(|next| !next.glued && next.case != Case::Break)
-        };
-        let end = (from..tokens.len()).find(|&i| ends(i)).map_or(tokens.len(), |i| i + 1);
-        let (mut upper, mut title, mut lower) = (0, 0, 0);
-        for token in &tokens[from..end] {
+    let (mut from, mut counts, mut first) = (0, [0_u32; 3], None);
+    for (i, token) in tokens.iter().enumerate() {
+        if token.sign == Sign::Word {
+            first = first.or(Some(i));
             match token.case {
-                Case::Upper => upper += 1,
-                Case::Title | Case::Mixed => title += 1,
-                Case::Lower if token.length > 3 => lower += 1,
+                Case::Upper => counts[0] += 1,
+                Case::Title | Case::Mixed => counts[1] += 1,
+                Case::Lower => counts[2] += u32::from(token.length > 3),
                 _ => {}
             }
+        } else if ends_sentence(token, tokens.get(i + 1)) {
+            sentence(counts, first.unwrap_or(i), from, &mut seen[from + PAD..i + 1 + PAD]);
+            (from, counts, first) = (i + 1, [0; 3], None);
         }
-        let mode = if upper >= 2 && upper > 2 * (lower + title) {
-            Mode::Capitals
-        } else if lower >= 2 && upper + title == 0 {
-            Mode::LowerCase
-        } else if title >= 3 && title > 2 * lower {
-            Mode::Headline
-        } else {
-            Mode::Sentence
-        };
-        let mut first = FIRST;
-        for (token, entry) in tokens[from..end].iter().zip(&mut seen[from + PAD..]) {
-            entry.mode = mode as u32 | first;
-            if token.is_word() {
-                first = 0;
-            }
-        }
-        from = end;
+    }
+    if from < tokens.len() {
+        sentence(counts, first.unwrap_or(tokens.len()), from, &mut seen[from + PAD..tokens.len() + PAD]);
+    }
+}
+
+/// Whether a sentence ends behind a token that is no word.
+fn ends_sentence(token: &Token, next: Option<&Token>) -> bool {
+    const SIGNS: [u32; 3] = [mix(3, '.' as u32), mix(3, '!' as u32), mix(3, '?' as u32)];
+    token.case == Case::Break
+        || matches!(token.sign, Sign::Dot | Sign::Other)
+            && SIGNS.contains(&token.word)
+            && next.is_some_and(|next| !next.glued && next.case != Case::Break)
+}
+
+/// Sets the mode of a sentence of so many words in capitals, with a capital, and longer ones without.
+fn sentence([upper, title, lower]: [u32; 3], first: usize, from: usize, seen: &mut [Seen]) {
+    let mode = if upper >= 2 && upper > 2 * (lower + title) {
+        Mode::Capitals
+    } else if lower >= 2 && upper + title == 0 {
+        Mode::LowerCase
+    } else if title >= 3 && title > 2 * lower {
+        Mode::Headline
+    } else {
+        Mode::Sentence
+    };
+    for (i, entry) in seen.iter_mut().enumerate() {
+        entry.mode = mode as u32 | if from + i <= first { FIRST } else { 0 };
     }
 }
 
@@ -454,7 +460,11 @@ fn near([_, b1, t, n1, _]: &[Seen; 2 * PAD + 1]) -> [u32; NEAR] {
 /// What the features of a token by itself sum up to: for it, and for the tokens beside it. A text has few words again and again, so these are
 /// kept. A word is known by all that they are made of: what is kept never changes a sum.
 #[derive(Debug)]
-pub struct Known(Vec<Entry>);
+pub struct Known {
+    sums: Vec<Entry>,
+    /// Words with what the gazetteers say of them, and whether that was looked up.
+    flags: Vec<(u32, u16, bool)>,
+}
 
 /// Words that are kept.
 const KNOWN: usize = 1 << 12;
@@ -476,18 +486,27 @@ pub type Parts = [Sums; 5];
 impl Default for Known {
     fn default() -> Self {
         // No token has this case.
-        Self(vec![
-            Entry { word: 0, case: u32::MAX, prefix: 0, suffix: [0; 3], listed: 0, shape: 0, sums: [[0; 8]; 5] };
-            KNOWN
-        ])
+        let none = Entry { word: 0, case: u32::MAX, prefix: 0, suffix: [0; 3], listed: 0, shape: 0, sums: [[0; 8]; 5] };
+        Self { sums: vec![none; KNOWN], flags: vec![(0, 0, false); KNOWN] }
     }
 }
 
 impl Known {
+    /// [`Gazetteer::flags`].
+    #[inline]
+    pub fn flags(&mut self, gazetteer: &Gazetteer<'_>, word: u32) -> u16 {
+        let at = word.wrapping_mul(0x9e37_79b1) >> (32 - KNOWN.trailing_zeros());
+        let Some(kept) = self.flags.get_mut(at as usize) else { return 0 };
+        if (kept.0, kept.2) != (word, true) {
+            *kept = (word, gazetteer.flags(word), true);
+        }
+        kept.1
+    }
+
     #[inline]
     fn parts(&mut self, model: &Model<'_>, t: &Seen) -> Parts {
         let at = (t.word ^ t.case << 7).wrapping_mul(0x9e37_79b1) >> (32 - KNOWN.trailing_zeros());
-        let Some(entry) = self.0.get_mut(at as usize) else { return Parts::default() };
+        let Some(entry) = self.sums.get_mut(at as usize) else { return Parts::default() };
         let known = (entry.word, entry.case, entry.prefix, entry.suffix, entry.listed, entry.shape);
         if known != (t.word, t.case, t.prefix, t.suffix, t.listed, t.shape) {
             let sums = [
@@ -505,7 +524,7 @@ impl Known {
 }
 
 /// Sets `weights` to the sums of all features of the tokens in the middle of `seen`, which has [`PAD`] more on both sides. `parts` is room.
-pub fn weigh(model: &Model<'_>, seen: &[Seen], known: &mut Known, parts: &mut Vec<Parts>, weights: &mut [[i32; 8]]) {
+pub fn weigh(model: &Model<'_>, seen: &[Seen], known: &mut Known, parts: &mut Vec<Parts>, weights: &mut [Sums]) {
     parts.clear();
     parts.extend(seen.iter().map(|t| known.parts(model, t)));
     let windows = seen.array_windows::<{ 2 * PAD + 1 }>().zip(parts.array_windows());
@@ -513,8 +532,7 @@ pub fn weigh(model: &Model<'_>, seen: &[Seen], known: &mut Known, parts: &mut Ve
         let near = model.sums(&near(window));
         // The last is 0 in all of them: eight are as many as go side by side.
         for label in 0..8 {
-            let sum = near[label] + t[0][label] + b1[1][label] + n1[2][label] + b2[3][label] + n2[4][label];
-            weights[label] = i32::from(sum);
+            weights[label] = near[label] + t[0][label] + b1[1][label] + n1[2][label] + b2[3][label] + n2[4][label];
         }
     }
 }

@@ -9,8 +9,9 @@ use std::ops::Range;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use features::{Known, PAD, Parts, Seen, describe, flag, weigh};
-use model::{LABELS, Model, ModelError};
+use model::{LABELS, Model, ModelError, Sums};
 use token::{Case, Token, block};
+use wide::i16x8;
 
 /// What a name names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -101,7 +102,8 @@ impl Tagger {
 
     fn tag_block(&self, work: &mut Work, found: &mut Vec<Tagged>) {
         near_words(&work.tokens, &mut work.runs);
-        describe(&work.tokens, &work.runs, &self.model.gazetteer, |_| 0, &mut work.seen);
+        let Work { tokens, runs, known, seen, .. } = work;
+        describe(tokens, runs, &self.model.gazetteer, |_, word| known.flags(&self.model.gazetteer, word), seen);
         work.weights.clear();
         work.weights.resize(work.tokens.len(), [0; 8]);
         work.labels.clear();
@@ -181,8 +183,12 @@ fn listed(work: &Work, at: usize, found: &mut Vec<Tagged>) {
 }
 
 /// By how much the labels of a name were preferred to none, on average over its tokens.
-pub fn margin(weights: &[[i32; 8]], labels: &[u8]) -> i32 {
-    let sum: i32 = weights.iter().zip(labels).map(|(sums, &label)| sums[usize::from(label) & 7] - sums[0]).sum();
+pub fn margin(weights: &[Sums], labels: &[u8]) -> i32 {
+    let sum: i32 = weights
+        .iter()
+        .zip(labels)
+        .map(|(sums, &label)| i32::from(sums[usize::from(label) & 7]) - i32::from(sums[0]))
+        .sum();
     sum / i32::from(labels.len().max(1) as u16)
 }
 
@@ -193,7 +199,7 @@ struct Work {
     seen: Vec<Seen>,
     known: Known,
     parts: Vec<Parts>,
-    weights: Vec<[i32; 8]>,
+    weights: Vec<Sums>,
     /// Where names may be.
     runs: Vec<Range<usize>>,
     back: Vec<[u8; 8]>,
@@ -230,47 +236,49 @@ impl Ends {
 }
 
 /// The best sequence of labels (Viterbi), one for each of `weights`: `I` follows only `B` or `I` of its kind, which the trainer writes into
-/// `transitions`. The three lowest bits of a score carry the label that it came from, so that one maximum keeps both.
+/// `transitions`. The three lowest bits of a score carry the label that it came from, so that one maximum keeps both. Scores are those above a path
+/// that ends in label 0, which every label can go to: they stay within some steps of it, and what does not fit in 16 bits is too far from it to count.
 pub fn best_path(
-    transitions: &[[i32; 8]; 8],
+    transitions: &[[i16; 8]; 8],
     ends: Ends,
-    weights: &[[i32; 8]],
+    weights: &[Sums],
     back: &mut Vec<[u8; 8]>,
     labels: &mut [u8],
 ) {
-    let mut steps = *transitions;
-    for (from, row) in steps.iter_mut().enumerate() {
-        for step in row {
-            *step = *step * 8 + i32::from(from as u8);
-        }
-    }
+    let mut from = -1;
+    let steps = transitions.map(|row| {
+        from += 1;
+        eight(row.into()) | i16x8::splat(from)
+    });
+    let labels_of = i16x8::splat(7);
     back.clear();
-    let mut scores = [0_i32; 8];
+    let mut scores = i16x8::ZERO;
     for (i, sums) in weights.iter().enumerate() {
         let mut best = steps[if ends.first { LABELS } else { 0 }];
         if i > 0 {
-            best = [i32::MIN; 8];
-            for (score, row) in scores.iter().zip(&steps).take(LABELS) {
-                for (best, step) in best.iter_mut().zip(row) {
-                    *best = (*best).max(score + step);
-                }
-            }
+            let from = scores.to_array();
+            let step = |label: usize| i16x8::splat(from[label]).saturating_add(steps[label]);
+            best = (1..LABELS).fold(step(0), |best, label| best.max(step(label)));
         }
-        back.push(best.map(|best| best.to_le_bytes()[0] & 7));
-        for (score, (best, sum)) in scores.iter_mut().zip(best.iter().zip(sums)) {
-            *score = (best & !7) + sum * 8;
-        }
+        back.push((best & labels_of).to_array().map(|label| label.to_le_bytes()[0]));
+        let sums = (best & !labels_of).saturating_add(eight((*sums).into()));
+        scores = sums.saturating_sub(i16x8::splat(sums.to_array()[0]));
     }
     if !ends.last {
-        for (score, steps) in scores.iter_mut().zip(transitions) {
-            *score += steps[0] * 8;
-        }
+        scores = scores.saturating_add(eight(transitions.map(|steps| steps[0]).into()));
     }
+    let scores = scores.to_array();
     let mut label = (0..LABELS).rev().max_by_key(|&label| scores[label]).unwrap_or(0) as u8;
     for (to, from) in labels.iter_mut().zip(&*back).rev() {
         *to = label;
         label = from[usize::from(label) & 7];
     }
+}
+
+/// Eight times as much, as far as that fits: the lowest three bits are 0.
+fn eight(weights: i16x8) -> i16x8 {
+    const MOST: i16 = i16::MAX >> 3;
+    weights.max(i16x8::splat(-MOST)).min(i16x8::splat(MOST)) << 3
 }
 
 #[cfg(test)]
@@ -368,11 +376,13 @@ mod tests {
             while from < text.len() {
                 from = block(&text, from, &mut work.tokens);
                 let whole = 0..work.tokens.len();
-                describe(&work.tokens, std::slice::from_ref(&whole), &model.gazetteer, |_| 0, &mut work.seen);
+                let Work { tokens, known, seen, .. } = &mut work;
+                let flags = |_, word| known.flags(&model.gazetteer, word);
+                describe(tokens, std::slice::from_ref(&whole), &model.gazetteer, flags, seen);
                 let mut weights = vec![[0; 8]; work.tokens.len()];
                 weigh(model, &work.seen, &mut work.known, &mut work.parts, &mut weights);
                 for (weights, window) in weights.iter().zip(work.seen.array_windows()) {
-                    assert_eq!(*weights, model.sums(&features::features(window)).map(i32::from));
+                    assert_eq!(*weights, model.sums(&features::features(window)));
                 }
             }
         }
@@ -398,6 +408,35 @@ mod tests {
         #[test]
         fn any_bytes_that_are_nearly_text(bytes in proptest::collection::vec(any::<u8>(), 0..4000)) {
             well_formed(&String::from_utf8_lossy(&bytes));
+        }
+
+        /// No sequence of labels is worth more, and none that is not allowed is taken.
+        #[test]
+        fn the_best_path_is_the_best(
+            weights in proptest::collection::vec(proptest::array::uniform8(-700_i16..700), 1..40),
+            (first, last) in any::<(bool, bool)>(),
+        ) {
+            let transitions = &Tagger::shipped().model.transitions;
+            let mut labels = vec![0; weights.len()];
+            best_path(transitions, Ends { first, last }, &weights, &mut Vec::new(), &mut labels);
+            let step = |from: usize, to: usize| i32::from(transitions[from][to]);
+            let before = if first { LABELS } else { 0 };
+            let (mut worth, mut at) = (0, before);
+            let mut best: Vec<_> = (0..LABELS).map(|to| step(before, to)).collect();
+            for (i, (sums, label)) in weights.iter().zip(&labels).enumerate() {
+                worth += step(at, usize::from(*label)) + i32::from(sums[usize::from(*label)]);
+                at = usize::from(*label);
+                if i > 0 {
+                    let to = |to| (0..LABELS).map(|from| best[from] + step(from, to)).max().unwrap();
+                    best = (0..LABELS).map(to).collect();
+                }
+                best.iter_mut().zip(sums).for_each(|(best, sum)| *best += i32::from(*sum));
+            }
+            if !last {
+                worth += step(at, 0);
+                best.iter_mut().enumerate().for_each(|(from, best)| *best += step(from, 0));
+            }
+            prop_assert_eq!(worth, *best.iter().max().unwrap());
         }
 
         #[test]

@@ -116,7 +116,7 @@ pub struct Model<'a> {
     /// `33 − log₂ rows`.
     shift: u32,
     /// Weight of going from a label (7: from the start) to another.
-    pub transitions: [[i32; 8]; 8],
+    pub transitions: [[i16; 8]; 8],
     calibration: &'a [u8],
     /// Word and phrase lists.
     pub gazetteer: Gazetteer<'a>,
@@ -147,7 +147,7 @@ impl<'a> Model<'a> {
         });
         let mut transitions = [[0; 8]; 8];
         for (to, from) in transitions.as_flattened_mut().iter_mut().zip(parts[0].as_chunks::<2>().0) {
-            *to = i32::from(i16::from_le_bytes(*from));
+            *to = i16::from_le_bytes(*from);
         }
         let calibration = std::mem::take(&mut parts[1]);
         Ok(Self {

@@ -142,10 +142,7 @@ impl Token {
 
     /// Whether it is a run of letters.
     pub fn is_word(&self) -> bool {
-        matches!(
-            self.case,
-            Case::Lower | Case::Title | Case::Upper | Case::Initial | Case::Mixed | Case::Camel | Case::Uncased
-        )
+        self.sign == Sign::Word
     }
 }
 
@@ -245,6 +242,40 @@ const LETTERS: u8 = 6;
 /// Letters in a row, without a digit between dashes, that may be a name: `anna-3f9a0b`.
 const NAME: u8 = 3;
 
+/// Tokens side by side, of letters and digits with dashes between, in which what a machine wrote may be: they are counted as they come, and looked at
+/// again, by [`Coded`], where letters and digits follow each other often enough.
+#[derive(Default)]
+struct Joined {
+    /// Where the first of them is.
+    first: usize,
+    switches: usize,
+}
+
+impl Joined {
+    /// Adds a token.
+    #[inline]
+    fn push(&mut self, tokens: &mut Vec<Token>, token: Token) {
+        let last = tokens.last().map_or(Sign::None, |last| last.sign);
+        let of = |sign| matches!(sign, Sign::Word | Sign::Digits | Sign::Dash);
+        if token.glued && of(token.sign) && of(last) {
+            self.switches += usize::from(last != token.sign && last != Sign::Dash && token.sign != Sign::Dash);
+        } else {
+            self.end(tokens);
+            self.first = tokens.len();
+        }
+        tokens.push(token);
+    }
+
+    /// No more of them follow.
+    #[inline]
+    fn end(&mut self, tokens: &mut Vec<Token>) {
+        if self.switches >= SWITCHES {
+            Coded::join(tokens, self.first);
+        }
+        self.switches = 0;
+    }
+}
+
 /// Tokens side by side that may be of what a machine wrote: letters and digits of ASCII, with dashes between. That is one token, as a number is, so
 /// that its letters are taken for no words.
 #[derive(Default)]
@@ -263,6 +294,17 @@ struct Coded {
 }
 
 impl Coded {
+    /// Joins those of `tokens` behind `from` that are of what a machine wrote.
+    #[cold]
+    fn join(tokens: &mut Vec<Token>, from: usize) {
+        let joined: Vec<_> = tokens.drain(from..).collect();
+        let mut coded = Self { first: from, part: from, ..Self::default() };
+        for token in joined {
+            coded.push(tokens, token);
+        }
+        coded.end(tokens);
+    }
+
     /// Adds a token.
     fn push(&mut self, tokens: &mut Vec<Token>, token: Token) {
         let plain = token.end - token.start == usize::from(token.length);
@@ -327,13 +369,14 @@ impl Coded {
 /// Reads the block that begins at byte `from` into `tokens` (cleared first) and gives the byte where the next one begins.
 pub fn block(text: &str, from: usize, tokens: &mut Vec<Token>) -> usize {
     tokens.clear();
-    let mut coded = Coded::default();
-    let end = read_block(text, from, tokens, &mut coded);
-    coded.end(tokens);
+    let mut joined = Joined::default();
+    let end = read_block(text, from, tokens, |tokens, token| joined.push(tokens, token));
+    joined.end(tokens);
     end
 }
 
-fn read_block(text: &str, from: usize, tokens: &mut Vec<Token>, coded: &mut Coded) -> usize {
+#[inline]
+fn read_block(text: &str, from: usize, tokens: &mut Vec<Token>, mut push: impl FnMut(&mut Vec<Token>, Token)) -> usize {
     let mut at = from;
     let mut glued = false;
     loop {
@@ -344,7 +387,7 @@ fn read_block(text: &str, from: usize, tokens: &mut Vec<Token>, coded: &mut Code
             4 => glued = false,
             5 => {
                 if tokens.last().is_none_or(|last| last.case != Case::Break) {
-                    coded.push(
+                    push(
                         tokens,
                         Token { start, end: at, word: mix(1, 10), case: Case::Break, length: 1, ..Token::EDGE },
                     );
@@ -369,7 +412,7 @@ fn read_block(text: &str, from: usize, tokens: &mut Vec<Token>, coded: &mut Code
                     same = same.saturating_add(1);
                 }
                 let word = mix(3 + u32::from(same > 1), plain_mark(c) as u32);
-                coded.push(
+                push(
                     tokens,
                     Token {
                         start,
@@ -401,13 +444,13 @@ fn read_block(text: &str, from: usize, tokens: &mut Vec<Token>, coded: &mut Code
                 }
                 let year = u32::from(length == 4 && (value == 10 || value == 5));
                 let word = mix(5 + year, u32::from(length.min(9)));
-                coded.push(tokens, Token::number(start..at, word, glued, length));
+                push(tokens, Token::number(start..at, word, glued, length));
                 glued = true;
             }
             class => {
                 let token = letters(text, start, (c, class), at);
                 at = token.end;
-                coded.push(tokens, Token { glued, ..token });
+                push(tokens, Token { glued, ..token });
                 glued = true;
             }
         }
@@ -546,5 +589,20 @@ mod tests {
         let text = "a,".repeat(5_000);
         assert!(block(&text, 0, &mut tokens) < text.len());
         assert_eq!(tokens.len(), BLOCK_HARD);
+    }
+
+    proptest::proptest! {
+        /// Tokens are looked at again only where it may matter.
+        #[test]
+        fn what_is_joined_does_not_depend_on_where_it_is_looked_for(
+            text in "([0-9]{1,3}|[a-f]{1,3}|[a-zA-Z]{3,8}|-|--|[ .\n\u{e9}]){0,60}",
+        ) {
+            let (mut joined, mut tokens) = (Vec::new(), Vec::new());
+            block(&text, 0, &mut joined);
+            read_block(&text, 0, &mut tokens, Vec::push);
+            Coded::join(&mut tokens, 0);
+            let places = |tokens: &[Token]| tokens.iter().map(|token| (token.start, token.end, token.word)).collect::<Vec<_>>();
+            proptest::prop_assert_eq!(places(&joined), places(&tokens));
+        }
     }
 }

@@ -229,7 +229,13 @@ fn encode(doc: &Doc, model: &Model<'_>, mut take: impl FnMut(Block, Vec<u32>)) {
             last = name;
         }
         let whole = 0..tokens.len();
-        describe(&tokens, std::slice::from_ref(&whole), &model.gazetteer, |i| hide[i], &mut seen);
+        describe(
+            &tokens,
+            std::slice::from_ref(&whole),
+            &model.gazetteer,
+            |i, word| model.gazetteer.flags(word) & !hide[i],
+            &mut seen,
+        );
         let found = seen.array_windows().flat_map(features).collect();
         take(Block { rows: Vec::new(), labels, machine: doc.machine }, found);
         from = end;
@@ -274,9 +280,15 @@ fn calibrate(model: &Model<'_>, lists: &Lists, held_out: &Templates) -> [u8; STE
         while from < text.len() {
             from = block(&text, from, &mut tokens);
             let whole = 0..tokens.len();
-            describe(&tokens, std::slice::from_ref(&whole), &model.gazetteer, |_| 0, &mut seen);
-            let sums = seen.array_windows().map(|window| model.sums(&features(window)).map(i32::from));
-            let weights: Vec<[i32; 8]> = sums.collect();
+            describe(
+                &tokens,
+                std::slice::from_ref(&whole),
+                &model.gazetteer,
+                |_, word| model.gazetteer.flags(word),
+                &mut seen,
+            );
+            let sums = seen.array_windows().map(|window| model.sums(&features(window)));
+            let weights: Vec<_> = sums.collect();
             labels.clear();
             labels.resize(tokens.len(), 0);
             best_path(&model.transitions, Ends::BLOCK, &weights, &mut back, &mut labels);

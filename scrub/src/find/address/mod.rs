@@ -96,7 +96,7 @@ impl Addresses {
         let bytes = text.as_bytes();
         let mut sure = Vec::new();
         let mut from = core.start;
-        let mut numbers = text.numbers(from..core.end + REACH);
+        let mut numbers = text.numbers_apart(from..core.end + REACH);
         while let Some(Range { start: first, end }) = numbers.next(from) {
             from = end;
             let prior = before(bytes, first);

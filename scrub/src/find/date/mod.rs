@@ -54,7 +54,7 @@ impl Finder for Dates {
     fn find(&self, text: &Text<'_>, core: Range<usize>, found: &mut Vec<Candidate>) {
         let bytes = text.as_bytes();
         let mut from = core.start.saturating_sub(AROUND);
-        let mut numbers = text.numbers(from..core.end + AROUND);
+        let mut numbers = text.numbers_apart(from..core.end + AROUND);
         let mut small = String::new();
         // Where the last date starts and ends.
         let (mut last, mut passed) = (0, 0);

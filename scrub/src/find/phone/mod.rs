@@ -44,7 +44,7 @@ impl Finder for Phone {
         let mut from = run_back(text, core.start, LONGEST, |byte| {
             byte.is_ascii_digit() || matches!(byte, b' ' | b'-' | b'.' | b'/' | b'(' | b')' | b'+')
         });
-        let mut numbers = text.numbers(from..core.end + 3);
+        let mut numbers = text.numbers_apart(from..core.end + 3);
         while let Some(Range { start: first, end }) = numbers.next(from) {
             // Too few digits, and nothing behind them that may divide them from more.
             let next = byte(bytes, end);
