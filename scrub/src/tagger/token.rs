@@ -1,4 +1,4 @@
-//! Text into tokens: a run of letters, a run of digits, one punctuation character (a run of the same one is a single token), what a machine
+//! Text into tokens: a run of letters, a number (digits, with single points and colons between them), one punctuation character (a run of the same one is a single token), what a machine
 //! wrote in letters and digits, or a line break. Spaces are no tokens, only a flag. All that the features need of a word is hashed in the one pass over its
 //! characters, so that neighbours use it again.
 
@@ -29,7 +29,7 @@ pub enum Case {
     Camel,
     /// A script without case.
     Uncased,
-    /// A run of digits, or what a machine wrote.
+    /// A number, or what a machine wrote.
     Digits,
     /// Anything else that is visible.
     Mark,
@@ -443,7 +443,19 @@ fn read_block(text: &str, from: usize, tokens: &mut Vec<Token>, mut push: impl F
                     length = length.saturating_add(1);
                 }
                 let year = u32::from(length == 4 && (value == 10 || value == 5));
-                let word = mix(5 + year, u32::from(length.min(9)));
+                let mut word = mix(5 + year, u32::from(length.min(9)));
+                // `12.5`, `10:30:05`, `192.0.2.1` are one number.
+                let (mut parts, mut colons) = (1_u32, 0);
+                while let [sign @ (b'.' | b':'), b'0'..=b'9', ..] = text.as_bytes()[at..] {
+                    let digits = text.as_bytes()[at + 1..].iter().take_while(|digit| digit.is_ascii_digit()).count();
+                    at += 1 + digits;
+                    length = length.saturating_add(digits.min(255) as u8);
+                    parts += 1;
+                    colons += u32::from(sign == b':');
+                }
+                if parts > 1 {
+                    word = mix(9, parts.min(4) << 2 | colons.min(3));
+                }
                 push(tokens, Token::number(start..at, word, glued, length));
                 glued = true;
             }
@@ -540,6 +552,30 @@ mod tests {
         assert_eq!(
             words("O'Brien, 12 Main St.\n\nMTV2--x"),
             ["O", "'", "Brien", ",", "12", "Main", "St", ".", "\n\n", "MTV", "2", "--", "x"]
+        );
+        assert_eq!(
+            words("At 10:30 12.5 of 192.0.2.1, 1.x 3..4 5: 6. 7,8"),
+            [
+                "At",
+                "10:30",
+                "12.5",
+                "of",
+                "192.0.2.1",
+                ",",
+                "1",
+                ".",
+                "x",
+                "3",
+                "..",
+                "4",
+                "5",
+                ":",
+                "6",
+                ".",
+                "7",
+                ",",
+                "8"
+            ]
         );
         assert_eq!(words("Zoë Ångström 北京 Иван"), ["Zoë", "Ångström", "北京", "Иван"]);
     }
