@@ -51,7 +51,7 @@ pub mod flag {
 
 /// How a sentence is written, which decides what a capital letter says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u32)]
+#[repr(u8)]
 enum Mode {
     Sentence,
     Capitals,
@@ -66,17 +66,18 @@ pub struct Seen {
     prefix: u32,
     suffix: [u32; 3],
     /// Case, whether a space is before it, length class.
-    shape: u32,
-    case: u32,
+    shape: u8,
+    /// The first two of these.
+    case: u8,
     /// Gazetteer flags with case.
     listed: u32,
     /// The same in eight groups.
     listed_roughly: u32,
-    mode: u32,
+    mode: u8,
     /// Line and block by their marks, in which quotes or comment it stands: see [`registers`].
-    register: u32,
+    register: u8,
     /// The signs that touch it on both sides.
-    touched: u32,
+    touched: u8,
     /// The last word before it when only marks are between, and their number.
     before: u32,
     /// The next word after it when only marks are between.
@@ -93,7 +94,7 @@ impl Seen {
 }
 
 /// The bit of [`Seen::mode`] for the first word of a sentence.
-const FIRST: u32 = 16;
+const FIRST: u8 = 16;
 
 const EDGE: Seen = Seen {
     word: Token::EDGE.word,
@@ -127,18 +128,18 @@ pub fn describe(
         for (i, token) in tokens.iter().enumerate().take(run.end).skip(run.start) {
             let flags = if token.is_word() { flags(i, token.word) } else { 0 };
             let length = match token.length {
-                n @ 0..=3 => u32::from(n),
+                n @ 0..=3 => n,
                 4..=6 => 4,
                 7..=10 => 5,
                 _ => 6,
             };
-            let case = token.case as u32;
+            let case = token.case as u8;
             seen.push(Seen {
                 word: token.word,
                 prefix: token.prefix,
                 suffix: token.suffix,
-                shape: case | u32::from(token.glued) << 4 | length << 5,
-                case: case | u32::from(token.glued) << 4,
+                shape: case | u8::from(token.glued) << 4 | length << 5,
+                case: case | u8::from(token.glued) << 4,
                 listed: 0,
                 flags,
                 ..EDGE
@@ -150,8 +151,8 @@ pub fn describe(
     for run in widened(runs, tokens.len()) {
         for entry in &mut seen[run.start + PAD..run.end + PAD] {
             let phrase = entry.listed & 3;
-            entry.listed = mix(mix(21, u32::from(entry.flags) | phrase << 16), entry.case & 15);
-            entry.listed_roughly = mix(mix(22, roughly(entry.flags) | phrase << 8), entry.case & 15);
+            entry.listed = mix(mix(21, u32::from(entry.flags) | phrase << 16), u32::from(entry.case & 15));
+            entry.listed_roughly = mix(mix(22, roughly(entry.flags) | phrase << 8), u32::from(entry.case & 15));
         }
     }
     modes(tokens, &mut seen[..tokens.len() + PAD]);
@@ -253,7 +254,7 @@ fn sentence([upper, title, lower]: [u32; 3], first: usize, from: usize, seen: &m
         Mode::Sentence
     };
     for (i, entry) in seen.iter_mut().enumerate() {
-        entry.mode = mode as u32 | if from + i <= first { FIRST } else { 0 };
+        entry.mode = mode as u8 | if from + i <= first { FIRST } else { 0 };
     }
 }
 
@@ -266,7 +267,7 @@ struct Density {
 
 impl Density {
     /// 0 for sentences to 3 for a line that is mostly marks.
-    const fn level(self) -> u32 {
+    const fn level(self) -> u8 {
         let Self { words, marks } = self;
         if marks * 8 <= words {
             0
@@ -320,10 +321,10 @@ fn registers(tokens: &[Token], seen: &mut [Seen]) {
             quote = Sign::None;
         }
         if token.glued && i > 0 {
-            seen[i + PAD].touched = last.sign as u32;
-            seen[i + PAD - 1].touched |= (token.sign as u32) << 4;
+            seen[i + PAD].touched = last.sign as u8;
+            seen[i + PAD - 1].touched |= (token.sign as u8) << 4;
         }
-        seen[i + PAD].register = u32::from(quote != Sign::None) << 4 | u32::from(comment) << 5;
+        seen[i + PAD].register = u8::from(quote != Sign::None) << 4 | u8::from(comment) << 5;
         match token.sign {
             Sign::Quote | Sign::Backtick if quote == Sign::None && token.length == 1 => quote = token.sign,
             Sign::Apostrophe if quote == Sign::None && !(token.glued && last.sign == Sign::Word) => quote = token.sign,
@@ -353,14 +354,16 @@ fn across<'a>(order: impl Iterator<Item = (&'a Token, &'a mut Seen)>, set: impl 
     let (mut word, mut marks) = (0xee, 0);
     for (token, entry) in order {
         set(entry, mix(word, marks));
-        if token.case == Case::Mark {
-            marks += 1;
-            if marks > 7 {
-                word = 0xee;
-            }
+        // Selected, not branched on: where marks are cannot be foretold.
+        let mark = token.case == Case::Mark;
+        marks = if mark { marks + 1 } else { 0 };
+        word = if !mark {
+            token.word
+        } else if marks > 7 {
+            0xee
         } else {
-            (word, marks) = (token.word, 0);
-        }
+            word
+        };
     }
 }
 
@@ -407,13 +410,14 @@ const NEAR: usize = 6;
 /// Those that a token has by itself, wherever it stands.
 #[inline]
 fn own(t: &Seen) -> [u32; OWN] {
+    let case = u32::from(t.case);
     [
         two(0, t.word, 0),
-        two(1, t.word, t.case),
-        two(2, t.prefix, t.case),
-        two(3, t.suffix[0], t.case),
-        two(4, t.suffix[1], t.case),
-        two(5, t.suffix[2], t.case),
+        two(1, t.word, case),
+        two(2, t.prefix, case),
+        two(3, t.suffix[0], case),
+        two(4, t.suffix[1], case),
+        two(5, t.suffix[2], case),
         two(6, t.listed, 0),
     ]
 }
@@ -421,13 +425,15 @@ fn own(t: &Seen) -> [u32; OWN] {
 /// Those that it gives to the token behind it.
 #[inline]
 fn behind(t: &Seen) -> [u32; 4] {
-    [two(7, t.word, 0), two(8, t.listed, 0), two(9, t.suffix[1], t.case), two(10, t.shape, 0)]
+    let (case, shape) = (u32::from(t.case), u32::from(t.shape));
+    [two(7, t.word, 0), two(8, t.listed, 0), two(9, t.suffix[1], case), two(10, shape, 0)]
 }
 
 /// To the token before it.
 #[inline]
 fn before(t: &Seen) -> [u32; 4] {
-    [two(11, t.word, 0), two(12, t.listed, 0), two(13, t.suffix[1], t.case), two(14, t.shape, 0)]
+    let (case, shape) = (u32::from(t.case), u32::from(t.shape));
+    [two(11, t.word, 0), two(12, t.listed, 0), two(13, t.suffix[1], case), two(14, shape, 0)]
 }
 
 /// To the next one behind it.
@@ -445,15 +451,17 @@ fn before_next(t: &Seen) -> [u32; 2] {
 /// The other features of the token in the middle of five.
 #[inline]
 fn near([_, b1, t, n1, _]: &[Seen; 2 * PAD + 1]) -> [u32; NEAR] {
-    let mode = t.mode & 15;
-    let block = t.register >> 2 & 3;
+    let (shape, case) = (u32::from(t.shape), u32::from(t.case));
+    let (mode, register) = (u32::from(t.mode), u32::from(t.register));
+    // Of the sentence and of the block.
+    let around = mode & 15 | (register >> 2 & 3) << 2;
     [
         two(19, b1.word, t.word),
-        three(20, t.shape, t.mode, t.register),
-        three(21, b1.listed_roughly, t.listed_roughly, n1.listed_roughly.wrapping_add(mode | block << 2)),
-        two(22, t.before, t.case),
-        two(23, t.after, t.case),
-        three(24, t.case, t.touched, t.register),
+        three(20, shape, mode, register),
+        three(21, b1.listed_roughly, t.listed_roughly, n1.listed_roughly.wrapping_add(around)),
+        two(22, t.before, case),
+        two(23, t.after, case),
+        three(24, case, u32::from(t.touched), register),
     ]
 }
 
@@ -472,11 +480,10 @@ const KNOWN: usize = 1 << 12;
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     word: u32,
-    case: u32,
     prefix: u32,
     suffix: [u32; 3],
     listed: u32,
-    shape: u32,
+    shape: u8,
     sums: Parts,
 }
 
@@ -485,8 +492,8 @@ pub type Parts = [Sums; 5];
 
 impl Default for Known {
     fn default() -> Self {
-        // No token has this case.
-        let none = Entry { word: 0, case: u32::MAX, prefix: 0, suffix: [0; 3], listed: 0, shape: 0, sums: [[0; 8]; 5] };
+        // No token has this shape.
+        let none = Entry { word: 0, prefix: 0, suffix: [0; 3], listed: 0, shape: 0xff, sums: [[0; 8]; 5] };
         Self { sums: vec![none; KNOWN], flags: vec![(0, 0, false); KNOWN] }
     }
 }
@@ -504,11 +511,11 @@ impl Known {
     }
 
     #[inline]
-    fn parts(&mut self, model: &Model<'_>, t: &Seen) -> Parts {
-        let at = (t.word ^ t.case << 7).wrapping_mul(0x9e37_79b1) >> (32 - KNOWN.trailing_zeros());
-        let Some(entry) = self.sums.get_mut(at as usize) else { return Parts::default() };
-        let known = (entry.word, entry.case, entry.prefix, entry.suffix, entry.listed, entry.shape);
-        if known != (t.word, t.case, t.prefix, t.suffix, t.listed, t.shape) {
+    fn parts(&mut self, model: &Model<'_>, t: &Seen) -> &Parts {
+        let at = (t.word ^ u32::from(t.case) << 7).wrapping_mul(0x9e37_79b1) >> (32 - KNOWN.trailing_zeros());
+        let entry = &mut self.sums[at as usize];
+        let known = (entry.word, entry.prefix, entry.suffix, entry.listed, entry.shape);
+        if known != (t.word, t.prefix, t.suffix, t.listed, t.shape) {
             let sums = [
                 model.sums(&own(t)),
                 model.sums(&behind(t)),
@@ -516,23 +523,34 @@ impl Known {
                 model.sums(&behind_next(t)),
                 model.sums(&before_next(t)),
             ];
-            let Seen { word, case, prefix, suffix, listed, shape, .. } = *t;
-            *entry = Entry { word, case, prefix, suffix, listed, shape, sums };
+            let Seen { word, prefix, suffix, listed, shape, .. } = *t;
+            *entry = Entry { word, prefix, suffix, listed, shape, sums };
         }
-        entry.sums
+        &entry.sums
     }
 }
 
-/// Sets `weights` to the sums of all features of the tokens in the middle of `seen`, which has [`PAD`] more on both sides. `parts` is room.
-pub fn weigh(model: &Model<'_>, seen: &[Seen], known: &mut Known, parts: &mut Vec<Parts>, weights: &mut [Sums]) {
-    parts.clear();
-    parts.extend(seen.iter().map(|t| known.parts(model, t)));
-    let windows = seen.array_windows::<{ 2 * PAD + 1 }>().zip(parts.array_windows());
-    for (weights, (window, [b2, b1, t, n1, n2])) in weights.iter_mut().zip(windows) {
-        let near = model.sums(&near(window));
-        // The last is 0 in all of them: eight are as many as go side by side.
-        for label in 0..8 {
-            weights[label] = near[label] + t[0][label] + b1[1][label] + n1[2][label] + b2[3][label] + n2[4][label];
+/// Sets `weights` to the sums of all features of the tokens in the middle of `seen`, which has [`PAD`] more on both sides; before and behind them are twice as
+/// many without meaning.
+pub fn weigh(model: &Model<'_>, seen: &[Seen], known: &mut Known, weights: &mut Vec<Sums>) {
+    weights.clear();
+    weights.resize(seen.len() + 2 * PAD, [0; 8]);
+    for (at, t) in seen.iter().enumerate() {
+        let parts = known.parts(model, t);
+        let Some([b2, b1, own, n1, n2]) = weights[at..].first_chunk_mut() else { break };
+        for (weights, sums) in [(own, &parts[0]), (n1, &parts[1]), (b1, &parts[2]), (n2, &parts[3]), (b2, &parts[4])] {
+            add(weights, sums);
         }
+    }
+    for (weights, window) in weights[2 * PAD..].iter_mut().zip(seen.array_windows()) {
+        add(weights, &model.sums(&near(window)));
+    }
+}
+
+/// The last is 0: eight are as many as go side by side.
+#[inline]
+fn add(weights: &mut Sums, sums: &Sums) {
+    for (weight, sum) in weights.iter_mut().zip(sums) {
+        *weight += sum;
     }
 }

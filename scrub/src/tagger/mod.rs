@@ -8,7 +8,7 @@ pub mod token;
 use std::ops::Range;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
-use features::{Known, PAD, Parts, Seen, describe, flag, weigh};
+use features::{Known, PAD, Seen, describe, flag, weigh};
 use model::{LABELS, Model, ModelError, Sums};
 use token::{Case, Token, block};
 use wide::i16x8;
@@ -109,9 +109,9 @@ impl Tagger {
         work.labels.clear();
         work.labels.resize(work.tokens.len(), 0);
         for run in &work.runs {
-            let seen = &work.seen[run.start..run.end + 2 * PAD];
+            weigh(&self.model, &work.seen[run.start..run.end + 2 * PAD], &mut work.known, &mut work.sums);
             let weights = &mut work.weights[run.clone()];
-            weigh(&self.model, seen, &mut work.known, &mut work.parts, weights);
+            weights.copy_from_slice(&work.sums[2 * PAD..][..weights.len()]);
             let ends = Ends { first: run.start == 0, last: run.end == work.tokens.len() };
             best_path(&self.model.transitions, ends, weights, &mut work.back, &mut work.labels[run.clone()]);
         }
@@ -164,6 +164,9 @@ const LISTED: f32 = 0.9;
 /// A token that the model left alone: a title when a person follows, or the word of a nation, religion or party.
 fn listed(work: &Work, at: usize, found: &mut Vec<Tagged>) {
     let (Some(token), Some(seen)) = (work.tokens.get(at), work.seen.get(at + PAD)) else { return };
+    if seen.flags & (flag::TITLE | flag::NRP) == 0 {
+        return;
+    }
     let label = if seen.flags & flag::TITLE != 0 {
         let dot = work.tokens.get(at + 1).is_some_and(|next| next.glued && next.case == Case::Mark);
         let person = work.labels.get(at + 1 + usize::from(dot)) == Some(&1);
@@ -198,7 +201,7 @@ struct Work {
     tokens: Vec<Token>,
     seen: Vec<Seen>,
     known: Known,
-    parts: Vec<Parts>,
+    sums: Vec<Sums>,
     weights: Vec<Sums>,
     /// Where names may be.
     runs: Vec<Range<usize>>,
@@ -212,12 +215,21 @@ const BESIDE: usize = 4;
 /// Sets the runs of tokens that are words or near one: a number far from every word is no name.
 fn near_words(tokens: &[Token], runs: &mut Vec<Range<usize>>) {
     runs.clear();
-    for (at, _) in tokens.iter().enumerate().filter(|(_, token)| token.is_word()) {
-        let (from, to) = (at.saturating_sub(BESIDE), (at + BESIDE + 1).min(tokens.len()));
-        match runs.last_mut() {
-            Some(run) if run.end >= from => run.end = to,
-            _ => runs.push(from..to),
+    // Where the open run starts, and how many tokens since its last word are none.
+    let (mut start, mut others) = (None, 0);
+    for (at, token) in tokens.iter().enumerate() {
+        others = if token.is_word() { 0 } else { others + 1 };
+        match start {
+            None if others == 0 => start = Some(at.saturating_sub(BESIDE)),
+            Some(from) if others > 2 * BESIDE => {
+                runs.push(from..at + BESIDE + 1 - others);
+                start = None;
+            }
+            _ => {}
         }
+    }
+    if let Some(from) = start {
+        runs.push(from..(tokens.len() + BESIDE).saturating_sub(others).min(tokens.len()));
     }
 }
 
@@ -379,9 +391,8 @@ mod tests {
                 let Work { tokens, known, seen, .. } = &mut work;
                 let flags = |_, word| known.flags(&model.gazetteer, word);
                 describe(tokens, std::slice::from_ref(&whole), &model.gazetteer, flags, seen);
-                let mut weights = vec![[0; 8]; work.tokens.len()];
-                weigh(model, &work.seen, &mut work.known, &mut work.parts, &mut weights);
-                for (weights, window) in weights.iter().zip(work.seen.array_windows()) {
+                weigh(model, &work.seen, &mut work.known, &mut work.sums);
+                for (weights, window) in work.sums[2 * PAD..].iter().zip(work.seen.array_windows()) {
                     assert_eq!(*weights, model.sums(&features::features(window)));
                 }
             }
@@ -399,6 +410,18 @@ mod tests {
 
     proptest! {
         #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
+
+        /// By definition.
+        #[test]
+        fn runs_are_of_what_is_near_words(text in "([0-9]{1,2} |[a-z] |[.,] ){0,60}") {
+            let (mut tokens, mut runs) = (Vec::new(), Vec::new());
+            block(&text, 0, &mut tokens);
+            near_words(&tokens, &mut runs);
+            let near = |at: usize| tokens[at.saturating_sub(BESIDE)..(at + BESIDE + 1).min(tokens.len())].iter().any(Token::is_word);
+            let all: Vec<_> = (0..tokens.len()).filter(|at| near(*at)).collect();
+            prop_assert!(runs.array_windows().all(|[run, next]| run.end < next.start));
+            prop_assert_eq!(runs.into_iter().flatten().collect::<Vec<_>>(), all);
+        }
 
         #[test]
         fn any_text(text in "\\PC{0,200}|[ \\n.,:\"a-zA-Z0-9éÄшΩ漢\\u{300}\\u{200d}\\u{feff}]{0,3000}") {

@@ -8,7 +8,7 @@ use scrub::tagger::token::{Token, block, phrase_hash};
 use crate::lists::Lists;
 
 /// log₂ of the buckets of the word table: eight entries each.
-pub const BUCKETS: u8 = 16;
+pub const BUCKETS: u8 = 17;
 /// log₂ of the slots for names of several words.
 pub const PHRASES: u8 = 16;
 
