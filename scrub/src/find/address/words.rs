@@ -1,6 +1,6 @@
 //! The words of streets, units and boxes, with how sure each makes an address.
 
-use std::collections::HashMap;
+use foldhash::{HashMap, HashMapExt as _};
 use std::sync::LazyLock;
 
 use super::token::Token;
@@ -84,9 +84,12 @@ const NO_STREETS: &[&str] =
 /// How sure a word like `Hauptstraße` makes an address with a number behind it.
 pub(super) fn compound(token: &Token<'_>) -> u8 {
     let lower = token.text.to_lowercase();
+    let last = lower.as_bytes().last();
     TABLE
         .compounds
         .iter()
+        // Most are told by one byte.
+        .filter(|(ending, _)| ending.as_bytes().last() == last)
         .find(|(ending, _)| lower.strip_suffix(ending).is_some_and(|stem| stem.chars().count() >= 3))
         .filter(|_| !NO_STREETS.contains(&lower.as_str()))
         // `Hauptstr.` is surer than `substr`.

@@ -1,6 +1,6 @@
 //! Names of months and of days of the week, in 47 languages.
 
-use std::collections::{HashMap, HashSet};
+use foldhash::{HashMap, HashMapExt as _, HashSet, HashSetExt as _};
 use std::sync::LazyLock;
 
 use super::super::field::fold;
@@ -74,7 +74,12 @@ impl Calendar {
             return None;
         }
         small.clear();
-        small.extend(word.chars().flat_map(char::to_lowercase));
+        if word.is_ascii() {
+            small.push_str(word);
+            small.make_ascii_lowercase();
+        } else {
+            small.extend(word.chars().flat_map(char::to_lowercase));
+        }
         // Hebrew `in` is written in one with the name.
         self.months.get(small.as_str()).or_else(|| self.months.get(small.strip_prefix('ב')?)).copied()
     }

@@ -1,6 +1,6 @@
 //! The dictionary of field names.
 
-use std::collections::{HashMap, HashSet};
+use foldhash::{HashMap, HashMapExt as _, HashSet, HashSetExt as _};
 
 use super::value::Form;
 

@@ -58,6 +58,8 @@ pub(super) struct Tree {
 pub(super) struct Node {
     /// By separator, the lengths of the groups that follow behind it, as bits: most text ends here.
     lengths: [u64; SEPARATORS.len() + 1],
+    /// By separator, how many children those before it have.
+    before: [u16; SEPARATORS.len() + 1],
     /// Separator, length of the next group, and the node there; in order.
     children: Vec<(usize, u8, u32)>,
     /// In order of their detectors, those that carry their evidence first.
@@ -108,6 +110,7 @@ impl Tree {
                     self.nodes.push(Node::default());
                     self.nodes[at].children.insert(gap, (place, *group, child as u32));
                     self.nodes[at].lengths[place] |= 1 << group;
+                    self.nodes[at].before[place + 1..].iter_mut().for_each(|before| *before += 1);
                     child
                 }
             };
@@ -140,8 +143,7 @@ impl Tree {
             return None;
         }
         // Its place in the order: behind those of lesser separators, and of lesser lengths.
-        let before: u32 = node.lengths[..place].iter().map(|lengths| lengths.count_ones()).sum();
         let lesser = (node.lengths[place] & ((1 << group) - 1)).count_ones();
-        Some(node.children[(before + lesser) as usize].2 as usize)
+        Some(node.children[usize::from(node.before[place]) + lesser as usize].2 as usize)
     }
 }

@@ -35,16 +35,26 @@ pub(super) fn decode(text: &[u8], alphabet: &[u8; 58]) -> Option<Vec<u8>> {
     Some(little)
 }
 
+/// Whether so many characters may be of one of these numbers of bytes: one holds 5.858 bits. Most are not, and are not decoded.
+fn may_be_long(text: &[u8], alphabet: &[u8; 58], lengths: &[usize]) -> bool {
+    let zeros = text.iter().take_while(|character| **character == alphabet[0]).count();
+    let digits = text.len() - zeros;
+    let bytes = |digits: usize, more: usize| zeros + (digits * 5858 + more) / 8000;
+    let (least, most) = (bytes(digits.saturating_sub(1), 0), bytes(digits, 8000));
+    lengths.iter().any(|length| (least..=most).contains(length))
+}
+
 /// Whether it is an address, a key or an extended key with its checksum.
 pub(super) fn is_checked(text: &[u8], alphabet: &[u8; 58]) -> bool {
     if text.iter().all(|character| *character == alphabet[0]) {
         return false;
     }
-    let Some(bytes) = decode(text, alphabet) else { return false };
     // Version and hash; version and key, with or without the mark of compression; BIP 32.
-    if !matches!(bytes.len(), 25 | 26 | 37 | 38 | 82) {
+    const LENGTHS: [usize; 5] = [25, 26, 37, 38, 82];
+    if !may_be_long(text, alphabet, &LENGTHS) {
         return false;
     }
+    let Some(bytes) = decode(text, alphabet).filter(|bytes| LENGTHS.contains(&bytes.len())) else { return false };
     let (payload, checksum) = bytes.split_at(bytes.len() - 4);
     Sha256::digest(Sha256::digest(payload))[..4] == *checksum
 }

@@ -1,6 +1,6 @@
 //! Closed lists of words: nationalities, religions and political groups; titles of persons.
 
-use std::collections::HashMap;
+use foldhash::{HashMap, HashMapExt as _};
 use std::ops::Range;
 
 use crate::detector::{Detector, DetectorId};
