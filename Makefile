@@ -76,6 +76,7 @@ bench: ## gateway against direct against nginx before the same MinIO; writes doc
 bench-scrub: ## scrubbing on one core beside Presidio and scrubadub, memory, texts made against us; writes docs/benchmarks-scrub.md
 	conformance/peers.sh pii
 	cargo build --release --locked $(FEATURES) --bin data-vault
+	cargo build --release --locked $(if $(FEATURES),--features vectorscan) -p scrub --example matching
 	$(CACHE)/venv/bin/python bench/scrub.py
 
 fuzz: ## every fuzz target, or those of FUZZ_TARGETS, for FUZZ_SECONDS (60)

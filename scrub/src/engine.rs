@@ -220,6 +220,18 @@ impl Engine {
         Scrubber::observer(Arc::clone(self)).whole(text).expect("an observer blocks nothing").findings
     }
 
+    /// What is found in a text as it stands, one view of one segment: matching alone, before anything is decoded, scored, merged or acted on. For
+    /// benchmarks; [`Self::detect`] says what is acted on.
+    pub fn candidates(&self, text: &str) -> Vec<Candidate> {
+        let (text, all) = (Text::new(text), 0..text.len());
+        let evidence = Evidence::new(&self.context, &text, &all, &self.alone, None);
+        let mut found = Vec::new();
+        for finder in &self.finders {
+            finder.find_with(&text, all.clone(), &evidence, &mut found);
+        }
+        found
+    }
+
     /// The names of the types of findings.
     pub fn kinds(&self) -> &Kinds {
         &self.kinds

@@ -11,6 +11,8 @@ const BLOCK: usize = 64;
 pub struct Text<'a> {
     text: &'a str,
     runs: OnceCell<Runs>,
+    /// The numbers that are not of what a machine wrote.
+    apart: OnceCell<Vec<(u32, u32)>>,
 }
 
 /// Runs of bytes of one kind, in order: where each starts and where it ends.
@@ -18,8 +20,6 @@ pub struct Text<'a> {
 struct Runs {
     /// Of ASCII digits.
     numbers: Vec<(u32, u32)>,
-    /// Those of them that are not of what a machine wrote.
-    apart: Vec<(u32, u32)>,
     /// Of letters: those of ASCII, and every byte of a character beyond.
     words: Vec<(u32, u32)>,
     /// Where a capital letter follows a small one, both of ASCII.
@@ -29,7 +29,7 @@ struct Runs {
 impl<'a> Text<'a> {
     /// Of a text of at most 4 GiB.
     pub fn new(text: &'a str) -> Self {
-        Self { text, runs: OnceCell::new() }
+        Self { text, runs: OnceCell::new(), apart: OnceCell::new() }
     }
 
     /// The text itself.
@@ -48,7 +48,8 @@ impl<'a> Text<'a> {
 
     /// As [`Self::numbers`], without those of what a machine wrote: nobody writes a date or a number of a house in a hash or a UUID.
     pub(super) fn numbers_apart(&self, range: Range<usize>) -> Numbers<'_> {
-        Numbers { rest: reaching(&self.runs().apart, range.start), to: range.end }
+        let apart = self.apart.get_or_init(|| self.runs().apart(self.text.as_bytes()));
+        Numbers { rest: reaching(apart, range.start), to: range.end }
     }
 
     /// The runs of letters that have a letter in `range` and start before its end, as they stand between other bytes.
@@ -107,7 +108,6 @@ impl Runs {
         // As many as most texts have: a vector that grows is copied.
         let mut runs = Self {
             numbers: Vec::with_capacity(bytes.len() / 16),
-            apart: Vec::with_capacity(bytes.len() / 16),
             words: Vec::with_capacity(bytes.len() / 5),
             humps: Vec::new(),
         };
@@ -120,12 +120,12 @@ impl Runs {
         block[..rest.len()].copy_from_slice(rest);
         // The zeros behind the rest end the last run; without a rest it ends with the text.
         runs.read((bytes.len() - rest.len()) as u32, Classes::of(&block), last);
-        runs.set_apart(bytes);
         runs
     }
 
-    /// Sets the numbers that are not of what a machine wrote.
-    fn set_apart(&mut self, bytes: &[u8]) {
+    /// The numbers that are not of what a machine wrote.
+    fn apart(&self, bytes: &[u8]) -> Vec<(u32, u32)> {
+        let mut apart = Vec::with_capacity(self.numbers.len());
         let mut words = self.words.iter().peekable();
         let mut joined = Joined { start: 0, end: u32::MAX, switches: 0, before: 0 };
         for number in &self.numbers {
@@ -140,13 +140,14 @@ impl Runs {
             if start < number.0 && start == joined.end {
                 joined.switches += 2;
             } else {
-                joined.close(bytes, &mut self.apart);
-                joined = Joined { start, end: 0, switches: u32::from(start < number.0), before: self.apart.len() };
+                joined.close(bytes, &mut apart);
+                joined = Joined { start, end: 0, switches: u32::from(start < number.0), before: apart.len() };
             }
             joined.end = number.1;
-            self.apart.push(*number);
+            apart.push(*number);
         }
-        joined.close(bytes, &mut self.apart);
+        joined.close(bytes, &mut apart);
+        apart
     }
 
     /// Adds what is in the block at `from`, behind one of the classes `last`.
@@ -339,7 +340,7 @@ mod tests {
             };
             let runs = Runs::of(bytes);
             let expected: Vec<_> = runs.numbers.iter().copied().filter(is_apart).collect();
-            prop_assert_eq!(runs.apart, expected);
+            prop_assert_eq!(runs.apart(bytes), expected);
         }
 
         #[test]

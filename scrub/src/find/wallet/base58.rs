@@ -35,6 +35,9 @@ pub(super) fn decode(text: &[u8], alphabet: &[u8; 58]) -> Option<Vec<u8>> {
     Some(little)
 }
 
+/// Bytes of a version and a hash; of a version and a key, with or without the mark of compression; of BIP 32; and of the checksum behind them.
+const LENGTHS: [usize; 5] = [25, 26, 37, 38, 82];
+
 /// Whether so many characters may be of one of these numbers of bytes: one holds 5.858 bits. Most are not, and are not decoded.
 fn may_be_long(text: &[u8], alphabet: &[u8; 58], lengths: &[usize]) -> bool {
     let zeros = text.iter().take_while(|character| **character == alphabet[0]).count();
@@ -49,8 +52,6 @@ pub(super) fn is_checked(text: &[u8], alphabet: &[u8; 58]) -> bool {
     if text.iter().all(|character| *character == alphabet[0]) {
         return false;
     }
-    // Version and hash; version and key, with or without the mark of compression; BIP 32.
-    const LENGTHS: [usize; 5] = [25, 26, 37, 38, 82];
     if !may_be_long(text, alphabet, &LENGTHS) {
         return false;
     }
