@@ -35,6 +35,20 @@ def test_a_folder(tmp_path):
     assert len([path for path in (tmp_path / "out").rglob("*") if path.is_file()]) == 2, "nothing unfinished is left"
 
 
+def test_a_folder_that_is_there(tmp_path):
+    (tmp_path / "out").mkdir()
+    for folder in ("in", "more"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a.txt").write_text(TEXT)
+    assert scrub("--out", tmp_path / "out", tmp_path / "in" / "a.txt").returncode == 0
+    assert (tmp_path / "out" / "a.txt").read_text().startswith("Mail <EMAIL_ADDRESS>")
+    # Of two files of one name neither takes the place of the other.
+    (tmp_path / "out" / "a.txt").unlink()
+    done = scrub("--out", tmp_path / "out", tmp_path / "in", tmp_path / "more")
+    assert done.returncode == 2 and "would be written to" in done.stderr, done.stderr
+    assert list((tmp_path / "out").iterdir()) == []
+
+
 def test_places_and_status(tmp_path):
     file = tmp_path / "a.txt"
     file.write_text(f"first\n{TEXT}")

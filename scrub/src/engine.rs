@@ -105,7 +105,7 @@ struct Found {
     divided: Vec<(Piece, Range<u64>)>,
     /// What is left alone: it was scrubbed before, or an allow list names it.
     left: Vec<(Kind, Range<u64>)>,
-    known: HashSet<(u64, u64, DetectorId, u32)>,
+    known: foldhash::HashSet<(u64, u64, DetectorId, u32)>,
 }
 
 impl Found {

@@ -86,6 +86,9 @@ pub enum ScrubError {
     /// Several texts cannot go to one file.
     #[error("--out {0}: is a file, and several are read: give a folder")]
     OutIsAFile(PathBuf),
+    /// One would take the place of the other.
+    #[error("--out: two of the files that are read would be written to {0}: give a folder for each")]
+    TwoOfAName(PathBuf),
 }
 
 impl ScrubArgs {
@@ -116,7 +119,13 @@ impl ScrubArgs {
             return Err(ScrubError::OutIsAFile(out.clone()).into());
         }
         let writes = match (&self.out, self.detect, self.report) {
-            (Some(out), ..) if several => files::Writes::Folder(out.clone()),
+            // As `cp` does.
+            (Some(out), ..) if several || out.is_dir() => {
+                if let Some(twice) = files::twice(&inputs) {
+                    return Err(ScrubError::TwoOfAName(out.join(twice)).into());
+                }
+                files::Writes::Folder(out.clone())
+            }
             (Some(out), ..) => files::Writes::File(out.clone()),
             (None, true, _) | (None, _, Some(_)) => files::Writes::Nothing,
             (None, false, None) => files::Writes::Stdout,

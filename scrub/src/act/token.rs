@@ -44,7 +44,7 @@ pub enum TokenError {
 
 /// The name of a type in angle brackets.
 pub fn label(kind: &str) -> String {
-    format!("<{kind}>")
+    ["<", kind, ">"].concat()
 }
 
 pub(super) fn labelled(kind: &str, what: &str) -> String {

@@ -9,7 +9,7 @@ const BLOCK: usize = 64;
 /// The text of a view.
 #[derive(Debug)]
 pub struct Text<'a> {
-    text: &'a str,
+    source: &'a str,
     runs: OnceCell<Runs>,
     /// The numbers that are not of what a machine wrote.
     apart: OnceCell<Vec<(u32, u32)>>,
@@ -29,16 +29,16 @@ struct Runs {
 impl<'a> Text<'a> {
     /// Of a text of at most 4 GiB.
     pub fn new(text: &'a str) -> Self {
-        Self { text, runs: OnceCell::new(), apart: OnceCell::new() }
+        Self { source: text, runs: OnceCell::new(), apart: OnceCell::new() }
     }
 
     /// The text itself.
     pub fn as_str(&self) -> &'a str {
-        self.text
+        self.source
     }
 
     fn runs(&self) -> &Runs {
-        self.runs.get_or_init(|| Runs::of(self.text.as_bytes()))
+        self.runs.get_or_init(|| Runs::of(self.source.as_bytes()))
     }
 
     /// The runs of ASCII digits that have a digit in `range`.
@@ -48,7 +48,7 @@ impl<'a> Text<'a> {
 
     /// As [`Self::numbers`], without those of what a machine wrote: nobody writes a date or a number of a house in a hash or a UUID.
     pub(super) fn numbers_apart(&self, range: Range<usize>) -> Numbers<'_> {
-        let apart = self.apart.get_or_init(|| self.runs().apart(self.text.as_bytes()));
+        let apart = self.apart.get_or_init(|| self.runs().apart(self.source.as_bytes()));
         Numbers { rest: reaching(apart, range.start), to: range.end }
     }
 
@@ -72,7 +72,7 @@ impl Deref for Text<'_> {
     type Target = str;
 
     fn deref(&self) -> &str {
-        self.text
+        self.source
     }
 }
 
@@ -186,7 +186,16 @@ impl Joined {
         let letters = bytes[end..].iter().take(CODED).take_while(|byte| byte.is_ascii_alphabetic()).count();
         let to = end + letters;
         if self.switches + u32::from(letters > 0) >= SWITCHES && to >= start + CODED {
-            apart.truncate(self.before);
+            // A number at its start may be one by itself (`34F5ft11in…`), and so may one at its end that letters beyond ASCII follow: a year of
+            // Chinese.
+            let first = usize::from(apart.get(self.before).is_some_and(|number| number.0 == self.start));
+            let space = usize::from(bytes.get(end) == Some(&b' '));
+            let last = apart
+                .last()
+                .copied()
+                .filter(|_| letters == 0 && bytes.get(end + space).is_some_and(|byte| *byte >= 0x80));
+            apart.truncate(self.before + first);
+            apart.extend(last);
         } else if to == start + UUID_END
             && let Some(from) = to.checked_sub(UUID)
             && is_uuid(&bytes[from..to])
@@ -300,6 +309,26 @@ mod tests {
         assert!(text.has_hump(&(3..6)) && !text.has_hump(&(5..8)) && !text.has_hump(&(0..3)));
     }
 
+    /// What stands beside a code without a space.
+    #[test]
+    fn numbers_at_the_ends_of_codes() {
+        for (text, kept) in [
+            ("X5F7K9P3R8T2W2024\u{5e74}3\u{6708}", &["2024", "3"][..]),
+            ("A1B2C3D4E5F6G7H8 \u{5e74}", &["8"]),
+            ("Age:34F5ft11in140lbs", &["34"]),
+            ("born 20240115T10h30m15s", &["20240115"]),
+            ("X5F7K9P3R8T2W2024 3", &["3"]),
+        ] {
+            let text = Text::new(text);
+            let (mut numbers, mut found, mut from) = (text.numbers_apart(0..text.len()), Vec::new(), 0);
+            while let Some(number) = numbers.next(from) {
+                from = number.end;
+                found.push(&text[number]);
+            }
+            assert_eq!(found, kept, "{}", text.as_str());
+        }
+    }
+
     /// By definition.
     fn runs(text: &str, of: impl Fn(u8) -> bool) -> Vec<(u32, u32)> {
         let mut runs: Vec<(u32, u32)> = Vec::new();
@@ -324,7 +353,7 @@ mod tests {
 
         /// By definition: a number is of what a machine wrote if the letters and digits around it are.
         #[test]
-        fn numbers_apart_are_of_no_code(text in "([0-9]{1,9}|[ .a-zA-Z\u{e9}-]{1,3}|[0-9a-f]{12,40}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}){0,9}") {
+        fn numbers_apart_are_of_no_code(text in "([0-9]{1,9}|[ .a-zA-Z\u{e9}-]{1,3}|[0-9a-f]{12,40}|[0-9a-f]{15}[0-9] ?\u{5e74}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}){0,9}") {
             let bytes = text.as_bytes();
             let uuids: Vec<_> = (0..(bytes.len() + 1).saturating_sub(UUID))
                 .filter(|at| is_uuid(&bytes[*at..at + UUID]) && !bytes.get(at + UUID).is_some_and(u8::is_ascii_alphanumeric))
@@ -335,7 +364,9 @@ mod tests {
                 let from = bytes[..start].iter().rposition(|byte| !byte.is_ascii_alphanumeric()).map_or(0, |at| at + 1);
                 let to = bytes[end..].iter().position(|byte| !byte.is_ascii_alphanumeric()).map_or(bytes.len(), |at| end + at);
                 let switches = bytes[from..to].windows(2).filter(|two| two[0].is_ascii_digit() != two[1].is_ascii_digit()).count();
-                let coded = switches >= SWITCHES as usize && to - from >= CODED;
+                let last = end == to && bytes[to..].iter().find(|byte| **byte != b' ').is_some_and(|byte| *byte >= 0x80)
+                    && bytes.get(to + 1) != Some(&b' ');
+                let coded = switches >= SWITCHES as usize && to - from >= CODED && start > from && !last;
                 !coded && uuids.iter().all(|at| !(*at..at + UUID).contains(&start))
             };
             let runs = Runs::of(bytes);

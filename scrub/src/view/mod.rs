@@ -196,6 +196,9 @@ impl<'v> View<'v> {
     /// `text` as it must stand in the source in place of `range` of this text, which is not empty: encoded for every layer in which that
     /// was encoded. In base64 what shares a unit with the range is kept, and spaces fill the last unit.
     pub fn encode(&self, range: Range<usize>, text: &str) -> String {
+        if self.depth == 0 {
+            return text.to_owned();
+        }
         // Spaces that fill a unit of base64 in base64 stand in the innermost text, not in the base64. Four characters a unit: twenty-seven spaces
         // give every remainder in three layers.
         let filled = (0..=27).find_map(|spaces| {

@@ -1,5 +1,6 @@
 //! Whole files, several at a time.
 
+use std::collections::HashSet;
 use std::error::Error;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -64,6 +65,12 @@ pub fn expand(named_paths: &[PathBuf]) -> io::Result<Vec<Input>> {
         }
     }
     Ok(inputs)
+}
+
+/// The name that two inputs have in an output folder.
+pub fn twice(inputs: &[Input]) -> Option<&Path> {
+    let mut names = HashSet::new();
+    inputs.iter().map(|input| input.relative.as_path()).find(|name| !names.insert(*name))
 }
 
 fn walk(root: &Path, folder: &Path, inputs: &mut Vec<Input>) -> io::Result<()> {

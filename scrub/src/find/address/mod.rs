@@ -268,6 +268,14 @@ fn has_word_beside(text: &str, start: usize, end: usize) -> bool {
     while matches!(byte(bytes, at), b'-' | b'/' | b'\'') && byte(bytes, at + 1).is_ascii_alphanumeric() {
         at = digits(at + 1);
     }
+    // `02/Mar/2026` is a date.
+    if let Some([a, b, c, b'/', year @ ..]) = bytes.get(at..at + 8)
+        && [a, b, c].iter().all(|byte| byte.is_ascii_alphabetic())
+        && year.iter().all(u8::is_ascii_digit)
+        && before(bytes, at) == b'/'
+    {
+        return false;
+    }
     let gap = |byte: u8| matches!(byte, b' ' | b',' | b'.' | b'\n' | b'\r');
     let sign = |byte: u8| gap(byte) || matches!(byte, b'#' | b':');
     // A word, or what begins with one: `A2`.
