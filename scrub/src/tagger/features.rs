@@ -530,8 +530,8 @@ impl Known {
     }
 }
 
-/// Sets `weights` to the sums of all features of the tokens in the middle of `seen`, which has [`PAD`] more on both sides; before and behind them are twice as
-/// many without meaning.
+/// Sets `weights` to the sums of all features of the tokens in the middle of `seen`, which has [`PAD`] more on both sides; before and behind
+/// them are twice as many without meaning.
 pub fn weigh(model: &Model<'_>, seen: &[Seen], known: &mut Known, weights: &mut Vec<Sums>) {
     weights.clear();
     weights.resize(seen.len() + 2 * PAD, [0; 8]);

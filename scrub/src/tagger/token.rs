@@ -1,6 +1,6 @@
-//! Text into tokens: a run of letters, a number (digits, with single points and colons between them), one punctuation character (a run of the same one is a single token), what a machine
-//! wrote in letters and digits, or a line break. Spaces are no tokens, only a flag. All that the features need of a word is hashed in the one pass over its
-//! characters, so that neighbours use it again.
+//! Text into tokens: a run of letters, a number (digits, with single points and colons between them), one punctuation character (a run of the same
+//! one is a single token), what a machine wrote in letters and digits, or a line break. Spaces are no tokens, only a flag. All that the features
+//! need of a word is hashed in the one pass over its characters, so that neighbours use it again.
 
 use std::ops::Range;
 
