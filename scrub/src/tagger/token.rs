@@ -2,14 +2,18 @@
 //! one is a single token), what a machine wrote in letters and digits, or a line break. Spaces are no tokens, only a flag. All that the features
 //! need of a word is hashed in the one pass over its characters, so that neighbours use it again.
 
+mod coded;
+mod letters;
+
 use std::ops::Range;
+
+use coded::Joined;
+use letters::letters;
 
 /// Tokens of one block: a block ends at the first line or sentence end after [`BLOCK_SOFT`] tokens, else at [`BLOCK_HARD`].
 const BLOCK_SOFT: usize = 192;
 /// The most tokens that a block holds.
 pub const BLOCK_HARD: usize = 1024;
-/// Characters of a word that are hashed; the rest of a longer run is only read past.
-const HASHED: usize = 48;
 
 /// How a token is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -233,139 +237,6 @@ const fn plain_mark(c: char) -> char {
     }
 }
 
-/// So often letters and digits follow each other in what a machine wrote: a hash, a UUID.
-const SWITCHES: usize = 5;
-
-/// Letters in a row that such a text may have.
-const LETTERS: u8 = 6;
-
-/// Letters in a row, without a digit between dashes, that may be a name: `anna-3f9a0b`.
-const NAME: u8 = 3;
-
-/// Tokens side by side, of letters and digits with dashes between, in which what a machine wrote may be: they are counted as they come, and looked at
-/// again, by [`Coded`], where letters and digits follow each other often enough.
-#[derive(Default)]
-struct Joined {
-    /// Where the first of them is.
-    first: usize,
-    switches: usize,
-}
-
-impl Joined {
-    /// Adds a token.
-    #[inline]
-    fn push(&mut self, tokens: &mut Vec<Token>, token: Token) {
-        let last = tokens.last().map_or(Sign::None, |last| last.sign);
-        let of = |sign| matches!(sign, Sign::Word | Sign::Digits | Sign::Dash);
-        if token.glued && of(token.sign) && of(last) {
-            self.switches += usize::from(last != token.sign && last != Sign::Dash && token.sign != Sign::Dash);
-        } else {
-            self.end(tokens);
-            self.first = tokens.len();
-        }
-        tokens.push(token);
-    }
-
-    /// No more of them follow.
-    #[inline]
-    fn end(&mut self, tokens: &mut Vec<Token>) {
-        if self.switches >= SWITCHES {
-            Coded::join(tokens, self.first);
-        }
-        self.switches = 0;
-    }
-}
-
-/// Tokens side by side that may be of what a machine wrote: letters and digits of ASCII, with dashes between. That is one token, as a number is, so
-/// that its letters are taken for no words.
-#[derive(Default)]
-struct Coded {
-    /// Where the first of them is; behind the last token where there is none.
-    first: usize,
-    /// Where the part of them behind the last dash is.
-    part: usize,
-    switches: usize,
-    /// Of the longest run of letters.
-    letters: u8,
-    /// Of the longest run of letters in the last part.
-    name: u8,
-    /// The last part has a digit.
-    digits: bool,
-}
-
-impl Coded {
-    /// Joins those of `tokens` behind `from` that are of what a machine wrote.
-    #[cold]
-    fn join(tokens: &mut Vec<Token>, from: usize) {
-        let joined: Vec<_> = tokens.drain(from..).collect();
-        let mut coded = Self { first: from, part: from, ..Self::default() };
-        for token in joined {
-            coded.push(tokens, token);
-        }
-        coded.end(tokens);
-    }
-
-    /// Adds a token.
-    fn push(&mut self, tokens: &mut Vec<Token>, token: Token) {
-        let plain = token.end - token.start == usize::from(token.length);
-        let joins = token.glued && self.first < tokens.len() && plain;
-        match token.sign {
-            Sign::Word | Sign::Digits if plain => {
-                if !joins {
-                    self.end(tokens);
-                }
-                let word = token.sign == Sign::Word;
-                if let Some(last) = tokens.get(self.first..).and_then(<[Token]>::last) {
-                    self.switches += usize::from(last.sign != Sign::Dash && (last.sign == Sign::Word) != word);
-                }
-                if word {
-                    self.name = self.name.max(token.length);
-                    self.letters = self.letters.max(token.length);
-                } else {
-                    self.digits = true;
-                }
-                tokens.push(token);
-            }
-            Sign::Dash if joins && token.length == 1 && !self.may_be_name() => {
-                tokens.push(token);
-                (self.part, self.name, self.digits) = (tokens.len(), 0, false);
-            }
-            _ => {
-                self.end(tokens);
-                tokens.push(token);
-                self.start(tokens);
-            }
-        }
-    }
-
-    /// Whether the last part is letters alone, and as many as a name has.
-    const fn may_be_name(&self) -> bool {
-        !self.digits && self.name >= NAME
-    }
-
-    /// The next token is the first.
-    fn start(&mut self, tokens: &[Token]) {
-        *self = Self { first: tokens.len(), part: tokens.len(), ..Self::default() };
-    }
-
-    /// Makes one token of those so far if they are of what a machine wrote, but for a part at their end that may be a name.
-    fn end(&mut self, tokens: &mut Vec<Token>) {
-        // A dash at the end is none of theirs.
-        let end =
-            if self.may_be_name() || self.part == tokens.len() { self.part.saturating_sub(1) } else { tokens.len() };
-        if self.switches >= SWITCHES
-            && self.letters <= LETTERS
-            && end > self.first
-            && let (Some(first), Some(last)) = (tokens.get(self.first).copied(), tokens.get(end - 1).copied())
-        {
-            let length = (last.end - first.start).min(255) as u8;
-            let one = Token::number(first.start..last.end, mix(8, u32::from(length / 8)), first.glued, length);
-            tokens.splice(self.first..end, [one]);
-        }
-        self.start(tokens);
-    }
-}
-
 /// Reads the block that begins at byte `from` into `tokens` (cleared first) and gives the byte where the next one begins.
 pub fn block(text: &str, from: usize, tokens: &mut Vec<Token>) -> usize {
     tokens.clear();
@@ -472,152 +343,9 @@ fn read_block(text: &str, from: usize, tokens: &mut Vec<Token>, mut push: impl F
     }
 }
 
-/// The run of letters at `start`; `glued` is left to the caller. Of ASCII, as nearly all are, eight are read at once.
-#[inline]
-fn letters(text: &str, start: usize) -> Token {
-    let bytes = text.as_bytes();
-    let mut word = Folded::default();
-    let mut end = start;
-    // Some letter is small, some is a capital, several are.
-    let (mut small, mut capital, mut capitals) = (false, false, false);
-    loop {
-        let chunk = chunk(bytes, end);
-        let letters = ascii_letters(chunk);
-        let count = (!letters & HIGH).trailing_zeros() / 8;
-        let kept = u64::MAX.checked_shr(64 - 8 * count).unwrap_or(0);
-        if end < start + HASHED && count > 0 {
-            word.add((chunk | (EACH * 0x20)) & kept);
-        }
-        // A capital letter has no bit 5, here moved to the place of bit 7.
-        let upper = letters & !(chunk << 2) & kept;
-        small |= letters & (chunk << 2) & kept != 0;
-        capitals |= capital && upper != 0 || upper & upper.wrapping_sub(1) != 0;
-        capital |= upper != 0;
-        end += count as usize;
-        if count < 8 {
-            break;
-        }
-    }
-    if !bytes.get(end).is_none_or(u8::is_ascii) && matches!(read(text, end), Some((_, 1 | 2 | 6, _))) {
-        return letters_beyond(text, start);
-    }
-    let run = &bytes[start..end];
-    let first = std::array::from_fn(|at| run.get(at).map_or(0, |byte| u32::from(byte | 0x20)));
-    let last =
-        std::array::from_fn(|at| run.len().checked_sub(at + 1).map_or(0, |behind| u32::from(run[behind] | 0x20)));
-    let first_upper = run.first().is_some_and(u8::is_ascii_uppercase);
-    let upper = usize::from(capital) + usize::from(capitals);
-    let case = case(upper, usize::from(small), run.len(), first_upper);
-    word.token(start..end, run.len(), first, last, case)
-}
-
-/// As [`letters`], where some are beyond ASCII.
-#[cold]
-#[inline(never)]
-fn letters_beyond(text: &str, start: usize) -> Token {
-    let mut folded = [0_u8; 4 * HASHED];
-    let (mut hashed, mut length, mut end) = (0, 0, start);
-    let (mut upper, mut lower, mut first_upper) = (0, 0, false);
-    let (mut first, mut last) = ([0_u32; 3], [0_u32; 4]);
-    while let Some((c, class @ (1 | 2 | 6), next)) = read(text, end) {
-        let small = if class == 2 { c.to_lowercase().next().unwrap_or(c) } else { c };
-        if length < HASHED {
-            hashed += small.encode_utf8(&mut folded[hashed..]).len();
-        }
-        if let Some(first) = first.get_mut(length) {
-            *first = small as u32;
-        }
-        last = [small as u32, last[0], last[1], last[2]];
-        first_upper |= length == 0 && class == 2;
-        upper += usize::from(class == 2);
-        lower += usize::from(class == 1);
-        length += 1;
-        end = next;
-    }
-    let mut word = Folded::default();
-    for at in (0..hashed).step_by(8) {
-        word.add(chunk(&folded[..hashed], at));
-    }
-    word.token(start..end, length, first, last, case(upper, lower, length, first_upper))
-}
-
-/// One in each byte.
-const EACH: u64 = u64::MAX / 255;
-/// The highest bit of each byte.
-const HIGH: u64 = EACH << 7;
-
-/// The eight bytes at `at`, the first the lowest; zeros behind the end.
-#[inline]
-fn chunk(bytes: &[u8], at: usize) -> u64 {
-    let rest = bytes.get(at..).unwrap_or_default();
-    match rest.first_chunk() {
-        Some(eight) => u64::from_le_bytes(*eight),
-        None => rest.iter().rev().fold(0, |chunk, byte| chunk << 8 | u64::from(*byte)),
-    }
-}
-
-/// The highest bit of each byte that is a letter of ASCII.
-#[inline]
-const fn ascii_letters(chunk: u64) -> u64 {
-    // Without its highest bit and in lower case a byte is at least `a` where the first sum reaches that bit, and above `z` where the second does.
-    let small = (chunk | (EACH * 0x20)) & !HIGH;
-    (small + EACH * (0x80 - b'a' as u64)) & !(small + EACH * (0x7f - b'z' as u64)) & !chunk & HIGH
-}
-
-/// How a word is written, by its numbers of capital and small letters (of which two or one stand for more) and of all characters.
-const fn case(upper: usize, lower: usize, length: usize, first_upper: bool) -> Case {
-    match (upper, lower) {
-        (0, 0) => Case::Uncased,
-        (0, _) => Case::Lower,
-        (1, 0) if length == 1 => Case::Initial,
-        (_, 0) => Case::Upper,
-        (1, _) if first_upper => Case::Title,
-        _ if first_upper => Case::Mixed,
-        _ => Case::Camel,
-    }
-}
-
-/// The hash of a word in lower case, of eight bytes after the other.
-struct Folded(u64);
-
-impl Default for Folded {
-    fn default() -> Self {
-        Self(0x8445_d61a_4e77_4912)
-    }
-}
-
-impl Folded {
-    #[inline]
-    const fn add(&mut self, chunk: u64) {
-        self.0 = (self.0.rotate_left(23) ^ chunk).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    }
-
-    /// The token of the word, of which the first three and the last four characters (the last one first) are given.
-    #[inline]
-    fn token(&self, place: Range<usize>, length: usize, first: [u32; 3], last: [u32; 4], case: Case) -> Token {
-        let word = ((self.0 ^ self.0 >> 32).wrapping_mul(0xc2b2_ae3d_27d4_eb4f) >> 32) as u32;
-        let two = mix(mix(11, last[0]), last[1]);
-        let three = mix(two, last[2]);
-        Token {
-            start: place.start,
-            end: place.end,
-            word,
-            prefix: if length > 3 { mix(mix(mix(7, first[0]), first[1]), first[2]) | 1 } else { 0 },
-            suffix: [
-                if length > 2 { two } else { 0 },
-                if length > 3 { three } else { 0 },
-                if length > 4 { mix(three, last[3]) } else { 0 },
-            ],
-            case,
-            sign: Sign::Word,
-            length: length.min(255) as u8,
-            ..Token::EDGE
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::coded::Coded;
     use super::*;
 
     fn words(text: &str) -> Vec<&str> {
