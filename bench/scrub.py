@@ -184,7 +184,7 @@ def report(bench: Bench) -> str:
             "Written by `bench/scrub.py` (`make bench-scrub`); do not edit. One core, medians of "
             f"{bench.options.rounds}, MB/s of CPU time without the start of the process. *Pipeline* is `data-vault scrub` with",
             "the default policy, all in all; *without names* leaves out the types of the tagger, *identifiers* all types but those that are found from a literal or a run of",
-            f"digits (e-mail, URLs, secrets, numbers with check digits). *Matching* finds and validates these alone: no decoding, context of findings, merging or writing; literals by {literals}.",
+            f"digits (e-mail, URLs, secrets, numbers with check digits). *Matching* finds and validates these alone: no decoding, scoring, merging or writing; literals by {literals}.",
             "The texts are made by `bench/corpora.py`, the same bytes for all; the peers get the first 200 kB.",
             "Presidio has the recognizers and the model that `make pii` gives it. Texts made against us are of " + ("4 MB." if quick else "1 GB, each scrubbed once."),
             "",

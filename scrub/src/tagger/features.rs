@@ -224,12 +224,12 @@ fn modes(tokens: &[Token], seen: &mut [Seen]) {
                 _ => {}
             }
         } else if ends_sentence(token, tokens.get(i + 1)) {
-            sentence(counts, first.unwrap_or(i), from, &mut seen[from + PAD..i + 1 + PAD]);
+            sentence(counts, first.unwrap_or(i) - from, &mut seen[from + PAD..i + 1 + PAD]);
             (from, counts, first) = (i + 1, [0; 3], None);
         }
     }
     if from < tokens.len() {
-        sentence(counts, first.unwrap_or(tokens.len()), from, &mut seen[from + PAD..tokens.len() + PAD]);
+        sentence(counts, first.unwrap_or(tokens.len()) - from, &mut seen[from + PAD..tokens.len() + PAD]);
     }
 }
 
@@ -242,8 +242,8 @@ fn ends_sentence(token: &Token, next: Option<&Token>) -> bool {
             && next.is_some_and(|next| !next.glued && next.case != Case::Break)
 }
 
-/// Sets the mode of a sentence of so many words in capitals, with a capital, and longer ones without.
-fn sentence([upper, title, lower]: [u32; 3], first: usize, from: usize, seen: &mut [Seen]) {
+/// Sets the mode of a sentence of so many words in capitals, with a capital, and longer ones without; `first` is the place of its first word.
+fn sentence([upper, title, lower]: [u32; 3], first: usize, seen: &mut [Seen]) {
     let mode = if upper >= 2 && upper > 2 * (lower + title) {
         Mode::Capitals
     } else if lower >= 2 && upper + title == 0 {
@@ -254,7 +254,7 @@ fn sentence([upper, title, lower]: [u32; 3], first: usize, from: usize, seen: &m
         Mode::Sentence
     };
     for (i, entry) in seen.iter_mut().enumerate() {
-        entry.mode = mode as u8 | if from + i <= first { FIRST } else { 0 };
+        entry.mode = mode as u8 | if i <= first { FIRST } else { 0 };
     }
 }
 
@@ -477,6 +477,12 @@ pub struct Known {
 /// Words that are kept.
 const KNOWN: usize = 1 << 12;
 
+/// Where a hash is kept: one of [`KNOWN`] places.
+#[inline]
+const fn slot(hash: u32) -> usize {
+    (hash.wrapping_mul(0x9e37_79b1) >> (32 - KNOWN.trailing_zeros())) as usize
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     word: u32,
@@ -502,8 +508,7 @@ impl Known {
     /// [`Gazetteer::flags`].
     #[inline]
     pub fn flags(&mut self, gazetteer: &Gazetteer<'_>, word: u32) -> u16 {
-        let at = word.wrapping_mul(0x9e37_79b1) >> (32 - KNOWN.trailing_zeros());
-        let Some(kept) = self.flags.get_mut(at as usize) else { return 0 };
+        let kept = &mut self.flags[slot(word)];
         if (kept.0, kept.2) != (word, true) {
             *kept = (word, gazetteer.flags(word), true);
         }
@@ -512,8 +517,7 @@ impl Known {
 
     #[inline]
     fn parts(&mut self, model: &Model<'_>, t: &Seen) -> &Parts {
-        let at = (t.word ^ u32::from(t.case) << 7).wrapping_mul(0x9e37_79b1) >> (32 - KNOWN.trailing_zeros());
-        let entry = &mut self.sums[at as usize];
+        let entry = &mut self.sums[slot(t.word ^ u32::from(t.case) << 7)];
         let known = (entry.word, entry.prefix, entry.suffix, entry.listed, entry.shape);
         if known != (t.word, t.prefix, t.suffix, t.listed, t.shape) {
             let sums = [

@@ -164,9 +164,6 @@ const LISTED: f32 = 0.9;
 /// A token that the model left alone: a title when a person follows, or the word of a nation, religion or party.
 fn listed(work: &Work, at: usize, found: &mut Vec<Tagged>) {
     let (Some(token), Some(seen)) = (work.tokens.get(at), work.seen.get(at + PAD)) else { return };
-    if seen.flags & (flag::TITLE | flag::NRP) == 0 {
-        return;
-    }
     let label = if seen.flags & flag::TITLE != 0 {
         let dot = work.tokens.get(at + 1).is_some_and(|next| next.glued && next.case == Case::Mark);
         let person = work.labels.get(at + 1 + usize::from(dot)) == Some(&1);
@@ -201,7 +198,9 @@ struct Work {
     tokens: Vec<Token>,
     seen: Vec<Seen>,
     known: Known,
+    /// Of a run with the tokens around it, from [`weigh`].
     sums: Vec<Sums>,
+    /// By token.
     weights: Vec<Sums>,
     /// Where names may be.
     runs: Vec<Range<usize>>,

@@ -38,13 +38,13 @@ pub(super) fn decode(text: &[u8], alphabet: &[u8; 58]) -> Option<Vec<u8>> {
 /// Bytes of a version and a hash; of a version and a key, with or without the mark of compression; of BIP 32; and of the checksum behind them.
 const LENGTHS: [usize; 5] = [25, 26, 37, 38, 82];
 
-/// Whether so many characters may be of one of these numbers of bytes: one holds 5.858 bits. Most are not, and are not decoded.
-fn may_be_long(text: &[u8], alphabet: &[u8; 58], lengths: &[usize]) -> bool {
+/// Whether so many characters may be of one of [`LENGTHS`]: one holds 5.858 bits. Most are not, and are not decoded.
+fn may_be_long(text: &[u8], alphabet: &[u8; 58]) -> bool {
     let zeros = text.iter().take_while(|character| **character == alphabet[0]).count();
     let digits = text.len() - zeros;
     let bytes = |digits: usize, more: usize| zeros + (digits * 5858 + more) / 8000;
     let (least, most) = (bytes(digits.saturating_sub(1), 0), bytes(digits, 8000));
-    lengths.iter().any(|length| (least..=most).contains(length))
+    LENGTHS.iter().any(|length| (least..=most).contains(length))
 }
 
 /// Whether it is an address, a key or an extended key with its checksum.
@@ -52,7 +52,7 @@ pub(super) fn is_checked(text: &[u8], alphabet: &[u8; 58]) -> bool {
     if text.iter().all(|character| *character == alphabet[0]) {
         return false;
     }
-    if !may_be_long(text, alphabet, &LENGTHS) {
+    if !may_be_long(text, alphabet) {
         return false;
     }
     let Some(bytes) = decode(text, alphabet).filter(|bytes| LENGTHS.contains(&bytes.len())) else { return false };
