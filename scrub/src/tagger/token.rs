@@ -139,9 +139,9 @@ impl Token {
     };
 
     /// A run of digits, or what a machine wrote.
-    const fn number(place: Range<usize>, word: u32, glued: bool, length: u8) -> Self {
+    const fn number(place: Range<usize>, word: u32, length: u8) -> Self {
         let Range { start, end } = place;
-        Self { start, end, word, case: Case::Digits, sign: Sign::Digits, glued, length, ..Self::EDGE }
+        Self { start, end, word, case: Case::Digits, sign: Sign::Digits, length, ..Self::EDGE }
     }
 
     /// Whether it is a run of letters.
@@ -241,13 +241,54 @@ const fn plain_mark(c: char) -> char {
 pub fn block(text: &str, from: usize, tokens: &mut Vec<Token>) -> usize {
     tokens.clear();
     let mut joined = Joined::default();
-    let end = read_block(text, from, tokens, |tokens, token| joined.push(tokens, token));
+    let end = read_block(text, from, tokens, |tokens, token| joined.push(tokens, token), coded::whole);
     joined.end(tokens);
     end
 }
 
+/// The number at `start`: digits with single points and colons between them, as in `12.5`, `10:30:05`, `192.0.2.1`.
 #[inline]
-fn read_block(text: &str, from: usize, tokens: &mut Vec<Token>, mut push: impl FnMut(&mut Vec<Token>, Token)) -> usize {
+fn number(text: &str, start: usize) -> Token {
+    let bytes = text.as_bytes();
+    let (mut at, mut length, mut first) = (start, 0_u8, ['0'; 2]);
+    while let Some((digit, 3, next)) = read(text, at) {
+        at = next;
+        if let Some(place) = first.get_mut(usize::from(length)) {
+            *place = digit;
+        }
+        length = length.saturating_add(1);
+    }
+    // 19xx and 20xx are years more often than not.
+    let year = u32::from(length == 4 && matches!(first, ['1', '9'] | ['2', '0']));
+    let mut word = mix(5 + year, u32::from(length.min(9)));
+    let (mut parts, mut colons) = (1_u32, 0);
+    while let [sign @ (b'.' | b':'), b'0'..=b'9', ..] = bytes[at..] {
+        let digits = bytes[at + 1..].iter().take_while(|digit| digit.is_ascii_digit()).count();
+        at += 1 + digits;
+        length = length.saturating_add(digits.min(255) as u8);
+        parts += 1;
+        colons += u32::from(sign == b':');
+    }
+    if parts > 1 {
+        word = mix(9, parts.min(4) << 2 | colons.min(3));
+    }
+    Token::number(start..at, word, length)
+}
+
+#[inline]
+fn read_block(
+    text: &str,
+    from: usize,
+    tokens: &mut Vec<Token>,
+    mut push: impl FnMut(&mut Vec<Token>, Token),
+    coded: impl Fn(&[u8], usize) -> Option<usize>,
+) -> usize {
+    let bytes = text.as_bytes();
+    // Where letters and digits follow each other, with nothing before them that they are joined with.
+    let coded = |tokens: &[Token], start, glued: bool| {
+        let apart = !glued || tokens.last().is_none_or(|last| !Joined::is_of(last.sign));
+        apart.then(|| coded(bytes, start)).flatten()
+    };
     let mut at = from;
     let mut glued = false;
     loop {
@@ -297,41 +338,16 @@ fn read_block(text: &str, from: usize, tokens: &mut Vec<Token>, mut push: impl F
                     },
                 );
                 glued = true;
-                let ends = matches!(c, '.' | '!' | '?') && matches!(text.as_bytes().get(at), Some(b' ' | b'\t'));
+                let ends = matches!(c, '.' | '!' | '?') && matches!(bytes.get(at), Some(b' ' | b'\t'));
                 if ends && tokens.len() >= BLOCK_SOFT {
                     return at;
                 }
             }
-            3 => {
-                let mut length = 1_u8;
-                let mut value = u32::from(c == '1') * 2 + u32::from(c == '2');
-                while let Some((digit, 3, next)) = read(text, at) {
-                    at = next;
-                    if length == 1 {
-                        // 19xx and 20xx are years more often than not.
-                        value = value * 4 + u32::from(digit == '9') * 2 + u32::from(digit == '0');
-                    }
-                    length = length.saturating_add(1);
-                }
-                let year = u32::from(length == 4 && (value == 10 || value == 5));
-                let mut word = mix(5 + year, u32::from(length.min(9)));
-                // `12.5`, `10:30:05`, `192.0.2.1` are one number.
-                let (mut parts, mut colons) = (1_u32, 0);
-                while let [sign @ (b'.' | b':'), b'0'..=b'9', ..] = text.as_bytes()[at..] {
-                    let digits = text.as_bytes()[at + 1..].iter().take_while(|digit| digit.is_ascii_digit()).count();
-                    at += 1 + digits;
-                    length = length.saturating_add(digits.min(255) as u8);
-                    parts += 1;
-                    colons += u32::from(sign == b':');
-                }
-                if parts > 1 {
-                    word = mix(9, parts.min(4) << 2 | colons.min(3));
-                }
-                push(tokens, Token::number(start..at, word, glued, length));
-                glued = true;
-            }
             _ => {
-                let token = letters(text, start);
+                let token = if class == 3 { number(text, start) } else { letters(text, start) };
+                let joins = bytes.get(token.end).is_some_and(u8::is_ascii_alphanumeric);
+                let coded = if joins { coded(tokens, start, glued) } else { None };
+                let token = coded.map_or(token, |end| coded::token(start..end));
                 at = token.end;
                 push(tokens, Token { glued, ..token });
                 glued = true;
@@ -445,11 +461,11 @@ mod tests {
         /// Tokens are looked at again only where it may matter.
         #[test]
         fn what_is_joined_does_not_depend_on_where_it_is_looked_for(
-            text in "([0-9]{1,3}|[a-f]{1,3}|[a-zA-Z]{3,8}|-|--|[ .\n\u{e9}]){0,60}",
+            text in "([0-9]{1,3}|[a-f]{1,3}|[a-zA-Z]{3,8}|[0-9a-f]{6,20}|-|--|[ .:_\"\n\u{e9}]){0,60}",
         ) {
             let (mut joined, mut tokens) = (Vec::new(), Vec::new());
             block(&text, 0, &mut joined);
-            read_block(&text, 0, &mut tokens, Vec::push);
+            read_block(&text, 0, &mut tokens, Vec::push, |_, _| None);
             Coded::join(&mut tokens, 0);
             let places = |tokens: &[Token]| tokens.iter().map(|token| (token.start, token.end, token.word)).collect::<Vec<_>>();
             proptest::prop_assert_eq!(places(&joined), places(&tokens));

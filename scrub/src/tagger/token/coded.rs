@@ -1,5 +1,7 @@
 //! What a machine wrote in letters and digits (a hash, a UUID), as one token.
 
+use std::ops::Range;
+
 use super::{Sign, Token, mix};
 
 /// So often letters and digits follow each other in what a machine wrote: a hash, a UUID.
@@ -11,6 +13,52 @@ const LETTERS: u8 = 6;
 /// Letters in a row, without a digit between dashes, that may be a name: `anna-3f9a0b`.
 const NAME: u8 = 3;
 
+/// The end of what a machine wrote that begins at `start`, where that is all of what stands there side by side. None where [`Joined`] is to tell: this is
+/// the same, of one reading, for the plain and frequent.
+pub(super) fn whole(bytes: &[u8], start: usize) -> Option<usize> {
+    // Selected, not branched on: where letters and digits follow each other in a hash cannot be foretold.
+    const DIGIT: u8 = 0;
+    const LETTER: u8 = 1;
+    const DASH: u8 = 2;
+    let (mut switches, mut letters, mut name, mut digits, mut last) = (0, 0, 0, false, DASH);
+    let mut at = start;
+    loop {
+        let byte = bytes.get(at).copied().unwrap_or(b'\n');
+        let letter = byte.is_ascii_alphabetic();
+        if letter || byte.is_ascii_digit() {
+            let sort = if letter { LETTER } else { DIGIT };
+            switches += usize::from(sort ^ last == 1);
+            letters = (letters + 1) * sort;
+            name = letters.max(name);
+            digits |= !letter;
+            last = sort;
+            if letters > LETTERS {
+                return None;
+            }
+        } else {
+            // `12.5` is one number.
+            let goes_on = byte >= 0x80
+                || matches!(byte, b'.' | b':') && bytes.get(at + 1).is_some_and(u8::is_ascii_digit)
+                || byte == b'-' && (last == DASH || !digits && name >= NAME);
+            if goes_on {
+                return None;
+            }
+            if byte != b'-' {
+                break;
+            }
+            (letters, name, digits, last) = (0, 0, false, DASH);
+        }
+        at += 1;
+    }
+    (switches >= SWITCHES && last != DASH && (digits || name < NAME)).then_some(at)
+}
+
+/// What a machine wrote, as one token.
+pub(super) fn token(place: Range<usize>) -> Token {
+    let length = place.len().min(255) as u8;
+    Token::number(place, mix(8, u32::from(length / 8)), length)
+}
+
 /// Tokens side by side, of letters and digits with dashes between, in which what a machine wrote may be: they are counted as they come, and looked at
 /// again, by [`Coded`], where letters and digits follow each other often enough.
 #[derive(Default)]
@@ -21,12 +69,16 @@ pub(super) struct Joined {
 }
 
 impl Joined {
+    /// Whether tokens of this sort are of them.
+    pub(super) const fn is_of(sign: Sign) -> bool {
+        matches!(sign, Sign::Word | Sign::Digits | Sign::Dash)
+    }
+
     /// Adds a token.
     #[inline]
     pub(super) fn push(&mut self, tokens: &mut Vec<Token>, token: Token) {
         let last = tokens.last().map_or(Sign::None, |last| last.sign);
-        let of = |sign| matches!(sign, Sign::Word | Sign::Digits | Sign::Dash);
-        if token.glued && of(token.sign) && of(last) {
+        if token.glued && Self::is_of(token.sign) && Self::is_of(last) {
             self.switches += usize::from(last != token.sign && last != Sign::Dash && token.sign != Sign::Dash);
         } else {
             self.end(tokens);
@@ -127,9 +179,7 @@ impl Coded {
             && end > self.first
             && let (Some(first), Some(last)) = (tokens.get(self.first).copied(), tokens.get(end - 1).copied())
         {
-            let length = (last.end - first.start).min(255) as u8;
-            let one = Token::number(first.start..last.end, mix(8, u32::from(length / 8)), first.glued, length);
-            tokens.splice(self.first..end, [one]);
+            tokens.splice(self.first..end, [Token { glued: first.glued, ..token(first.start..last.end) }]);
         }
         self.start(tokens);
     }
