@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 
+use compact_str::CompactString;
 use regex_automata::meta::Regex;
 
 use crate::act::{self, Actor, Strategy, Treatment, label};
@@ -50,6 +51,8 @@ pub struct Engine {
     finders: Vec<Box<dyn Finder>>,
     context: Context,
     allowed: Vec<Allowed>,
+    /// Whose blocks are, if anyone's.
+    blocks: Option<DetectorId>,
     /// Some type is masked.
     masks: bool,
     /// By detector: whether its candidates are acted on without further evidence.
@@ -184,7 +187,10 @@ impl Engine {
             .zip(&rules)
             .map(|(detector, rule): (_, &Rule)| detector.score >= rule.threshold || rule.expected)
             .collect();
-        Ok(Self { detectors, kinds, rules, finders, context, allowed, masks, alone })
+        let blocks =
+            detectors.iter().position(|detector| matches!(&detector.find, Find::Code(name) if name == block::CODE));
+        let blocks = blocks.map(|index| DetectorId(index as u16));
+        Ok(Self { detectors, kinds, rules, finders, context, allowed, blocks, masks, alone })
     }
 
     fn finders(detectors: &[Detector]) -> Result<Vec<Box<dyn Finder>>, EngineError> {
@@ -294,14 +300,14 @@ impl Engine {
         actor: &Actor,
         found: &mut Found,
     ) {
-        let text = Text::new(view.text());
         let reach = view.reach(core.start..(core.end + STRADDLE).min(len));
+        let text = Text::near(view.text(), &reach);
         let marks = act::marks(&text);
         // The name of a type in a label is no context word.
         let without = act::without(&text, &marks);
         let unmarked = match &without {
             Cow::Borrowed(_) => None,
-            Cow::Owned(without) => Some(Text::new(without)),
+            Cow::Owned(without) => Some(Text::near(without, &reach)),
         };
         let table = header.map(|header| (header, reach.clone()));
         let evidence = |range: &Range<usize>| {
@@ -367,13 +373,13 @@ impl Engine {
                 continue;
             }
             let end = if !last && source.end == len { End::Token } else { End::Seen };
-            let label = view.encode(range.clone(), &label(kind));
+            let label = CompactString::from(view.encode(range.clone(), &label(kind)));
             let replacement = match rule.treatment.strategy {
                 Strategy::Label => label.clone(),
                 _ if end == End::Token || range != (candidate.start..candidate.end) => label.clone(),
                 _ => {
                     let replacement = actor.replace(rule.treatment, rule.kind, kind, &text[range.clone()]);
-                    view.encode(range.clone(), &replacement)
+                    view.encode(range.clone(), &replacement).into()
                 }
             };
             let piece = Piece {
@@ -426,22 +432,18 @@ impl Engine {
         base: u64,
         last: bool,
     ) -> Vec<Piece> {
-        let Some(index) =
-            self.detectors.iter().position(|detector| detector.find == Find::Code(block::CODE.to_owned()))
-        else {
-            return Vec::new();
-        };
-        let (rule, detector) = (&self.rules[index], &self.detectors[index]);
+        let Some(detector) = self.blocks else { return Vec::new() };
+        let (rule, score) = (&self.rules[usize::from(detector.0)], self.detectors[usize::from(detector.0)].score);
         let label = label(self.kinds.name(rule.kind));
         let strategy = rule.treatment.strategy;
         let piece = |block: Block| Piece {
             range: base + block.range.start as u64..base + block.range.end as u64,
             kind: rule.kind,
-            detector: DetectorId(index as u16),
-            score: detector.score,
+            detector,
+            score,
             // A part of a key is a key.
             strategy: if strategy.strictness() < Strategy::Label.strictness() { Strategy::Label } else { strategy },
-            replacement: if strategy == Strategy::Drop { String::new() } else { label.clone() },
+            replacement: if strategy == Strategy::Drop { CompactString::default() } else { label.clone() },
             label: label.clone(),
             end: if block.continues { End::Block } else { End::Seen },
             continued: block.continued,

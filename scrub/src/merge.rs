@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use compact_str::CompactString;
+
 use crate::act::Strategy;
 use crate::detector::DetectorId;
 use crate::finding::Kind;
@@ -31,9 +33,9 @@ pub struct Piece {
     /// What is to be done with it.
     pub strategy: Strategy,
     /// What stands in its place when nothing else overlaps it, encoded for where it stands.
-    pub replacement: String,
+    pub replacement: CompactString,
     /// The label in its place, encoded likewise.
-    pub label: String,
+    pub label: CompactString,
     /// Whether its end was seen.
     pub end: End,
     /// It is the next part of the block that the segment before ended in.
@@ -72,7 +74,7 @@ impl Piece {
             .into_iter()
             .find(|piece| piece.range == union && piece.strategy == strictest && (same || !strictest.keeps_some()));
         let (strategy, replacement) = match (strictest, alone) {
-            (Strategy::Drop | Strategy::Block, _) => (strictest, String::new()),
+            (Strategy::Drop | Strategy::Block, _) => (strictest, CompactString::default()),
             (_, Some(piece)) => (strictest, piece.replacement.clone()),
             (_, None) => (Strategy::Label, lead.label.clone()),
         };
@@ -132,8 +134,8 @@ mod tests {
             detector: DetectorId(kind),
             score,
             strategy,
-            replacement: replacement(strategy, &value),
-            label: format!("<label {kind}>"),
+            replacement: replacement(strategy, &value).into(),
+            label: format!("<label {kind}>").into(),
             end: End::Seen,
             continued: false,
         }

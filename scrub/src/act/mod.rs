@@ -118,7 +118,7 @@ impl Actor {
                 key().and_then(|key| pseudonym::surrogate(key, class, name, value, &canonical(class, value)))
             }
         };
-        replacement.unwrap_or_else(|| label(name))
+        replacement.unwrap_or_else(|| label(name).into())
     }
 }
 

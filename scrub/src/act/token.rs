@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+use compact_str::{CompactString, format_compact};
+
 use super::key::{KindKey, ScopeKey, hmac};
 
 const DIGITS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
@@ -43,8 +45,8 @@ pub enum TokenError {
 }
 
 /// The name of a type in angle brackets.
-pub fn label(kind: &str) -> String {
-    ["<", kind, ">"].concat()
+pub fn label(kind: &str) -> CompactString {
+    format_compact!("<{kind}>")
 }
 
 pub(super) fn labelled(kind: &str, what: &str) -> String {

@@ -49,6 +49,11 @@ impl Finder for Plate {
 /// Where the groups of capitals and digits that end with the digit at `at` start.
 fn start(text: &str, at: usize) -> usize {
     let bytes = text.as_bytes();
+    let prior = before(bytes, at);
+    // Most numbers stand by themselves.
+    if !(prior.is_ascii_uppercase() || matches!(prior, b' ' | b'-') && before(bytes, at - 1).is_ascii_uppercase()) {
+        return at;
+    }
     let mut start = run_back(text, at, 8, |byte| byte.is_ascii_uppercase());
     // `B-MW 1234`: at most two groups of letters before the first digit, three letters each.
     for _ in 0..2 {

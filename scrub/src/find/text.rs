@@ -10,10 +10,16 @@ const BLOCK: usize = 64;
 #[derive(Debug)]
 pub struct Text<'a> {
     source: &'a str,
+    /// What is looked through, and [`BESIDE`] more on both sides.
+    near: Range<usize>,
+    /// The runs there.
     runs: OnceCell<Runs>,
-    /// The numbers that are not of what a machine wrote.
-    apart: OnceCell<Vec<(u32, u32)>>,
+    /// Those of the whole text, where something further off is asked for.
+    all: OnceCell<Runs>,
 }
+
+/// How far beside what is looked through finders look, in bytes, and twice as much: runs that reach so far are cut there.
+const BESIDE: usize = 1024;
 
 /// Runs of bytes of one kind, in order: where each starts and where it ends.
 #[derive(Debug, Default)]
@@ -24,12 +30,20 @@ struct Runs {
     words: Vec<(u32, u32)>,
     /// Where a capital letter follows a small one, both of ASCII.
     humps: Vec<u32>,
+    /// The numbers that are not of what a machine wrote.
+    apart: OnceCell<Vec<(u32, u32)>>,
 }
 
 impl<'a> Text<'a> {
     /// Of a text of at most 4 GiB.
     pub fn new(text: &'a str) -> Self {
-        Self { source: text, runs: OnceCell::new(), apart: OnceCell::new() }
+        Self::near(text, &(0..text.len()))
+    }
+
+    /// Of a text of which `range` is looked through.
+    pub(crate) fn near(text: &'a str, range: &Range<usize>) -> Self {
+        let near = range.start.saturating_sub(BESIDE)..text.len().min(range.end + BESIDE);
+        Self { source: text, near, runs: OnceCell::new(), all: OnceCell::new() }
     }
 
     /// The text itself.
@@ -37,31 +51,36 @@ impl<'a> Text<'a> {
         self.source
     }
 
-    fn runs(&self) -> &Runs {
-        self.runs.get_or_init(|| Runs::of(self.source.as_bytes()))
+    /// The runs of at least `range`.
+    fn runs(&self, range: &Range<usize>) -> &Runs {
+        let Range { start, end } = self.near;
+        let is_near = (start == 0 || range.start >= start + BESIDE / 2)
+            && (end == self.source.len() || range.end + BESIDE / 2 <= end);
+        let (kept, of) = if is_near { (&self.runs, start..end) } else { (&self.all, 0..self.source.len()) };
+        kept.get_or_init(|| Runs::of(self.source.as_bytes(), of))
     }
 
     /// The runs of ASCII digits that have a digit in `range`.
     pub(super) fn numbers(&self, range: Range<usize>) -> Numbers<'_> {
-        Numbers { rest: reaching(&self.runs().numbers, range.start), to: range.end }
+        Numbers { rest: reaching(&self.runs(&range).numbers, range.start), to: range.end }
     }
 
     /// As [`Self::numbers`], without those of what a machine wrote: nobody writes a date or a number of a house in a hash or a UUID.
     pub(super) fn numbers_apart(&self, range: Range<usize>) -> Numbers<'_> {
-        let apart = self.apart.get_or_init(|| self.runs().apart(self.source.as_bytes()));
+        let apart = self.runs(&range).apart(self.source.as_bytes());
         Numbers { rest: reaching(apart, range.start), to: range.end }
     }
 
     /// The runs of letters that have a letter in `range` and start before its end, as they stand between other bytes.
     pub(crate) fn words(&self, range: Range<usize>) -> impl Iterator<Item = Range<usize>> {
-        let words = reaching(&self.runs().words, range.start).iter();
+        let words = reaching(&self.runs(&range).words, range.start).iter();
         let words = words.map(|(start, end)| *start as usize..*end as usize);
         words.take_while(move |word| word.start < range.end)
     }
 
     /// Whether a capital letter follows a small one in `range`.
     pub(crate) fn has_hump(&self, range: &Range<usize>) -> bool {
-        let humps = &self.runs().humps;
+        let humps = &self.runs(range).humps;
         humps
             .get(humps.partition_point(|at| (*at as usize) <= range.start))
             .is_some_and(|at| (*at as usize) < range.end)
@@ -104,27 +123,33 @@ impl Numbers<'_> {
 }
 
 impl Runs {
-    fn of(bytes: &[u8]) -> Self {
+    /// Those in `range` of a text; one that goes on is cut there.
+    fn of(bytes: &[u8], range: Range<usize>) -> Self {
+        let (from, bytes) = (range.start, &bytes[range]);
         // As many as most texts have: a vector that grows is copied.
         let mut runs = Self {
             numbers: Vec::with_capacity(bytes.len() / 16),
             words: Vec::with_capacity(bytes.len() / 5),
-            humps: Vec::new(),
+            ..Self::default()
         };
         let (blocks, rest) = bytes.as_chunks::<BLOCK>();
         let mut last = Classes::default();
         for (index, block) in blocks.iter().enumerate() {
-            last = runs.read((index * BLOCK) as u32, Classes::of(block), last);
+            last = runs.read((from + index * BLOCK) as u32, Classes::of(block), last);
         }
         let mut block = [0; BLOCK];
         block[..rest.len()].copy_from_slice(rest);
         // The zeros behind the rest end the last run; without a rest it ends with the text.
-        runs.read((bytes.len() - rest.len()) as u32, Classes::of(&block), last);
+        runs.read((from + bytes.len() - rest.len()) as u32, Classes::of(&block), last);
         runs
     }
 
     /// The numbers that are not of what a machine wrote.
-    fn apart(&self, bytes: &[u8]) -> Vec<(u32, u32)> {
+    fn apart(&self, bytes: &[u8]) -> &[(u32, u32)] {
+        self.apart.get_or_init(|| self.numbers_apart(bytes))
+    }
+
+    fn numbers_apart(&self, bytes: &[u8]) -> Vec<(u32, u32)> {
         let mut apart = Vec::with_capacity(self.numbers.len());
         let mut words = self.words.iter().peekable();
         let mut joined = Joined { start: 0, end: u32::MAX, switches: 0, before: 0 };
@@ -286,7 +311,7 @@ impl Classes {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::{any, prop_assert_eq, proptest};
+    use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
 
     use super::*;
 
@@ -344,7 +369,7 @@ mod tests {
     proptest! {
         #[test]
         fn every_byte_is_in_its_run(text in "([0-9]{1,80}|[ a-zA-Z]{1,80}|[a-z]{64}|\\PC){0,12}") {
-            let all = Runs::of(text.as_bytes());
+            let all = Runs::of(text.as_bytes(), 0..text.len());
             prop_assert_eq!(all.numbers, runs(&text, |byte| byte.is_ascii_digit()));
             prop_assert_eq!(all.words, runs(&text, |byte| byte.is_ascii_alphabetic() || byte >= 0x80));
             let humps = text.as_bytes().windows(2).zip(1..).filter(|(pair, _)| pair[0].is_ascii_lowercase() && pair[1].is_ascii_uppercase());
@@ -369,9 +394,30 @@ mod tests {
                 let coded = switches >= SWITCHES as usize && to - from >= CODED && start > from && !last;
                 !coded && uuids.iter().all(|at| !(*at..at + UUID).contains(&start))
             };
-            let runs = Runs::of(bytes);
+            let runs = Runs::of(bytes, 0..bytes.len());
             let expected: Vec<_> = runs.numbers.iter().copied().filter(is_apart).collect();
             prop_assert_eq!(runs.apart(bytes), expected);
+        }
+
+        /// What is asked for beside what is looked through is what the whole text has there, and so is what is further off.
+        #[test]
+        fn what_is_near_is_as_in_the_whole(
+            pieces in proptest::collection::vec("[0-9]{1,9}|[ .-]{1,3}|[a-zA-Z\u{e9}]{1,9}|[0-9a-f]{20,40}", 400..900),
+            (from, to, by) in (0_usize..6_000, 0_usize..6_000, 0_usize..BESIDE),
+        ) {
+            let text = pieces.concat();
+            let (from, to) = (from.min(to).min(text.len()), from.max(to).min(text.len()));
+            let (near, whole) = (Text::near(&text, &(from..to)), Text::new(&text));
+            for range in [from.saturating_sub(by)..to, from..to + by, from..to] {
+                prop_assert!(near.words(range.clone()).eq(whole.words(range.clone())));
+                let all = |mut numbers: Numbers<'_>| {
+                    let mut at = range.start;
+                    std::iter::from_fn(move || numbers.next(at).inspect(|number| at = number.end)).collect::<Vec<_>>()
+                };
+                prop_assert_eq!(all(near.numbers(range.clone())), all(whole.numbers(range.clone())));
+                prop_assert_eq!(all(near.numbers_apart(range.clone())), all(whole.numbers_apart(range.clone())));
+                prop_assert_eq!(near.has_hump(&range), whole.has_hump(&range));
+            }
         }
 
         #[test]

@@ -238,6 +238,11 @@ fn bare(text: &str, start: usize, name: &str) -> Option<(usize, Sure)> {
     if !name.starts_with(|first: char| first.is_ascii_alphanumeric()) || name.split('.').any(str::is_empty) {
         return None;
     }
+    let www = name.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("www."));
+    // Addresses and decimals.
+    if !www && !top.starts_with(|first: char| first.is_ascii_alphabetic()) {
+        return None;
+    }
     let lower = top.bytes().all(|byte| byte.is_ascii_lowercase());
     let upper = name.bytes().all(|byte| !byte.is_ascii_lowercase());
     if !(lower || upper) || SOFTWARE.iter().any(|software| name.eq_ignore_ascii_case(software)) {
@@ -245,7 +250,6 @@ fn bare(text: &str, start: usize, name: &str) -> Option<(usize, Sure)> {
     }
     let is = |tops: &[&str]| tops.iter().any(|known| top.eq_ignore_ascii_case(known));
     let path = byte(bytes, end) == b'/' && is_word(byte(bytes, end + 1));
-    let www = name.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("www."));
     let len =
         if byte(bytes, end) == b'/' || byte(bytes, end) == b'?' { self::end(text, start) - start } else { name.len() };
     if www && name.len() > 6 && (2..=24).contains(&top.len()) && labels.len() > 3 {

@@ -127,7 +127,7 @@ fn decode_from(bytes: &[u8], range: Range<usize>, alphabet: Alphabet, cut: bool)
             }
         }
     }
-    if first.len() < SHORTEST || text_len(&units(&bytes[first.start..first.start + SHORTEST])) + 3 < SHORTEST / 4 * 3 {
+    if first.len() < SHORTEST || text_len(&start(&bytes[first.start..first.start + SHORTEST])) + 3 < SHORTEST / 4 * 3 {
         return None;
     }
     let mut lines = lines(bytes, first);
@@ -178,10 +178,24 @@ fn text_len(bytes: &[u8]) -> usize {
 fn units(digits: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(digits.len() / 4 * 3 + 2);
     for unit in digits.chunks(4) {
-        let bits = unit.iter().fold(0_u32, |bits, digit| bits << 6 | u32::from(DIGITS[usize::from(*digit)]));
-        let bits = bits << (6 * (4 - unit.len()));
-        bytes.extend_from_slice(&bits.to_be_bytes()[1..unit.len()]);
+        bytes.extend_from_slice(&decoded(unit)[..unit.len() - 1]);
     }
+    bytes
+}
+
+/// The first [`SHORTEST`] digits decoded: most runs are told by them.
+fn start(digits: &[u8]) -> [u8; SHORTEST / 4 * 3] {
+    let mut bytes = [0; SHORTEST / 4 * 3];
+    for (unit, bytes) in digits.chunks(4).zip(bytes.chunks_mut(3)) {
+        bytes.copy_from_slice(&decoded(unit));
+    }
+    bytes
+}
+
+/// Up to four digits decoded; those that are missing are zeros.
+fn decoded(unit: &[u8]) -> [u8; 3] {
+    let bits = unit.iter().fold(0_u32, |bits, digit| bits << 6 | u32::from(DIGITS[usize::from(*digit)]));
+    let [_, bytes @ ..] = (bits << (6 * (4 - unit.len()))).to_be_bytes();
     bytes
 }
 

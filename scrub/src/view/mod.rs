@@ -195,9 +195,9 @@ impl<'v> View<'v> {
 
     /// `text` as it must stand in the source in place of `range` of this text, which is not empty: encoded for every layer in which that
     /// was encoded. In base64 what shares a unit with the range is kept, and spaces fill the last unit.
-    pub fn encode(&self, range: Range<usize>, text: &str) -> String {
+    pub fn encode<'t>(&self, range: Range<usize>, text: &'t str) -> Cow<'t, str> {
         if self.depth == 0 {
-            return text.to_owned();
+            return Cow::Borrowed(text);
         }
         // Spaces that fill a unit of base64 in base64 stand in the innermost text, not in the base64. Four characters a unit: twenty-seven spaces
         // give every remainder in three layers.
@@ -205,7 +205,7 @@ impl<'v> View<'v> {
             let (encoded, fits) = self.encode_filled(range.clone(), format!("{text}{:spaces$}", ""));
             fits.then_some(encoded)
         });
-        filled.unwrap_or_else(|| self.encode_filled(range, text.to_owned()).0)
+        Cow::Owned(filled.unwrap_or_else(|| self.encode_filled(range, text.to_owned()).0))
     }
 
     /// The text encoded, and whether no base64 in it was filled with spaces.

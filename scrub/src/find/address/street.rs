@@ -1,7 +1,7 @@
 //! The line of a street, around the number of a house.
 
 use super::token::{Gap, Token, next, prev, skip};
-use super::words::{compound, is_common, is_counted, is_particle, word};
+use super::words::{compound, is_common, is_counted, is_particle, lower, word};
 
 /// A street with a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub(super) fn number_first(text: &str, number: &Token<'_>) -> Option<Street> {
         return None;
     }
     let mut first = next(text, number.end)?;
-    if ["bis", "ter", "quater"].contains(&first.text.to_lowercase().as_str()) && first.gap <= Gap::Space {
+    if first.gap <= Gap::Space && ["bis", "ter", "quater"].iter().any(|word| first.text.eq_ignore_ascii_case(word)) {
         first = next(text, first.past())?;
     }
     if !matches!(first.gap, Gap::Space | Gap::Comma) || first.is_number() && !first.is_ordinal() {
@@ -279,7 +279,7 @@ fn before_sign(text: &str, start: usize) -> usize {
     if !near.ends_with(['.', ':', 'º', '°', '№', 'o', 'O', 'r', 'R', 'м', 'М']) {
         return start;
     }
-    let lower = near.to_lowercase();
+    let lower = lower(near);
     for sign in NUMBER_SIGNS {
         if let Some(rest) = lower.strip_suffix(sign)
             && rest.ends_with([' ', ','])

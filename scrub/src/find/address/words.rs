@@ -1,5 +1,6 @@
 //! The words of streets, units and boxes, with how sure each makes an address.
 
+use compact_str::CompactString;
 use foldhash::{HashMap, HashMapExt as _};
 use std::sync::LazyLock;
 
@@ -60,9 +61,19 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
     table
 });
 
+/// A word in lower case.
+pub(super) fn lower(word: &str) -> CompactString {
+    if !word.is_ascii() {
+        return CompactString::from_str_to_lowercase(word);
+    }
+    let mut lower = CompactString::from(word);
+    lower.make_ascii_lowercase();
+    lower
+}
+
 /// What is known of a token, with its dot and without.
 pub(super) fn word(token: &Token<'_>) -> Word {
-    let mut lower = token.text.to_lowercase();
+    let mut lower = lower(token.text);
     let bare = TABLE.words.get(lower.as_str()).copied().unwrap_or_default();
     if !token.dotted {
         return bare;
@@ -83,7 +94,7 @@ const NO_STREETS: &[&str] =
 
 /// How sure a word like `Hauptstraße` makes an address with a number behind it.
 pub(super) fn compound(token: &Token<'_>) -> u8 {
-    let lower = token.text.to_lowercase();
+    let lower = lower(token.text);
     let last = lower.as_bytes().last();
     TABLE
         .compounds
@@ -283,5 +294,5 @@ const COUNTED: &[&str] = &[
 
 /// Whether the number behind a word counts something that is no house.
 pub(super) fn is_counted(token: &Token<'_>) -> bool {
-    COUNTED.contains(&token.text.to_lowercase().as_str())
+    COUNTED.contains(&lower(token.text).as_str())
 }

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use compact_str::CompactString;
+
 /// What a name says of its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Class {
@@ -179,7 +181,7 @@ impl Key {
     pub fn class(&self, text: &str) -> Option<Class> {
         let name = &text[self.range.clone()];
         let words = words(name);
-        let mut words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let mut words: Vec<&str> = words.iter().map(CompactString::as_str).collect();
         let mut hashed = false;
         while words.len() > 1
             && words.last().is_some_and(|word| NEUTRAL.contains(word) || word.bytes().all(|byte| byte.is_ascii_digit()))
@@ -256,9 +258,9 @@ impl Key {
 }
 
 /// The words of a name, in lower case: `dbPassword`, `DB_PASSWORD` and `db.password` are `db`, `password`.
-fn words(name: &str) -> Vec<String> {
+fn words(name: &str) -> Vec<CompactString> {
     let mut words = Vec::new();
-    let mut word = String::new();
+    let mut word = CompactString::default();
     let mut previous = '_';
     let mut characters = name.chars().peekable();
     while let Some(character) = characters.next() {

@@ -4,6 +4,7 @@ use foldhash::{HashMap, HashMapExt as _, HashSet, HashSetExt as _};
 use std::sync::LazyLock;
 
 use super::super::field::fold;
+use super::super::scan::{before, byte, run, run_back};
 
 /// Bytes of a name, at most.
 const LONGEST: usize = 48;
@@ -145,6 +146,11 @@ fn is_of_name(character: char) -> bool {
 
 /// Where the word that begins at `at` ends, or `at`.
 pub(super) fn word_end(text: &str, at: usize) -> usize {
+    // Most are of ASCII alone.
+    let plain = run(text.as_bytes(), at, LONGEST, |byte| byte.is_ascii_alphabetic());
+    if plain < at + LONGEST && byte(text.as_bytes(), plain) < 0x80 {
+        return plain;
+    }
     let mut end = at;
     let mut prior = ' ';
     for (offset, character) in text[at..].char_indices() {
@@ -161,6 +167,10 @@ pub(super) fn word_end(text: &str, at: usize) -> usize {
 
 /// Where the word that ends at `at` starts, or `at`.
 pub(super) fn word_start(text: &str, at: usize) -> usize {
+    let plain = run_back(text, at, LONGEST, |byte| byte.is_ascii_alphabetic());
+    if plain + LONGEST > at && before(text.as_bytes(), plain) < 0x80 {
+        return plain;
+    }
     let mut start = at;
     for (offset, character) in text[..at].char_indices().rev() {
         let point = character == '.' && text[start..at].starts_with(is_thai) && text[..offset].ends_with(is_thai);
@@ -179,6 +189,26 @@ pub(super) const fn is_thai(character: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_begin_and_end_at_what_is_no_letter() {
+        let long = "a".repeat(60);
+        for (text, word) in [
+            ("12 March 5", "March"),
+            ("12 März, 5", "März"),
+            ("12 Mar\u{e9}5", "Mar\u{e9}"),
+            ("3 de août.", "août"),
+            ("5 มี.ค. 2532", "มี.ค"),
+            ("x-Sunday-y", "Sunday"),
+            (&long, &long[..49]),
+        ] {
+            let at = text.find(word).unwrap();
+            assert_eq!(&text[at..word_end(text, at)], word, "{text}");
+            if word.len() < 40 {
+                assert_eq!(&text[word_start(text, at + word.len())..at + word.len()], word, "{text}");
+            }
+        }
+    }
 
     #[test]
     fn names_of_months() {

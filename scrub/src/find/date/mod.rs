@@ -96,9 +96,17 @@ impl Finder for Dates {
 impl Dates {
     /// The date that begins with the number at `start..end`, or whose first number that is.
     fn date(&self, text: &str, start: usize, end: usize, small: &mut String) -> Option<Date> {
-        numeric::numeric(text, start, end)
-            .or_else(|| east_asian::east_asian(text, start, end))
-            .or_else(|| named::year_first(self.calendar, text, start, end, small))
+        let plain = numeric::numeric(text, start, end).or_else(|| east_asian::east_asian(text, start, end));
+        // Of a time, an address, an amount: nothing that is named begins there.
+        let bytes = text.as_bytes();
+        let part = match before(bytes, start) {
+            b':' | b'.' | b',' => before(bytes, start - 1).is_ascii_digit(),
+            prior => matches!(prior, b'$' | b'#' | b'+'),
+        };
+        if plain.is_some() || part {
+            return plain;
+        }
+        named::year_first(self.calendar, text, start, end, small)
             .or_else(|| named::day_first(self.calendar, text, start, end, small))
             .or_else(|| named::month_first(self.calendar, text, start, end, small))
             .or_else(|| year_alone(text, start, end))

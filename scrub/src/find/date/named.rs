@@ -34,19 +34,19 @@ pub(super) fn day_first(calendar: &Calendar, text: &str, start: usize, end: usiz
     if !(is_between(byte(bytes, end)) || is_word(byte(bytes, end))) {
         return None;
     }
-    let first = range_before(calendar, text, start, value(&bytes[start..end]), small);
-    if is_joined(bytes, first) {
-        return None;
-    }
+    // Where the date starts, a range of days with its first; none where that is a part of something longer.
+    let first = |small: &mut String| {
+        let first = range_before(calendar, text, start, value(&bytes[start..end]), small);
+        (!is_joined(bytes, first)).then_some(first)
+    };
     if let Some(month) = text[..start].strip_suffix("tháng ").or_else(|| text[..start].strip_suffix("Tháng "))
         && let Some((_, year)) = year_behind(text, end, "")
     {
-        return Some(Date { range: month.len()..year, sure: Sure::Weak(0.5) });
+        return first(small).map(|_| Date { range: month.len()..year, sure: Sure::Weak(0.5) });
     }
-    let numbered = vietnamese(text, end);
-    if let Some((month, whole)) = numbered {
+    if let Some((month, whole)) = vietnamese(text, end) {
         let sure = if whole > month { Sure::Form } else { Sure::Weak(0.5) };
-        return Some(Date { range: first..whole, sure });
+        return first(small).map(|first| Date { range: first..whole, sure });
     }
     let day = ordinal(text, end);
     let mut at = run(bytes, day, 2, is_between);
@@ -56,6 +56,7 @@ pub(super) fn day_first(calendar: &Calendar, text: &str, start: usize, end: usiz
     let name = word_end(text, at);
     let month = &text[at..name];
     let needs = calendar.month(month, small)?;
+    let first = first(small)?;
     let (_, year) = year_behind(text, name, month).unwrap_or((name, name));
     let dated = year > name;
     if glued {
@@ -86,9 +87,11 @@ pub(super) fn month_first(
 ) -> Option<Date> {
     let bytes = text.as_bytes();
     let mut name_end = run_back(text, start, 3, |byte| is_between(byte) || byte == b'\'');
-    for filler in [" de", " del", " the", " năm"] {
-        if text[..name_end].ends_with(filler) {
-            name_end -= filler.len();
+    if matches!(before(bytes, name_end), b'e' | b'l' | b'm') {
+        for filler in [" de", " del", " the", " năm"] {
+            if text[..name_end].ends_with(filler) {
+                name_end -= filler.len();
+            }
         }
     }
     let name = word_start(text, name_end);

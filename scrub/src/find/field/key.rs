@@ -1,5 +1,6 @@
 //! The dictionary of field names.
 
+use compact_str::CompactString;
 use foldhash::{HashMap, HashMapExt as _, HashSet, HashSetExt as _};
 
 use super::value::Form;
@@ -42,7 +43,7 @@ impl Dictionary {
                 let (name, whole) = name.strip_prefix('=').map_or((name, false), |name| (name, true));
                 split(name, &mut words);
                 if let Some(last) = words.last() {
-                    dictionary.lasts.insert(last.clone());
+                    dictionary.lasts.insert(last.to_string());
                 }
                 let joined = words.concat();
                 dictionary.lasts.insert(joined.clone());
@@ -62,13 +63,13 @@ impl Dictionary {
     }
 
     /// The types that values of a field of this name may have; the most specific name counts. `words` is room for its words.
-    pub(super) fn types(&self, name: &str, words: &mut Vec<String>) -> &[(Type, bool)] {
+    pub(super) fn types(&self, name: &str, words: &mut Vec<CompactString>) -> &[(Type, bool)] {
         // Most names end otherwise.
         if ending(name).is_some_and(|ending| self.endings[ending / 64] >> (ending % 64) & 1 == 0) {
             return &[];
         }
         split(name, words);
-        if !words.last().is_some_and(|last| self.lasts.contains(last)) {
+        if !words.last().is_some_and(|last| self.lasts.contains(last.as_str())) {
             return &[];
         }
         let first = words.len().saturating_sub(WORDS);
@@ -83,7 +84,7 @@ impl Dictionary {
     }
 
     /// Whether words are the whole name of a field.
-    pub(super) fn is_name(&self, words: &[String]) -> bool {
+    pub(super) fn is_name(&self, words: &[CompactString]) -> bool {
         words.len() <= WORDS && self.names.contains_key(words.concat().as_str())
     }
 }
@@ -104,9 +105,9 @@ fn ending(name: &str) -> Option<usize> {
 const ENDING_BITS: u32 = 15;
 
 /// The words of a name, small and without accents: at what is no letter, and at the humps of camel case. Digits do not count.
-pub(super) fn split(name: &str, words: &mut Vec<String>) {
+pub(super) fn split(name: &str, words: &mut Vec<CompactString>) {
     words.clear();
-    let mut word = String::new();
+    let mut word = CompactString::default();
     let mut letters = name.chars().peekable();
     let mut prior = ' ';
     while let Some(letter) = letters.next() {
@@ -127,7 +128,7 @@ pub(super) fn split(name: &str, words: &mut Vec<String>) {
 }
 
 /// A small letter without its accent, as names of fields are often written.
-pub(crate) fn fold(letter: char, word: &mut String) {
+pub(crate) fn fold(letter: char, word: &mut impl Extend<char>) {
     let plain = match letter {
         'à' | 'á' | 'â' | 'ã' | 'ä' | 'å' | 'ą' | 'ă' => 'a',
         'ç' | 'ć' | 'č' => 'c',
@@ -141,7 +142,7 @@ pub(crate) fn fold(letter: char, word: &mut String) {
         'ř' => 'r',
         'ś' | 'š' | 'ş' => 's',
         'ß' => {
-            word.push_str("ss");
+            word.extend(['s', 's']);
             return;
         }
         'ť' => 't',
@@ -152,7 +153,7 @@ pub(crate) fn fold(letter: char, word: &mut String) {
         '\u{307}' => return,
         other => other,
     };
-    word.push(plain);
+    word.extend([plain]);
 }
 
 #[cfg(test)]

@@ -7,6 +7,8 @@ mod value;
 
 use std::ops::Range;
 
+use compact_str::CompactString;
+
 use crate::detector::{Detector, DetectorId};
 
 pub(crate) use self::key::fold;
@@ -91,7 +93,7 @@ impl Finder for Fields {
 }
 
 impl Fields {
-    fn judge(&self, text: &str, field: &Field<'_>, words: &mut Vec<String>, found: &mut Vec<Candidate>) {
+    fn judge(&self, text: &str, field: &Field<'_>, words: &mut Vec<CompactString>, found: &mut Vec<Candidate>) {
         let types = self.dictionary.types(field.name, words);
         if !types.is_empty() {
             self.value(text, field.value.clone(), types, field.place, found);

@@ -205,7 +205,8 @@ impl Cluster {
         let opened = opened && byte(bytes, self.groups[0].1) == b')';
         let start = if opened { start } else { self.start() };
         let end = self.closed(text, start, self.len)?;
-        let lens: Vec<usize> = self.groups().iter().map(|(start, end)| end - start).collect();
+        let lens = self.groups.map(|(start, end)| end - start);
+        let lens = &lens[..self.len];
         let mut seps = self.groups().windows(2).map(|pair| bytes[pair[0].1]);
         let first_sep = seps.next()?;
         let one_sep = seps.clone().all(|sep| sep == first_sep);
@@ -233,7 +234,7 @@ impl Cluster {
         }
         let form = |sure: bool| if sure { Sure::Form } else { Sure::Weak(0.3) };
         // North America: area, exchange, line.
-        let american = match lens.as_slice() {
+        let american = match lens {
             [3, 3, 4] if digits[0] >= b'2' => Some(digits),
             [1, 3, 3, 4] if digits[0] == b'1' && digits[1] >= b'2' => Some(&digits[1..]),
             _ => None,
@@ -283,7 +284,7 @@ impl Cluster {
             3 => !spaced && !dotted && (8..=12).contains(&digits.len()) && lens[2] >= 3 && lens[0] <= 4,
             _ => false,
         };
-        let grouped = lens[1..].iter().all(|len| *len >= 2) && !(spaced && is_thousands(&lens));
+        let grouped = lens[1..].iter().all(|len| *len >= 2) && !(spaced && is_thousands(lens));
         if !sure && isolated && grouped && is_told(text, start) {
             return Some((start..end, Sure::Weak(0.5)));
         }

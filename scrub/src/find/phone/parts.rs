@@ -51,6 +51,12 @@ impl Digits {
 /// Where the next group of digits starts when what stands at `at` divides groups of one number.
 pub(super) fn divider(text: &str, at: usize) -> Option<usize> {
     let bytes = text.as_bytes();
+    // Most numbers are divided by one byte, or end.
+    match (byte(bytes, at), byte(bytes, at + 1)) {
+        (b' ' | b'-' | b'/' | b'(' | b')' | b'.', b'0'..=b'9') => return Some(at + 1),
+        (b' ' | b'-' | b'/' | b'(' | b')' | b'.' | 0x80.., _) => {}
+        _ => return None,
+    }
     let mut next = at;
     let mut prior = ' ';
     for (index, character) in ahead(text, at, 8).chars().enumerate() {

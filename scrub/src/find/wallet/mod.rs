@@ -72,12 +72,14 @@ fn judge(token: &str) -> Option<Sure> {
     if bytes.len() == 95 && base58::is_monero(bytes) {
         return Some(Sure::Form);
     }
-    let mixed = bytes.iter().any(u8::is_ascii_uppercase)
-        && bytes.iter().any(u8::is_ascii_lowercase)
-        && bytes.iter().any(u8::is_ascii_digit);
+    let mixed = || {
+        bytes.iter().any(u8::is_ascii_uppercase)
+            && bytes.iter().any(u8::is_ascii_lowercase)
+            && bytes.iter().any(u8::is_ascii_digit)
+    };
     // Solana: 32 bytes without a checksum.
     (matches!(bytes.len(), 43 | 44)
-        && mixed
+        && mixed()
         && base58::decode(bytes, base58::BITCOIN).is_some_and(|key| key.len() == 32))
     .then_some(Sure::Weak(0.2))
 }
