@@ -131,7 +131,8 @@ impl ScrubArgs {
             (None, false, None) => files::Writes::Stdout,
         };
         let bar = self.bar(&inputs);
-        let reports = files::run(&engine, &keys, &inputs, &writes, jobs, &bar);
+        let wanted = files::Wanted { writes, places: self.detect || self.report.is_some() };
+        let reports = files::run(&engine, &keys, &inputs, &wanted, jobs, &bar);
         bar.finish_and_clear();
         let reports = reports?;
         if self.detect && self.report.is_none() {

@@ -82,17 +82,27 @@ impl FileReport {
         Self { path: path.to_owned(), ..Self::default() }
     }
 
-    /// Counts a finding and keeps its place.
-    pub fn add(&mut self, place: Place) {
-        match self.counts.get_mut(&place.kind) {
+    /// Counts a finding of a type.
+    pub fn count(&mut self, kind: &str) {
+        match self.counts.get_mut(kind) {
             Some(count) => *count += 1,
             None => {
-                self.counts.insert(place.kind.clone(), 1);
+                self.counts.insert(kind.to_owned(), 1);
             }
         }
-        if self.places.len() < PLACES {
+    }
+
+    /// Counts a finding and keeps its place.
+    pub fn add(&mut self, place: Place) {
+        self.count(&place.kind);
+        if !self.is_full() {
             self.places.push(place);
         }
+    }
+
+    /// Whether further findings are counted only.
+    pub fn is_full(&self) -> bool {
+        self.places.len() >= PLACES
     }
 
     /// Every finding.

@@ -18,8 +18,8 @@ use super::keys::Keys;
 use super::named;
 use super::output::Target;
 
-/// Bytes that are read at a time.
-const READ: usize = 256 * 1024;
+/// Bytes that are read at a time: few enough that what was read is still near when it is looked through.
+const READ: usize = 64 * 1024;
 
 /// One that is read.
 pub struct Input {
@@ -46,6 +46,14 @@ pub enum Writes {
     File(PathBuf),
     /// Each under its name.
     Folder(PathBuf),
+}
+
+/// What comes of the inputs.
+pub struct Wanted {
+    /// Where scrubbed texts go.
+    pub writes: Writes,
+    /// Where findings are is reported, not their numbers alone.
+    pub places: bool,
 }
 
 /// The files that are named, and those in folders that are, in the order of their names. Symbolic links in folders are not followed.
@@ -96,12 +104,13 @@ pub fn run(
     engine: &Arc<Engine>,
     keys: &Keys,
     inputs: &[Input],
-    writes: &Writes,
+    wanted: &Wanted,
     jobs: usize,
     bar: &ProgressBar,
 ) -> Result<Vec<FileReport>, Box<dyn Error>> {
     // What goes to one place goes there in order.
-    let jobs = if matches!(writes, Writes::Stdout | Writes::File(_)) { 1 } else { jobs.min(inputs.len()).max(1) };
+    let jobs =
+        if matches!(wanted.writes, Writes::Stdout | Writes::File(_)) { 1 } else { jobs.min(inputs.len()).max(1) };
     let next = AtomicUsize::new(0);
     let done: Mutex<Vec<(usize, Result<FileReport, String>)>> = Mutex::new(Vec::with_capacity(inputs.len()));
     thread::scope(|scope| {
@@ -110,7 +119,7 @@ pub fn run(
                 loop {
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     let Some(input) = inputs.get(index) else { break };
-                    let result = one(engine, keys, input, writes, bar).map_err(|error| error.to_string());
+                    let result = one(engine, keys, input, wanted, bar).map_err(|error| error.to_string());
                     if result.is_err() {
                         next.store(inputs.len(), Ordering::Relaxed);
                     }
@@ -129,7 +138,7 @@ fn one(
     engine: &Arc<Engine>,
     keys: &Keys,
     input: &Input,
-    writes: &Writes,
+    wanted: &Wanted,
     bar: &ProgressBar,
 ) -> Result<FileReport, Box<dyn Error>> {
     let name = input.path.display().to_string();
@@ -138,13 +147,15 @@ fn one(
     } else {
         Box::new(File::open(&input.path).map_err(|error| named(&input.path, &error))?)
     };
+    let writes = &wanted.writes;
     let target = match writes {
         Writes::Nothing => Target::Nothing,
         Writes::Stdout => Target::of(None)?,
         Writes::File(path) => Target::of(Some(path))?,
         Writes::Folder(folder) => Target::of(Some(&folder.join(&input.relative)))?,
     };
-    let mut results = Results { engine, target, failed: None, lines: Lines::default(), report: FileReport::of(&name) };
+    let (lines, report) = (Lines::default(), FileReport::of(&name));
+    let mut results = Results { engine, target, failed: None, places: wanted.places, lines, report };
     // A text of which only the findings are wanted is not refused for them.
     let mut scrubber = match writes {
         Writes::Nothing => TextScrubber::observer(Arc::clone(engine)),
@@ -166,7 +177,9 @@ fn one(
             }
             return Ok(results.report);
         }
-        results.lines.push(&buffer[..read]);
+        if results.keeps_places() {
+            results.lines.push(&buffer[..read]);
+        }
         scrubber.push(&buffer[..read], &mut results).map_err(|blocked| format!("{name}: {blocked}"))?;
         results.lines.forget(scrubber.settled());
         results.failed()?;
@@ -184,11 +197,18 @@ struct Results<'a> {
     engine: &'a Engine,
     target: Target,
     failed: Option<io::Error>,
+    /// Where findings are is reported.
+    places: bool,
     lines: Lines,
     report: FileReport,
 }
 
 impl Results<'_> {
+    /// Whether the place of a finding that comes now is kept.
+    fn keeps_places(&self) -> bool {
+        self.places && !self.report.is_full()
+    }
+
     fn failed(&mut self) -> io::Result<()> {
         self.failed.take().map_or(Ok(()), Err)
     }
@@ -202,13 +222,18 @@ impl Sink for Results<'_> {
     }
 
     fn finding(&mut self, finding: Finding) {
+        let kind = self.engine.kinds().name(finding.kind);
+        if !self.keeps_places() {
+            self.report.count(kind);
+            return;
+        }
         let (line, column) = self.lines.place(finding.start);
         self.report.add(Place {
             line,
             column,
             start: finding.start,
             end: finding.end,
-            kind: self.engine.kinds().name(finding.kind).to_owned(),
+            kind: kind.to_owned(),
             detector: self.engine.detectors()[finding.detector.index()].name.clone(),
             score: finding.score,
         });
