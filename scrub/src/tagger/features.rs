@@ -91,6 +91,13 @@ impl Seen {
     pub const fn begins_sentence(&self) -> bool {
         self.mode & FIRST != 0
     }
+
+    /// Whether it is a mark or a line break.
+    const fn is_plain(&self) -> bool {
+        const MARK: u8 = Case::Mark as u8;
+        const BREAK: u8 = Case::Break as u8;
+        matches!(self.case & 15, MARK | BREAK)
+    }
 }
 
 /// The bit of [`Seen::mode`] for the first word of a sentence.
@@ -343,7 +350,7 @@ fn registers(tokens: &[Token], seen: &mut [Seen]) {
     seen[PAD..].iter_mut().for_each(|entry| entry.register |= level);
 }
 
-/// Sets the words that stand before and after a token when only marks, at most seven, are between.
+/// Sets the words that stand before and after a token when only marks, at most seven, are between. A mark has none: rows are for words.
 fn words_across_marks(tokens: &[Token], seen: &mut [Seen]) {
     across(tokens.iter().zip(&mut seen[PAD..]), |entry, word| entry.before = word);
     across(tokens.iter().zip(&mut seen[PAD..]).rev(), |entry, word| entry.after = word);
@@ -353,7 +360,7 @@ fn words_across_marks(tokens: &[Token], seen: &mut [Seen]) {
 fn across<'a>(order: impl Iterator<Item = (&'a Token, &'a mut Seen)>, set: impl Fn(&mut Seen, u32)) {
     let (mut word, mut marks) = (0xee, 0);
     for (token, entry) in order {
-        set(entry, mix(word, marks));
+        set(entry, if entry.is_plain() { 0xee } else { mix(word, marks) });
         // Selected, not branched on: where marks are cannot be foretold.
         let mark = token.case == Case::Mark;
         marks = if mark { marks + 1 } else { 0 };
@@ -448,7 +455,8 @@ fn before_next(t: &Seen) -> [u32; 2] {
     [two(17, t.word, 0), two(18, t.listed, 0)]
 }
 
-/// The other features of the token in the middle of five.
+/// The other features of the token in the middle of five. Of a mark or a line break the words around it are left out: half of the tokens of code are
+/// such, and pairs with them took rows from those of words, which say more.
 #[inline]
 fn near([_, b1, t, n1, _]: &[Seen; 2 * PAD + 1]) -> [u32; NEAR] {
     let (shape, case) = (u32::from(t.shape), u32::from(t.case));
@@ -456,7 +464,7 @@ fn near([_, b1, t, n1, _]: &[Seen; 2 * PAD + 1]) -> [u32; NEAR] {
     // Of the sentence and of the block.
     let around = mode & 15 | (register >> 2 & 3) << 2;
     [
-        two(19, b1.word, t.word),
+        two(19, if t.is_plain() { 0 } else { b1.word }, t.word),
         three(20, shape, mode, register),
         three(21, b1.listed_roughly, t.listed_roughly, n1.listed_roughly.wrapping_add(around)),
         two(22, t.before, case),
