@@ -18,8 +18,11 @@ pub struct Text<'a> {
     all: OnceCell<Runs>,
 }
 
-/// How far beside what is looked through finders look, in bytes, and twice as much: runs that reach so far are cut there.
+/// Bytes beside what is looked through whose runs are read with it: as far as finders look, and further.
 const BESIDE: usize = 1024;
+
+/// Bytes of a run that is cut at the end of those, at the least: it is longer than anything that is looked for.
+const CUT: usize = 256;
 
 /// Runs of bytes of one kind, in order: where each starts and where it ends.
 #[derive(Debug, Default)]
@@ -54,8 +57,8 @@ impl<'a> Text<'a> {
     /// The runs of at least `range`.
     fn runs(&self, range: &Range<usize>) -> &Runs {
         let Range { start, end } = self.near;
-        let is_near = (start == 0 || range.start >= start + BESIDE / 2)
-            && (end == self.source.len() || range.end + BESIDE / 2 <= end);
+        let is_near =
+            (start == 0 || range.start >= start + CUT) && (end == self.source.len() || range.end + CUT <= end);
         let (kept, of) = if is_near { (&self.runs, start..end) } else { (&self.all, 0..self.source.len()) };
         kept.get_or_init(|| Runs::of(self.source.as_bytes(), of))
     }
