@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import pydoc_data.topics
@@ -26,12 +27,15 @@ TRUE = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://\S+|[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 """URLs with a scheme and e-mail addresses: what they look like."""
 
 
+# Characters of a file, at most: one that a machine made must not stand for all.
+LONGEST = 50_000
+
+
 def files(folder: Path, ending: str, seed: int) -> Iterator[str]:
-    """Files of a folder in an order drawn by their names."""
-    paths = sorted(path for path in folder.rglob(f"*{ending}") if "target" not in path.parts and path.is_file())
-    Random(seed).shuffle(paths)
-    for path in paths:
-        yield path.read_text(encoding="utf-8", errors="replace")
+    """Starts of the files of a folder, in an order drawn by a hash of each one's place: it does not change with what else is there."""
+    paths = [path for path in folder.rglob(f"*{ending}") if "target" not in path.parts and path.is_file()]
+    for path in sorted(paths, key=lambda path: hashlib.sha256(f"{seed} {path.relative_to(folder)}".encode()).digest()):
+        yield path.read_text(encoding="utf-8", errors="replace")[:LONGEST]
 
 
 def descriptions() -> Iterator[str]:
