@@ -116,7 +116,6 @@ impl Tagger {
             let ends = Ends { first: run.start == 0, last: run.end == work.tokens.len() };
             let mut path = Path::new(&self.model.transitions, ends, &mut work.back);
             let seen = &work.seen[run.start..run.end + 2 * PAD];
-            // Step by step, so that the next weights are fetched while the last ones are compared.
             weigh(&self.model, seen, &mut work.known, &mut work.sums, |weights| path.add(weights));
             path.labels(&mut work.labels[run.clone()]);
             let weights = &mut work.weights[run.clone()];
