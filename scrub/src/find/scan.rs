@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use compact_str::CompactString;
+
 use crate::detector::{Detector, DetectorId};
 use crate::validate::Validator;
 
@@ -128,6 +130,16 @@ pub(super) fn word_at<'w>(text: &str, at: usize, words: &[&'w str]) -> Option<&'
 pub(super) fn word_to<'w>(text: &str, at: usize, words: &[&'w str]) -> Option<&'w str> {
     let last = text.as_bytes().get(at.checked_sub(1)?)?;
     words.iter().find(|word| word.as_bytes().last() == Some(last) && text[..at].ends_with(**word)).copied()
+}
+
+/// A word in lower case, kept in place where it is as short as most.
+pub(super) fn lower(word: &str) -> CompactString {
+    if !word.is_ascii() {
+        return CompactString::from_str_to_lowercase(word);
+    }
+    let mut lower = CompactString::from(word);
+    lower.make_ascii_lowercase();
+    lower
 }
 
 /// Whether a text contains a word, ASCII letters without case.

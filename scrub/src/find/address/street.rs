@@ -1,7 +1,8 @@
 //! The line of a street, around the number of a house.
 
+use super::super::scan::lower;
 use super::token::{Gap, Token, next, prev, skip};
-use super::words::{compound, is_common, is_counted, is_particle, lower, word};
+use super::words::{compound, is_common, is_counted, is_particle, word};
 
 /// A street with a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

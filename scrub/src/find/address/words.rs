@@ -1,9 +1,9 @@
 //! The words of streets, units and boxes, with how sure each makes an address.
 
-use compact_str::CompactString;
 use foldhash::{HashMap, HashMapExt as _};
 use std::sync::LazyLock;
 
+use super::super::scan::lower;
 use super::token::Token;
 
 /// How sure a word makes an address with a number before the name, and with one behind it; 0: not at all.
@@ -60,16 +60,6 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
     table.compounds.sort_by_key(|(ending, _)| std::cmp::Reverse(ending.len()));
     table
 });
-
-/// A word in lower case.
-pub(super) fn lower(word: &str) -> CompactString {
-    if !word.is_ascii() {
-        return CompactString::from_str_to_lowercase(word);
-    }
-    let mut lower = CompactString::from(word);
-    lower.make_ascii_lowercase();
-    lower
-}
 
 /// What is known of a token, with its dot and without.
 pub(super) fn word(token: &Token<'_>) -> Word {

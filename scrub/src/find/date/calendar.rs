@@ -4,7 +4,7 @@ use foldhash::{HashMap, HashMapExt as _, HashSet, HashSetExt as _};
 use std::sync::LazyLock;
 
 use super::super::field::fold;
-use super::super::scan::{before, byte, run, run_back};
+use super::super::scan::{before, byte, lower, run, run_back};
 
 /// Bytes of a name, at most.
 const LONGEST: usize = 48;
@@ -68,19 +68,13 @@ impl Calendar {
         Self { months, weekdays }
     }
 
-    /// What a word needs to be a month. `small` is room for it.
-    pub(super) fn month(&self, word: &str, small: &mut String) -> Option<Name> {
+    /// What a word needs to be a month.
+    pub(super) fn month(&self, word: &str) -> Option<Name> {
         // Two letters at the least, of up to three bytes each.
         if !(2..=LONGEST).contains(&word.len()) {
             return None;
         }
-        small.clear();
-        if word.is_ascii() {
-            small.push_str(word);
-            small.make_ascii_lowercase();
-        } else {
-            small.extend(word.chars().flat_map(char::to_lowercase));
-        }
+        let small = lower(word);
         // Hebrew `in` is written in one with the name.
         self.months.get(small.as_str()).or_else(|| self.months.get(small.strip_prefix('ב')?)).copied()
     }
@@ -213,10 +207,11 @@ mod tests {
     #[test]
     fn names_of_months() {
         let calendar = Calendar::load();
-        let mut small = String::new();
         for (word, needs) in [
             ("January", Some(Name::Plain)),
             ("MÄRZ", Some(Name::Plain)),
+            ("Μάρτιος", Some(Name::Plain)),
+            ("ΜΆΡΤΙΟΣ", Some(Name::Plain)),
             ("мая", Some(Name::Plain)),
             ("maaliskuuta", Some(Name::Plain)),
             ("במרץ", Some(Name::Plain)),
@@ -228,7 +223,7 @@ mod tests {
             ("marches", None),
             ("x", None),
         ] {
-            assert_eq!(calendar.month(word, &mut small), needs, "{word}");
+            assert_eq!(calendar.month(word), needs, "{word}");
         }
         assert_eq!(lines(include_str!("months.txt")).count(), 47);
         assert!(lines(include_str!("months.txt")).all(|line| line.split('|').count() == 12));

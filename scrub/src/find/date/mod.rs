@@ -55,7 +55,6 @@ impl Finder for Dates {
         let bytes = text.as_bytes();
         let mut from = core.start.saturating_sub(AROUND);
         let mut numbers = text.numbers_apart(from..core.end + AROUND);
-        let mut small = String::new();
         // Where the last date starts and ends.
         let (mut last, mut passed) = (0, 0);
         while let Some(Range { start, end }) = numbers.next(from) {
@@ -69,7 +68,7 @@ impl Finder for Dates {
                 continue;
             }
             let date = match end - start {
-                1 | 2 | 4 => self.date(text, start, end, &mut small),
+                1 | 2 | 4 => self.date(text, start, end),
                 3 => east_asian::east_asian(text, start, end),
                 8 => numeric::compact(text, start, end),
                 _ => None,
@@ -95,7 +94,7 @@ impl Finder for Dates {
 
 impl Dates {
     /// The date that begins with the number at `start..end`, or whose first number that is.
-    fn date(&self, text: &str, start: usize, end: usize, small: &mut String) -> Option<Date> {
+    fn date(&self, text: &str, start: usize, end: usize) -> Option<Date> {
         let plain = numeric::numeric(text, start, end).or_else(|| east_asian::east_asian(text, start, end));
         // Of a time, an address, an amount: nothing that is named begins there.
         let bytes = text.as_bytes();
@@ -106,9 +105,9 @@ impl Dates {
         if plain.is_some() || part {
             return plain;
         }
-        named::year_first(self.calendar, text, start, end, small)
-            .or_else(|| named::day_first(self.calendar, text, start, end, small))
-            .or_else(|| named::month_first(self.calendar, text, start, end, small))
+        named::year_first(self.calendar, text, start, end)
+            .or_else(|| named::day_first(self.calendar, text, start, end))
+            .or_else(|| named::month_first(self.calendar, text, start, end))
             .or_else(|| year_alone(text, start, end))
     }
 }

@@ -25,7 +25,7 @@ const RANGES: &[&str] = &[
 ];
 
 /// `15 March 1989`, `15. März`, `15th of March, 1989`, `15 de enero de 2024`, `15-Jan-2024`, `15MAR1989`.
-pub(super) fn day_first(calendar: &Calendar, text: &str, start: usize, end: usize, small: &mut String) -> Option<Date> {
+pub(super) fn day_first(calendar: &Calendar, text: &str, start: usize, end: usize) -> Option<Date> {
     let bytes = text.as_bytes();
     if end - start > 2 || !is_day(&bytes[start..end]) {
         return None;
@@ -35,18 +35,18 @@ pub(super) fn day_first(calendar: &Calendar, text: &str, start: usize, end: usiz
         return None;
     }
     // Where the date starts, a range of days with its first; none where that is a part of something longer.
-    let first = |small: &mut String| {
-        let first = range_before(calendar, text, start, value(&bytes[start..end]), small);
+    let first = || {
+        let first = range_before(calendar, text, start, value(&bytes[start..end]));
         (!is_joined(bytes, first)).then_some(first)
     };
     if let Some(month) = text[..start].strip_suffix("tháng ").or_else(|| text[..start].strip_suffix("Tháng "))
         && let Some((_, year)) = year_behind(text, end, "")
     {
-        return first(small).map(|_| Date { range: month.len()..year, sure: Sure::Weak(0.5) });
+        return first().map(|_| Date { range: month.len()..year, sure: Sure::Weak(0.5) });
     }
     if let Some((month, whole)) = vietnamese(text, end) {
         let sure = if whole > month { Sure::Form } else { Sure::Weak(0.5) };
-        return first(small).map(|first| Date { range: first..whole, sure });
+        return first().map(|first| Date { range: first..whole, sure });
     }
     let day = ordinal(text, end);
     let mut at = run(bytes, day, 2, is_between);
@@ -55,8 +55,8 @@ pub(super) fn day_first(calendar: &Calendar, text: &str, start: usize, end: usiz
     at += filler;
     let name = word_end(text, at);
     let month = &text[at..name];
-    let needs = calendar.month(month, small)?;
-    let first = first(small)?;
+    let needs = calendar.month(month)?;
+    let first = first()?;
     let (_, year) = year_behind(text, name, month).unwrap_or((name, name));
     let dated = year > name;
     if glued {
@@ -78,13 +78,7 @@ pub(super) fn day_first(calendar: &Calendar, text: &str, start: usize, end: usiz
 }
 
 /// `March 15, 1989`, `March 15–20`, `March 1989`, `Mar-15-1989`.
-pub(super) fn month_first(
-    calendar: &Calendar,
-    text: &str,
-    start: usize,
-    end: usize,
-    small: &mut String,
-) -> Option<Date> {
+pub(super) fn month_first(calendar: &Calendar, text: &str, start: usize, end: usize) -> Option<Date> {
     let bytes = text.as_bytes();
     let mut name_end = run_back(text, start, 3, |byte| is_between(byte) || byte == b'\'');
     if matches!(before(bytes, name_end), b'e' | b'l' | b'm') {
@@ -99,7 +93,7 @@ pub(super) fn month_first(
         return None;
     }
     let month = &text[name..name_end];
-    let needs = calendar.month(month, small)?;
+    let needs = calendar.month(month)?;
     if is_word(before(bytes, name)) {
         return None;
     }
@@ -116,7 +110,7 @@ pub(super) fn month_first(
             Name::Dated if dotted || month.starts_with(|first: char| first >= '\u{370}') => Sure::Weak(0.5),
             Name::Word | Name::Dated => Sure::Weak(0.3),
         };
-        let first = months_before(calendar, text, name, small);
+        let first = months_before(calendar, text, name);
         return free.then_some(Date { range: first..era_behind(text, end), sure });
     }
     if figure.len() > 2 || !is_day(figure) {
@@ -136,13 +130,7 @@ pub(super) fn month_first(
 }
 
 /// `1989 March 15`, `1989. március 15.`, `1989 m. kovo 15 d.`, `1989. gada 15. marts`, `1989-Mar-15`.
-pub(super) fn year_first(
-    calendar: &Calendar,
-    text: &str,
-    start: usize,
-    end: usize,
-    small: &mut String,
-) -> Option<Date> {
+pub(super) fn year_first(calendar: &Calendar, text: &str, start: usize, end: usize) -> Option<Date> {
     const FILLERS: &[&str] = &["m. ", "gada. ", "gada ", "g. ", "рік "];
     let bytes = text.as_bytes();
     if !is_year(&bytes[start..end]) || is_joined(bytes, start) {
@@ -163,14 +151,14 @@ pub(super) fn year_first(
         // `15. marts`
         let name = run(bytes, day, 2, |byte| matches!(byte, b' ' | b'.'));
         let end = word_end(text, name);
-        let needs = (name > day).then(|| calendar.month(&text[name..end], small)).flatten()?;
+        let needs = (name > day).then(|| calendar.month(&text[name..end])).flatten()?;
         // The dot of an abbreviation that a time follows.
         let dot = needs != Name::Plain && byte(bytes, end) == b'.' && byte(bytes, end + 1) == b' ';
         end + usize::from(dot)
     } else {
         let name = word_end(text, at);
         let month = &text[at..name];
-        let needs = calendar.month(month, small)?;
+        let needs = calendar.month(month)?;
         let day = run(bytes, name, 2, is_between);
         match figure(day).filter(|_| day > name) {
             Some(end) => era_behind(text, end),
@@ -269,13 +257,13 @@ fn range_sign_before(text: &str, start: usize) -> Option<&str> {
 
 /// Where a range of days begins that ends with the day `last` at `start`: `15–20 March`, `from the 15th to the 20th of May`,
 /// `13 lip–16 sie 2000`.
-fn range_before(calendar: &Calendar, text: &str, start: usize, last: u32, small: &mut String) -> usize {
+fn range_before(calendar: &Calendar, text: &str, start: usize, last: u32) -> usize {
     let bytes = text.as_bytes();
     let Some(first) = range_sign_before(text, start) else { return start };
     let mut end = first.len();
     let name_end = first.trim_end_matches('.').len();
     let name = word_start(text, name_end);
-    if name < name_end && calendar.month(&text[name..name_end], small).is_some() {
+    if name < name_end && calendar.month(&text[name..name_end]).is_some() {
         let filler = text[..name].strip_suffix(" de ").map_or(name, |rest| rest.len() + 1);
         let day_end = run_back(text, filler, 2, is_between);
         let day = run_back(text, day_end, 3, |byte| byte.is_ascii_digit());
@@ -317,11 +305,11 @@ fn range_behind(text: &str, end: usize) -> usize {
 }
 
 /// Where a range of months begins that ends with the month at `start`: `March–April 1989`.
-fn months_before(calendar: &Calendar, text: &str, start: usize, small: &mut String) -> usize {
+fn months_before(calendar: &Calendar, text: &str, start: usize) -> usize {
     let Some(rest) = range_sign_before(text, start) else { return start };
     let end = rest.trim_end_matches([' ', '.']).len();
     let first = word_start(text, end);
-    let is_month = match calendar.month(&text[first..end], small) {
+    let is_month = match calendar.month(&text[first..end]) {
         Some(Name::Plain) => true,
         Some(Name::Word) => text[first..end].starts_with(char::is_uppercase),
         _ => false,

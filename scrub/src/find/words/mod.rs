@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use crate::detector::{Detector, DetectorId};
 
-use super::scan::{Served, Sure, before, byte, is_word, run};
+use super::scan::{Served, Sure, before, byte, is_word, lower, run};
 use super::{Candidate, Finder, Text};
 
 /// The first letters of the words, as bits of a hash: most words of a text are dismissed by them.
@@ -86,17 +86,10 @@ impl Words {
         self.entries.entry(lower[..first].to_owned()).or_default().push(entry);
     }
 
-    /// The list of the entry whose first word is at `start..end`, and where the entry ends. `lower` is room for it.
-    fn entry(&self, text: &str, start: usize, end: usize, lower: &mut String) -> Option<(usize, usize)> {
+    /// The list of the entry whose first word is at `start..end`, and where the entry ends.
+    fn entry(&self, text: &str, start: usize, end: usize) -> Option<(usize, usize)> {
         let word = text.get(start..end)?;
-        lower.clear();
-        if word.is_ascii() {
-            lower.push_str(word);
-            lower.make_ascii_lowercase();
-        } else {
-            lower.extend(word.chars().flat_map(char::to_lowercase));
-        }
-        let entries = self.entries.get(lower.as_str())?;
+        let entries = self.entries.get(lower(word).as_str())?;
         let capitalized = word.starts_with(char::is_uppercase);
         let bytes = text.as_bytes();
         let entry = entries.iter().find(|Entry { rest, capital, list }| {
@@ -126,7 +119,6 @@ fn bit(word: &[u8]) -> usize {
 impl Finder for Words {
     fn find(&self, text: &Text<'_>, core: Range<usize>, found: &mut Vec<Candidate>) {
         let bytes = text.as_bytes();
-        let mut lower = String::new();
         // Where the last entry ends.
         let mut passed = core.start;
         for Range { start, end } in text.words(core) {
@@ -143,7 +135,7 @@ impl Finder for Words {
             // `French-speaking` is of the list, `a.german` is of code.
             let foreign = matches!(before(bytes, start), b'.' | b'$' | b'@' | b'/' | b'\\')
                 || matches!(byte(bytes, end), b'(' | b'=' | b'/');
-            if !foreign && let Some((list, whole)) = self.entry(text, start, end, &mut lower) {
+            if !foreign && let Some((list, whole)) = self.entry(text, start, end) {
                 self.served[list].add(text, start..whole, Sure::Form, found);
                 passed = whole;
             }
