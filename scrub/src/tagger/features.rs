@@ -543,14 +543,8 @@ impl Known {
 }
 
 /// Sets `weights` to the sums of all features of the tokens in the middle of `seen`, which has [`PAD`] more on both sides; before and behind
-/// them are twice as many without meaning. `each` gets them in turn.
-pub fn weigh(
-    model: &Model<'_>,
-    seen: &[Seen],
-    known: &mut Known,
-    weights: &mut Vec<Sums>,
-    mut each: impl FnMut(&Sums),
-) {
+/// them are twice as many without meaning.
+pub fn weigh(model: &Model<'_>, seen: &[Seen], known: &mut Known, weights: &mut Vec<Sums>) {
     weights.clear();
     weights.resize(seen.len() + 2 * PAD, [0; 8]);
     for (at, t) in seen.iter().enumerate() {
@@ -562,7 +556,6 @@ pub fn weigh(
     }
     for (weights, window) in weights[2 * PAD..].iter_mut().zip(seen.array_windows()) {
         add(weights, &model.sums(&near(window)));
-        each(weights);
     }
 }
 

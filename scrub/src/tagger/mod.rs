@@ -113,13 +113,11 @@ impl Tagger {
         work.labels.clear();
         work.labels.resize(work.tokens.len(), 0);
         for run in &work.runs {
-            let ends = Ends { first: run.start == 0, last: run.end == work.tokens.len() };
-            let mut path = Path::new(&self.model.transitions, ends, &mut work.back);
-            let seen = &work.seen[run.start..run.end + 2 * PAD];
-            weigh(&self.model, seen, &mut work.known, &mut work.sums, |weights| path.add(weights));
-            path.labels(&mut work.labels[run.clone()]);
+            weigh(&self.model, &work.seen[run.start..run.end + 2 * PAD], &mut work.known, &mut work.sums);
             let weights = &mut work.weights[run.clone()];
             weights.copy_from_slice(&work.sums[2 * PAD..][..weights.len()]);
+            let ends = Ends { first: run.start == 0, last: run.end == work.tokens.len() };
+            best_path(&self.model.transitions, ends, weights, &mut work.back, &mut work.labels[run.clone()]);
         }
         self.collect(work, found);
     }
@@ -252,60 +250,44 @@ impl Ends {
     pub const BLOCK: Self = Self { first: true, last: true };
 }
 
-/// The best sequence of labels (Viterbi), one for each of the weights that are added in turn: `I` follows only `B` or `I` of its kind, which the trainer
-/// writes into `transitions`. The three lowest bits of a score carry the label that it came from, so that one maximum keeps both. Scores are those above
-/// a path that ends in label 0, which every label can go to: they stay within some steps of it. Of weights up to 700 the path is the best one (tested);
-/// above that scores are cut off at what fits in 16 bits, and another may be taken.
-#[derive(Debug)]
-pub struct Path<'a> {
-    transitions: &'a [[i16; 8]; 8],
-    /// By the label that is left: eight times what it adds for each next one, and the label.
-    steps: [i16x8; 8],
+/// The best sequence of labels (Viterbi), one for each of `weights`: `I` follows only `B` or `I` of its kind, which the trainer writes into
+/// `transitions`. The three lowest bits of a score carry the label that it came from, so that one maximum keeps both. Scores are those above a path
+/// that ends in label 0, which every label can go to: they stay within some steps of it. Of weights up to 700 the path is the best one (tested); above
+/// that scores are cut off at what fits in 16 bits, and another may be taken.
+pub fn best_path(
+    transitions: &[[i16; 8]; 8],
     ends: Ends,
-    scores: i16x8,
-    back: &'a mut Vec<[u8; 8]>,
-}
-
-impl<'a> Path<'a> {
-    /// One without a step. `back` is room for what it remembers.
-    pub fn new(transitions: &'a [[i16; 8]; 8], ends: Ends, back: &'a mut Vec<[u8; 8]>) -> Self {
-        let mut from = -1;
-        let steps = transitions.map(|row| {
-            from += 1;
-            within(eight(row.into())) | i16x8::splat(from)
-        });
-        back.clear();
-        Self { transitions, steps, ends, scores: i16x8::ZERO, back }
-    }
-
-    /// Adds a token of these weights.
-    #[inline]
-    pub fn add(&mut self, weights: &Sums) {
-        let labels = i16x8::splat(7);
-        let best = if self.back.is_empty() {
-            self.steps[if self.ends.first { LABELS } else { 0 }]
-        } else {
-            let from = self.scores.to_array();
-            let step = |label: usize| i16x8::splat(from[label]).saturating_add(self.steps[label]);
-            (1..LABELS).fold(step(0), |best, label| best.max(step(label)))
-        };
-        self.back.push((best & labels).to_array().map(|label| label.to_le_bytes()[0]));
-        let sums = (best & !labels).saturating_add(eight((*weights).into()));
-        self.scores = within(sums.saturating_sub(i16x8::splat(sums.to_array()[0])) & !labels);
-    }
-
-    /// Sets the labels of the tokens that were added.
-    pub fn labels(self, labels: &mut [u8]) {
-        let mut scores = self.scores;
-        if !self.ends.last {
-            scores = scores.saturating_add(eight(self.transitions.map(|steps| steps[0]).into()));
+    weights: &[Sums],
+    back: &mut Vec<[u8; 8]>,
+    labels: &mut [u8],
+) {
+    let mut from = -1;
+    let steps = transitions.map(|row| {
+        from += 1;
+        within(eight(row.into())) | i16x8::splat(from)
+    });
+    let labels_of = i16x8::splat(7);
+    back.clear();
+    let mut scores = i16x8::ZERO;
+    for (i, sums) in weights.iter().enumerate() {
+        let mut best = steps[if ends.first { LABELS } else { 0 }];
+        if i > 0 {
+            let from = scores.to_array();
+            let step = |label: usize| i16x8::splat(from[label]).saturating_add(steps[label]);
+            best = (1..LABELS).fold(step(0), |best, label| best.max(step(label)));
         }
-        let scores = scores.to_array();
-        let mut label = (0..LABELS).rev().max_by_key(|&label| scores[label]).unwrap_or(0) as u8;
-        for (to, from) in labels.iter_mut().zip(&*self.back).rev() {
-            *to = label;
-            label = from[usize::from(label) & 7];
-        }
+        back.push((best & labels_of).to_array().map(|label| label.to_le_bytes()[0]));
+        let sums = (best & !labels_of).saturating_add(eight((*sums).into()));
+        scores = within(sums.saturating_sub(i16x8::splat(sums.to_array()[0])) & !labels_of);
+    }
+    if !ends.last {
+        scores = scores.saturating_add(eight(transitions.map(|steps| steps[0]).into()));
+    }
+    let scores = scores.to_array();
+    let mut label = (0..LABELS).rev().max_by_key(|&label| scores[label]).unwrap_or(0) as u8;
+    for (to, from) in labels.iter_mut().zip(&*back).rev() {
+        *to = label;
+        label = from[usize::from(label) & 7];
     }
 }
 
@@ -419,7 +401,7 @@ mod tests {
                 let Work { tokens, known, seen, .. } = &mut work;
                 let flags = |_, word| known.flags(&model.gazetteer, word);
                 describe(tokens, std::slice::from_ref(&whole), &model.gazetteer, flags, seen);
-                weigh(model, &work.seen, &mut work.known, &mut work.sums, |_| {});
+                weigh(model, &work.seen, &mut work.known, &mut work.sums);
                 for (weights, window) in work.sums[2 * PAD..].iter().zip(work.seen.array_windows()) {
                     assert_eq!(*weights, model.sums(&features::features(window)));
                 }
@@ -469,12 +451,7 @@ mod tests {
         ) {
             let transitions = &Tagger::shipped().model.transitions;
             let mut labels = vec![0; weights.len()];
-            let mut back = Vec::new();
-            let mut path = Path::new(transitions, Ends { first, last }, &mut back);
-            for weights in &weights {
-                path.add(weights);
-            }
-            path.labels(&mut labels);
+            best_path(transitions, Ends { first, last }, &weights, &mut Vec::new(), &mut labels);
             let step = |from: usize, to: usize| i32::from(transitions[from][to]);
             let before = if first { LABELS } else { 0 };
             let (mut worth, mut at) = (0, before);
@@ -502,12 +479,7 @@ mod tests {
         ) {
             let mut labels = vec![0; weights.len()];
             let transitions = &Tagger::shipped().model.transitions;
-            let mut back = Vec::new();
-            let mut path = Path::new(transitions, Ends { first, last }, &mut back);
-            for weights in &weights {
-                path.add(weights);
-            }
-            path.labels(&mut labels);
+            best_path(transitions, Ends { first, last }, &weights, &mut Vec::new(), &mut labels);
             prop_assert!(labels.iter().all(|label| usize::from(*label) < LABELS));
         }
 

@@ -34,7 +34,7 @@ use std::{env, fs};
 use scrub::tagger::features::{FEATURES, describe, features, flag};
 use scrub::tagger::model::{MAGIC, Model, STEPS, step_of};
 use scrub::tagger::token::block;
-use scrub::tagger::{Ends, Path as BestPath, Tagger, margin};
+use scrub::tagger::{Ends, Tagger, best_path, margin};
 
 use crate::crf::{Block, Crf, NONE, allowed};
 use crate::doc::Doc;
@@ -297,11 +297,7 @@ fn calibrate(model: &Model<'_>, lists: &Lists, held_out: &Templates) -> [u8; STE
             let weights: Vec<_> = sums.collect();
             labels.clear();
             labels.resize(tokens.len(), 0);
-            let mut path = BestPath::new(&model.transitions, Ends::BLOCK, &mut back);
-            for weights in &weights {
-                path.add(weights);
-            }
-            path.labels(&mut labels);
+            best_path(&model.transitions, Ends::BLOCK, &weights, &mut back, &mut labels);
             let mut at = 0;
             while at < labels.len() {
                 let length = 1 + labels[at + 1..]

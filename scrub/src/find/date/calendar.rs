@@ -95,7 +95,7 @@ impl Calendar {
         }
         let marked = text[end..].starts_with(['.', ',']);
         let name = |start: usize, end: usize| {
-            let word = text[start..end].to_lowercase();
+            let word = lower(&text[start..end]);
             // Of two letters with a sign behind: `Mo., 4. Juni`.
             (marked || word.chars().count() > 2) && self.weekdays.contains(word.as_str())
                 || word.strip_suffix("ที่").is_some_and(|day| self.weekdays.contains(day))
@@ -121,7 +121,7 @@ impl Calendar {
         }
         let end = word_end(text, start);
         // In prose a word follows by chance: `15 March on`. Only names of four letters and more count.
-        let word = text[start..end].to_lowercase();
+        let word = lower(&text[start..end]);
         let counts = word.chars().count() > 3 || word.chars().any(|letter| letter > '\u{2E80}');
         if start > at && counts && self.weekdays.contains(word.as_str()) { end } else { at }
     }
