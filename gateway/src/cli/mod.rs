@@ -117,6 +117,7 @@ impl ConfigArgs {
 /// for objects that cannot be opened, for a scrub that found what it was to fail on,
 /// and for tokens that were left.
 pub fn main() -> ExitCode {
+    telemetry::keep_data_out_of_panics();
     match run(Cli::parse().command) {
         Ok(status) => status,
         Err(error) => {

@@ -1,6 +1,7 @@
 //! What operators see: logs and metrics. Neither ever holds a secret or an object's content.
 
 mod metrics;
+mod panic;
 mod request_id;
 
 use std::io::IsTerminal;
@@ -9,6 +10,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::{LogConfig, LogFormat};
 pub use metrics::{BackendOutcome, Cache, InFlight, Metrics, OperationMetrics};
+pub use panic::keep_data_out_of_panics;
 pub use request_id::RequestId;
 
 /// Why logging could not be started.
