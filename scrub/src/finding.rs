@@ -8,6 +8,13 @@ use crate::detector::DetectorId;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Kind(pub(crate) u16);
 
+impl Kind {
+    /// Its place among the [`Kinds`].
+    pub fn index(self) -> u16 {
+        self.0
+    }
+}
+
 /// The names of the entity types that an engine knows, `EMAIL_ADDRESS`, in the order in which they were first named.
 #[derive(Clone, Debug, Default)]
 pub struct Kinds(Vec<String>);

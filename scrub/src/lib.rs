@@ -13,6 +13,7 @@ pub mod detector;
 mod engine;
 pub mod find;
 mod finding;
+pub mod format;
 mod lines;
 pub mod merge;
 mod mode;

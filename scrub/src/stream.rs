@@ -6,7 +6,7 @@ use crate::act::{Actor, Strategy};
 use crate::block::Blocks;
 use crate::engine::Engine;
 use crate::find::{Header, is_of_token};
-use crate::finding::Finding;
+use crate::finding::{Finding, Kind};
 use crate::merge::{End, Piece, merge};
 use crate::segment::{self, MARGIN};
 
@@ -15,8 +15,15 @@ const HELD: u64 = 64 * 1024;
 
 /// Where the results of a [`Scrubber`] go.
 pub trait Sink {
-    /// The next scrubbed bytes.
+    /// The next scrubbed bytes; unless [`Self::replaced`] is taken apart, those of replacements too.
     fn bytes(&mut self, bytes: &[u8]);
+    /// In the place of the next bytes of the stream, `source`, stands `replacement`; none where they are further ones of what was replaced last.
+    /// Together with [`Self::bytes`] this tells of every byte of the stream once, in order.
+    fn replaced(&mut self, _source: &[u8], replacement: Option<&str>, _kind: Kind) {
+        if let Some(replacement) = replacement {
+            self.bytes(replacement.as_bytes());
+        }
+    }
     /// The next finding, in order of its place; its bytes came or come in the same call.
     fn finding(&mut self, finding: Finding);
 }
@@ -217,13 +224,17 @@ impl Scrubber {
     fn begin(&mut self, sink: &mut impl Sink) {
         let Some(open) = &mut self.open else { return };
         let (start, end) = (open.piece.range.start, open.piece.range.end);
-        if !open.begun {
-            open.begun = true;
-            let replacement = std::mem::take(&mut open.piece.replacement);
+        let (replacement, kind) = (std::mem::take(&mut open.piece.replacement), open.piece.kind);
+        let first = !std::mem::replace(&mut open.begun, true);
+        if first {
             self.copy(start, sink);
-            sink.bytes(replacement.as_bytes());
         }
-        self.written = end.max(self.written);
+        let end = end.max(self.written);
+        let source = &self.buffer[(self.written - self.base) as usize..(end - self.base) as usize];
+        if first || !source.is_empty() {
+            sink.replaced(source, first.then_some(&*replacement), kind);
+        }
+        self.written = end;
     }
 
     /// Ends the open union.

@@ -1,0 +1,320 @@
+//! Formats of files: what a file is, by its content, and its text found and changed in it while everything else stays byte for byte.
+//!
+//! [`scrub`] reads a file of any kind. Text goes through the engine as it stands, whatever its format is, and what is found is fitted to the format
+//! ([`fit`]): JSON stays JSON, a table keeps its columns. Around it may be compression, to a depth. What is not known is told, never passed on unseen.
+
+mod compressed;
+mod csv;
+pub mod fit;
+mod json;
+mod markup;
+mod sniff;
+
+use std::collections::BTreeMap;
+use std::io::{self, Read, Write};
+use std::sync::Arc;
+
+use crate::act::Actor;
+use crate::charset::TextScrubber;
+use crate::engine::Engine;
+use crate::finding::Finding;
+use crate::stream::{Blocked, Scrubber, Sink};
+use fit::{Fit, Lexer};
+
+pub use compressed::Codec;
+pub use sniff::{Format, HEAD, sniff};
+
+/// Bytes that are read at a time.
+const READ: usize = 64 * 1024;
+
+/// What is done with a file, or a part of one, that cannot be looked into.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Rule {
+    /// It is taken as it is, and counted.
+    Pass,
+    /// The whole is refused.
+    #[default]
+    Refuse,
+    /// The whole is put aside.
+    Quarantine,
+}
+
+/// Bounds on what one file may ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Files within files: a compressed one is one more.
+    pub depth: u32,
+    /// Bytes that one compressed byte may stand for, once more than 64 MiB came out of a file.
+    pub expansion: u64,
+    /// Records that are no such, of a format that has records.
+    pub bad_records: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { depth: 8, expansion: 1000, bad_records: u64::MAX }
+    }
+}
+
+/// How files are scrubbed.
+#[derive(Clone)]
+pub struct Job {
+    /// What is looked for.
+    pub engine: Arc<Engine>,
+    /// What is done with it; none: only the findings are wanted, and nothing is written.
+    pub actor: Option<Actor>,
+    /// Media, PDF and documents of office programs.
+    pub on_media: Rule,
+    /// Other data that is no text, and what is broken.
+    pub on_unknown: Rule,
+    /// Bounds.
+    pub limits: Limits,
+}
+
+/// What was found in a file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// The format of the innermost text that was read first, such as `json` or `csv`.
+    pub format: Option<Format>,
+    /// Findings by type.
+    pub findings: BTreeMap<String, u64>,
+    /// Records that are not what their format says, treated as text.
+    pub bad_records: u64,
+    /// Findings in names that the format needs, such as those of elements, which stayed.
+    pub unfit: u64,
+    /// Files or parts that were passed on without being looked into, by what they are.
+    pub passed: BTreeMap<&'static str, u64>,
+}
+
+/// Why a file is not scrubbed. What was written before is not to be used.
+#[derive(Debug, thiserror::Error)]
+pub enum FormatError {
+    /// The source failed.
+    #[error("reading failed: {0}")]
+    Read(#[source] io::Error),
+    /// The target failed.
+    #[error("writing failed: {0}")]
+    Write(#[source] io::Error),
+    /// A type that the policy blocks was found.
+    #[error(transparent)]
+    Blocked(#[from] Blocked),
+    /// It is, or holds, what cannot be looked into.
+    #[error("it {} {what}, which cannot be looked into", if *.nested { "holds" } else { "is" })]
+    Unknown {
+        /// What it is.
+        what: &'static str,
+        /// It is a part of the file.
+        nested: bool,
+        /// What is to be done: to refuse it or to put it aside.
+        rule: Rule,
+    },
+    /// It is not what it begins as.
+    #[error("it begins as {format}, and is broken: {why}")]
+    Broken {
+        /// What it begins as.
+        format: &'static str,
+        /// What is wrong with it.
+        why: String,
+        /// What is to be done: to refuse it or to put it aside.
+        rule: Rule,
+    },
+    /// It asks for more than [`Limits`].
+    #[error("{0}")]
+    Limit(String),
+}
+
+/// Scrubs a file: from `source`, which is read to its end, to `out`. Memory: some 300 KiB and what the codecs of its compression need.
+pub fn scrub(source: &mut dyn Read, out: &mut dyn Write, job: &Job) -> Result<Summary, FormatError> {
+    let mut summary = Summary::default();
+    file(source, out, job, 0, &mut summary)?;
+    if summary.bad_records > job.limits.bad_records {
+        let (bad, format) = (summary.bad_records, summary.format.map_or("text", Format::name));
+        return Err(FormatError::Limit(format!(
+            "{bad} of its records are no {format}, and at most {} may be",
+            job.limits.bad_records
+        )));
+    }
+    Ok(summary)
+}
+
+/// Scrubs a file that may be a part of another one.
+fn file(
+    source: &mut dyn Read,
+    out: &mut dyn Write,
+    job: &Job,
+    depth: u32,
+    summary: &mut Summary,
+) -> Result<(), FormatError> {
+    let mut head = Vec::with_capacity(HEAD);
+    source.take(HEAD as u64).read_to_end(&mut head).map_err(read_error)?;
+    let whole = head.len() < HEAD;
+    let format = sniff(&head, whole);
+    let mut source = io::Cursor::new(head).chain(source);
+    if let Format::Compressed(codec) = format {
+        if depth >= job.limits.depth {
+            return Err(FormatError::Limit(format!("it is compressed more than {} times", job.limits.depth)));
+        }
+        return compressed::scrub(codec, &mut source, out, job, depth + 1, summary);
+    }
+    let rule = match format {
+        Format::Media(_) => job.on_media,
+        Format::Unknown(_) => job.on_unknown,
+        _ => {
+            summary.format.get_or_insert(format);
+            return text(format, &mut source, out, job, summary);
+        }
+    };
+    let what = format.name();
+    if rule != Rule::Pass {
+        return Err(FormatError::Unknown { what, nested: depth > 0, rule });
+    }
+    *summary.passed.entry(what).or_default() += 1;
+    copy(&mut source, out, job)
+}
+
+/// Passes on what is not looked into.
+fn copy(source: &mut dyn Read, out: &mut dyn Write, job: &Job) -> Result<(), FormatError> {
+    let mut buffer = vec![0; READ];
+    loop {
+        let read = source.read(&mut buffer).map_err(read_error)?;
+        if read == 0 {
+            return Ok(());
+        }
+        if job.actor.is_some() {
+            out.write_all(&buffer[..read]).map_err(FormatError::Write)?;
+        }
+    }
+}
+
+/// Scrubs a text of a format.
+fn text(
+    format: Format,
+    source: &mut dyn Read,
+    out: &mut dyn Write,
+    job: &Job,
+    summary: &mut Summary,
+) -> Result<(), FormatError> {
+    let mut reader = TextReader::new(format, job);
+    let mut buffer = vec![0; READ];
+    loop {
+        let read = source.read(&mut buffer).map_err(read_error)?;
+        if read == 0 {
+            break;
+        }
+        reader.push(&buffer[..read])?;
+        reader.write(out, job)?;
+    }
+    reader.finish(out, job, summary)
+}
+
+/// A text on its way through the engine and the format.
+enum TextReader {
+    Plain(TextScrubber, Collected),
+    Fitted(Scrubber, Box<dyn Lexer>, Fit<Collected>),
+}
+
+/// What came out and was not yet written, and how often each type was found.
+#[derive(Debug, Default)]
+struct Collected {
+    bytes: Vec<u8>,
+    findings: Vec<u64>,
+}
+
+impl Sink for Collected {
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    fn finding(&mut self, finding: Finding) {
+        let index = usize::from(finding.kind.index());
+        if self.findings.len() <= index {
+            self.findings.resize(index + 1, 0);
+        }
+        self.findings[index] += 1;
+    }
+}
+
+impl TextReader {
+    fn new(format: Format, job: &Job) -> Self {
+        let lexer: Box<dyn Lexer> = match format {
+            Format::Json => Box::new(json::Json::default()),
+            Format::Csv(delimiter) => Box::new(csv::Csv::new(delimiter)),
+            Format::Markup { html } => Box::new(markup::Markup::new(html)),
+            _ => {
+                let scrubber = match &job.actor {
+                    Some(actor) => TextScrubber::new(Arc::clone(&job.engine), actor.clone()),
+                    None => TextScrubber::observer(Arc::clone(&job.engine)),
+                };
+                return Self::Plain(scrubber, Collected::default());
+            }
+        };
+        let scrubber = match &job.actor {
+            Some(actor) => Scrubber::new(Arc::clone(&job.engine), actor.clone()),
+            None => Scrubber::observer(Arc::clone(&job.engine)),
+        };
+        let labels = job.engine.kinds().iter().map(|(_, name)| name.to_owned()).collect();
+        Self::Fitted(scrubber, lexer, Fit::new(labels, Collected::default()))
+    }
+
+    fn push(&mut self, bytes: &[u8]) -> Result<(), Blocked> {
+        match self {
+            Self::Plain(scrubber, sink) => scrubber.push(bytes, sink),
+            Self::Fitted(scrubber, lexer, fit) => {
+                lexer.push(bytes, &mut fit.spans);
+                scrubber.push(bytes, fit)
+            }
+        }
+    }
+
+    /// Writes what is done.
+    fn write(&mut self, out: &mut dyn Write, job: &Job) -> Result<(), FormatError> {
+        let collected = match self {
+            Self::Plain(_, collected) => collected,
+            Self::Fitted(_, _, fit) => fit.sink(),
+        };
+        collected.write(out, job)
+    }
+
+    fn finish(self, out: &mut dyn Write, job: &Job, summary: &mut Summary) -> Result<(), FormatError> {
+        let mut collected = match self {
+            Self::Plain(scrubber, mut sink) => {
+                scrubber.finish(&mut sink)?;
+                sink
+            }
+            Self::Fitted(scrubber, mut lexer, mut fit) => {
+                summary.bad_records += lexer.finish(&mut fit.spans);
+                scrubber.finish(&mut fit)?;
+                summary.unfit += fit.unfit();
+                fit.finish()
+            }
+        };
+        for (kind, name) in job.engine.kinds().iter() {
+            let count = collected.findings.get(usize::from(kind.index())).copied().unwrap_or(0);
+            if count > 0 {
+                *summary.findings.entry(name.to_owned()).or_default() += count;
+            }
+        }
+        collected.write(out, job)
+    }
+}
+
+impl Collected {
+    fn write(&mut self, out: &mut dyn Write, job: &Job) -> Result<(), FormatError> {
+        if job.actor.is_some() {
+            out.write_all(&self.bytes).map_err(FormatError::Write)?;
+        }
+        self.bytes.clear();
+        Ok(())
+    }
+}
+
+/// An error of a source, which may be the layer of another format.
+fn read_error(error: io::Error) -> FormatError {
+    match error.downcast::<FormatError>() {
+        Ok(inner) => inner,
+        Err(error) => FormatError::Read(error),
+    }
+}
+
+#[cfg(test)]
+mod tests;
