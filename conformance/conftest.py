@@ -159,18 +159,18 @@ def opaque_bucket(target: Target) -> str:
 @pytest.fixture
 def make_gateway(target: Target, tmp_path: Path) -> Iterator[Callable[..., Gateway]]:
     """Makes a started gateway of one test alone, to be stopped, killed or measured; over the run's object store, where there
-    is one, with a system bucket of its own. Takes configuration as `{"section.key": "value"}`; `alone`: over another, empty
-    object store of that kind."""
+    is one, with a system bucket of its own. Takes configuration as `{"section.key": "value"}`, and sections as TOML; `alone`: over another,
+    empty object store of that kind."""
     made: list[Server] = []
 
-    def make(overrides: dict[str, str] | None = None, alone: bool = False) -> Gateway:
+    def make(overrides: dict[str, str] | None = None, alone: bool = False, more: str = "") -> Gateway:
         store = target.store
         if store is not None and alone:
             store = STORES[target.backend](tmp_path / f"store-{len(made)}")
             made.append(store)
             store.start()
         root = tmp_path / f"gateway-{len(made)}"
-        gateway = Gateway(root, store.endpoint if store else None, fresh("own-system") if store else None, overrides)
+        gateway = Gateway(root, store.endpoint if store else None, fresh("own-system") if store else None, overrides, more=more)
         made.append(gateway)
         gateway.start()
         return gateway

@@ -272,7 +272,7 @@ OPAQUE_BUCKET = "conf-opaque"
 
 class Gateway(Server):
     """`data-vault serve` over a configuration of our making; `behind` is the endpoint of its backend, None for `local`. With an `authority` it
-    serves TLS, with a certificate of that authority."""
+    serves TLS, with a certificate of that authority. `more`: sections of its own, as TOML."""
 
     name = "gateway"
 
@@ -283,8 +283,10 @@ class Gateway(Server):
         system_bucket: str | None = None,
         overrides: dict[str, str] | None = None,
         authority: Authority | None = None,
+        more: str = "",
     ) -> None:
         super().__init__(root)
+        self.more = more
         self.behind = behind
         self.overrides = overrides or {}
         self.system_bucket = system_bucket
@@ -327,7 +329,7 @@ etag = "md5"
 scrub = "off"
 {buckets}[buckets."{OPAQUE_BUCKET}"]
 etag = "opaque"
-"""
+{self.more}"""
 
     def command(self) -> list[str]:
         return [str(gateway_binary()), "serve", "--config", str(self.config)]

@@ -19,6 +19,7 @@ use crate::ops::rebuild::{self, Rebuilt};
 use crate::ops::settle;
 use crate::s3::address::Reserved;
 use crate::s3::operation::Op;
+use crate::scrubbing::{PolicyError, Scrubbing};
 use crate::server::tls::{self, TlsError};
 use crate::server::{self, Shutdown, Tls};
 use crate::service::Service;
@@ -88,6 +89,9 @@ pub enum AppError {
     /// No credential is configured and none could be made.
     #[error("cannot make a credential")]
     FreshCredential(#[from] FreshCredentialError),
+    /// A policy of scrubbing cannot be used.
+    #[error("cannot use a scrub policy")]
+    Policy(#[from] PolicyError),
     /// The sidecar could not be rebuilt.
     #[error("the rebuild failed")]
     Rebuild(#[from] crate::s3::Error),
@@ -137,7 +141,7 @@ pub async fn serve(config: Config) -> Result<(), AppError> {
     Ok(())
 }
 
-/// Opens the certificate, key and CA files that a configuration names, as [`serve`] would; it makes nothing.
+/// Opens the certificate, key, CA and policy files that a configuration names, as [`serve`] would; it makes nothing.
 pub fn check_files(config: &Config) -> Result<(), AppError> {
     for tls in [&config.server.tls, &config.admin.tls].into_iter().flatten() {
         Tls::check(tls)?;
@@ -145,6 +149,7 @@ pub fn check_files(config: &Config) -> Result<(), AppError> {
     if let BackendKind::S3(s3) = &config.backend.kind {
         HttpBackend::new(s3, Metrics::new([]))?;
     }
+    Scrubbing::load(config)?;
     Ok(())
 }
 
@@ -225,6 +230,7 @@ async fn build(config: Config) -> Result<(Arc<Vault>, Stores, Option<Credential>
     let keys = open_keys(&config, records).await?;
 
     let (credentials, fresh) = credentials(&config)?;
+    let scrubbing = Scrubbing::load(&config)?;
     let reserved = Reserved::new(config.backend.system_bucket.clone(), config.backend.reserved_names.clone());
     let honoured = match config.backend.kind {
         BackendKind::Local => Honoured::ALL,
@@ -240,7 +246,11 @@ async fn build(config: Config) -> Result<(Arc<Vault>, Stores, Option<Credential>
         );
     }
     let stores = Stores { sidecar: sqlite, local };
-    Ok((Arc::new(Vault::new(config, backend, keys, sidecar, credentials, reserved, metrics, honoured)), stores, fresh))
+    Ok((
+        Arc::new(Vault::new(config, backend, keys, sidecar, credentials, reserved, metrics, honoured, scrubbing)),
+        stores,
+        fresh,
+    ))
 }
 
 /// A keyring is made only for a store in which nothing is sealed: a fresh root key beside objects of another would open none of

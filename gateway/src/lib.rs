@@ -14,6 +14,7 @@ pub mod keks;
 pub mod leases;
 pub mod ops;
 pub mod s3;
+pub mod scrubbing;
 pub mod server;
 pub mod service;
 pub mod sidecar;

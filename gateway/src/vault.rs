@@ -17,6 +17,7 @@ use crate::leases::{Lease, Leases};
 use crate::ops::keepalive::Ongoing;
 use crate::s3::Error;
 use crate::s3::address::Reserved;
+use crate::scrubbing::Scrubbing;
 use crate::sidecar::{ObjectAt, ObjectRecord, Sidecar, SidecarError};
 use crate::telemetry::{Cache as Cached, Metrics};
 
@@ -51,6 +52,8 @@ pub struct Vault {
     pub pages: KnownPages,
     /// Copies and completions that are under way.
     pub ongoing: Ongoing,
+    /// What the scrub engine does for which bucket.
+    pub scrubbing: Scrubbing,
     /// Buckets that were seen to exist, so that a write need not ask before it makes a first key for one.
     known_buckets: Cache<String, ()>,
     learning: Arc<Semaphore>,
@@ -68,6 +71,7 @@ impl Vault {
         reserved: Reserved,
         metrics: Arc<Metrics>,
         honoured: Honoured,
+        scrubbing: Scrubbing,
     ) -> Self {
         let known = KnownObjects::new(config.limits.facts_cache_entries);
         let pages = KnownPages::new(config.limits.list_cache);
@@ -86,6 +90,7 @@ impl Vault {
             pages,
             known_buckets,
             ongoing: Ongoing::default(),
+            scrubbing,
             learning: Arc::new(Semaphore::new(LEARNING)),
         }
     }

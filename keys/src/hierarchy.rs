@@ -22,6 +22,7 @@ pub use record::KekRecord;
 pub use root::{KekName, RootKey, ToUnwrap, ToWrap, WrappedKek};
 
 use crate::Error;
+use crate::Oid;
 use crate::cobblestone::{self, SALT};
 use crate::header::{Header, SUITE, VERSION};
 use crate::object::ObjectKey;
@@ -111,7 +112,7 @@ impl Kek {
 
     /// Opens the state of a multipart upload of that key.
     pub fn open_upload(&self, object_key: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
-        let named = Self::of_upload(sealed)?;
+        let named = Self::named_in(sealed)?;
         if named != self.id() {
             return Err(Error::OtherKek { named, given: self.id() });
         }
@@ -119,10 +120,30 @@ impl Kek {
         cobblestone::open_as(&self.key, &context, &sealed[16..], "upload state")
     }
 
-    /// The KEK that a sealed upload state names.
-    pub fn of_upload(sealed: &[u8]) -> Result<Uuid, Error> {
+    /// Seals what was done to the object of this id: `kek id(16) ‖ message`.
+    pub fn seal_scrub(&self, oid: Oid, record: &[u8]) -> Result<Vec<u8>, Error> {
+        let mut out = self.id().as_bytes().to_vec();
+        out.extend_from_slice(&cobblestone::seal(&self.key, &self.scrub_context(oid), record)?);
+        Ok(out)
+    }
+
+    /// Opens what was done to the object of this id.
+    pub fn open_scrub(&self, oid: Oid, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
+        let named = Self::named_in(sealed)?;
+        if named != self.id() {
+            return Err(Error::OtherKek { named, given: self.id() });
+        }
+        cobblestone::open_as(&self.key, &self.scrub_context(oid), &sealed[16..], "scrub record")
+    }
+
+    /// The KEK that a sealed upload state or scrub record names.
+    pub fn named_in(sealed: &[u8]) -> Result<Uuid, Error> {
         let (id, _) = sealed.split_first_chunk().ok_or(Error::Truncated)?;
         Ok(Uuid::from_bytes(*id))
+    }
+
+    fn scrub_context(&self, oid: Oid) -> Vec<u8> {
+        [b"dv1/scrub", &self.name.bucket_uuid.as_bytes()[..], &oid.0].concat()
     }
 
     fn dek_context(&self, object_key: &str, oid: [u8; 16], digest: &[u8; 32]) -> Result<Vec<u8>, Error> {
@@ -224,9 +245,19 @@ mod tests {
     }
 
     #[test]
+    fn a_scrub_record_opens_only_for_its_object() {
+        let sealed = kek(1, 1).seal_scrub(Oid([1; 16]), b"record").unwrap();
+        assert_eq!(*kek(1, 1).open_scrub(Oid([1; 16]), &sealed).unwrap(), b"record");
+        assert!(kek(1, 1).open_scrub(Oid([2; 16]), &sealed).is_err());
+        assert!(kek(2, 1).open_scrub(Oid([1; 16]), &sealed).is_err());
+        assert!(matches!(kek(1, 2).open_scrub(Oid([1; 16]), &sealed), Err(Error::OtherKek { .. })));
+        assert!(kek(1, 1).open_upload("", &sealed).is_err());
+    }
+
+    #[test]
     fn an_upload_state_opens_only_for_its_key() {
         let sealed = kek(1, 1).seal_upload("a", b"state").unwrap();
-        assert_eq!(Kek::of_upload(&sealed).unwrap(), kek(1, 1).id());
+        assert_eq!(Kek::named_in(&sealed).unwrap(), kek(1, 1).id());
         assert_eq!(*kek(1, 1).open_upload("a", &sealed).unwrap(), b"state");
         assert!(kek(1, 1).open_upload("b", &sealed).is_err());
         assert!(kek(2, 1).open_upload("a", &sealed).is_err());

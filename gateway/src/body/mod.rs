@@ -1,6 +1,7 @@
 //! Stream adapters between the client's body and the backend's.
 
 pub mod open;
+pub mod scrub;
 pub mod seal;
 
 use bytes::{Bytes, BytesMut};

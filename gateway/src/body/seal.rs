@@ -9,9 +9,10 @@ use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
 use keys::object::PartSealer;
 
+use super::scrub::Plaintext;
 use super::{Body, BoxError, CollectError};
 use crate::s3::Error;
-use crate::s3::intake::{Intake, Received};
+use crate::s3::intake::Received;
 
 /// What is done once the whole plaintext has been read and verified, and before the last sealed bytes are let go: it gives the
 /// bytes that follow the message. An error here, like one of the plaintext, ends the stream, and nothing is committed.
@@ -19,8 +20,8 @@ pub type Finish = Box<dyn FnOnce(Received) -> Pin<Box<dyn Future<Output = Result
 
 /// Seals a plaintext as one message, followed by what `finish` gives. The last chunk is held back until the client's length,
 /// checksums and signatures have been verified.
-pub fn seal(intake: Intake, sealer: PartSealer, finish: Finish) -> Body {
-    let state = State { intake, sealer: Some((sealer, finish)), out: BytesMut::new(), held: None };
+pub fn seal(plaintext: impl Into<Plaintext>, sealer: PartSealer, finish: Finish) -> Body {
+    let state = State { plaintext: plaintext.into(), sealer: Some((sealer, finish)), out: BytesMut::new(), held: None };
     StreamBody::new(stream::try_unfold(state, |mut state| async move {
         let next = state.next().await.map_err(|e| Box::new(e) as BoxError)?;
         Ok::<_, BoxError>(next.map(|bytes| (Frame::data(bytes), state)))
@@ -30,23 +31,24 @@ pub fn seal(intake: Intake, sealer: PartSealer, finish: Finish) -> Body {
 
 /// Seals a plaintext as [`seal`] does, but into one buffer, for a body that is sent from memory. `length`: of what comes out, bytes.
 pub async fn seal_whole(
-    mut intake: Intake,
+    plaintext: impl Into<Plaintext>,
     mut sealer: PartSealer,
     finish: Finish,
     length: usize,
 ) -> Result<Bytes, Error> {
+    let mut plaintext = plaintext.into();
     let mut out = BytesMut::with_capacity(length);
-    while let Some(plaintext) = intake.next().await? {
-        sealer.update(&plaintext, &mut out)?;
+    while let Some(bytes) = plaintext.next().await? {
+        sealer.update(&bytes, &mut out)?;
     }
-    let tail = finish(intake.received()).await?;
+    let tail = finish(plaintext.received()).await?;
     sealer.finish(&mut out)?;
     out.extend_from_slice(&tail);
     Ok(out.freeze())
 }
 
 struct State {
-    intake: Intake,
+    plaintext: Plaintext,
     sealer: Option<(PartSealer, Finish)>,
     out: BytesMut,
     held: Option<Bytes>,
@@ -59,16 +61,16 @@ impl State {
         }
         loop {
             let Some((sealer, _)) = &mut self.sealer else { return Ok(None) };
-            if let Some(plaintext) = self.intake.next().await? {
-                self.out.reserve(plaintext.len() + (plaintext.len() / 1024) + 128);
-                sealer.update(&plaintext, &mut self.out)?;
+            if let Some(bytes) = self.plaintext.next().await? {
+                self.out.reserve(bytes.len() + (bytes.len() / 1024) + 128);
+                sealer.update(&bytes, &mut self.out)?;
                 if !self.out.is_empty() {
                     return Ok(Some(self.out.split().freeze()));
                 }
                 continue;
             }
             let Some((sealer, finish)) = self.sealer.take() else { return Ok(None) };
-            let tail = finish(self.intake.received()).await?;
+            let tail = finish(self.plaintext.received()).await?;
             sealer.finish(&mut self.out)?;
             let last = self.out.split().freeze();
             if !tail.is_empty() {

@@ -6,11 +6,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use scrub::format::Rule;
+
 use super::raw::{self, Raw};
 use super::value::{ByteSize, Span};
 use super::{
     AdminConfig, BackendConfig, BackendKind, BucketConfig, Buckets, ClientAuth, ClientCredential, Config, Connections,
-    IdentityConfig, KeysConfig, LimitsConfig, LogConfig, S3Config, Scrub, ServerConfig, SidecarConfig, TlsConfig,
+    IdentityConfig, KeysConfig, LimitsConfig, LogConfig, S3Config, Scrub, ScrubConfig, ServerConfig, SidecarConfig,
+    TlsConfig,
 };
 use crate::backend::BackendCredential;
 use crate::s3::address::{BucketNames, tenant};
@@ -42,21 +45,30 @@ impl Config {
 impl Buckets {
     fn from_raw(mut raw: BTreeMap<String, raw::Bucket>) -> Result<Self, Invalid> {
         for (name, bucket) in &raw {
-            if bucket.scrub.is_some_and(|s| s != Scrub::Off) {
+            if bucket.scrub == Some(Scrub::Dual) {
                 return Err(Invalid::at(
                     format!("buckets.{name}.scrub"),
-                    "only `off` is possible: the scrub engine is not part of this version, and a bucket that \
-                     claims to be scrubbed must be",
+                    "`dual` is not in this version: `off`, `detect` or `enforce`",
                 ));
             }
         }
-        let over = |base: BucketConfig, raw: &raw::Bucket| BucketConfig {
+        let rule = |rule| match rule {
+            raw::OnUnknown::Pass => Rule::Pass,
+            raw::OnUnknown::Refuse => Rule::Refuse,
+        };
+        let over = |base: &BucketConfig, raw: &raw::Bucket| BucketConfig {
             state: raw.state.unwrap_or(base.state),
             etag: raw.etag.unwrap_or(base.etag),
-            scrub: raw.scrub.unwrap_or(base.scrub),
+            scrub: ScrubConfig {
+                mode: raw.scrub.unwrap_or(base.scrub.mode),
+                policy: raw.scrub_policy.clone().unwrap_or_else(|| base.scrub.policy.clone()),
+                on_unknown: raw.on_unknown.map_or(base.scrub.on_unknown, rule),
+                on_media: raw.on_media.map_or(base.scrub.on_media, rule),
+                max_bad_records: raw.max_bad_records.unwrap_or(base.scrub.max_bad_records),
+            },
         };
-        let default = raw.remove("default").map_or_else(BucketConfig::default, |b| over(BucketConfig::default(), &b));
-        let named = raw.iter().map(|(name, b)| (name.clone(), over(default, b))).collect();
+        let default = raw.remove("default").map_or_else(BucketConfig::default, |b| over(&BucketConfig::default(), &b));
+        let named = raw.iter().map(|(name, b)| (name.clone(), over(&default, b))).collect();
         Ok(Self { default, named })
     }
 }
@@ -343,6 +355,9 @@ fn limits(raw: &raw::Limits) -> Result<LimitsConfig, Invalid> {
             0..=100_000_000,
         )?,
         list_cache: wide_size("limits.list_cache", raw.list_cache, 16 << 20, 0..=1 << 30)?,
+        scrub_threads: count("limits.scrub_threads", raw.scrub_threads, processors(), 1..=1024)?,
+        scrub_depth: count("limits.scrub_depth", raw.scrub_depth, 8, 1..=64)? as u32,
+        scrub_expansion: count("limits.scrub_expansion", raw.scrub_expansion, 1000, 10..=1_000_000)? as u64,
     })
 }
 
@@ -373,6 +388,12 @@ fn is_bucket_name(name: &str) -> bool {
         && name.bytes().all(|b| inner(b) || b"-.".contains(&b))
         && name.bytes().next().is_some_and(inner)
         && name.bytes().last().is_some_and(inner)
+}
+
+/// One is left to those who wait for no engine.
+fn processors() -> u32 {
+    let all = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
+    u32::try_from(all.saturating_sub(1).max(1)).unwrap_or(1)
 }
 
 fn count(

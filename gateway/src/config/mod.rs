@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use scrub::format::Rule;
+use scrub::policy::Policy;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
@@ -303,14 +305,41 @@ pub struct Buckets {
 }
 
 /// What holds for one bucket.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BucketConfig {
     /// Whether plaintext from before is served.
     pub state: State,
     /// What clients see as `ETag`.
     pub etag: EtagPolicy,
     /// What is done about personal data.
-    pub scrub: Scrub,
+    pub scrub: ScrubConfig,
+}
+
+/// What is done about personal data in the objects of a bucket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScrubConfig {
+    /// Whether, and how.
+    pub mode: Scrub,
+    /// The policy: the name of a preset, or the path of a file.
+    pub policy: String,
+    /// What is done with data that is no text, and with what is broken.
+    pub on_unknown: Rule,
+    /// What is done with media, PDF and documents of office programs.
+    pub on_media: Rule,
+    /// Records of a file that may be no records of its format.
+    pub max_bad_records: u64,
+}
+
+impl Default for ScrubConfig {
+    fn default() -> Self {
+        Self {
+            mode: Scrub::Off,
+            policy: Policy::default().id,
+            on_unknown: Rule::Refuse,
+            on_media: Rule::Refuse,
+            max_bad_records: u64::MAX,
+        }
+    }
 }
 
 /// `state`
@@ -335,7 +364,7 @@ pub enum EtagPolicy {
     Opaque,
 }
 
-/// `scrub`. Anything but `off` is refused until the engine is part of the gateway.
+/// `scrub`
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Scrub {
@@ -346,8 +375,20 @@ pub enum Scrub {
     Detect,
     /// Find and replace.
     Enforce,
-    /// Keep both forms.
+    /// Keep both forms. Refused: not in this version.
     Dual,
+}
+
+impl Scrub {
+    /// Its name in the configuration.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Detect => "detect",
+            Self::Enforce => "enforce",
+            Self::Dual => "dual",
+        }
+    }
 }
 
 /// `[limits]`
@@ -365,6 +406,12 @@ pub struct LimitsConfig {
     pub facts_cache_entries: u64,
     /// Bytes of listings kept in memory.
     pub list_cache: u64,
+    /// Bodies that are scrubbed at a time, each with up to a processor of its own; the others wait.
+    pub scrub_threads: usize,
+    /// Files within files that are looked into.
+    pub scrub_depth: u32,
+    /// Bytes that one byte of a compressed file may stand for.
+    pub scrub_expansion: u64,
 }
 
 /// `[log]`
@@ -403,15 +450,20 @@ impl Config {
     }
 
     /// What holds for `bucket`.
-    pub fn bucket(&self, bucket: &str) -> BucketConfig {
+    pub fn bucket(&self, bucket: &str) -> &BucketConfig {
         self.buckets.of(bucket)
     }
 }
 
 impl Buckets {
     /// What holds for `bucket`.
-    pub fn of(&self, bucket: &str) -> BucketConfig {
-        self.named.get(bucket).copied().unwrap_or(self.default)
+    pub fn of(&self, bucket: &str) -> &BucketConfig {
+        self.named.get(bucket).unwrap_or(&self.default)
+    }
+
+    /// What holds for every bucket that is not named, and for those that are.
+    pub fn all(&self) -> impl Iterator<Item = (Option<&str>, &BucketConfig)> {
+        std::iter::once((None, &self.default)).chain(self.named.iter().map(|(name, of)| (Some(&**name), of)))
     }
 }
 

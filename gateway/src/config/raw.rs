@@ -138,6 +138,18 @@ pub(super) struct Bucket {
     pub state: Option<State>,
     pub etag: Option<EtagPolicy>,
     pub scrub: Option<Scrub>,
+    pub scrub_policy: Option<String>,
+    pub on_unknown: Option<OnUnknown>,
+    pub on_media: Option<OnUnknown>,
+    pub max_bad_records: Option<u64>,
+}
+
+/// What is done with what cannot be looked into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum OnUnknown {
+    Pass,
+    Refuse,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -149,6 +161,9 @@ pub(super) struct Limits {
     pub list_heal_parallelism: Option<u32>,
     pub facts_cache_entries: Option<u64>,
     pub list_cache: Option<ByteSize>,
+    pub scrub_threads: Option<u32>,
+    pub scrub_depth: Option<u32>,
+    pub scrub_expansion: Option<u32>,
 }
 
 #[derive(Debug, Default, Deserialize)]

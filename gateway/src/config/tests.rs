@@ -35,7 +35,7 @@ fn nothing_given_is_the_documented_default() {
     assert_eq!(config.keys.keyring, Path::new("data/keyring.json"));
     assert_eq!(config.backend.single_put_limit, 5 << 30);
     assert_eq!(config.backend.reserved_names, ["minio", "admin", "swift"]);
-    assert_eq!(config.bucket("any"), BucketConfig::default());
+    assert_eq!(config.bucket("any"), &BucketConfig::default());
     assert_eq!(config.identity.sigv2, SigV2::Presigned);
 }
 
@@ -84,7 +84,10 @@ fn a_wrong_type_or_value_names_what_is_allowed() {
 fn what_does_not_exist_yet_is_refused_and_not_ignored() {
     for (text, wants) in [
         ("[sidecar]\nurl = \"postgres://h/d\"\n", "no PostgreSQL"),
-        ("[buckets.\"a.b\"]\nscrub = \"enforce\"\n", "data-vault.toml:2:1: `buckets.a.b.scrub`: only `off`"),
+        (
+            "[buckets.\"a.b\"]\nscrub = \"dual\"\n",
+            "data-vault.toml:2:1: `buckets.a.b.scrub`: `dual` is not in this version",
+        ),
     ] {
         let error = refused(text);
         assert!(error.contains(wants), "{text}\n{error}");

@@ -14,7 +14,7 @@ use keys::object::{Facts, HEADER_NAME};
 use s3s::S3ErrorCode;
 
 use super::precondition::Precondition;
-use super::put::{Sealing, Written, abandon, commit, intake_options, wrap_into, write};
+use super::put::{Sealing, Written, abandon, commit, intake_options, tell, wrap_into, write};
 use super::source::{Source, succeeded};
 use super::spool::{OwnUpload, completed};
 use super::stored::{Look, Plain, Sealed, answered, has_tags, header_digest, pairs};
@@ -87,6 +87,8 @@ async fn copy(call: &Call, named: &CopySource) -> Result<Option<Response<Body>>,
             weigh(call, &sealed.facts.etag_string(), sealed.stored.last_modified())?;
             refuse_copy_to_itself(call, named)?;
             let by_backend = !wants_other_checksum(call, &sealed.facts)? && !is_namesake(&named.bucket, call.bucket()?);
+            // What goes into a bucket with a policy passes through the engine.
+            let by_backend = by_backend && call.vault.scrubbing.of(call.bucket()?).is_none();
             let pin = pin(&call.vault, sealed.stored.total).filter(|_| by_backend && !would_ignore(call));
             let done = match pin {
                 Some(pin) if !loses_tags(call, &sealed.stored.headers, pin) => {
@@ -412,11 +414,13 @@ async fn stream_through(
     let mut sealing = Sealing::begin(call, at.clone(), &kek, &mut request.headers)?;
     let version = from.at.version_id.clone().or_else(|| named.version_id.clone());
     sealing.lineage = vec![edge(call, from, at)];
-    let Written { mut headers, record } = write(vault, request, condition, intake, sealing).await?;
+    let Written { mut headers, record, scrubbed } = write(vault, request, condition, intake, sealing).await?;
     if let Some(version) = version {
         set(&mut headers, HeaderName::from_static("x-amz-copy-source-version-id"), &version)?;
     }
-    Ok(Some(finished(headers, &record.facts, None)))
+    let mut response = finished(headers, &record.facts, None);
+    tell(response.headers_mut(), scrubbed.as_ref())?;
+    Ok(Some(response))
 }
 
 /// A copy keeps its source's tags unless it is told to replace them; where the backend does not copy it in one, we carry

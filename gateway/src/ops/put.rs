@@ -1,4 +1,4 @@
-//! `PutObject`: scrub (later) → seal → backend → record.
+//! `PutObject`: scrub → seal → backend → record.
 //!
 //! The durable steps, in order: the intent row, before the last sealed byte leaves; the backend's own commit; the record that
 //! replaces the intent. A crash between any two is settled by reading the key ([`super::settle`]).
@@ -15,14 +15,16 @@ use s3s::S3ErrorCode;
 use super::precondition::{self, Precondition, UnderLease};
 use super::source::succeeded;
 use super::stored::{add_checksum, header_digest, pairs};
-use super::{Call, etag_of, set, spool, version_of};
+use super::{Call, etag_of, scrubbed, set, spool, version_of};
 use crate::backend::{BackendError, BackendRequest, Payload};
 use crate::body::Body;
+use crate::body::scrub::{Plaintext, Scrubbing, Seen};
 use crate::body::seal::{Finish, body_error, seal, seal_whole};
 use crate::config::EtagPolicy;
 use crate::leases::Lease;
 use crate::s3::intake::{Intake, IntakeOptions, Received};
 use crate::s3::{Error, operation};
+use crate::scrubbing::{BucketPolicy, Record};
 use crate::sidecar::{Intent, IntentId, LineageEdge, ObjectAt, ObjectRecord};
 use crate::vault::{Vault, now_ms};
 
@@ -93,6 +95,8 @@ pub struct Sealing {
     pub request_id: String,
     /// What it is made from.
     pub lineage: Vec<LineageEdge>,
+    /// The policy that sees it, and what it saw.
+    pub scrub: Option<(Arc<BucketPolicy>, Seen)>,
 }
 
 impl Sealing {
@@ -115,6 +119,7 @@ impl Sealing {
             operation: call.operation.op.name(),
             request_id: call.request_id.clone(),
             lineage: Vec::new(),
+            scrub: None,
         }
     }
 
@@ -181,6 +186,8 @@ pub struct Written {
     pub headers: HeaderMap,
     /// What was written.
     pub record: Arc<ObjectRecord>,
+    /// What was done to it before.
+    pub scrubbed: Option<Record>,
 }
 
 impl Written {
@@ -190,11 +197,19 @@ impl Written {
         operation::strip_owned_response_headers(&mut headers);
         set(&mut headers, header::ETAG, &format!("\"{}\"", self.record.facts.etag_string()))?;
         add_checksum(&mut headers, &self.record.facts)?;
+        tell(&mut headers, self.scrubbed.as_ref())?;
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
         let mut response = Response::new(crate::body::empty());
         *response.headers_mut() = headers;
         Ok(response)
     }
+}
+
+/// Tells the writer what was found, if its bucket has a policy.
+pub fn tell(headers: &mut HeaderMap, scrubbed: Option<&Record>) -> Result<(), Error> {
+    let Some(record) = scrubbed else { return Ok(()) };
+    set(headers, scrubbed::FINDINGS, &record.findings_header())?;
+    set(headers, scrubbed::POLICY, &record.policy.to_string())
 }
 
 /// What the end of the plaintext settled.
@@ -207,11 +222,19 @@ pub async fn write(
     mut request: BackendRequest,
     condition: Precondition<'_>,
     intake: Intake,
-    sealing: Sealing,
+    mut sealing: Sealing,
 ) -> Result<Written, Error> {
+    let plaintext = match vault.scrubbing.of(&sealing.at.bucket) {
+        None => Plaintext::from(intake),
+        Some(policy) => {
+            let (_, seen) = sealing.scrub.insert((policy.clone(), Seen::default()));
+            let slots = vault.scrubbing.slots.clone();
+            Plaintext::Scrubbed(Box::new(Scrubbing::begin(intake, policy.job.clone(), slots, seen.clone())))
+        }
+    };
     // A body that the backend may not want is not read before it says so.
     let expects = request.headers.contains_key(header::EXPECT);
-    let declared = intake.length().map(|length| (length, keys::length::sealed_object_len(length)));
+    let declared = plaintext.length().map(|length| (length, keys::length::sealed_object_len(length)));
     let policy = vault.config.bucket(&sealing.at.bucket).etag;
     let settled = Settled::default();
     let sealer = PartSealer::new(&sealing.object, 1)?;
@@ -221,18 +244,18 @@ pub async fn write(
         Some((length, sealed_length)) if sealed_length <= vault.config.backend.single_put_limit => {
             if length <= vault.config.limits.small_object && !expects {
                 let room = usize::try_from(sealed_length).unwrap_or_default();
-                let bytes = seal_whole(intake, sealer, finish, room).await?;
+                let bytes = seal_whole(plaintext, sealer, finish, room).await?;
                 vault.metrics.sealed(length);
                 condition.send(request, bytes).await
             } else {
                 vault.metrics.sealed(length);
-                let body = seal(intake, sealer, finish);
+                let body = seal(plaintext, sealer, finish);
                 vault.backend.call(request.payload(Payload::Stream { body, length: sealed_length })).await
             }
         }
         _ => {
             request.headers.remove(header::EXPECT);
-            spool::put(vault, request, seal(intake, sealer, finish), &sealing).await
+            spool::put(vault, request, seal(plaintext, sealer, finish), &sealing).await
         }
     };
     match conclude(vault, outcome, sealing, &settled).await {
@@ -253,8 +276,14 @@ fn finish(
     settled: Settled,
 ) -> Finish {
     let (vault, object, intent) = (vault.clone(), sealing.object.clone(), sealing.intent());
+    let (scrub, kek_id) = (sealing.scrub.clone(), sealing.kek_id);
     Box::new(move |received: Received| {
         Box::pin(async move {
+            if let Some((policy, seen)) = scrub {
+                let record = scrub_record(&policy, &seen)?;
+                let kek = vault.keys.by_id(&intent.bucket, kek_id).await?;
+                scrubbed::keep(&vault, &intent.bucket, &kek, object.oid(), &record).await?;
+            }
             let facts = Facts {
                 length: received.length,
                 etag: etag(policy, received.md5)?,
@@ -271,6 +300,12 @@ fn finish(
             Ok(tail)
         })
     })
+}
+
+/// What was done, once the end of the body was seen.
+fn scrub_record(policy: &BucketPolicy, seen: &Seen) -> Result<Record, Error> {
+    let summary = seen.get().ok_or_else(|| Error::Internal("a body ended before its scrub".into()))?;
+    Ok(Record::of(policy, summary))
 }
 
 /// Zero padding, TABLE, SUMMARY and FOOTER.
@@ -325,7 +360,8 @@ async fn conclude(
     drop(lease);
     let headers = response.into_parts().0.headers;
     let record = sealing.record(facts, &headers);
-    Ok(Written { record: commit(vault, Some(intent), record, sealing.lineage).await, headers })
+    let scrubbed = sealing.scrub.as_ref().map(|(policy, seen)| scrub_record(policy, seen)).transpose()?;
+    Ok(Written { record: commit(vault, Some(intent), record, sealing.lineage).await, headers, scrubbed })
 }
 
 impl Sealing {
@@ -340,7 +376,10 @@ impl Sealing {
             principal: self.principal.clone(),
             client: self.client,
             recorded_at_ms: now_ms(),
-            scrub: "off".to_owned(),
+            scrub: self
+                .scrub
+                .as_ref()
+                .map_or_else(|| "off".to_owned(), |(policy, _)| format!("{} {}", policy.mode.name(), policy.id)),
         }
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use futures_util::{StreamExt, stream};
 use http::{Method, StatusCode};
 
+use super::scrubbed;
 use super::source::Source;
 use super::stored::{Look, answered};
 use crate::backend::{BackendRequest, Signer, query_value};
@@ -37,12 +38,13 @@ pub async fn rebuild(vault: &Arc<Vault>, mut skipped: impl FnMut(&ObjectAt, &Err
         if vault.reserved.contains(&bucket) || !seen.insert(bucket.clone()) {
             continue;
         }
+        let scrubbed = scrubbed::any(vault, &bucket).await?;
         let mut next = Some(String::new());
         while let Some(markers) = next {
             let (versions, more) = page(vault, &bucket, &markers, &signer).await?;
             let parallel = vault.config.limits.list_heal_parallelism;
-            let mut done =
-                stream::iter(versions.into_iter().map(|at| record(vault, at, &signer))).buffer_unordered(parallel);
+            let mut done = stream::iter(versions.into_iter().map(|at| record(vault, at, &signer, scrubbed)))
+                .buffer_unordered(parallel);
             while let Some((at, outcome)) = done.next().await {
                 match outcome {
                     Ok(true) => total.objects += 1,
@@ -60,12 +62,16 @@ pub async fn rebuild(vault: &Arc<Vault>, mut skipped: impl FnMut(&ObjectAt, &Err
     Ok(total)
 }
 
-/// True where it was sealed, false where it is plaintext.
-async fn record(vault: &Arc<Vault>, at: ObjectAt, signer: &Signer) -> (ObjectAt, Result<bool, Error>) {
+/// True where it was sealed, false where it is plaintext. `scrubbed`: its bucket has objects that a policy has seen.
+async fn record(vault: &Arc<Vault>, at: ObjectAt, signer: &Signer, scrubbed: bool) -> (ObjectAt, Result<bool, Error>) {
     let outcome = async {
         match Source::at(vault, at.clone(), signer.clone()).look(super::head::SUFFIX, true).await? {
             Look::Sealed(sealed) => {
-                vault.sidecar.record(None, sealed.stored.record(sealed.facts.clone()), Vec::new()).await?;
+                let mut record = sealed.stored.record(sealed.facts.clone());
+                if scrubbed {
+                    record.scrub = scrubbed::state(vault, &at.bucket, record.oid).await?;
+                }
+                vault.sidecar.record(None, record, Vec::new()).await?;
                 Ok(true)
             }
             Look::Plain(_) => Ok(false),

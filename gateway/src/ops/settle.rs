@@ -9,6 +9,7 @@ use keys::Oid;
 
 use super::documents;
 use super::multipart::{drop_stash, end};
+use super::scrubbed;
 use super::source::Source;
 use super::stored::{Look, answered, header_digest};
 use crate::backend::{BackendRequest, Signer, path, query_value};
@@ -126,7 +127,8 @@ async fn settle(vault: &Arc<Vault>, id: IntentId, intent: Intent, over: bool) ->
     match looked {
         Ok(Look::Sealed(sealed)) if is_of(&intent, sealed.stored.oid(), header_digest(&sealed.stored.headers)) => {
             let (principal, client) = (intent.principal, intent.client);
-            let record = ObjectRecord { principal, client, ..sealed.stored.record(sealed.facts.clone()) };
+            let scrub = scrubbed::state(vault, &at.bucket, sealed.stored.oid()).await?;
+            let record = ObjectRecord { principal, client, scrub, ..sealed.stored.record(sealed.facts.clone()) };
             vault.known.insert(Arc::new(record.clone()));
             vault.sidecar.record(Some(id), record, Vec::new()).await?;
             tracing::info!(

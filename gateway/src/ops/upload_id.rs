@@ -106,7 +106,7 @@ pub fn decode(token: &str) -> Option<(uuid::Uuid, Vec<u8>)> {
         return None;
     }
     let sealed = URL_SAFE_NO_PAD.decode(token).ok()?;
-    Some((Kek::of_upload(&sealed).ok()?, sealed))
+    Some((Kek::named_in(&sealed).ok()?, sealed))
 }
 
 /// `NoSuchUpload`.

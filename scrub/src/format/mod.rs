@@ -86,6 +86,13 @@ pub struct Summary {
     pub passed: BTreeMap<&'static str, u64>,
 }
 
+impl Summary {
+    /// Of a file that was not looked into, or not to its end.
+    pub fn passed(what: &'static str) -> Self {
+        Self { passed: [(what, 1)].into(), ..Self::default() }
+    }
+}
+
 /// Why a file is not scrubbed. What was written before is not to be used.
 #[derive(Debug, thiserror::Error)]
 pub enum FormatError {
@@ -121,6 +128,19 @@ pub enum FormatError {
     /// It asks for more than [`Limits`].
     #[error("{0}")]
     Limit(String),
+}
+
+impl FormatError {
+    /// What the file is that made it, in a word.
+    pub fn what(&self) -> &'static str {
+        match self {
+            Self::Unknown { what, .. } => what,
+            Self::Broken { format, .. } => format,
+            Self::Limit(_) => "too large or too deep",
+            Self::Blocked(_) => "blocked",
+            Self::Read(_) | Self::Write(_) => "cut off",
+        }
+    }
 }
 
 /// Scrubs a file: from `source`, which is read to its end, to `out`. Memory: some 300 KiB and what the codecs of its compression need.

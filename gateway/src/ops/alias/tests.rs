@@ -19,6 +19,7 @@ use crate::ops::{self, Call, rebuild};
 use crate::s3::address::{Address, CopySource, Query, Reserved};
 use crate::s3::operation;
 use crate::s3::sigv4::Authentication;
+use crate::scrubbing::Scrubbing;
 use crate::server::Client;
 use crate::sidecar::Sidecar;
 use crate::sidecar::sqlite::{SqliteOptions, SqliteSidecar};
@@ -95,7 +96,9 @@ impl Case {
         let credentials = Credentials::new(Vec::new()).unwrap();
         let metrics = Metrics::new([]);
         let reserved = Reserved::new(system, Vec::new());
-        let vault = Vault::new(config, backend, keys, sidecar, credentials, reserved, metrics, Honoured::ALL);
+        let scrubbing = Scrubbing::load(&config).unwrap();
+        let vault =
+            Vault::new(config, backend, keys, sidecar, credentials, reserved, metrics, Honoured::ALL, scrubbing);
         let case = Self { vault: Arc::new(vault), store, _dir: dir };
         for bucket in ["from", "into", "open", "closed"] {
             let made = case.behind(Method::PUT, &format!("/{bucket}"), &[], "").await;

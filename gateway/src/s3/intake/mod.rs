@@ -121,6 +121,16 @@ impl Intake {
         self.declared
     }
 
+    /// How it is taken in.
+    pub fn options(&self) -> IntakeOptions {
+        self.options
+    }
+
+    /// The checksum that is computed: the client's, else the one that the options ask for.
+    pub fn algorithm(&self) -> Option<ChecksumAlgorithm> {
+        self.integrity.algorithm().or(self.options.checksum)
+    }
+
     /// What was received; so far, until [`Intake::next`] has told the end.
     pub fn received(&self) -> Received {
         self.received

@@ -1,0 +1,165 @@
+"""Scrubbing on the way in: what a bucket with a policy stores, and what its clients are told."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from clients import MIB, aws, boto, error_code, fresh, md5, noise, object_path, raw
+
+pytestmark = pytest.mark.gateway
+
+# Of no person: the mail is of a reserved domain, the number of a range that is never given out.
+MAIL = "mary.johnson" + "@example.org"
+SSN = "219-09-" + "9999"
+PLANTED = [MAIL, SSN]
+
+
+@pytest.fixture
+def names() -> dict[str, str]:
+    return {mode: fresh(mode) for mode in ("enforce", "detect", "passing", "blocking", "off")}
+
+
+@pytest.fixture
+def scrubbing(make_gateway, names, tmp_path):
+    """A gateway with a bucket of each mode, and its client."""
+    blocks = tmp_path / "blocks.toml"
+    blocks.write_text('id = "no-numbers"\nversion = 7\n[types.US_SSN]\nstrategy = "block"\n')
+    settings = {
+        "enforce": 'scrub = "enforce"',
+        "detect": 'scrub = "detect"',
+        "passing": 'scrub = "enforce"\non_unknown = "pass"\non_media = "pass"',
+        "blocking": f'scrub = "enforce"\nscrub_policy = "{blocks}"',
+    }
+    gateway = make_gateway(more="".join(f'[buckets."{names[bucket]}"]\n{lines}\n' for bucket, lines in settings.items()))
+    s3 = boto(gateway.endpoint)
+    for bucket in names.values():
+        s3.create_bucket(Bucket=bucket)
+    return gateway, s3
+
+
+def told(answer: dict) -> dict[str, str]:
+    return {name: value for name, value in answer["ResponseMetadata"]["HTTPHeaders"].items() if name.startswith("x-data-vault-")}
+
+
+def put(s3, bucket: str, body: bytes, key: str = "key", **more) -> tuple[dict[str, int], bytes]:
+    """Puts an object; what was told to be found in it, and what is there then."""
+    answer = s3.put_object(Bucket=bucket, Key=key, Body=body, **more)
+    got = s3.get_object(Bucket=bucket, Key=key)
+    stored = got["Body"].read()
+    assert got["ETag"] == answer["ETag"] == f'"{md5(stored)}"', "the ETag is that of what is stored"
+    assert got["ContentLength"] == s3.head_object(Bucket=bucket, Key=key)["ContentLength"] == len(stored)
+    listed = {row["Key"]: (row["Size"], row["ETag"]) for row in s3.list_objects_v2(Bucket=bucket)["Contents"]}
+    assert listed[key] == (len(stored), answer["ETag"])
+    found = told(answer)["x-data-vault-findings"]
+    return {kind: int(count) for kind, count in (one.split("=") for one in found.split(",") if one)}, stored
+
+
+def test_text_and_json_and_tables(scrubbing, names):
+    _, s3 = scrubbing
+    bucket = names["enforce"]
+    found, stored = put(s3, bucket, f"Write to {MAIL}.\n".encode())
+    assert (found, stored) == ({"EMAIL_ADDRESS": 1}, b"Write to <EMAIL_ADDRESS>.\n")
+    rows = [{"id": 1, "mail": MAIL, "ssn": int(SSN.replace("-", "")), "note": 'says "hi"\n'}, {"id": 2, "mail": None, "ssn": None, "note": ""}]
+    found, stored = put(s3, bucket, "".join(json.dumps(row) + "\n" for row in rows).encode())
+    assert [json.loads(line) for line in stored.splitlines()] == [rows[0] | {"mail": "<EMAIL_ADDRESS>", "ssn": None}, rows[1]]
+    assert (found["EMAIL_ADDRESS"], found["US_SSN"]) == (1, 1)
+    out = io.StringIO()
+    csv.writer(out).writerows([["id", "mail", "note"], ["1", MAIL, 'a, "b"'], ["2", "", f"of {SSN}"]])
+    _, stored = put(s3, bucket, out.getvalue().encode())
+    assert list(csv.reader(io.StringIO(stored.decode(), newline=""))) == [["id", "mail", "note"], ["1", "<EMAIL_ADDRESS>", 'a, "b"'], ["2", "", "of <US_SSN>"]]
+    _, stored = put(s3, bucket, gzip.compress(f'{{"mail": "{MAIL}"}}'.encode()))
+    assert json.loads(gzip.decompress(stored)) == {"mail": "<EMAIL_ADDRESS>"}
+    _, stored = put(s3, bucket, b"")
+    assert stored == b""
+
+
+def test_nothing_of_it_is_kept(scrubbing, names, target):
+    """The values are neither in what the backend holds nor in what the gateway writes beside it."""
+    gateway, s3 = scrubbing
+    put(s3, names["enforce"], f"{MAIL} has the SSN {SSN}\n".encode() * 1000)
+    folders = [gateway.root, *target.data_folders()]
+    for path in (path for folder in folders for path in folder.rglob("*") if path.is_file()):
+        content = path.read_bytes()
+        assert not any(value.encode() in content for value in PLANTED), path
+
+
+def test_detection_changes_nothing(scrubbing, names):
+    _, s3 = scrubbing
+    body = f"Write to {MAIL}.\n".encode()
+    found, stored = put(s3, names["detect"], body, ChecksumAlgorithm="SHA256")
+    assert (found, stored) == ({"EMAIL_ADDRESS": 1}, body)
+    for broken in (gzip.compress(body)[:-9], b"%PDF-1.7" + body * 100_000, noise(300_000)):
+        assert put(s3, names["detect"], broken) == ({}, broken)
+    assert "x-data-vault-policy" not in told(s3.put_object(Bucket=names["off"], Key="key", Body=body))
+
+
+def test_what_is_not_looked_into_is_refused(scrubbing, names):
+    _, s3 = scrubbing
+    pdf = b"%PDF-1.7\n" + bytes(range(256))
+    cut = gzip.compress(b"text" * 1000)[:-9]
+    for body in (pdf, b"\x7fELF" + bytes(100), cut):
+        assert error_code(lambda body=body: s3.put_object(Bucket=names["enforce"], Key="refused", Body=body)) == "InvalidRequest"
+        assert "Contents" not in s3.list_objects_v2(Bucket=names["enforce"], Prefix="refused")
+    assert put(s3, names["passing"], pdf) == ({}, pdf)
+
+
+def test_what_is_blocked_is_denied(scrubbing, names):
+    _, s3 = scrubbing
+    bucket = names["blocking"]
+    with pytest.raises(s3.exceptions.ClientError) as denied:
+        s3.put_object(Bucket=bucket, Key="key", Body=f"the SSN {SSN}")
+    assert denied.value.response["Error"]["Code"] == "AccessDenied"
+    assert "US_SSN" in denied.value.response["Error"]["Message"]
+    assert SSN not in str(denied.value.response)
+    answer = s3.put_object(Bucket=bucket, Key="key", Body=b"nothing")
+    assert told(answer) == {"x-data-vault-findings": "", "x-data-vault-policy": "no-numbers/7"}
+
+
+def test_large_bodies_stream(scrubbing, names):
+    """Larger than what is kept in memory, with and without a length, several at a time."""
+    _, s3 = scrubbing
+    line = f'{{"mail": "{MAIL}", "text": "{"word " * 20}"}}\n'.encode()
+    body = line * (20 * MIB // len(line))
+    expected = line.replace(MAIL.encode(), b"<EMAIL_ADDRESS>") * (20 * MIB // len(line))
+    with ThreadPoolExecutor(3) as pool:
+        for found, stored in pool.map(lambda n: put(s3, names["enforce"], body, f"large-{n}"), range(3)):
+            assert stored == expected
+            assert found["EMAIL_ADDRESS"] == body.count(b"\n")
+    assert s3.get_object(Bucket=names["enforce"], Key="large-1", Range="bytes=10000000-10000099")["Body"].read() == expected[10_000_000:10_000_100]
+
+
+def test_copies_and_forms_are_scrubbed(scrubbing, names, tmp_path):
+    gateway, s3 = scrubbing
+    s3.put_object(Bucket=names["off"], Key="from", Body=f"Write to {MAIL}.", Metadata={"a": "b"})
+    answer = s3.copy_object(Bucket=names["enforce"], Key="copy", CopySource={"Bucket": names["off"], "Key": "from"})
+    assert told(answer)["x-data-vault-findings"] == "EMAIL_ADDRESS=1"
+    got = s3.get_object(Bucket=names["enforce"], Key="copy")
+    assert (got["Body"].read(), got["Metadata"]) == (b"Write to <EMAIL_ADDRESS>.", {"a": "b"})
+    file = tmp_path / "file.txt"
+    file.write_text(f"Write to {MAIL}.")
+    aws(gateway.endpoint, "s3", "cp", str(file), f"s3://{names['enforce']}/cli", cwd=tmp_path)
+    assert s3.get_object(Bucket=names["enforce"], Key="cli")["Body"].read() == b"Write to <EMAIL_ADDRESS>."
+
+
+def test_checksums_of_the_client_are_verified(scrubbing, names):
+    """Of what it sent; those shown are of what is stored."""
+    gateway, s3 = scrubbing
+    bucket, body = names["enforce"], f"Write to {MAIL}.".encode()
+    wrong = raw(gateway.endpoint, "PUT", object_path(bucket, "wrong"), body=body, headers={"x-amz-checksum-crc32": "AAAAAA=="})
+    assert (wrong.status, wrong.code) == (400, "BadDigest")
+    assert "Contents" not in s3.list_objects_v2(Bucket=bucket, Prefix="wrong")
+    answer = s3.put_object(Bucket=bucket, Key="key", Body=body, ChecksumAlgorithm="SHA256")
+    head = s3.head_object(Bucket=bucket, Key="key", ChecksumMode="ENABLED")
+    assert head["ChecksumSHA256"] == answer["ChecksumSHA256"]
+    s3.get_object(Bucket=bucket, Key="key", ChecksumMode="ENABLED")["Body"].read()
+
+
+def test_parts_are_refused(scrubbing, names):
+    _, s3 = scrubbing
+    assert error_code(lambda: s3.create_multipart_upload(Bucket=names["enforce"], Key="parts")) == "NotImplemented"

@@ -1,0 +1,343 @@
+//! The client's plaintext on its way through the scrub engine, on a thread of its own: the engine and what opens formats are not async.
+//!
+//! Between the two are channels of a few frames, so that a slow side slows the other. While a thread waits for one of them it gives its slot back:
+//! a slow client takes memory for one file, never a processor's turn.
+
+use std::cell::RefCell;
+use std::io::{self, Read, Write};
+use std::sync::{Arc, OnceLock};
+
+use bytes::{Bytes, BytesMut};
+use md5::{Digest as _, Md5};
+use s3s::S3ErrorCode;
+use scrub::format::{self, FormatError, Job, Summary};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc::{self, error::TryRecvError};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinHandle;
+
+use crate::s3::Error;
+use crate::s3::checksum::Hasher;
+use crate::s3::intake::{Intake, Received};
+
+/// Frames that wait between the client and the engine, and between the engine and the seal.
+const FRAMES: usize = 8;
+/// Bytes of a frame from the engine.
+const FRAME: usize = 64 * 1024;
+
+/// What a scrubbed object is told of itself, once its end is there.
+pub type Seen = Arc<OnceLock<Summary>>;
+
+/// A plaintext to be sealed.
+pub enum Plaintext {
+    /// As the client sent it.
+    Client(Box<Intake>),
+    /// Looked into, and changed where that is wanted.
+    Scrubbed(Box<Scrubbing>),
+}
+
+impl From<Intake> for Plaintext {
+    fn from(intake: Intake) -> Self {
+        Self::Client(Box::new(intake))
+    }
+}
+
+impl Plaintext {
+    /// The next bytes, never empty; none once all that vouches for them holds. After an error there is nothing but errors.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, Error> {
+        match self {
+            Self::Client(intake) => intake.next().await,
+            Self::Scrubbed(scrubbing) => scrubbing.next().await,
+        }
+    }
+
+    /// What came; so far, until [`Self::next`] has told the end.
+    pub fn received(&self) -> Received {
+        match self {
+            Self::Client(intake) => intake.received(),
+            Self::Scrubbed(scrubbing) => scrubbing.received(),
+        }
+    }
+
+    /// Its length, where that is known.
+    pub fn length(&self) -> Option<u64> {
+        match self {
+            Self::Client(intake) => intake.length(),
+            Self::Scrubbed(scrubbing) if scrubbing.changed.is_none() => scrubbing.intake.length(),
+            Self::Scrubbed(_) => None,
+        }
+    }
+}
+
+/// A body that the engine looks into.
+pub struct Scrubbing {
+    intake: Intake,
+    /// To the engine; gone once the client's body has ended.
+    input: Option<mpsc::Sender<Bytes>>,
+    /// What comes in the place of the client's body; none where only the findings are wanted.
+    changed: Option<Changed>,
+    engine: Option<JoinHandle<Result<Summary, FormatError>>>,
+    seen: Seen,
+    failed: bool,
+}
+
+/// What comes first.
+enum Event {
+    /// Bytes of the engine, or its end.
+    Out(Option<Bytes>),
+    /// The engine takes bytes, or never will again.
+    Room { open: bool },
+}
+
+/// Waits until the engine takes bytes; for ever where the client has no more. Says whether it does.
+async fn room(input: Option<&mpsc::Sender<Bytes>>) -> bool {
+    match input {
+        Some(input) => input.reserve().await.is_ok(),
+        None => std::future::pending().await,
+    }
+}
+
+/// What the engine gives, and its digests.
+struct Changed {
+    output: mpsc::Receiver<Bytes>,
+    md5: Option<Md5>,
+    checksum: Option<Hasher>,
+    received: Received,
+}
+
+impl Scrubbing {
+    /// Begins. `slots`: how many engines work at a time.
+    pub fn begin(intake: Intake, job: Job, slots: Arc<Semaphore>, seen: Seen) -> Self {
+        let (input, from_client) = mpsc::channel(FRAMES);
+        let (to_seal, output) = mpsc::channel(FRAMES);
+        let changed = job.actor.is_some().then(|| Changed {
+            output,
+            md5: intake.options().md5.then(Md5::new),
+            checksum: intake.algorithm().map(Hasher::new),
+            received: Received::default(),
+        });
+        let handle = Handle::current();
+        let engine = tokio::task::spawn_blocking(move || {
+            let turn = RefCell::new(Turn { slots, slot: None, handle });
+            let mut source = Source { input: from_client, frame: Bytes::new(), turn: &turn };
+            let mut target = Target { output: to_seal, frame: BytesMut::new(), turn: &turn };
+            let summary = format::scrub(&mut source, &mut target, &job)?;
+            target.flush().map_err(FormatError::Write)?;
+            Ok(summary)
+        });
+        Self { intake, input: Some(input), changed, engine: Some(engine), seen, failed: false }
+    }
+
+    fn received(&self) -> Received {
+        self.changed.as_ref().map_or_else(|| self.intake.received(), |changed| changed.received)
+    }
+
+    async fn next(&mut self) -> Result<Option<Bytes>, Error> {
+        if self.failed {
+            return Err(Error::Internal("the body failed before".into()));
+        }
+        let next = if self.changed.is_some() { self.changed().await } else { self.watched().await };
+        self.failed = next.is_err();
+        next
+    }
+
+    /// The client's bytes as they come, a copy of which goes to the engine.
+    async fn watched(&mut self) -> Result<Option<Bytes>, Error> {
+        if self.engine.is_none() {
+            return Ok(None);
+        }
+        if let Some(bytes) = self.intake.next().await? {
+            // An engine that cannot read on has ended; what comes is stored all the same.
+            if let Some(input) = &self.input
+                && input.send(bytes.clone()).await.is_err()
+            {
+                self.input = None;
+            }
+            return Ok(Some(bytes));
+        }
+        self.input = None;
+        self.end().await?;
+        Ok(None)
+    }
+
+    /// What the engine makes of the client's bytes.
+    async fn changed(&mut self) -> Result<Option<Bytes>, Error> {
+        loop {
+            let Some(changed) = self.changed.as_mut().filter(|_| self.engine.is_some()) else { return Ok(None) };
+            let event = tokio::select! {
+                biased;
+                bytes = changed.output.recv() => Event::Out(bytes),
+                open = room(self.input.as_ref()) => Event::Room { open },
+            };
+            match event {
+                Event::Out(Some(bytes)) => {
+                    changed.take(&bytes);
+                    return Ok(Some(bytes));
+                }
+                Event::Out(None) => {
+                    self.end().await?;
+                    self.finish();
+                    return Ok(None);
+                }
+                // It ended before the client did: why, its end tells.
+                Event::Room { open: false } => self.input = None,
+                Event::Room { open: true } => {
+                    let bytes = self.intake.next().await?;
+                    // Nobody else takes the room.
+                    let sent =
+                        self.input.as_ref().zip(bytes).is_some_and(|(input, bytes)| input.try_send(bytes).is_ok());
+                    if !sent {
+                        self.input = None;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Waits for the engine, and keeps what it says.
+    async fn end(&mut self) -> Result<(), Error> {
+        self.input = None;
+        let Some(engine) = self.engine.take() else { return Ok(()) };
+        // A panic is a bug of ours: nothing of the body is stored.
+        let summary = engine.await.map_err(|_| Error::Internal("the scrub engine failed".into()))?;
+        let summary = match summary {
+            Ok(summary) => summary,
+            // Nothing is refused where nothing is enforced, and what was not looked into is counted.
+            Err(error) if self.changed.is_none() => Summary::passed(error.what()),
+            Err(error) => {
+                self.drain().await?;
+                return Err(refused(&error));
+            }
+        };
+        // Only what vouches for the client's bytes is left of them: no engine ends before its source does.
+        if self.intake.next().await?.is_some() {
+            return Err(Error::Internal("the scrub engine left bytes behind".into()));
+        }
+        let _ = self.seen.set(summary);
+        Ok(())
+    }
+
+    /// Reads on, so that a client which still sends gets to read the answer.
+    async fn drain(&mut self) -> Result<(), Error> {
+        const MOST: u64 = 16 << 20;
+        let from = self.intake.received().length;
+        while self.intake.received().length - from < MOST && self.intake.next().await?.is_some() {}
+        Ok(())
+    }
+
+    fn finish(&mut self) {
+        if let Some(changed) = &mut self.changed {
+            changed.received.md5 = changed.md5.take().map(|md5| md5.finalize().into());
+            changed.received.checksum = changed.checksum.take().map(Hasher::finish);
+        }
+    }
+}
+
+impl Changed {
+    fn take(&mut self, bytes: &[u8]) {
+        self.received.length += bytes.len() as u64;
+        if let Some(md5) = &mut self.md5 {
+            md5.update(bytes);
+        }
+        if let Some(checksum) = &mut self.checksum {
+            checksum.update(bytes);
+        }
+    }
+}
+
+/// Why a body is refused, for its sender.
+fn refused(error: &FormatError) -> Error {
+    match error {
+        FormatError::Blocked(blocked) => Error::client(
+            S3ErrorCode::AccessDenied,
+            format!("Access Denied: the object holds {}, which the policy of this bucket blocks", blocked.kind),
+        ),
+        FormatError::Unknown { .. } => Error::client(
+            S3ErrorCode::InvalidRequest,
+            format!("The object was not stored: {error}, and the policy of this bucket refuses that"),
+        ),
+        FormatError::Broken { .. } | FormatError::Limit(_) => {
+            Error::client(S3ErrorCode::InvalidRequest, format!("The object was not stored: {error}"))
+        }
+        FormatError::Read(_) | FormatError::Write(_) => Error::Internal("the scrub engine was cut off".into()),
+    }
+}
+
+/// The turn of an engine on a processor.
+struct Turn {
+    slots: Arc<Semaphore>,
+    slot: Option<OwnedSemaphorePermit>,
+    handle: Handle,
+}
+
+impl Turn {
+    fn take(&mut self) -> io::Result<()> {
+        if self.slot.is_none() {
+            let slot = self.handle.block_on(Arc::clone(&self.slots).acquire_owned());
+            self.slot = Some(slot.map_err(io::Error::other)?);
+        }
+        Ok(())
+    }
+
+    fn give_back(&mut self) {
+        self.slot = None;
+    }
+}
+
+/// The client's frames, to be read.
+struct Source<'a> {
+    input: mpsc::Receiver<Bytes>,
+    frame: Bytes,
+    turn: &'a RefCell<Turn>,
+}
+
+impl Read for Source<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.frame.is_empty() {
+            let frame = match self.input.try_recv() {
+                Err(TryRecvError::Empty) => {
+                    self.turn.borrow_mut().give_back();
+                    self.input.blocking_recv()
+                }
+                frame => frame.ok(),
+            };
+            let Some(frame) = frame else { return Ok(0) };
+            self.frame = frame;
+        }
+        self.turn.borrow_mut().take()?;
+        let len = self.frame.len().min(buffer.len());
+        buffer[..len].copy_from_slice(&self.frame.split_to(len));
+        Ok(len)
+    }
+}
+
+/// Frames for the seal.
+struct Target<'a> {
+    output: mpsc::Sender<Bytes>,
+    frame: BytesMut,
+    turn: &'a RefCell<Turn>,
+}
+
+impl Write for Target<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.frame.extend_from_slice(bytes);
+        if self.frame.len() >= FRAME {
+            self.flush()?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let frame = self.frame.split().freeze();
+        if frame.is_empty() {
+            return Ok(());
+        }
+        let frame = match self.output.try_send(frame) {
+            Ok(()) => return Ok(()),
+            Err(mpsc::error::TrySendError::Full(frame) | mpsc::error::TrySendError::Closed(frame)) => frame,
+        };
+        self.turn.borrow_mut().give_back();
+        self.output.blocking_send(frame).map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
+        self.turn.borrow_mut().take()
+    }
+}

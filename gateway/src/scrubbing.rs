@@ -1,0 +1,192 @@
+//! What the scrub engine does for which bucket, compiled once at start.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use scrub::act::Actor;
+use scrub::format::{Job, Limits, Rule, Summary};
+use scrub::policy::{self, Policy};
+use scrub::{Engine, EngineError, builtin};
+use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
+
+use crate::config::{Config, Scrub, ScrubConfig};
+
+/// Why a policy cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum PolicyError {
+    /// Neither a preset nor a file that can be read.
+    #[error("{0} is the name of no built-in policy ({1}), and of no file that can be read")]
+    Missing(PathBuf, String, #[source] std::io::Error),
+    /// It is not written as a policy.
+    #[error("{0}")]
+    Malformed(String),
+    /// It cannot be compiled.
+    #[error("the policy {0} cannot be used")]
+    Unusable(String, #[source] EngineError),
+}
+
+/// The policies of all buckets, and how many bodies may be treated at a time.
+pub struct Scrubbing {
+    default: Option<Arc<BucketPolicy>>,
+    named: HashMap<String, Option<Arc<BucketPolicy>>>,
+    /// A slot for each engine that may work at a time.
+    pub slots: Arc<Semaphore>,
+}
+
+/// What is done with the objects of a bucket.
+pub struct BucketPolicy {
+    /// Never [`Scrub::Off`].
+    pub mode: Scrub,
+    /// Name and version of the policy.
+    pub id: PolicyId,
+    /// How its files are treated.
+    pub job: Job,
+}
+
+/// Which policy, in which version.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicyId {
+    /// Its `id`.
+    pub id: String,
+    /// Its `version`.
+    pub version: u32,
+}
+
+impl std::fmt::Display for PolicyId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.id, self.version)
+    }
+}
+
+impl Scrubbing {
+    /// Reads and compiles what the configuration names. Each policy is compiled once, however many buckets it holds for.
+    pub fn load(config: &Config) -> Result<Self, PolicyError> {
+        let limits =
+            Limits { depth: config.limits.scrub_depth, expansion: config.limits.scrub_expansion, ..Limits::default() };
+        let mut compiled = HashMap::new();
+        let mut of = |config: &ScrubConfig| BucketPolicy::of(config, limits, &mut compiled);
+        let (mut default, mut named) = (None, HashMap::new());
+        for (name, bucket) in config.buckets.all() {
+            let policy = of(&bucket.scrub)?;
+            match name {
+                None => default = policy,
+                Some(name) => {
+                    named.insert(name.to_owned(), policy);
+                }
+            }
+        }
+        Ok(Self { default, named, slots: Arc::new(Semaphore::new(config.limits.scrub_threads)) })
+    }
+
+    /// That of a bucket; none where its objects are not looked into.
+    pub fn of(&self, bucket: &str) -> Option<&Arc<BucketPolicy>> {
+        self.named.get(bucket).unwrap_or(&self.default).as_ref()
+    }
+}
+
+/// A policy with its engine.
+type Compiled = (PolicyId, Arc<Engine>);
+
+impl BucketPolicy {
+    fn of(
+        config: &ScrubConfig,
+        limits: Limits,
+        compiled: &mut HashMap<String, Compiled>,
+    ) -> Result<Option<Arc<Self>>, PolicyError> {
+        if config.mode == Scrub::Off {
+            return Ok(None);
+        }
+        let (id, engine) = match compiled.get(&config.policy) {
+            Some(known) => known.clone(),
+            None => compiled.entry(config.policy.clone()).or_insert(compile(&config.policy)?).clone(),
+        };
+        let enforces = config.mode != Scrub::Detect;
+        // Nothing is refused where nothing is enforced.
+        let rule = |rule| if enforces { rule } else { Rule::Pass };
+        Ok(Some(Arc::new(Self {
+            mode: config.mode,
+            id,
+            job: Job {
+                engine,
+                // What needs a key is a label until keys for it are kept.
+                actor: enforces.then(Actor::default),
+                on_media: rule(config.on_media),
+                on_unknown: rule(config.on_unknown),
+                limits: Limits { bad_records: if enforces { config.max_bad_records } else { u64::MAX }, ..limits },
+            },
+        })))
+    }
+}
+
+fn compile(name: &str) -> Result<Compiled, PolicyError> {
+    let policy = match Policy::preset(name) {
+        Some(preset) => preset,
+        None => read(Path::new(name))?,
+    };
+    let engine = Engine::new(builtin::detectors(), &policy).map_err(|e| PolicyError::Unusable(name.to_owned(), e))?;
+    Ok((PolicyId { id: policy.id, version: policy.version }, Arc::new(engine)))
+}
+
+fn read(path: &Path) -> Result<Policy, PolicyError> {
+    let toml = std::fs::read_to_string(path).map_err(|e| {
+        let presets: Vec<_> = policy::PRESETS.iter().map(|(name, _)| *name).collect();
+        PolicyError::Missing(path.to_owned(), presets.join(", "), e)
+    })?;
+    policy::read(&path.display().to_string(), &toml)
+        .map_err(|errors| PolicyError::Malformed(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))
+}
+
+/// What was done to an object, kept sealed beside it: never a value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// Of this form: 1.
+    pub v: u8,
+    /// `detect` or `enforce`.
+    pub mode: String,
+    /// By which policy.
+    pub policy: PolicyId,
+    /// By which version of the engine.
+    pub engine: String,
+    /// What the object is.
+    pub format: Option<String>,
+    /// Findings by type.
+    pub findings: std::collections::BTreeMap<String, u64>,
+    /// Records that were no records of the format.
+    #[serde(default)]
+    pub bad_records: u64,
+    /// Findings in what the format needs as it is, which stayed.
+    #[serde(default)]
+    pub unfit: u64,
+    /// Files within that were not looked into, by what they are.
+    #[serde(default)]
+    pub passed: std::collections::BTreeMap<String, u64>,
+}
+
+impl Record {
+    /// Of what the engine said.
+    pub fn of(policy: &BucketPolicy, seen: &Summary) -> Self {
+        Self {
+            v: 1,
+            mode: policy.mode.name().to_owned(),
+            policy: policy.id.clone(),
+            engine: env!("CARGO_PKG_VERSION").to_owned(),
+            format: seen.format.map(|format| format.name().to_owned()),
+            findings: seen.findings.clone(),
+            bad_records: seen.bad_records,
+            unfit: seen.unfit,
+            passed: seen.passed.iter().map(|(what, count)| ((*what).to_owned(), *count)).collect(),
+        }
+    }
+
+    /// Mode and policy, as the record of an object has them: `enforce llm-training/1`.
+    pub fn state(&self) -> String {
+        format!("{} {}", self.mode, self.policy)
+    }
+
+    /// As a header shows it: `EMAIL_ADDRESS=3,PERSON=1`.
+    pub fn findings_header(&self) -> String {
+        self.findings.iter().map(|(kind, count)| format!("{kind}={count}")).collect::<Vec<_>>().join(",")
+    }
+}
