@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from clients import MIB, aws, boto, error_code, fresh, md5, noise, object_path, raw
+from clients import MIB, aws, boto, error_code, fresh, md5, multipart_etag, noise, object_path, put_in_parts, raw
 
 pytestmark = pytest.mark.gateway
 
@@ -160,6 +160,86 @@ def test_checksums_of_the_client_are_verified(scrubbing, names):
     s3.get_object(Bucket=bucket, Key="key", ChecksumMode="ENABLED")["Body"].read()
 
 
-def test_parts_are_refused(scrubbing, names):
+def test_uploads_in_parts(scrubbing, names, target):
+    """A value over the end of a part, parts out of order, one sent twice; small and large ones."""
     _, s3 = scrubbing
-    assert error_code(lambda: s3.create_multipart_upload(Bucket=names["enforce"], Key="parts")) == "NotImplemented"
+    bucket = names["enforce"]
+    filler = b"word " * (MIB + 100)
+    whole = filler + MAIL.encode() + b" " + filler + MAIL.encode() + b" end"
+    cut = len(filler) + 9
+    parts = [whole[:cut], whole[cut : cut + 6 * MIB], whole[cut + 6 * MIB :]]
+    upload = s3.create_multipart_upload(Bucket=bucket, Key="parts", Metadata={"a": "b"}, ContentType="text/plain")["UploadId"]
+    s3.upload_part(Bucket=bucket, Key="parts", UploadId=upload, PartNumber=2, Body=b"x" * 5 * MIB)
+    etags = {}
+    for number in (3, 1, 2):
+        etags[number] = s3.upload_part(Bucket=bucket, Key="parts", UploadId=upload, PartNumber=number, Body=parts[number - 1])["ETag"]
+    listed = s3.list_parts(Bucket=bucket, Key="parts", UploadId=upload)["Parts"]
+    assert [(part["PartNumber"], part["Size"], part["ETag"]) for part in listed] == [(n, len(parts[n - 1]), etags[n]) for n in (1, 2, 3)]
+    assert [row["UploadId"] for row in s3.list_multipart_uploads(Bucket=bucket)["Uploads"]] == [upload]
+    chosen = {"Parts": [{"PartNumber": n, "ETag": etags[n]} for n in (1, 2, 3)]}
+    assert "Contents" not in s3.list_objects_v2(Bucket=bucket), "nothing is there before all of it was seen"
+    answer = s3.complete_multipart_upload(Bucket=bucket, Key="parts", UploadId=upload, MultipartUpload=chosen)
+    expected = whole.replace(MAIL.encode(), b"<EMAIL_ADDRESS>")
+    got = s3.get_object(Bucket=bucket, Key="parts")
+    assert got["Body"].read() == expected
+    assert (got["ETag"], got["Metadata"], got["ContentType"]) == (answer["ETag"], {"a": "b"}, "text/plain")
+    assert told(answer)["x-data-vault-findings"] == "EMAIL_ADDRESS=2"
+    again = s3.complete_multipart_upload(Bucket=bucket, Key="parts", UploadId=upload, MultipartUpload=chosen)
+    assert again["ETag"] == answer["ETag"], "a Complete whose answer was lost is answered again"
+    if target.store is not None:
+        system = [name for name in (row["Name"] for row in target.behind.list_buckets()["Buckets"]) if name.startswith("own-system")]
+        kept = [row["Key"] for name in system for row in target.behind.list_objects_v2(Bucket=name).get("Contents", [])]
+        assert not [key for key in kept if key.startswith("stash/")], "parts do not outlive their upload"
+
+
+def test_stock_uploads_in_parts(scrubbing, names, tmp_path):
+    gateway, s3 = scrubbing
+    line = f'{{"mail": "{MAIL}", "text": "{"word " * 20}"}}\n'
+    (tmp_path / "chats.jsonl").write_text(line * (20 * MIB // len(line)))
+    expected = line.replace(MAIL, "<EMAIL_ADDRESS>").encode() * (20 * MIB // len(line))
+    s3.upload_file(str(tmp_path / "chats.jsonl"), names["enforce"], "boto3")
+    aws(gateway.endpoint, "s3", "cp", "chats.jsonl", f"s3://{names['enforce']}/aws", cwd=tmp_path)
+    for key in ("boto3", "aws"):
+        assert s3.get_object(Bucket=names["enforce"], Key=key)["Body"].read() == expected
+
+
+def test_a_repeated_complete_joins_the_first(scrubbing, names):
+    _, s3 = scrubbing
+    bucket, body = names["enforce"], f"{MAIL} and more words\n".encode() * (12 * MIB // 40)
+    upload = s3.create_multipart_upload(Bucket=bucket, Key="key")["UploadId"]
+    parts = [body[: 6 * MIB], body[6 * MIB :]]
+    etags = [s3.upload_part(Bucket=bucket, Key="key", UploadId=upload, PartNumber=n, Body=part)["ETag"] for n, part in enumerate(parts, 1)]
+    chosen = {"Parts": [{"PartNumber": n, "ETag": etag} for n, etag in enumerate(etags, 1)]}
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda _: s3.complete_multipart_upload(Bucket=bucket, Key="key", UploadId=upload, MultipartUpload=chosen), range(4)))
+    assert len({answer["ETag"] for answer in answers}) == 1
+    assert s3.get_object(Bucket=bucket, Key="key")["Body"].read() == body.replace(MAIL.encode(), b"<EMAIL_ADDRESS>")
+
+
+def test_parts_that_are_refused_leave_nothing(scrubbing, names):
+    _, s3 = scrubbing
+    bucket = names["blocking"]
+    upload = s3.create_multipart_upload(Bucket=bucket, Key="key")["UploadId"]
+    etag = s3.upload_part(Bucket=bucket, Key="key", UploadId=upload, PartNumber=1, Body=f"the SSN {SSN}")["ETag"]
+    complete = {"Bucket": bucket, "Key": "key", "UploadId": upload, "MultipartUpload": {"Parts": [{"PartNumber": 1, "ETag": etag}]}}
+    assert error_code(lambda: s3.complete_multipart_upload(**complete)) == "AccessDenied"
+    assert "Contents" not in s3.list_objects_v2(Bucket=bucket)
+    s3.abort_multipart_upload(Bucket=bucket, Key="key", UploadId=upload)
+    assert error_code(lambda: s3.complete_multipart_upload(**complete)) == "NoSuchUpload"
+
+
+def test_parts_under_detection(scrubbing, names):
+    """Stored as they came, with the ETag of parts, and looked into as a whole."""
+    _, s3 = scrubbing
+    text = b"word " * (MIB + 100) + MAIL.encode() + b" end"
+    parts = [text[: 5 * MIB + 509], text[5 * MIB + 509 :]]
+    answer = put_in_parts(s3, names["detect"], "parts", parts)
+    assert answer["ETag"] == multipart_etag(parts)
+    assert told(answer)["x-data-vault-findings"] == "EMAIL_ADDRESS=1"
+    assert s3.get_object(Bucket=names["detect"], Key="parts")["Body"].read() == text
+    copied = s3.create_multipart_upload(Bucket=names["enforce"], Key="copied")["UploadId"]
+    source = {"Bucket": names["detect"], "Key": "parts"}
+    etag = s3.upload_part_copy(Bucket=names["enforce"], Key="copied", UploadId=copied, PartNumber=1, CopySource=source)["CopyPartResult"]["ETag"]
+    chosen = {"Parts": [{"PartNumber": 1, "ETag": etag}]}
+    s3.complete_multipart_upload(Bucket=names["enforce"], Key="copied", UploadId=copied, MultipartUpload=chosen)
+    assert s3.get_object(Bucket=names["enforce"], Key="copied")["Body"].read() == text.replace(MAIL.encode(), b"<EMAIL_ADDRESS>")

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use keys::Oid;
 use s3s::S3ErrorCode;
 use tokio::sync::OwnedMutexGuard;
 
@@ -35,9 +36,18 @@ pub struct Lease {
 impl Leases {
     /// Waits for a key. Error: `SlowDown` after a minute.
     pub async fn take(self: &Arc<Self>, bucket: &str, key: &str) -> Result<Lease, Error> {
-        let name = (bucket.to_owned(), key.to_owned());
+        self.take_within(PATIENCE, (bucket.to_owned(), key.to_owned())).await
+    }
+
+    /// Waits until nobody else completes this upload, which may take as long as a Complete may.
+    pub async fn complete(self: &Arc<Self>, upload: Oid, patience: Duration) -> Result<Lease, Error> {
+        // No bucket has this name.
+        self.take_within(patience, (String::new(), upload.to_string())).await
+    }
+
+    async fn take_within(self: &Arc<Self>, patience: Duration, name: Name) -> Result<Lease, Error> {
         let lock = Arc::clone(self.locks().entry(name.clone()).or_default());
-        match tokio::time::timeout(PATIENCE, lock.lock_owned()).await {
+        match tokio::time::timeout(patience, lock.lock_owned()).await {
             Ok(guard) => Ok(Lease { leases: Arc::clone(self), name, guard: Some(guard) }),
             Err(_) => {
                 Err(Error::client(S3ErrorCode::SlowDown, "Too many writes of this key wait for each other; try again"))

@@ -90,6 +90,11 @@ impl Scrubbing {
 type Compiled = (PolicyId, Arc<Engine>);
 
 impl BucketPolicy {
+    /// Whether it changes what is stored.
+    pub fn enforces(&self) -> bool {
+        self.mode != Scrub::Detect
+    }
+
     fn of(
         config: &ScrubConfig,
         limits: Limits,

@@ -1,4 +1,7 @@
-//! `CompleteMultipartUpload`: choose the attempts, seal TABLE and SUMMARY, upload them behind the last part, complete at the backend.
+//! `CompleteMultipartUpload`: choose the attempts, seal TABLE and SUMMARY, upload them behind the last part, complete at the backend. Where a policy wants to see the
+//! object first, its parts are sealed anew on their way through the engine ([`restream`]).
+
+mod restream;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,21 +15,27 @@ use keys::object::{Checksum, ChecksumKind, ETag, Facts, PartEntry};
 use md5::{Digest, Md5};
 use s3s::S3ErrorCode;
 
+use self::restream::Filled;
 use super::multipart::{backend_parts, end, held, is_certain, settled, upload_token};
 use super::precondition::{self, Precondition};
-use super::put::{Sealing, abandon, commit, tail};
-use super::source::{Source, content_length, succeeded};
+use super::put::{self, Sealing, abandon, commit, tail};
+use super::scrubbed;
+use super::source::{Source, succeeded};
 use super::spool::{completed, for_parts};
 use super::stored::{Look, answered};
 use super::upload_id::{Upload, no_such_upload};
 use super::upload_part::{LAST_NUMBER, MIN_PART};
 use super::{Call, documents, etag_of, forward, keepalive, set};
-use crate::backend::{BackendError, BackendRequest, Payload, Signer, Template, path, query_value};
+use crate::backend::{BackendError, Payload, Template, query_value};
+use crate::body::scrub::{Plaintext, Scrubbing, Seen};
 use crate::body::{self, Body};
 use crate::config::EtagPolicy;
+use crate::s3::intake::{Intake, IntakeOptions};
+use crate::s3::sigv4::Authentication;
 use crate::s3::xml::{self, CompletedPart};
 use crate::s3::{Error, checksum};
-use crate::sidecar::{CopiedFrom, LineageEdge, ObjectAt, PartAttempt};
+use crate::scrubbing::Record;
+use crate::sidecar::{CopiedFrom, LineageEdge, ObjectAt, ObjectRecord, PartAttempt};
 use crate::vault::Vault;
 
 /// `CompleteMultipartUpload`.
@@ -42,50 +51,50 @@ pub async fn complete_multipart_upload(call: Call, body: Body) -> Result<Respons
 async fn complete(call: &Call, upload: &Upload, listed: &[CompletedPart]) -> Result<Response<Body>, Error> {
     let vault = &call.vault;
     let oid = upload.object.oid();
+    // Scrubbing takes its time, and a client that lost its patience asks again: that waits for the first, and gets the same answer.
+    let enforced = vault.scrubbing.of(call.bucket()?).is_some_and(|policy| policy.enforces());
+    let patience = vault.config.server.request_timeout;
+    let _alone = if enforced { Some(vault.leases.complete(oid, patience).await?) } else { None };
     let attempts = settled(vault.sidecar.parts(oid).await?);
     if attempts.is_empty() {
         return repeated(call, upload).await?.ok_or_else(no_such_upload);
     }
     let highest = attempts.iter().map(|a| a.number).max().unwrap_or(0);
     let chosen = choose(call, upload, listed, attempts).await?;
-    let facts = facts(call, upload, &chosen)?;
-
-    // TABLE and SUMMARY go behind the last part, under a number that no part ever had; with a stashed last part in front of them.
-    let stashed = chosen.last().filter(|a| a.stash.is_some());
-    let number = if highest >= LAST_NUMBER { LAST_NUMBER } else { highest + 1 };
-    let headers = for_parts(&call.forward_sealed().headers);
-    let request = BackendRequest::new(Method::PUT, call.address.raw_path.clone(), call.sender())
-        .query(format!("partNumber={number}&uploadId={}", query_value(&upload.backend_id)))
-        .headers(headers.clone());
-    let payload = last_part(vault, stashed, tail(&upload.object, &facts)?).await?;
-    let response = match vault.backend.call(request.payload(payload)).await {
-        Ok(response) => response,
-        // What failed is the stash that was being read, not the client's body.
-        Err(BackendError::Body(e)) => return Err(Error::Backend(BackendError::Broken(e))),
-        Err(e) => return Err(e.into()),
-    };
-    if response.status() == http::StatusCode::NOT_FOUND {
-        let error = answered(response).await;
-        return repeated(call, upload).await?.ok_or(error);
-    }
-    let trailer_etag = etag_of(succeeded(response).await?.headers());
-
+    let mut facts = facts(call, upload, &chosen)?;
     let at = ObjectAt { version_id: None, ..call.at()? };
-    let sealing = Sealing::of(call, at, upload.object.clone(), upload.kek_id);
-    let mut parts: Vec<(usize, &str)> =
-        chosen.iter().filter(|a| a.stash.is_none()).map(|a| (usize::from(a.number), a.backend_etag.as_str())).collect();
-    parts.push((usize::from(number), &trailer_etag));
-    let mut request = BackendRequest::new(Method::POST, call.address.raw_path.clone(), call.sender())
-        .query(format!("uploadId={}", query_value(&upload.backend_id)))
-        .headers(headers);
-    let document = Bytes::from(documents::complete_request(parts.into_iter()));
+    let mut sealing = Sealing::of(call, at.clone(), upload.object.clone(), upload.kek_id);
+    let lineage = lineage(&chosen, &at);
+
+    let parts = Template {
+        path: call.address.raw_path.clone(),
+        headers: for_parts(&call.forward_sealed().headers),
+        sender: call.sender(),
+    };
+    let mut request = parts.request(Method::POST, format!("uploadId={}", query_value(&upload.backend_id)));
     if let Some(value) = call.headers.get(header::IF_NONE_MATCH) {
         request.headers.insert(header::IF_NONE_MATCH, value.clone());
     }
     let condition = Precondition::resolve(call, &mut request.headers).await?;
+    let (numbered, intent, lease) = if restream::is_needed(call, &chosen)? {
+        match restream::fill(call, upload, chosen, &facts, parts, &condition, &mut sealing).await? {
+            Filled::Sealed { numbered, facts: sealed, intent, lease } => {
+                facts = sealed;
+                (numbered, intent, lease)
+            }
+            Filled::Gone(error) => return repeated(call, upload).await?.ok_or(error),
+        }
+    } else {
+        let numbered = match append(call, upload, &chosen, &facts, highest, &parts).await? {
+            Ok(numbered) => numbered,
+            Err(error) => return repeated(call, upload).await?.ok_or(error),
+        };
+        let lease = condition.under_lease()?.take().await?;
+        (numbered, vault.sidecar.begin(sealing.intent()).await?, lease)
+    };
+    let document =
+        Bytes::from(documents::complete_request(numbered.iter().map(|(number, etag)| (*number, etag.as_str()))));
 
-    let lease = condition.under_lease()?.take().await?;
-    let intent = vault.sidecar.begin(sealing.intent()).await?;
     let mut tries = 1;
     let response = loop {
         let response = completed(vault.backend.call(request.again(Payload::Bytes(document.clone()))).await?).await?;
@@ -120,17 +129,86 @@ async fn complete(call: &Call, upload: &Upload, listed: &[CompletedPart]) -> Res
     }
     let (parts, answer) = response.into_parts();
     let record = sealing.record(facts, &parts.headers);
-    let lineage = lineage(&chosen, &record.at);
     let record = commit(vault, Some(intent), record, lineage).await;
     end(vault, oid).await;
+    let scrubbed = match &sealing.scrub {
+        Some((policy, seen)) => Some(put::scrub_record(policy, seen)?),
+        None => detect(call, &sealing, &record).await,
+    };
 
     let answer = body::collect(answer, vault.config.limits.xml_body).await?;
     let location = location(call);
     let answer = documents::edit_complete_result(&answer, &record.facts, &location)?;
     let mut response = forward::edited(Response::from_parts(parts, body::empty()));
     crate::s3::operation::strip_owned_response_headers(response.headers_mut());
+    put::tell(response.headers_mut(), scrubbed.as_ref())?;
     *response.body_mut() = body::full(answer);
     Ok(response)
+}
+
+/// TABLE and SUMMARY go behind the last part, under a number that no part ever had; with a stashed last part in front of them. Gives numbers and the backend's
+/// `ETag`s of all parts; `Err`: the backend no longer has the upload.
+async fn append(
+    call: &Call,
+    upload: &Upload,
+    chosen: &[PartAttempt],
+    facts: &Facts,
+    highest: u16,
+    parts: &Template,
+) -> Result<Result<Vec<(usize, String)>, Error>, Error> {
+    let vault = &call.vault;
+    let stashed = chosen.last().filter(|a| a.stash.is_some());
+    let number = if highest >= LAST_NUMBER { LAST_NUMBER } else { highest + 1 };
+    let request =
+        parts.request(Method::PUT, format!("partNumber={number}&uploadId={}", query_value(&upload.backend_id)));
+    let payload = last_part(vault, stashed, tail(&upload.object, facts)?).await?;
+    let response = match vault.backend.call(request.payload(payload)).await {
+        Ok(response) => response,
+        // What failed is the stash that was being read, not the client's body.
+        Err(BackendError::Body(e)) => return Err(Error::Backend(BackendError::Broken(e))),
+        Err(e) => return Err(e.into()),
+    };
+    if response.status() == http::StatusCode::NOT_FOUND {
+        return Ok(Err(answered(response).await));
+    }
+    let trailer_etag = etag_of(succeeded(response).await?.headers());
+    let at_backend = chosen.iter().filter(|a| a.stash.is_none());
+    let mut numbered: Vec<_> = at_backend.map(|a| (usize::from(a.number), a.backend_etag.clone())).collect();
+    numbered.push((usize::from(number), trailer_etag));
+    Ok(Ok(numbered))
+}
+
+/// Looks into an object that is there, for a policy that changes nothing. What fails here fails nobody: the object is as it should be.
+async fn detect(call: &Call, sealing: &Sealing, record: &ObjectRecord) -> Option<Record> {
+    let policy = call.vault.scrubbing.of(&record.at.bucket)?;
+    let looked = async {
+        let source = Source::at(&call.vault, record.at.clone(), call.sender());
+        let Ok(opened) = source.open(&record.backend_etag, &record.facts, 0..record.facts.length).await? else {
+            return Ok(None);
+        };
+        let mut declared = http::HeaderMap::new();
+        declared.insert(header::CONTENT_LENGTH, HeaderValue::from(record.facts.length));
+        let options = IntakeOptions {
+            md5: false,
+            max_length: u64::MAX,
+            ..put::intake_options(&call.vault, &record.at.bucket, None)
+        };
+        let intake = Intake::new(&declared, opened.plaintext, &Authentication::Anonymous, options)?;
+        let (seen, slots) = (Seen::default(), call.vault.scrubbing.slots.clone());
+        let mut scrubbing =
+            Plaintext::Scrubbed(Box::new(Scrubbing::begin(intake, policy.job.clone(), slots, seen.clone())));
+        while scrubbing.next().await?.is_some() {}
+        let done = put::scrub_record(policy, &seen)?;
+        let kek = call.vault.keys.by_id(&record.at.bucket, sealing.kek_id).await?;
+        scrubbed::keep(&call.vault, &record.at.bucket, &kek, record.oid, &done).await?;
+        let seen = ObjectRecord { scrub: done.state(), ..record.clone() };
+        call.vault.sidecar.record(None, seen, Vec::new()).await?;
+        Ok::<_, Error>(Some(done))
+    };
+    looked
+        .await
+        .inspect_err(|e| tracing::warn!(error = %e, "an object that was put together could not be looked into"))
+        .ok()?
 }
 
 /// For each part that the client lists, the attempt that it means and that is still there.
@@ -263,24 +341,10 @@ fn whole_checksum(call: &Call, upload: &Upload, entries: &[PartEntry]) -> Result
 
 /// The bytes of the backend's last part.
 async fn last_part(vault: &Arc<Vault>, stashed: Option<&PartAttempt>, tail: Bytes) -> Result<Payload, Error> {
-    let Some((attempt, stash)) = stashed.and_then(|a| a.stash.as_deref().map(|s| (a, s))) else {
-        return Ok(Payload::Bytes(tail));
-    };
-    let mut request = BackendRequest::new(Method::GET, path(vault.reserved.system_bucket(), stash), Signer::Gateway);
-    set(&mut request.headers, header::IF_MATCH, &format!("\"{}\"", attempt.backend_etag))?;
-    let response = vault.backend.call(request).await?;
-    if !response.status().is_success() {
-        // The system bucket is none of the client's business.
-        return Err(Error::Protocol(
-            format!("the system bucket answered {} for a stashed part", response.status()).into(),
-        ));
-    }
-    let length = content_length(response.headers())?;
-    if length != keys::cobblestone::sealed_len(attempt.entry.length) {
-        return Err(keys::Error::Inconsistent("a stashed part has another length than was sealed").into());
-    }
+    let Some(attempt) = stashed else { return Ok(Payload::Bytes(tail)) };
+    let (sealed, length) = restream::stashed(vault, attempt).await?;
     let total = length + tail.len() as u64;
-    let sealed = response.into_body().into_data_stream().map(|f| f.map(Frame::data));
+    let sealed = sealed.into_data_stream().map(|f| f.map(Frame::data));
     let body = StreamBody::new(sealed.chain(stream::once(async move { Ok(Frame::data(tail)) }))).boxed_unsync();
     Ok(Payload::Stream { body, length: total })
 }

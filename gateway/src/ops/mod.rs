@@ -145,7 +145,6 @@ impl Call {
 
 /// Does what was asked. One arm a row of the operation table that is not simply forwarded.
 pub async fn run(call: Call, body: Body) -> Result<Response<Body>, Error> {
-    refuse_what_is_not_scrubbed(&call)?;
     match call.operation.op {
         Op::PutObject => put::put_object(call, body).await,
         Op::GetObject => get::get_object(call).await,
@@ -172,22 +171,6 @@ pub async fn run(call: Call, body: Body) -> Result<Response<Body>, Error> {
             }
         },
     }
-}
-
-/// No part of a multipart upload is looked into yet, so none goes into a bucket whose objects are.
-fn refuse_what_is_not_scrubbed(call: &Call) -> Result<(), Error> {
-    let in_parts = matches!(
-        call.operation.op,
-        Op::CreateMultipartUpload | Op::UploadPart | Op::UploadPartCopy | Op::CompleteMultipartUpload
-    );
-    if !in_parts || call.vault.scrubbing.of(call.bucket()?).is_none() {
-        return Ok(());
-    }
-    Err(Error::client(
-        S3ErrorCode::NotImplemented,
-        "This bucket has a scrub policy, and this version of the gateway does not scrub multipart uploads: send the object in one PUT \
-         (in aws-cli and boto3, a larger multipart_threshold)",
-    ))
 }
 
 /// The sealed header is ours alone: a client that could send it could choose the key that opens an object.

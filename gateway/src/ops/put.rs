@@ -267,7 +267,7 @@ pub async fn write(
 }
 
 /// Facts, intent, and the bytes behind the message.
-fn finish(
+pub fn finish(
     vault: &Arc<Vault>,
     sealing: &Sealing,
     policy: EtagPolicy,
@@ -303,7 +303,7 @@ fn finish(
 }
 
 /// What was done, once the end of the body was seen.
-fn scrub_record(policy: &BucketPolicy, seen: &Seen) -> Result<Record, Error> {
+pub fn scrub_record(policy: &BucketPolicy, seen: &Seen) -> Result<Record, Error> {
     let summary = seen.get().ok_or_else(|| Error::Internal("a body ended before its scrub".into()))?;
     Ok(Record::of(policy, summary))
 }

@@ -36,7 +36,7 @@ pub async fn put(
         Ok(upload) => upload,
         Err(refused) => return Ok(refused),
     };
-    match upload.fill(first, rest, sealed, piece_size).await {
+    match upload.fill(first, Some(rest), sealed, piece_size).await {
         Ok(Ok(parts)) => upload.complete(&target, &parts).await,
         Ok(Err(refused)) => {
             upload.abort().await;
@@ -111,15 +111,27 @@ impl<'a> OwnUpload<'a> {
         Ok(Ok(Self { vault, parts, id, oid: sealing.object.oid() }))
     }
 
+    /// One that is there, to be filled anew.
+    pub fn existing(vault: &'a Arc<Vault>, parts: Template, id: String, oid: keys::Oid) -> Self {
+        Self { vault, parts, id, oid }
+    }
+
+    /// Uploads all of a sealed body; gives the backend's `ETag`s of its parts. `Err`: the backend's refusal.
+    pub async fn fill_with(&self, mut sealed: Body) -> Result<Result<Vec<String>, Response<Body>>, BackendError> {
+        let size = self.vault.config.limits.body_in_memory;
+        let (first, rest) = piece(&mut sealed, BytesMut::new(), size).await?;
+        self.fill(first, rest, sealed, size).await
+    }
+
     async fn fill(
         &self,
         first: Bytes,
-        rest: BytesMut,
+        mut rest: Option<BytesMut>,
         mut sealed: Body,
         piece_size: usize,
     ) -> Result<Result<Vec<String>, Response<Body>>, BackendError> {
         let mut etags = Vec::new();
-        let (mut current, mut rest) = (first, Some(rest));
+        let mut current = first;
         loop {
             self.vault.metrics.sealed(current.len() as u64);
             let number = etags.len() + 1;

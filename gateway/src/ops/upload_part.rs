@@ -54,7 +54,8 @@ pub async fn upload_part(call: Call, body: Body) -> Result<Response<Body>, Error
     if let Some(expect) = call.expect(intake.length()) {
         request.headers.insert(header::EXPECT, expect);
     }
-    let (attempt, stored) = write_part(&vault, request, &upload, number, intake, None).await?;
+    let stash = Stash::of(&call)?;
+    let (attempt, stored) = write_part(&vault, request, &upload, number, intake, stash, None).await?;
 
     let mut response = Response::new(body::empty());
     let headers = response.headers_mut();
@@ -85,10 +86,11 @@ async fn write_part(
     upload: &Upload,
     number: u16,
     intake: Intake,
+    stash: Stash,
     copied_from: Option<CopiedFrom>,
 ) -> Result<(PartAttempt, HeaderMap), Error> {
     let declared = intake.length();
-    if declared.is_none_or(|length| waits_in_stash(length, number)) {
+    if declared.is_none_or(|length| stash.takes(length, number)) {
         // The backend is not asked for a stashed part, so it is asked whether there still is such an upload.
         let query = format!("max-parts=1&uploadId={}", query_value(&upload.backend_id));
         let asked = request.template().request(http::Method::GET, query);
@@ -98,12 +100,12 @@ async fn write_part(
     let prefix = sealer.prefix();
     let attempted: Attempted = Arc::default();
     let stash_key = format!("stash/{}/{number:05}-{}", upload.object.oid(), uuid::Uuid::new_v4());
-    let finish = finish(vault, upload, number, prefix, stash_key.clone(), copied_from, attempted.clone());
+    let finish = finish(vault, upload, number, prefix, (stash, stash_key.clone()), copied_from, attempted.clone());
     let ciphertext = seal(intake, sealer, finish);
     let (payload, length) = match declared {
         Some(length)
             if length > vault.config.limits.small_object
-                || (request.headers.contains_key(header::EXPECT) && !waits_in_stash(length, number)) =>
+                || (request.headers.contains_key(header::EXPECT) && !stash.takes(length, number)) =>
         {
             (Payload::Stream { body: ciphertext, length: keys::cobblestone::sealed_len(length) }, length)
         }
@@ -122,7 +124,7 @@ async fn write_part(
         }
     };
     vault.metrics.sealed(length);
-    let stash = waits_in_stash(length, number).then_some(stash_key);
+    let stash = stash.takes(length, number).then_some(stash_key);
     let request = match &stash {
         Some(key) => BackendRequest::new(http::Method::PUT, path(vault.reserved.system_bucket(), key), Signer::Gateway),
         None => request.query(format!("partNumber={number}&uploadId={}", query_value(&upload.backend_id))),
@@ -148,9 +150,24 @@ fn encryption(answer: HeaderMap) -> impl Iterator<Item = (HeaderName, HeaderValu
     })
 }
 
-/// Parts that do not go to the backend until Complete.
-fn waits_in_stash(length: u64, number: u16) -> bool {
-    length < MIN_PART || number == LAST_NUMBER
+/// Which parts do not go to the backend until Complete.
+#[derive(Clone, Copy)]
+enum Stash {
+    /// Those that cannot stand before others.
+    Few,
+    /// All: what is found may reach over the end of a part, so nothing of the object is at its place before all of it is scrubbed.
+    All,
+}
+
+impl Stash {
+    fn of(call: &Call) -> Result<Self, Error> {
+        let policy = call.vault.scrubbing.of(call.bucket()?);
+        Ok(if policy.is_some_and(|policy| policy.enforces()) { Self::All } else { Self::Few })
+    }
+
+    fn takes(self, length: u64, number: u16) -> bool {
+        matches!(self, Self::All) || length < MIN_PART || number == LAST_NUMBER
+    }
 }
 
 /// What was recorded before the last bytes of a part were let go.
@@ -163,7 +180,7 @@ fn finish(
     upload: &Upload,
     number: u16,
     prefix: keys::object::Prefix,
-    stash_key: String,
+    (stash, stash_key): (Stash, String),
     copied_from: Option<CopiedFrom>,
     slot: Attempted,
 ) -> Finish {
@@ -187,7 +204,7 @@ fn finish(
                 None => keys::Oid::random()?.0,
             };
             let entry = PartEntry { number, length: received.length, prefix, md5, checksum: received.checksum };
-            let stash = waits_in_stash(entry.length, number).then_some(stash_key);
+            let stash = stash.takes(entry.length, number).then_some(stash_key);
             let backend_etag = multipart::unanswered(&entry);
             let attempt = PartAttempt { oid, number, backend_etag, stash, entry, copied_from, at_ms: now_ms() };
             vault.sidecar.part_attempt(attempt.clone()).await?;
@@ -220,7 +237,8 @@ async fn copy_part(call: &Call, named: &CopySource, upload: &Upload, number: u16
     let version = copied_from.at.version_id.clone();
     let mut request = call.forward_sealed();
     super::copy::strip_copy_headers(&mut request.headers);
-    let (attempt, stored) = write_part(vault, request, upload, number, intake, Some(copied_from)).await?;
+    let stash = Stash::of(call)?;
+    let (attempt, stored) = write_part(vault, request, upload, number, intake, stash, Some(copied_from)).await?;
     let answer =
         documents::copy_part_result(&hex::encode(attempt.entry.md5), attempt.at_ms, attempt.entry.checksum.as_ref());
     let mut response = Response::new(body::full(answer));

@@ -1,0 +1,148 @@
+//! An upload whose parts all wait in the stash: opened one after the other, looked into, and sealed anew as one message into the upload itself, which has the headers
+//! of the object to be. So nothing is at the object's place that no policy has seen, and the object is that of this upload, by its id.
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use http::{HeaderMap, HeaderValue, Method, header};
+use http_body::Frame;
+use http_body_util::{BodyExt, StreamBody};
+use keys::object::{Facts, PartSealer, RangeOpener};
+use s3s::S3ErrorCode;
+
+use super::super::put::{self, Sealing, Settled};
+use super::super::source::content_length;
+use super::super::spool::OwnUpload;
+use super::super::upload_id::Upload;
+use super::super::{Call, set};
+use crate::backend::{BackendError, BackendRequest, Signer, Template, path};
+use crate::body::scrub::{Plaintext, Scrubbing, Seen};
+use crate::body::seal::{body_error, seal};
+use crate::body::{Body, BoxError};
+use crate::leases::Lease;
+use crate::ops::precondition::Precondition;
+use crate::ops::stored::answered;
+use crate::s3::Error;
+use crate::s3::intake::{Intake, IntakeOptions};
+use crate::s3::sigv4::Authentication;
+use crate::sidecar::{IntentId, PartAttempt};
+use crate::vault::Vault;
+
+/// What is then to be completed.
+pub enum Filled {
+    /// All of it is there.
+    Sealed {
+        /// Numbers and the backend's `ETag`s of its parts.
+        numbered: Vec<(usize, String)>,
+        /// What it is now.
+        facts: Facts,
+        /// The intent of the write.
+        intent: IntentId,
+        /// That nobody else writes the key, where that is needed.
+        lease: Option<Lease>,
+    },
+    /// The backend no longer has the upload.
+    Gone(Error),
+}
+
+/// Whether the parts go this way: since a policy wants to see them, or did when they were uploaded.
+pub fn is_needed(call: &Call, chosen: &[PartAttempt]) -> Result<bool, Error> {
+    let enforced = call.vault.scrubbing.of(call.bucket()?).is_some_and(|policy| policy.enforces());
+    let stashed = |attempt: &PartAttempt| attempt.stash.is_some();
+    let all = chosen.iter().all(stashed);
+    if enforced && !all {
+        return Err(Error::client(
+            S3ErrorCode::InvalidPart,
+            "Parts of this upload came before the bucket had its scrub policy; upload them again",
+        ));
+    }
+    let early = chosen.split_last().is_some_and(|(_, others)| others.iter().any(stashed));
+    if early && !all {
+        return Err(Error::client(
+            S3ErrorCode::InvalidPart,
+            "Parts of this upload came before and after a change of the bucket's scrub policy; upload them again",
+        ));
+    }
+    Ok(enforced || early)
+}
+
+/// Does it. `received`: what the parts are as they were uploaded; `parts`: where they are.
+pub async fn fill(
+    call: &Call,
+    upload: &Upload,
+    chosen: Vec<PartAttempt>,
+    received: &Facts,
+    parts: Template,
+    condition: &Precondition<'_>,
+    sealing: &mut Sealing,
+) -> Result<Filled, Error> {
+    let vault = &call.vault;
+    let opener = RangeOpener::new(&upload.object, received, 0..received.length)?;
+    let plaintext = crate::body::open::open(stashes(vault.clone(), chosen), opener, vault.metrics.clone());
+    let mut declared = HeaderMap::new();
+    declared.insert(header::CONTENT_LENGTH, HeaderValue::from(received.length));
+    let options = IntakeOptions {
+        max_length: u64::MAX,
+        ..put::intake_options(vault, call.bucket()?, upload.checksum.map(|(algorithm, _)| algorithm))
+    };
+    let intake = Intake::new(&declared, plaintext, &Authentication::Anonymous, options)?;
+    let plaintext = match vault.scrubbing.of(call.bucket()?) {
+        None => Plaintext::from(intake),
+        Some(policy) => {
+            let (_, seen) = sealing.scrub.insert((policy.clone(), Seen::default()));
+            let slots = vault.scrubbing.slots.clone();
+            Plaintext::Scrubbed(Box::new(Scrubbing::begin(intake, policy.job.clone(), slots, seen.clone())))
+        }
+    };
+    let sealer = PartSealer::new(&upload.object, 1)?;
+    let settled = Settled::default();
+    let finish = put::finish(vault, sealing, upload.etag, sealer.prefix(), condition.under_lease()?, settled.clone());
+    let own = OwnUpload::existing(vault, parts, upload.backend_id.clone(), upload.object.oid());
+    let filled = own.fill_with(seal(plaintext, sealer, finish)).await;
+    let settled = settled.lock().map_err(|_| Error::Internal("a lock was poisoned".into()))?.take();
+    let refused = match filled {
+        Ok(Ok(etags)) => {
+            let Some((facts, intent, lease)) = settled else {
+                return Err(Error::Protocol("the backend acknowledged parts that it had not read".into()));
+            };
+            let numbered = (1..).zip(etags).collect();
+            return Ok(Filled::Sealed { numbered, facts, intent, lease });
+        }
+        Ok(Err(refused)) => Ok(refused),
+        Err(BackendError::Body(e)) => Err(body_error(e)),
+        Err(e) => Err(e.into()),
+    };
+    // Nothing is at the object's place.
+    put::abandon(vault, settled.map(|(_, intent, _)| intent)).await;
+    let refused = refused?;
+    let gone = refused.status() == http::StatusCode::NOT_FOUND;
+    let error = answered(refused).await;
+    if gone { Ok(Filled::Gone(error)) } else { Err(error) }
+}
+
+/// The sealed parts, one behind the other.
+fn stashes(vault: std::sync::Arc<Vault>, chosen: Vec<PartAttempt>) -> Body {
+    let bodies = stream::iter(chosen).then(move |attempt| {
+        let vault = vault.clone();
+        async move { stashed(&vault, &attempt).await.map_err(|e| Box::new(e) as BoxError) }
+    });
+    let frames = bodies.map_ok(|(body, _)| body.into_data_stream().map_ok(Frame::data)).try_flatten();
+    StreamBody::new(frames).boxed_unsync()
+}
+
+/// A part that waits in the stash, and its length as it is sealed.
+pub async fn stashed(vault: &Vault, attempt: &PartAttempt) -> Result<(Body, u64), Error> {
+    let Some(stash) = &attempt.stash else { return Err(Error::Internal("a part that is in no stash".into())) };
+    let mut request = BackendRequest::new(Method::GET, path(vault.reserved.system_bucket(), stash), Signer::Gateway);
+    set(&mut request.headers, header::IF_MATCH, &format!("\"{}\"", attempt.backend_etag))?;
+    let response = vault.backend.call(request).await?;
+    if !response.status().is_success() {
+        // The system bucket is none of the client's business.
+        return Err(Error::Protocol(
+            format!("the system bucket answered {} for a stashed part", response.status()).into(),
+        ));
+    }
+    let length = content_length(response.headers())?;
+    if length != keys::cobblestone::sealed_len(attempt.entry.length) {
+        return Err(keys::Error::Inconsistent("a stashed part has another length than was sealed").into());
+    }
+    Ok((response.into_body(), length))
+}
