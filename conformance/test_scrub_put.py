@@ -6,6 +6,8 @@ import csv
 import gzip
 import io
 import json
+import tarfile
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -77,6 +79,33 @@ def test_text_and_json_and_tables(scrubbing, names):
     assert json.loads(gzip.decompress(stored)) == {"mail": "<EMAIL_ADDRESS>"}
     _, stored = put(s3, bucket, b"")
     assert stored == b""
+
+
+def test_archives(scrubbing, names):
+    """Shards as WebDataset has them, and a ZIP, read back by Python."""
+    _, s3 = scrubbing
+    members = {"000.json": json.dumps({"mail": MAIL}).encode(), "000.txt": f"of {MAIL} ".encode() * 1000, "001.json": b"{}"}
+    clean = {"000.json": json.dumps({"mail": "<EMAIL_ADDRESS>"}).encode(), "000.txt": b"of <EMAIL_ADDRESS> " * 1000, "001.json": b"{}"}
+    shard = io.BytesIO()
+    with tarfile.open(fileobj=shard, mode="w:gz", format=tarfile.PAX_FORMAT) as tar:
+        for name, content in members.items():
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mtime, entry.pax_headers = len(content), 1_700_000_000.5, {"comment": MAIL}
+            tar.addfile(entry, io.BytesIO(content))
+    _, stored = put(s3, names["enforce"], shard.getvalue())
+    with tarfile.open(fileobj=io.BytesIO(stored)) as tar:
+        assert {entry.name: tar.extractfile(entry).read() for entry in tar} == clean
+        assert {entry.mtime for entry in tar} == {1_700_000_000.5}
+    assert MAIL.encode() not in gzip.decompress(stored)
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+        for name, content in members.items():
+            file.writestr(name, content)
+    found, stored = put(s3, names["enforce"], archive.getvalue())
+    with zipfile.ZipFile(io.BytesIO(stored)) as file:
+        assert file.testzip() is None
+        assert {name: file.read(name) for name in file.namelist()} == clean
+    assert found == {"EMAIL_ADDRESS": 1001}
 
 
 def test_nothing_of_it_is_kept(scrubbing, names, target):

@@ -136,11 +136,11 @@ pub fn scrub(
     depth: u32,
     summary: &mut Summary,
 ) -> Result<(), FormatError> {
-    let taken = Cell::new(0);
+    let (taken, given) = (Cell::new(0), Cell::new(0));
     let rule = job.on_unknown;
     let broken = |error: &io::Error| FormatError::Broken { format: codec.name(), why: error.to_string(), rule };
     let decoder = codec.decoder(Counted { source, taken: &taken }).map_err(|error| broken(&error))?;
-    let mut inner = Bounded { decoder, given: 0, taken: &taken, codec, rule, expansion: job.limits.expansion };
+    let mut inner = Bounded::new(decoder, codec.name(), &given, &taken, job);
     if job.actor.is_none() {
         return file(&mut inner, out, job, depth, summary);
     }
@@ -165,13 +165,26 @@ impl Read for Counted<'_> {
 }
 
 /// What a decoder gives, as far as it is in proportion to what it takes.
-struct Bounded<'a> {
+pub struct Bounded<'a> {
     decoder: Box<dyn Read + 'a>,
-    given: u64,
+    format: &'static str,
+    given: &'a Cell<u64>,
     taken: &'a Cell<u64>,
-    codec: Codec,
     rule: Rule,
     expansion: u64,
+}
+
+impl<'a> Bounded<'a> {
+    /// Of a decoder of this format; `given` and `taken` are the bytes so far.
+    pub fn new(
+        decoder: Box<dyn Read + 'a>,
+        format: &'static str,
+        given: &'a Cell<u64>,
+        taken: &'a Cell<u64>,
+        job: &Job,
+    ) -> Self {
+        Self { decoder, format, given, taken, rule: job.on_unknown, expansion: job.limits.expansion.max(1) }
+    }
 }
 
 impl Read for Bounded<'_> {
@@ -183,14 +196,13 @@ impl Read for Bounded<'_> {
                 return error;
             }
             let why = error.to_string();
-            io::Error::other(FormatError::Broken { format: self.codec.name(), why, rule: self.rule })
+            io::Error::other(FormatError::Broken { format: self.format, why, rule: self.rule })
         })?;
-        self.given += read as u64;
-        if self.given > FREE && self.given / self.expansion.max(1) > self.taken.get() {
+        self.given.set(self.given.get() + read as u64);
+        if self.given.get() > FREE && self.given.get() / self.expansion > self.taken.get() {
             return Err(io::Error::other(FormatError::Limit(format!(
                 "its {} gives more than {} times the bytes that it takes",
-                self.codec.name(),
-                self.expansion
+                self.format, self.expansion
             ))));
         }
         Ok(read)

@@ -9,8 +9,11 @@ pub mod fit;
 mod json;
 mod markup;
 mod sniff;
+pub mod stage;
+mod tar;
+mod zip;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Read, Write};
 use std::sync::Arc;
 
@@ -176,6 +179,13 @@ fn file(
         }
         return compressed::scrub(codec, &mut source, out, job, depth + 1, summary);
     }
+    if matches!(format, Format::Tar | Format::Zip) {
+        if depth >= job.limits.depth {
+            return Err(FormatError::Limit(format!("it holds archives within {} archives", job.limits.depth)));
+        }
+        let scrub = if format == Format::Tar { tar::scrub } else { zip::scrub };
+        return scrub(&mut source, out, job, depth + 1, summary);
+    }
     let rule = match format {
         Format::Media(_) => job.on_media,
         Format::Unknown(_) => job.on_unknown,
@@ -190,6 +200,36 @@ fn file(
     }
     *summary.passed.entry(what).or_default() += 1;
     copy(&mut source, out, job)
+}
+
+/// The name of a part after the engine saw it. With `names`, those that were changed before, it stays unique.
+fn rename(
+    name: &[u8],
+    names: Option<&mut HashMap<Vec<u8>, u64>>,
+    job: &Job,
+    summary: &mut Summary,
+) -> Result<Vec<u8>, FormatError> {
+    let Some(actor) = &job.actor else {
+        count(&job.engine, &job.engine.detect(name), summary);
+        return Ok(name.to_vec());
+    };
+    let scrubbed = Scrubber::new(Arc::clone(&job.engine), actor.clone()).whole(name)?;
+    count(&job.engine, &scrubbed.findings, summary);
+    let mut changed = scrubbed.bytes;
+    if let Some(names) = names.filter(|_| changed != name) {
+        let count = names.entry(changed.clone()).and_modify(|count| *count += 1).or_insert(1);
+        if *count > 1 {
+            changed.extend_from_slice(format!("_{count}").as_bytes());
+        }
+    }
+    Ok(changed)
+}
+
+/// Counts findings by their types.
+fn count(engine: &Engine, findings: &[Finding], summary: &mut Summary) {
+    for finding in findings {
+        *summary.findings.entry(engine.kinds().name(finding.kind).to_owned()).or_default() += 1;
+    }
 }
 
 /// Passes on what is not looked into.

@@ -4,6 +4,7 @@ use super::compressed::Codec;
 use super::csv;
 use super::fit::{Lexer, Spans};
 use super::json::Json;
+use super::tar;
 use crate::charset::{self, Charset, Content};
 
 /// Bytes that [`sniff`] looks at.
@@ -25,6 +26,10 @@ pub enum Format {
         /// It is HTML: elements need no end, and those of scripts hold no markup.
         html: bool,
     },
+    /// An archive of tar.
+    Tar,
+    /// An archive of ZIP that is no document.
+    Zip,
     /// Another file, compressed.
     Compressed(Codec),
     /// A PDF, a document of an office program, an image, audio or video.
@@ -43,6 +48,8 @@ impl Format {
             Self::Csv(_) => "csv",
             Self::Markup { html: true } => "html",
             Self::Markup { html: false } => "xml",
+            Self::Tar => "tar",
+            Self::Zip => "zip",
             Self::Compressed(codec) => codec.name(),
             Self::Media(what) | Self::Unknown(what) => what,
         }
@@ -70,6 +77,12 @@ const MEDIA: &[&str] = &[
 pub fn sniff(head: &[u8], whole: bool) -> Format {
     if let Some(codec) = Codec::sniff(head) {
         return Format::Compressed(codec);
+    }
+    if tar::is_tar(head) {
+        return Format::Tar;
+    }
+    if head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06") {
+        return Format::Zip;
     }
     match charset::sniff(head) {
         Content::Binary(what) if MEDIA.contains(&what) => Format::Media(what),

@@ -171,6 +171,121 @@ fn what_is_broken_or_not_known_is_told() {
     assert!(matches!(run(&strict, b"{}\n{x\n"), Err(FormatError::Limit(_))));
 }
 
+/// Of one member.
+fn tarred(path: &str, content: &[u8], also: impl FnOnce(&mut ::tar::Builder<&mut Vec<u8>>)) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut builder = ::tar::Builder::new(&mut out);
+    let mut header = ::tar::Header::new_ustar();
+    header.set_size(content.len() as u64);
+    header.set_mode(0o640);
+    builder.append_data(&mut header, path, content).unwrap();
+    also(&mut builder);
+    builder.finish().unwrap();
+    drop(builder);
+    out
+}
+
+fn members(tar: &[u8]) -> Vec<(String, Vec<u8>)> {
+    let mut archive = ::tar::Archive::new(tar);
+    let members = archive.entries().unwrap().map(|entry| {
+        let mut entry = entry.unwrap();
+        let mut content = Vec::new();
+        entry.read_to_end(&mut content).unwrap();
+        (entry.path().unwrap().to_string_lossy().into_owned(), content)
+    });
+    members.collect()
+}
+
+#[test]
+fn members_of_archives_are_treated_as_files() {
+    let line = b"{\"a\": \"EMP-004711\"}\n";
+    let (many, expected) = (line.repeat(1000), b"{\"a\": \"<BADGE>\"}\n".repeat(1000));
+    let source = tarred("set/0001.json", &many, |builder| {
+        for (path, content) in [
+            ("set/0001.json.gz", &compressed::pack(Codec::Gzip, line)[..]),
+            ("EMP-004711.txt", b"none"),
+            ("EMP-004712.txt", b"none"),
+            (&format!("{}a@b.com", "long/".repeat(40)), b"x a@b.com"),
+            ("empty", b""),
+        ] {
+            let mut header = ::tar::Header::new_gnu();
+            header.set_size(content.len() as u64);
+            builder.append_data(&mut header, path, content).unwrap();
+        }
+    });
+    for source in [source.clone(), compressed::pack(Codec::Zstd, &source), tarred("inner.tar", &source, |_| {})] {
+        let is_packed = sniff(&source, false) != Format::Tar;
+        let (mut out, summary) = run(&LABELS, &source).unwrap();
+        if is_packed {
+            out = compressed::unpack(Codec::Zstd, &out);
+        }
+        let mut found = members(&out);
+        if found.len() == 1 {
+            found = members(&found[0].1);
+        }
+        let names: Vec<_> = found.iter().map(|(name, _)| name.as_str()).collect();
+        let long = format!("{}<MAIL>", "long/".repeat(40));
+        assert_eq!(names, ["set/0001.json", "set/0001.json.gz", "<BADGE>.txt", "<BADGE>.txt_2", &long, "empty"]);
+        assert!(found[0].1 == expected);
+        assert_eq!(compressed::unpack(Codec::Gzip, &found[1].1), b"{\"a\": \"<BADGE>\"}\n");
+        assert_eq!((&found[4].1[..], &found[5].1[..]), (&b"x <MAIL>"[..], &b""[..]));
+        assert_eq!((summary.findings["BADGE"], summary.findings["MAIL"]), (1003, 2));
+    }
+}
+
+#[test]
+fn archives_that_are_broken_are_refused() {
+    let source = tarred("a.txt", b"EMP-004711", |_| {});
+    let mut behind = source.clone();
+    behind.extend_from_slice(b"EMP-004711");
+    behind.resize(behind.len().next_multiple_of(512), 0);
+    let mut damaged = tarred("a.txt", &[b'x'; 600], |_| {});
+    damaged.splice(1536..1536, [b'!'; 512]);
+    for source in [&behind, &damaged, &source[..700].to_vec(), &source[..520].to_vec()] {
+        let done = run(&LABELS, source);
+        assert!(matches!(done, Err(FormatError::Broken { format: "tar", .. })), "{done:?}");
+    }
+    let holds_pdf = run(&LABELS, &tarred("a.pdf", b"%PDF-1.7", |_| {}));
+    assert!(matches!(holds_pdf, Err(FormatError::Unknown { what: "PDF", nested: true, .. })), "{holds_pdf:?}");
+}
+
+#[test]
+fn members_of_zips_are_treated_as_files() {
+    let content = b"{\"a\": \"EMP-004711\"}\n".repeat(1000);
+    let options = ::zip::write::SimpleFileOptions::default();
+    let stored = options.compression_method(::zip::CompressionMethod::Stored).unix_permissions(0o600);
+    let mut writer = ::zip::ZipWriter::new(io::Cursor::new(Vec::new()));
+    writer.set_comment("of a@b.com").unwrap();
+    writer.add_directory("set/", options).unwrap();
+    for (name, content) in [("set/0001.json", &content[..]), ("a@b.com", b"x a@b.com"), ("c@d.com", b"")] {
+        writer.start_file(name, stored).unwrap();
+        writer.write_all(content).unwrap();
+    }
+    writer.add_symlink("link", "a@b.com", options).unwrap();
+    let source = writer.finish().unwrap().into_inner();
+    let (out, summary) = run(&LABELS, &source).unwrap();
+    assert!(!out.windows(7).any(|bytes| bytes == b"a@b.com"));
+    assert_eq!((summary.findings["BADGE"], summary.findings["MAIL"]), (1000, 4));
+    let mut archive = ::zip::ZipArchive::new(io::Cursor::new(out)).unwrap();
+    let names: Vec<_> = archive.file_names().map(|name| name.unwrap().into_owned()).collect();
+    assert_eq!(names, ["set/", "set/0001.json", "<MAIL>", "<MAIL>_2", "link"]);
+    let mut read = |name: &str| {
+        let mut entry = archive.by_name(name).unwrap();
+        let mut content = Vec::new();
+        entry.read_to_end(&mut content).unwrap();
+        (content, entry.compression(), entry.unix_mode().map(|mode| mode & 0o777))
+    };
+    let expected = b"{\"a\": \"<BADGE>\"}\n".repeat(1000);
+    assert!(read("set/0001.json") == (expected, ::zip::CompressionMethod::Stored, Some(0o600)));
+    assert_eq!((read("<MAIL>").0, read("link").0), (b"x <MAIL>".to_vec(), b"<MAIL>".to_vec()));
+
+    // Of a file that is two things at once, it is the one that it begins as.
+    let before = run(&LABELS, &[b"EMP-004711", &source[..]].concat());
+    assert!(matches!(before, Err(FormatError::Unknown { .. })), "{before:?}");
+    let cut = run(&LABELS, &source[..source.len() - 30]);
+    assert!(matches!(cut, Err(FormatError::Broken { format: "zip", .. })), "{cut:?}");
+}
+
 #[test]
 fn bombs_are_bounded() {
     let bomb = compressed::pack(Codec::Gzip, &vec![b' '; 200 << 20]);

@@ -1,0 +1,383 @@
+//! Archives of tar (POSIX.1-1988 ustar, POSIX.1-2001 pax, GNU): headers are edited in their bytes, members are treated as the files that they are.
+//!
+//! The header of a member tells its length and comes before it, so what becomes of a member waits in a [`Stage`]. Names go through the engine too; one that is
+//! changed stays unique in its archive.
+
+use std::collections::HashMap;
+use std::io::{self, Read, Write};
+
+use super::stage::Stage;
+use super::{FormatError, Job, Rule, Summary, file, read_error, rename};
+
+/// Bytes of a block.
+const BLOCK: usize = 512;
+/// Bytes of a name, or of the records about a member.
+const NAMES: u64 = 1 << 20;
+/// Bytes of a member that wait in memory.
+const IN_MEMORY: usize = 4 << 20;
+
+// Fields of a header: POSIX.1-2001, pax, "ustar Interchange Format".
+const NAME: std::ops::Range<usize> = 0..100;
+const SIZE: std::ops::Range<usize> = 124..136;
+const CHECKSUM: std::ops::Range<usize> = 148..156;
+const TYPE: usize = 156;
+const LINK: std::ops::Range<usize> = 157..257;
+const MAGIC: std::ops::Range<usize> = 257..262;
+const PREFIX: std::ops::Range<usize> = 345..500;
+
+type Block = [u8; BLOCK];
+
+/// Whether a file that begins so is one.
+pub fn is_tar(head: &[u8]) -> bool {
+    head.first_chunk().is_some_and(|block: &Block| block[0] != 0 && is_sound(block))
+}
+
+/// Whether a header's checksum holds.
+fn is_sound(block: &Block) -> bool {
+    number(&block[CHECKSUM]) == Some(checksum(block))
+}
+
+/// The sum of the bytes, those of the checksum itself taken for spaces.
+fn checksum(block: &Block) -> u64 {
+    let of = |(at, byte): (usize, &u8)| if CHECKSUM.contains(&at) { u64::from(b' ') } else { u64::from(*byte) };
+    block.iter().enumerate().map(of).sum()
+}
+
+/// Octal digits between spaces and zeros; or, where the first bit is set, GNU's base 256.
+fn number(field: &[u8]) -> Option<u64> {
+    if let [0x80, rest @ ..] = field {
+        let (high, low) = rest.split_at(rest.len().checked_sub(8)?);
+        return high.iter().all(|byte| *byte == 0).then(|| low.iter().fold(0, |n, byte| n << 8 | u64::from(*byte)));
+    }
+    let digits = field.trim_ascii().split(|byte| matches!(byte, 0 | b' ')).next()?;
+    digits.iter().try_fold(0_u64, |n, byte| match byte {
+        b'0'..=b'7' => n.checked_mul(8)?.checked_add(u64::from(byte - b'0')),
+        _ => None,
+    })
+}
+
+/// Writes a number so that [`number`] reads it.
+fn set_number(field: &mut [u8], value: u64) {
+    let digits = field.len() - 1;
+    if value >> (3 * digits).min(63) == 0 {
+        field.copy_from_slice(format!("{value:0digits$o}\0").as_bytes());
+    } else {
+        field.fill(0);
+        field[0] = 0x80;
+        let at = field.len() - 8;
+        field[at..].copy_from_slice(&value.to_be_bytes());
+    }
+}
+
+fn set_checksum(block: &mut Block) {
+    let sum = checksum(block);
+    block[CHECKSUM].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+}
+
+/// Up to the first zero.
+fn text(field: &[u8]) -> &[u8] {
+    &field[..field.iter().position(|byte| *byte == 0).unwrap_or(field.len())]
+}
+
+/// Treats an archive.
+pub fn scrub(
+    source: &mut dyn Read,
+    out: &mut dyn Write,
+    job: &Job,
+    depth: u32,
+    summary: &mut Summary,
+) -> Result<(), FormatError> {
+    let mut archive = Archive { source, out, job, depth, summary, names: HashMap::new(), size: None };
+    while let Some(block) = archive.block()? {
+        if block.iter().all(|byte| *byte == 0) {
+            archive.write(&block)?;
+            return archive.end();
+        }
+        if !is_sound(&block) {
+            return Err(archive.broken("a header's checksum does not hold"));
+        }
+        archive.member(block)?;
+    }
+    // Some writers leave the end out.
+    Ok(())
+}
+
+struct Archive<'a> {
+    source: &'a mut dyn Read,
+    out: &'a mut dyn Write,
+    job: &'a Job,
+    depth: u32,
+    summary: &'a mut Summary,
+    /// Changed names, and how often each came.
+    names: HashMap<Vec<u8>, u64>,
+    /// Of the next member, where a record says it.
+    size: Option<u64>,
+}
+
+impl Archive<'_> {
+    fn broken(&self, why: &str) -> FormatError {
+        FormatError::Broken { format: "tar", why: why.to_owned(), rule: self.job.on_unknown }
+    }
+
+    /// The next block; none at the end.
+    fn block(&mut self) -> Result<Option<Block>, FormatError> {
+        let mut block = [0; BLOCK];
+        let mut len = 0;
+        while len < BLOCK {
+            match self.source.read(&mut block[len..]).map_err(read_error)? {
+                0 if len == 0 => return Ok(None),
+                0 => return Err(self.broken("it ends within a block")),
+                read => len += read,
+            }
+        }
+        Ok(Some(block))
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), FormatError> {
+        if self.job.actor.is_none() {
+            return Ok(());
+        }
+        self.out.write_all(bytes).map_err(FormatError::Write)
+    }
+
+    /// Behind the last member are zeros, and nothing else.
+    fn end(&mut self) -> Result<(), FormatError> {
+        while let Some(block) = self.block()? {
+            if block.iter().any(|byte| *byte != 0) {
+                return Err(self.broken("there is something behind its end"));
+            }
+            self.write(&block)?;
+        }
+        Ok(())
+    }
+
+    fn member(&mut self, mut block: Block) -> Result<(), FormatError> {
+        let Some(mut size) = number(&block[SIZE]) else { return Err(self.broken("a length is no number")) };
+        match block[TYPE] {
+            b'x' | b'g' => return self.records(&block, size),
+            b'L' | b'K' => return self.long_name(&block, size),
+            b'0' | 0 | b'7' => {}
+            // Links, devices, folders: they have no content, whatever their length says of what they point to.
+            b'1'..=b'6' => size = 0,
+            _ => {
+                return Err(FormatError::Unknown {
+                    what: "a tar with members in pieces",
+                    nested: self.depth > 1,
+                    rule: match self.job.on_unknown {
+                        // Its structure is not known, so nothing of it can be passed on.
+                        Rule::Pass => Rule::Refuse,
+                        rule => rule,
+                    },
+                });
+            }
+        }
+        let size = self.size.take().unwrap_or(size);
+        self.name(&mut block)?;
+        let mut content = (&mut *self.source).take(size);
+        let mut stage = Stage::new(IN_MEMORY);
+        file(&mut content, &mut stage, self.job, self.depth + 1, self.summary)?;
+        if content.limit() > 0 {
+            return Err(self.broken("it ends within a member"));
+        }
+        self.skip(size)?;
+        if self.job.actor.is_none() {
+            return Ok(());
+        }
+        stage.end().map_err(FormatError::Write)?;
+        if size > 0 || !stage.is_empty() {
+            set_number(&mut block[SIZE], stage.len());
+        }
+        set_checksum(&mut block);
+        self.write(&block)?;
+        let len = stage.len();
+        io::copy(&mut stage, self.out).map_err(FormatError::Write)?;
+        self.pad(len)
+    }
+
+    /// What fills the last block of a content.
+    fn skip(&mut self, size: u64) -> Result<(), FormatError> {
+        let padding = size.next_multiple_of(BLOCK as u64) - size;
+        let read = io::copy(&mut (&mut *self.source).take(padding), &mut io::sink()).map_err(read_error)?;
+        if read < padding { Err(self.broken("it ends within a member")) } else { Ok(()) }
+    }
+
+    fn pad(&mut self, len: u64) -> Result<(), FormatError> {
+        let padding = len.next_multiple_of(BLOCK as u64) - len;
+        self.write(&[0; BLOCK][..padding as usize])
+    }
+
+    /// The content of a member that is about another one.
+    fn about(&mut self, size: u64) -> Result<Vec<u8>, FormatError> {
+        if size > NAMES {
+            return Err(FormatError::Limit(format!("a member of its tar has more than {NAMES} bytes of names")));
+        }
+        let mut content = Vec::new();
+        (&mut *self.source).take(size).read_to_end(&mut content).map_err(read_error)?;
+        if content.len() as u64 != size {
+            return Err(self.broken("it ends within a member"));
+        }
+        self.skip(size)?;
+        Ok(content)
+    }
+
+    fn write_about(&mut self, block: &Block, content: &[u8]) -> Result<(), FormatError> {
+        let mut block = *block;
+        set_number(&mut block[SIZE], content.len() as u64);
+        set_checksum(&mut block);
+        self.write(&block)?;
+        self.write(content)?;
+        self.pad(content.len() as u64)
+    }
+
+    /// GNU's name that is longer than its field.
+    fn long_name(&mut self, block: &Block, size: u64) -> Result<(), FormatError> {
+        let content = self.about(size)?;
+        let mut name = self.scrubbed(text(&content), block[TYPE] == b'L')?;
+        name.push(0);
+        self.write_about(block, &name)
+    }
+
+    /// Records of pax: `length name=value\n`. Comments are dropped.
+    fn records(&mut self, block: &Block, size: u64) -> Result<(), FormatError> {
+        let content = self.about(size)?;
+        let mut out = Vec::with_capacity(content.len());
+        let mut rest = &content[..];
+        while !rest.is_empty() {
+            let Some((record, after)) = record(rest) else { return Err(self.broken("a record is none")) };
+            rest = after;
+            let (name, value) = record;
+            let value = match name {
+                b"comment" => continue,
+                b"size" => {
+                    let size = std::str::from_utf8(value).ok().and_then(|value| value.parse().ok());
+                    let Some(size) = size else { return Err(self.broken("a length is no number")) };
+                    self.size = Some(size);
+                    // The header will tell it.
+                    continue;
+                }
+                _ if name.starts_with(b"GNU.sparse.") => {
+                    return Err(FormatError::Unknown {
+                        what: "a sparse member of a tar",
+                        nested: true,
+                        rule: Rule::Refuse,
+                    });
+                }
+                _ => self.scrubbed(value, name == b"path")?,
+            };
+            put_record(name, &value, &mut out);
+        }
+        if out.is_empty() { Ok(()) } else { self.write_about(block, &out) }
+    }
+
+    /// The names in a header.
+    fn name(&mut self, block: &mut Block) -> Result<(), FormatError> {
+        let is_ustar = &block[MAGIC] == b"ustar";
+        let prefix = if is_ustar { text(&block[PREFIX]).to_vec() } else { Vec::new() };
+        let whole = match &prefix[..] {
+            [] => text(&block[NAME]).to_vec(),
+            prefix => [prefix, b"/", text(&block[NAME])].concat(),
+        };
+        let changed = self.scrubbed(&whole, true)?;
+        let link = text(&block[LINK]).to_vec();
+        let changed_link = self.scrubbed(&link, false)?;
+        let mut records = Vec::new();
+        if changed != whole {
+            if is_ustar {
+                block[PREFIX].fill(0);
+            }
+            set_text(&mut block[NAME], &changed, b"path", &mut records);
+        }
+        if changed_link != link {
+            set_text(&mut block[LINK], &changed_link, b"linkpath", &mut records);
+        }
+        if !records.is_empty() {
+            let mut about = *block;
+            about[TYPE] = b'x';
+            about[LINK].fill(0);
+            self.write_about(&about, &records)?;
+        }
+        Ok(())
+    }
+
+    /// A name after the engine saw it. One of a member stays unique.
+    fn scrubbed(&mut self, name: &[u8], unique: bool) -> Result<Vec<u8>, FormatError> {
+        rename(name, unique.then_some(&mut self.names), self.job, self.summary)
+    }
+}
+
+/// Writes a text into its field, or, where it is too long for that, a record.
+fn set_text(field: &mut [u8], text: &[u8], record: &[u8], records: &mut Vec<u8>) {
+    field.fill(0);
+    let len = text.len().min(field.len());
+    field[..len].copy_from_slice(&text[..len]);
+    if len < text.len() {
+        put_record(record, text, records);
+    }
+}
+
+/// Name and value of a record of pax.
+type Pair<'a> = (&'a [u8], &'a [u8]);
+
+/// The first record, and the rest.
+fn record(bytes: &[u8]) -> Option<(Pair<'_>, &[u8])> {
+    let space = bytes.iter().position(|byte| *byte == b' ')?;
+    let len: usize = std::str::from_utf8(&bytes[..space]).ok()?.parse().ok()?;
+    let (record, rest) = bytes.split_at_checked(len)?;
+    let record = record.get(space + 1..)?.strip_suffix(b"\n")?;
+    let equals = record.iter().position(|byte| *byte == b'=')?;
+    Some(((&record[..equals], &record[equals + 1..]), rest))
+}
+
+/// Adds a record, whose length counts its own digits.
+fn put_record(name: &[u8], value: &[u8], out: &mut Vec<u8>) {
+    let rest = name.len() + value.len() + 3;
+    let mut len = rest + 1;
+    while rest + len.to_string().len() != len {
+        len += 1;
+    }
+    out.extend_from_slice(format!("{len} ").as_bytes());
+    out.extend_from_slice(name);
+    out.push(b'=');
+    out.extend_from_slice(value);
+    out.push(b'\n');
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{any, prop_assert_eq, proptest};
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn numbers_are_read_back(value in any::<u64>(), small in 0_u64..1 << 33) {
+            for value in [value, small] {
+                let mut field = [0; 12];
+                set_number(&mut field, value);
+                prop_assert_eq!(number(&field), Some(value));
+            }
+        }
+
+        #[test]
+        fn records_are_read_back(name in "[a-z.]{1,20}", value in "\\PC{0,120}") {
+            let mut bytes = Vec::new();
+            put_record(name.as_bytes(), value.as_bytes(), &mut bytes);
+            bytes.extend_from_slice(b"rest");
+            prop_assert_eq!(record(&bytes), Some(((name.as_bytes(), value.as_bytes()), &b"rest"[..])));
+        }
+    }
+
+    #[test]
+    fn numbers_of_other_writers() {
+        for (field, expected) in [
+            (&b"0000644\0"[..], Some(0o644)),
+            (b"    644 ", Some(0o644)),
+            (b"644 \0\0\0\0", Some(0o644)),
+            (b"\x80\0\0\0\0\0\0\0\x01\0\0\0", Some(1 << 24)),
+            (b"\x80\xFF\0\0\0\0\0\0\x01\0\0\0", None),
+            (b"99999999", None),
+        ] {
+            assert_eq!(number(field), expected);
+        }
+    }
+}
