@@ -189,6 +189,20 @@ def test_checksums_of_the_client_are_verified(scrubbing, names):
     s3.get_object(Bucket=bucket, Key="key", ChecksumMode="ENABLED")["Body"].read()
 
 
+def test_what_takes_too_long_is_refused_unread(make_gateway):
+    """A PUT whose scrub would outlast its client's patience; in parts it goes."""
+    bucket = fresh("slow")
+    gateway = make_gateway({"limits.scrub_put_time": "300ms"}, more=f'[buckets."{bucket}"]\nscrub = "enforce"\n')
+    s3 = boto(gateway.endpoint)
+    s3.create_bucket(Bucket=bucket)
+    with pytest.raises(s3.exceptions.ClientError) as refused:
+        s3.put_object(Bucket=bucket, Key="key", Body=b"word " * (2 * MIB))
+    assert refused.value.response["Error"]["Code"] == "EntityTooLarge"
+    assert "multipart" in refused.value.response["Error"]["Message"]
+    put_in_parts(s3, bucket, "key", [b"word " * (2 * MIB)])
+    s3.put_object(Bucket=bucket, Key="small", Body=b"word")
+
+
 def test_uploads_in_parts(scrubbing, names, target):
     """A value over the end of a part, parts out of order, one sent twice; small and large ones."""
     _, s3 = scrubbing

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
 
 use scrub::act::Actor;
 use scrub::format::{Job, Limits, Rule, Summary};
@@ -33,6 +35,41 @@ pub struct Scrubbing {
     named: HashMap<String, Option<Arc<BucketPolicy>>>,
     /// A slot for each engine that may work at a time.
     pub slots: Arc<Semaphore>,
+    /// How fast they are.
+    pub rate: Arc<Rate>,
+    /// The longest that the scrub of one PUT may take.
+    longest: Duration,
+}
+
+/// Bytes that an engine reads in a second of work, as measured; the last bodies count most.
+pub struct Rate(AtomicU64);
+
+impl Default for Rate {
+    /// Before anything was measured.
+    fn default() -> Self {
+        Self(AtomicU64::new(20_000_000))
+    }
+}
+
+impl Rate {
+    /// Shorter work measures little.
+    const LEAST: Duration = Duration::from_millis(20);
+
+    /// So many bytes took so long.
+    pub fn measured(&self, bytes: u64, took: Duration) {
+        if took < Self::LEAST {
+            return;
+        }
+        let now = (u128::from(bytes) * 1_000_000 / took.as_micros().max(1)) as u64;
+        // Two that come at once: one of them is lost, which changes little.
+        let mean = self.0.load(Relaxed);
+        self.0.store((mean - mean / 8 + now / 8).max(1), Relaxed);
+    }
+
+    /// How many bytes are read in this time.
+    fn within(&self, time: Duration) -> u64 {
+        (u128::from(self.0.load(Relaxed)) * time.as_millis() / 1000) as u64
+    }
 }
 
 /// What is done with the objects of a bucket.
@@ -77,7 +114,18 @@ impl Scrubbing {
                 }
             }
         }
-        Ok(Self { default, named, slots: Arc::new(Semaphore::new(config.limits.scrub_threads)) })
+        Ok(Self {
+            default,
+            named,
+            slots: Arc::new(Semaphore::new(config.limits.scrub_threads)),
+            rate: Arc::default(),
+            longest: config.limits.scrub_put_time,
+        })
+    }
+
+    /// The longest body that one PUT may have now: a client waits for its answer in silence, and gives up.
+    pub fn longest_put(&self) -> u64 {
+        self.rate.within(self.longest)
     }
 
     /// That of a bucket; none where its objects are not looked into.
@@ -193,5 +241,22 @@ impl Record {
     /// As a header shows it: `EMAIL_ADDRESS=3,PERSON=1`.
     pub fn findings_header(&self) -> String {
         self.findings.iter().map(|(kind, count)| format!("{kind}={count}")).collect::<Vec<_>>().join(",")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rate_follows_what_is_measured() {
+        let rate = Rate::default();
+        rate.measured(1, Duration::from_millis(1));
+        assert_eq!(rate.within(Duration::from_secs(30)), 600_000_000);
+        for _ in 0..100 {
+            rate.measured(5_000_000, Duration::from_secs(1));
+        }
+        let bytes = rate.within(Duration::from_secs(2));
+        assert!((9_999_000..10_100_000).contains(&bytes), "{bytes}");
     }
 }

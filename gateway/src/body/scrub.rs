@@ -6,6 +6,7 @@
 use std::cell::RefCell;
 use std::io::{self, Read, Write};
 use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use md5::{Digest as _, Md5};
@@ -19,6 +20,7 @@ use tokio::task::JoinHandle;
 use crate::s3::Error;
 use crate::s3::checksum::Hasher;
 use crate::s3::intake::{Intake, Received};
+use crate::scrubbing::Rate;
 
 /// Frames that wait between the client and the engine, and between the engine and the seal.
 const FRAMES: usize = 8;
@@ -107,7 +109,7 @@ struct Changed {
 
 impl Scrubbing {
     /// Begins. `slots`: how many engines work at a time.
-    pub fn begin(intake: Intake, job: Job, slots: Arc<Semaphore>, seen: Seen) -> Self {
+    pub fn begin(intake: Intake, job: Job, slots: Arc<Semaphore>, rate: Arc<Rate>, seen: Seen) -> Self {
         let (input, from_client) = mpsc::channel(FRAMES);
         let (to_seal, output) = mpsc::channel(FRAMES);
         let changed = job.actor.is_some().then(|| Changed {
@@ -118,11 +120,13 @@ impl Scrubbing {
         });
         let handle = Handle::current();
         let engine = tokio::task::spawn_blocking(move || {
-            let turn = RefCell::new(Turn { slots, slot: None, handle });
-            let mut source = Source { input: from_client, frame: Bytes::new(), turn: &turn };
+            let turn = RefCell::new(Turn { slots, slot: None, worked: Duration::ZERO, handle });
+            let mut source = Source { input: from_client, frame: Bytes::new(), read: 0, turn: &turn };
             let mut target = Target { output: to_seal, frame: BytesMut::new(), turn: &turn };
             let summary = format::scrub(&mut source, &mut target, &job)?;
             target.flush().map_err(FormatError::Write)?;
+            turn.borrow_mut().give_back();
+            rate.measured(source.read, turn.borrow().worked);
             Ok(summary)
         });
         Self { intake, input: Some(input), changed, engine: Some(engine), seen, failed: false }
@@ -266,7 +270,10 @@ fn refused(error: &FormatError) -> Error {
 /// The turn of an engine on a processor.
 struct Turn {
     slots: Arc<Semaphore>,
-    slot: Option<OwnedSemaphorePermit>,
+    /// Since when.
+    slot: Option<(OwnedSemaphorePermit, Instant)>,
+    /// How long it had one, before.
+    worked: Duration,
     handle: Handle,
 }
 
@@ -274,13 +281,15 @@ impl Turn {
     fn take(&mut self) -> io::Result<()> {
         if self.slot.is_none() {
             let slot = self.handle.block_on(Arc::clone(&self.slots).acquire_owned());
-            self.slot = Some(slot.map_err(io::Error::other)?);
+            self.slot = Some((slot.map_err(io::Error::other)?, Instant::now()));
         }
         Ok(())
     }
 
     fn give_back(&mut self) {
-        self.slot = None;
+        if let Some((_, since)) = self.slot.take() {
+            self.worked += since.elapsed();
+        }
     }
 }
 
@@ -288,6 +297,8 @@ impl Turn {
 struct Source<'a> {
     input: mpsc::Receiver<Bytes>,
     frame: Bytes,
+    /// Bytes, so far.
+    read: u64,
     turn: &'a RefCell<Turn>,
 }
 
@@ -307,6 +318,7 @@ impl Read for Source<'_> {
         self.turn.borrow_mut().take()?;
         let len = self.frame.len().min(buffer.len());
         buffer[..len].copy_from_slice(&self.frame.split_to(len));
+        self.read += len as u64;
         Ok(len)
     }
 }

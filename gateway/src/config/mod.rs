@@ -408,6 +408,8 @@ pub struct LimitsConfig {
     pub list_cache: u64,
     /// Bodies that are scrubbed at a time, each with up to a processor of its own; the others wait.
     pub scrub_threads: usize,
+    /// The longest that the scrub of one PUT may take, by its length and the rate that was measured; a longer one is refused before it is read.
+    pub scrub_put_time: Duration,
     /// Files within files that are looked into.
     pub scrub_depth: u32,
     /// Bytes that one byte of a compressed file may stand for.

@@ -27,7 +27,7 @@ use super::upload_id::{Upload, no_such_upload};
 use super::upload_part::{LAST_NUMBER, MIN_PART};
 use super::{Call, documents, etag_of, forward, keepalive, set};
 use crate::backend::{BackendError, Payload, Template, query_value};
-use crate::body::scrub::{Plaintext, Scrubbing, Seen};
+use crate::body::scrub::Seen;
 use crate::body::{self, Body};
 use crate::config::EtagPolicy;
 use crate::s3::intake::{Intake, IntakeOptions};
@@ -194,10 +194,9 @@ async fn detect(call: &Call, sealing: &Sealing, record: &ObjectRecord) -> Option
             ..put::intake_options(&call.vault, &record.at.bucket, None)
         };
         let intake = Intake::new(&declared, opened.plaintext, &Authentication::Anonymous, options)?;
-        let (seen, slots) = (Seen::default(), call.vault.scrubbing.slots.clone());
-        let mut scrubbing =
-            Plaintext::Scrubbed(Box::new(Scrubbing::begin(intake, policy.job.clone(), slots, seen.clone())));
-        while scrubbing.next().await?.is_some() {}
+        let seen = Seen::default();
+        let mut plaintext = put::look_into(&call.vault, policy, intake, &seen);
+        while plaintext.next().await?.is_some() {}
         let done = put::scrub_record(policy, &seen)?;
         let kek = call.vault.keys.by_id(&record.at.bucket, sealing.kek_id).await?;
         scrubbed::keep(&call.vault, &record.at.bucket, &kek, record.oid, &done).await?;

@@ -46,6 +46,7 @@ pub async fn store(call: &Call, body: Body) -> Result<Written, Error> {
     let vault = &call.vault;
     let at = ObjectAt { version_id: None, ..call.at()? };
     let intake = Intake::new(&call.headers, body, &call.authentication, intake_options(vault, &at.bucket, None))?;
+    refuse_what_takes_too_long(vault, &at.bucket, intake.length())?;
 
     let mut request = call.forward_sealed();
     if let Some(expect) = call.expect(intake.length()) {
@@ -55,6 +56,21 @@ pub async fn store(call: &Call, body: Body) -> Result<Written, Error> {
     let condition = Precondition::resolve(call, &mut request.headers).await?;
     let sealing = Sealing::begin(call, at, &kek, &mut request.headers)?;
     write(vault, request, condition, intake, sealing).await
+}
+
+/// A client waits in silence for the answer to a PUT, and gives up; to a Complete it does not.
+fn refuse_what_takes_too_long(vault: &Vault, bucket: &str, length: Option<u64>) -> Result<(), Error> {
+    let longest = vault.scrubbing.longest_put();
+    match length {
+        Some(length) if length > longest && vault.scrubbing.of(bucket).is_some() => Err(Error::client(
+            S3ErrorCode::EntityTooLarge,
+            format!(
+                "This bucket has a scrub policy, and the scrub of {length} bytes would take too long for one PUT: send more than {longest} bytes \
+                 as a multipart upload"
+            ),
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// A PUT says how long its body is, or that it comes in chunks: one that says neither may have lost its body on the way.
@@ -228,8 +244,7 @@ pub async fn write(
         None => Plaintext::from(intake),
         Some(policy) => {
             let (_, seen) = sealing.scrub.insert((policy.clone(), Seen::default()));
-            let slots = vault.scrubbing.slots.clone();
-            Plaintext::Scrubbed(Box::new(Scrubbing::begin(intake, policy.job.clone(), slots, seen.clone())))
+            look_into(vault, policy, intake, seen)
         }
     };
     // A body that the backend may not want is not read before it says so.
@@ -264,6 +279,12 @@ pub async fn write(
         }
         other => other,
     }
+}
+
+/// A body on its way through the engine.
+pub fn look_into(vault: &Vault, policy: &BucketPolicy, intake: Intake, seen: &Seen) -> Plaintext {
+    let (slots, rate) = (vault.scrubbing.slots.clone(), vault.scrubbing.rate.clone());
+    Plaintext::Scrubbed(Box::new(Scrubbing::begin(intake, policy.job.clone(), slots, rate, seen.clone())))
 }
 
 /// Facts, intent, and the bytes behind the message.

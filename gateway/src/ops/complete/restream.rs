@@ -14,7 +14,7 @@ use super::super::spool::OwnUpload;
 use super::super::upload_id::Upload;
 use super::super::{Call, set};
 use crate::backend::{BackendError, BackendRequest, Signer, Template, path};
-use crate::body::scrub::{Plaintext, Scrubbing, Seen};
+use crate::body::scrub::{Plaintext, Seen};
 use crate::body::seal::{body_error, seal};
 use crate::body::{Body, BoxError};
 use crate::leases::Lease;
@@ -88,8 +88,7 @@ pub async fn fill(
         None => Plaintext::from(intake),
         Some(policy) => {
             let (_, seen) = sealing.scrub.insert((policy.clone(), Seen::default()));
-            let slots = vault.scrubbing.slots.clone();
-            Plaintext::Scrubbed(Box::new(Scrubbing::begin(intake, policy.job.clone(), slots, seen.clone())))
+            put::look_into(vault, policy, intake, seen)
         }
     };
     let sealer = PartSealer::new(&upload.object, 1)?;
