@@ -2,7 +2,7 @@
 //!
 //! A [`Scrubber`] reads UTF-8 and takes what is none for Latin-1. A [`TextScrubber`] also reads UTF-16 and writes it back as such.
 
-mod utf16;
+pub(crate) mod utf16;
 
 use std::sync::Arc;
 

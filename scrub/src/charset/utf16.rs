@@ -13,10 +13,7 @@ const CHUNK: usize = 32 * 1024;
 /// Takes UTF-16 in and out. Memory: a chunk, and 24 bytes for each change of the characters' size in what the scrubber holds.
 pub(super) struct Utf16 {
     little: bool,
-    /// A byte that waits for its second one.
-    odd: Option<u8>,
-    /// A high surrogate that waits for its low one.
-    high: Option<u16>,
+    decoder: Decoder,
     decoded: Vec<u8>,
     places: Places,
     /// The end of what the scrubber put out, a part of a character.
@@ -25,12 +22,13 @@ pub(super) struct Utf16 {
 
 impl Utf16 {
     pub(super) fn new(little: bool) -> Self {
-        Self { little, odd: None, high: None, decoded: Vec::new(), places: Places::default(), cut: Vec::new() }
+        Self { little, decoder: Decoder::new(little), decoded: Vec::new(), places: Places::default(), cut: Vec::new() }
     }
 
     pub(super) fn push(&mut self, scrubber: &mut Scrubber, bytes: &[u8], sink: &mut impl Sink) -> Result<(), Blocked> {
         for chunk in bytes.chunks(CHUNK) {
-            self.decode(chunk);
+            let places = &mut self.places;
+            self.decoder.decode(chunk, &mut self.decoded, |size| places.push(size));
             self.pass(sink, |sink, decoded| scrubber.push(decoded, sink))?;
             self.places.forget(scrubber.held_from(), scrubber.open_from());
         }
@@ -38,15 +36,14 @@ impl Utf16 {
     }
 
     pub(super) fn finish(mut self, scrubber: Scrubber, sink: &mut impl Sink) -> Result<(), Blocked> {
-        if let Some(high) = self.high.take() {
-            self.character(u32::from(high));
-        }
+        let places = &mut self.places;
+        self.decoder.end(&mut self.decoded, |size| places.push(size));
         let mut scrubber = scrubber;
         self.pass(sink, |sink, decoded| scrubber.push(decoded, sink))?;
         self.pass(sink, |sink, _| scrubber.finish(sink))?;
         let mut rest = Vec::new();
         encode(&self.cut, self.little, true, &mut rest);
-        rest.extend(self.odd);
+        rest.extend(self.decoder.odd());
         sink.bytes(&rest);
         Ok(())
     }
@@ -62,9 +59,40 @@ impl Utf16 {
         self.decoded.clear();
         result
     }
+}
+
+/// Turns UTF-16, in any cut, into WTF-8.
+pub(crate) struct Decoder {
+    little: bool,
+    /// A byte that waits for its second one.
+    odd: Option<u8>,
+    /// A high surrogate that waits for its low one.
+    high: Option<u16>,
+}
+
+impl Decoder {
+    /// At the start of a text.
+    pub(crate) fn new(little: bool) -> Self {
+        Self { little, odd: None, high: None }
+    }
+
+    /// A byte that has no second one.
+    pub(crate) fn odd(&self) -> Option<u8> {
+        self.odd
+    }
 
     /// Adds the characters of `bytes` to what is decoded.
-    fn decode(&mut self, bytes: &[u8]) {
+    pub(crate) fn push(&mut self, bytes: &[u8], decoded: &mut Vec<u8>) {
+        self.decode(bytes, decoded, |_| {});
+    }
+
+    /// Adds what waited for more.
+    pub(crate) fn finish(&mut self, decoded: &mut Vec<u8>) {
+        self.end(decoded, |_| {});
+    }
+
+    /// As [`Self::push`]; tells of each character how many bytes it has.
+    fn decode(&mut self, bytes: &[u8], decoded: &mut Vec<u8>, mut size: impl FnMut(usize)) {
         for byte in bytes {
             let Some(first) = self.odd.take() else {
                 self.odd = Some(*byte);
@@ -74,31 +102,38 @@ impl Utf16 {
             let unit = if self.little { u16::from_le_bytes(pair) } else { u16::from_be_bytes(pair) };
             match (self.high.take(), unit) {
                 (Some(high), 0xDC00..=0xDFFF) => {
-                    self.character(0x10000 + ((u32::from(high) - 0xD800) << 10) + (u32::from(unit) - 0xDC00));
+                    let code = 0x10000 + ((u32::from(high) - 0xD800) << 10) + (u32::from(unit) - 0xDC00);
+                    size(character(code, decoded));
                     continue;
                 }
-                (Some(high), _) => self.character(u32::from(high)),
+                (Some(high), _) => size(character(u32::from(high), decoded)),
                 (None, _) => {}
             }
             if (0xD800..=0xDBFF).contains(&unit) {
                 self.high = Some(unit);
             } else {
-                self.character(u32::from(unit));
+                size(character(u32::from(unit), decoded));
             }
         }
     }
 
-    /// Adds a character, or a lone surrogate.
-    fn character(&mut self, code: u32) {
-        let before = self.decoded.len();
-        if let Some(character) = char::from_u32(code) {
-            self.decoded.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
-        } else {
-            let byte = |shift: u32, mark: u32| (mark | code >> shift & 0x3F) as u8;
-            self.decoded.extend_from_slice(&[(0xE0 | code >> 12) as u8, byte(6, 0x80), byte(0, 0x80)]);
+    fn end(&mut self, decoded: &mut Vec<u8>, mut size: impl FnMut(usize)) {
+        if let Some(high) = self.high.take() {
+            size(character(u32::from(high), decoded));
         }
-        self.places.push(self.decoded.len() - before);
     }
+}
+
+/// Adds a character, or a lone surrogate; gives how many bytes that is.
+fn character(code: u32, decoded: &mut Vec<u8>) -> usize {
+    let before = decoded.len();
+    if let Some(character) = char::from_u32(code) {
+        decoded.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+    } else {
+        let byte = |shift: u32, mark: u32| (mark | code >> shift & 0x3F) as u8;
+        decoded.extend_from_slice(&[(0xE0 | code >> 12) as u8, byte(6, 0x80), byte(0, 0x80)]);
+    }
+    decoded.len() - before
 }
 
 /// The way from places in UTF-8 to those in UTF-16.
@@ -184,7 +219,7 @@ impl<S: Sink> Sink for Back<'_, S> {
 }
 
 /// Adds WTF-8 as UTF-16; returns how much was taken. A part of a character at the end is left, unless it is the `last`.
-fn encode(bytes: &[u8], little: bool, last: bool, encoded: &mut Vec<u8>) -> usize {
+pub(crate) fn encode(bytes: &[u8], little: bool, last: bool, encoded: &mut Vec<u8>) -> usize {
     let mut push = |unit: u16| encoded.extend(if little { unit.to_le_bytes() } else { unit.to_be_bytes() });
     let mut at = 0;
     while at < bytes.len() {

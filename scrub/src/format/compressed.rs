@@ -1,6 +1,5 @@
 //! Compressed files: opened, treated, and compressed again in the same format. Names and comments in their heads are not taken over.
 
-use std::cell::Cell;
 use std::io::{self, BufRead, BufReader, Read, Write};
 
 use bzip2::read::MultiBzDecoder;
@@ -11,7 +10,7 @@ use flate2::write::GzEncoder;
 use lz4_flex::frame::{FrameDecoder, FrameEncoder};
 use lzma_rust2::{XzOptions, XzReader, XzWriter};
 
-use super::{FormatError, Job, Rule, Summary, file};
+use super::{FormatError, Summary, Work, file};
 
 /// What a decoder may keep of a file in memory, KiB: what the largest presets of the usual compressors ask for.
 const WINDOW: u32 = 128 * 1024;
@@ -78,7 +77,7 @@ impl Codec {
             }
             Self::Bzip2 => Box::new(MultiBzDecoder::new(source)),
             Self::Xz => Box::new(XzReader::new_mem_limit(source, true, WINDOW)),
-            Self::Lz4 => Box::new(Lz4(FrameDecoder::new(BufReader::new(source)))),
+            Self::Lz4 => Box::new(Lz4::of(source)),
             Self::Snappy => Box::new(snap::read::FrameDecoder::new(source)),
         })
     }
@@ -132,35 +131,29 @@ pub fn scrub(
     codec: Codec,
     source: &mut dyn Read,
     out: &mut dyn Write,
-    job: &Job,
+    job: &Work<'_>,
     depth: u32,
     summary: &mut Summary,
 ) -> Result<(), FormatError> {
-    let (taken, given) = (Cell::new(0), Cell::new(0));
     let rule = job.on_unknown;
     let broken = |error: &io::Error| FormatError::Broken { format: codec.name(), why: error.to_string(), rule };
-    let decoder = codec.decoder(Counted { source, taken: &taken }).map_err(|error| broken(&error))?;
-    let mut inner = Bounded::new(decoder, codec.name(), &given, &taken, job);
+    let decoder = codec.decoder(Apart(source)).map_err(|error| broken(&error))?;
+    let mut inner = Bounded::new(decoder, codec.name(), job);
     if job.actor.is_none() {
         return file(&mut inner, out, job, depth, summary);
     }
     codec.encode(out, |out| file(&mut inner, out, job, depth, summary))
 }
 
-/// Counts what is read. Its errors are those of the source, not of the format.
-struct Counted<'a> {
-    source: &'a mut dyn Read,
-    taken: &'a Cell<u64>,
-}
+/// A source whose errors stay apart from those of the format, and are of a kind that no decoder takes for an end.
+struct Apart<'a>(&'a mut dyn Read);
 
-impl Read for Counted<'_> {
+impl Read for Apart<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.source.read(buffer).map_err(|error| match error.kind() {
+        self.0.read(buffer).map_err(|error| match error.kind() {
             io::ErrorKind::Interrupted => error,
-            kind => io::Error::new(kind, super::read_error(error)),
-        })?;
-        self.taken.set(self.taken.get() + read as u64);
-        Ok(read)
+            _ => io::Error::other(super::read_error(error)),
+        })
     }
 }
 
@@ -168,22 +161,13 @@ impl Read for Counted<'_> {
 pub struct Bounded<'a> {
     decoder: Box<dyn Read + 'a>,
     format: &'static str,
-    given: &'a Cell<u64>,
-    taken: &'a Cell<u64>,
-    rule: Rule,
-    expansion: u64,
+    job: &'a Work<'a>,
 }
 
 impl<'a> Bounded<'a> {
-    /// Of a decoder of this format; `given` and `taken` are the bytes so far.
-    pub fn new(
-        decoder: Box<dyn Read + 'a>,
-        format: &'static str,
-        given: &'a Cell<u64>,
-        taken: &'a Cell<u64>,
-        job: &Job,
-    ) -> Self {
-        Self { decoder, format, given, taken, rule: job.on_unknown, expansion: job.limits.expansion.max(1) }
+    /// Of a decoder of this format.
+    pub fn new(decoder: Box<dyn Read + 'a>, format: &'static str, job: &'a Work<'a>) -> Self {
+        Self { decoder, format, job }
     }
 }
 
@@ -196,29 +180,101 @@ impl Read for Bounded<'_> {
                 return error;
             }
             let why = error.to_string();
-            io::Error::other(FormatError::Broken { format: self.format, why, rule: self.rule })
+            io::Error::other(FormatError::Broken { format: self.format, why, rule: self.job.on_unknown })
         })?;
-        self.given.set(self.given.get() + read as u64);
-        if self.given.get() > FREE && self.given.get() / self.expansion > self.taken.get() {
+        // Of all levels together: a bomb in a bomb gives little for what it takes itself.
+        let given = self.job.given.get() + read as u64;
+        self.job.given.set(given);
+        let expansion = self.job.limits.expansion.max(1);
+        if given > FREE && given / expansion > self.job.taken.get() {
             return Err(io::Error::other(FormatError::Limit(format!(
-                "its {} gives more than {} times the bytes that it takes",
-                self.format, self.expansion
+                "what is compressed in it gives more than {expansion} times the bytes that it takes"
             ))));
         }
         Ok(read)
     }
 }
 
-/// One frame after the other, as the command `lz4` reads them.
-struct Lz4<R: Read>(FrameDecoder<BufReader<R>>);
+/// One frame after the other, as the command `lz4` reads them. The decoder takes an end of the source for the end of a frame, and goes on into a frame of other
+/// blocks: so each has a decoder of its own, and its last bytes are looked at.
+struct Lz4<R: Read>(Option<FrameDecoder<Frame<R>>>);
+
+/// What is read of a frame.
+struct Frame<R: Read> {
+    /// What was read to know that there is one.
+    begun: io::Cursor<Vec<u8>>,
+    source: BufReader<R>,
+    /// Its first bytes: the magic number and the flags.
+    head: Vec<u8>,
+    /// Its last eight.
+    tail: [u8; 8],
+}
+
+/// Where the flags are, and which says that a checksum follows the mark of the end.
+const FLAGS: usize = 4;
+const CHECKSUM: u8 = 1 << 2;
+const LZ4_MAGIC: [u8; 4] = [0x04, 0x22, 0x4D, 0x18];
+
+impl<R: Read> Read for Frame<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = match self.begun.read(buffer)? {
+            0 => self.source.read(buffer)?,
+            read => read,
+        };
+        for byte in &buffer[..read] {
+            if self.head.len() <= FLAGS {
+                self.head.push(*byte);
+            }
+            self.tail.rotate_left(1);
+            self.tail[7] = *byte;
+        }
+        Ok(read)
+    }
+}
+
+impl<R: Read> Lz4<R> {
+    fn of(source: R) -> Self {
+        Self::again(Vec::new(), BufReader::new(source))
+    }
+
+    fn again(begun: Vec<u8>, source: BufReader<R>) -> Self {
+        let frame = Frame { begun: io::Cursor::new(begun), source, head: Vec::new(), tail: [0xFF; 8] };
+        Self(Some(FrameDecoder::new(frame)))
+    }
+}
 
 impl<R: Read> Read for Lz4<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let broken = |why: &str| Err(io::Error::new(io::ErrorKind::InvalidData, why));
         loop {
-            let read = self.0.read(buffer)?;
-            if read > 0 || buffer.is_empty() || self.0.get_mut().fill_buf()?.is_empty() {
+            let Some(decoder) = &mut self.0 else { return Ok(0) };
+            let read = decoder.read(buffer)?;
+            if read > 0 || buffer.is_empty() {
                 return Ok(read);
             }
+            let Some(mut frame) = self.0.take().map(FrameDecoder::into_inner) else { return Ok(0) };
+            let Some(flags) = frame.head.get(FLAGS) else { return broken("it ends in the head of a frame") };
+            let mark = if flags & CHECKSUM == 0 { &frame.tail[4..] } else { &frame.tail[..4] };
+            if mark != [0; 4] {
+                return broken("it ends within a frame");
+            }
+            let mut next = [0; LZ4_MAGIC.len()];
+            let ahead = frame.source.fill_buf()?;
+            if ahead.is_empty() {
+                return Ok(0);
+            }
+            // A frame's magic number may be cut by what is read ahead.
+            let mut len = 0;
+            while len < next.len() {
+                match frame.source.read(&mut next[len..])? {
+                    0 => return broken("there is something behind its last frame"),
+                    read => len += read,
+                }
+            }
+            if next != LZ4_MAGIC {
+                return broken("there is something behind its last frame");
+            }
+            *self = Self::again(next.to_vec(), frame.source);
         }
     }
 }

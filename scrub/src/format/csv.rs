@@ -98,12 +98,15 @@ impl Lexer for Csv {
 /// The delimiter of the table that a text starts with: one that every whole line has equally often, outside of quotes, in two lines at least.
 /// `whole`: the text ends where `head` does.
 pub fn delimiter(head: &[u8], whole: bool) -> Option<u8> {
+    let head = without_comments(head);
+    // Of old Macs and some exports.
+    let line_end = if head.contains(&b'\n') { b'\n' } else { b'\r' };
     DELIMITERS.into_iter().find(|delimiter| {
         let (mut counts, mut count, mut quoted, mut start, mut empty) = (Vec::new(), 0_usize, false, true, true);
         for &byte in head {
             match byte {
                 QUOTE if quoted || start => quoted = !quoted,
-                b'\n' if !quoted => {
+                _ if byte == line_end && !quoted => {
                     if !empty {
                         counts.push(count);
                     }
@@ -115,13 +118,21 @@ pub fn delimiter(head: &[u8], whole: bool) -> Option<u8> {
             if byte != b'\n' && byte != b'\r' {
                 empty = false;
             }
-            start = !quoted && (byte == *delimiter || byte == b'\n');
+            start = !quoted && (byte == *delimiter || byte == line_end);
         }
         if whole && !empty {
             counts.push(count);
         }
         counts.len() >= 2 && counts[0] > 0 && counts.iter().all(|count| *count == counts[0])
     })
+}
+
+/// What exports write above their tables is no row.
+fn without_comments(mut head: &[u8]) -> &[u8] {
+    while head.starts_with(b"#") {
+        head = memchr(b'\n', head).map_or(&[], |end| &head[end + 1..]);
+    }
+    head
 }
 
 #[cfg(test)]

@@ -35,22 +35,26 @@ pub enum Escape {
     Bare(u8),
     /// In XML or HTML.
     Markup,
+    /// In HTML, as the value of an attribute without quotes.
+    Unquoted,
+    /// In a tag or a declaration of them, outside of values: letters, digits and `_` only.
+    Tag,
 }
 
 /// The name of a value rather than a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Key {
     /// How many objects are open around it.
-    pub depth: u32,
-    /// Which object of this depth.
-    pub object: u64,
+    pub depth: u16,
+    /// Which object of this depth, as far as 32 bits tell them apart.
+    pub object: u32,
 }
 
 /// Consecutive bytes of one [`Place`]. A token is what is between two of [`Place::Frame`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
     /// Bytes.
-    pub len: u64,
+    pub len: u32,
     /// What they are.
     pub place: Place,
     /// They are of a name.
@@ -66,8 +70,8 @@ impl Spans {
     pub fn add(&mut self, len: usize, place: Place, key: Option<Key>) {
         match self.0.back_mut() {
             _ if len == 0 => {}
-            Some(last) if (last.place, last.key) == (place, key) => last.len += len as u64,
-            _ => self.0.push_back(Span { len: len as u64, place, key }),
+            Some(last) if (last.place, last.key) == (place, key) => last.len += len as u32,
+            _ => self.0.push_back(Span { len: len as u32, place, key }),
         }
     }
 
@@ -77,13 +81,28 @@ impl Spans {
         self.0.drain(..)
     }
 
-    /// Takes at most `len` bytes of one span. Of what no lexer spoke of it is said to be text.
+    /// Whether something of the frame is among the next `len` bytes.
+    fn have_frame(&self, len: usize) -> bool {
+        let mut left = len;
+        for span in &self.0 {
+            if left == 0 {
+                break;
+            }
+            if span.place == Place::Frame {
+                return true;
+            }
+            left = left.saturating_sub(span.len as usize);
+        }
+        false
+    }
+
+    /// Takes at most `len` bytes of one span, of which there is one.
     fn take(&mut self, len: usize) -> (usize, Span) {
         let Some(front) = self.0.front_mut() else {
-            return (len, Span { len: len as u64, place: Place::Text(Escape::None), key: None });
+            return (len, Span { len: len as u32, place: Place::Text(Escape::None), key: None });
         };
         let span = *front;
-        let taken = span.len.min(len as u64);
+        let taken = (span.len as usize).min(len) as u32;
         front.len -= taken;
         if front.len == 0 {
             self.0.pop_front();
@@ -111,6 +130,8 @@ pub struct Fit<S> {
     pub spans: Spans,
     labels: Vec<String>,
     sink: S,
+    /// What was put out before the lexer, which waits for the next bytes, has spoken of it; whether findings cover it.
+    waiting: Vec<(Vec<u8>, bool)>,
     current: Option<Span>,
     whole: Whole,
     name: Option<Name>,
@@ -152,6 +173,8 @@ struct Covering {
     stands: bool,
     /// It covers something of the frame that says something.
     framed: bool,
+    /// It covers something of the frame.
+    several: bool,
 }
 
 impl Covering {
@@ -172,6 +195,7 @@ impl<S: Sink> Fit<S> {
             spans: Spans::default(),
             labels,
             sink,
+            waiting: Vec::new(),
             current: None,
             whole: Whole::default(),
             name: None,
@@ -183,6 +207,7 @@ impl<S: Sink> Fit<S> {
 
     /// At the end of the stream: passes on what is held.
     pub fn finish(mut self) -> S {
+        self.take(&[], false);
         self.end_span();
         self.end_token();
         self.sink
@@ -199,8 +224,19 @@ impl<S: Sink> Fit<S> {
     }
 
     /// Takes the next bytes of the source, covered by a finding or not, span by span.
-    fn take(&mut self, mut source: &[u8], covered: bool) {
+    fn take(&mut self, source: &[u8], covered: bool) {
+        for (bytes, covered) in std::mem::take(&mut self.waiting) {
+            self.take_known(&bytes, covered);
+        }
+        self.take_known(source, covered);
+    }
+
+    fn take_known(&mut self, mut source: &[u8], covered: bool) {
         while !source.is_empty() {
+            if self.spans.0.is_empty() {
+                self.waiting.push((source.to_vec(), covered));
+                return;
+            }
             let (len, span) = self.spans.take(source.len());
             if self.current.is_none_or(|current| (current.place, current.key) != (span.place, span.key)) {
                 self.end_span();
@@ -232,29 +268,44 @@ impl<S: Sink> Fit<S> {
     }
 
     fn take_whole(&mut self, bytes: &[u8], span: Span, covered: bool) {
-        if covered {
+        if covered && !self.whole.overlong {
             let escape = if let Place::Unit(escape, _) = span.place { escape } else { Escape::Json };
             let instead = self.instead(bytes, escape);
             self.whole.instead += &instead;
             self.whole.covered += bytes.len();
         }
+        if self.whole.overlong {
+            return self.take_overlong(bytes, covered);
+        }
         self.whole.source.extend_from_slice(bytes);
         if self.whole.source.len() > HELD {
-            let keeps = self.whole.covered == 0 || self.whole.overlong;
             let whole = std::mem::take(&mut self.whole);
-            if !keeps {
+            let replaced = whole.covered > 0;
+            if replaced {
                 self.emit(b"null");
-            } else if whole.covered == 0 {
+            } else {
                 self.emit(&whole.source);
             }
-            self.whole = Whole { overlong: true, covered: usize::from(!keeps), ..Whole::default() };
+            self.whole = Whole { overlong: true, covered: usize::from(replaced), ..Whole::default() };
+        }
+    }
+
+    /// The rest of a number of which the start was passed on: `null` stands for it, or it loses what is found in it, and stays a number.
+    fn take_overlong(&mut self, bytes: &[u8], covered: bool) {
+        if self.whole.covered > 0 {
+            return;
+        }
+        if covered {
+            self.emit(&b"0"[..bytes.len().min(1)]);
+        } else {
+            self.emit(bytes);
         }
     }
 
     /// What stands in the place of bytes that the finding covers.
     fn instead(&mut self, source: &[u8], escape: Escape) -> String {
-        let says_something = says_something(source);
-        let Covering { first, rest, stands, .. } = &mut self.finding;
+        let Covering { first, rest, stands, several, .. } = &mut self.finding;
+        let says_something = !*several || says_something(source);
         let text = match first.take_if(|_| says_something) {
             Some(first) => first,
             None if *stands || !says_something => return String::new(),
@@ -275,9 +326,9 @@ impl<S: Sink> Fit<S> {
         }
         let whole = std::mem::take(&mut self.whole);
         match span.place {
-            _ if whole.covered == 0 => self.emit(&whole.source),
             // Its start stands, or `null` does.
             _ if whole.overlong => {}
+            _ if whole.covered == 0 => self.emit(&whole.source),
             Place::Number if whole.covered < whole.source.len() || !is_number(&whole.instead) => self.emit(b"null"),
             _ => self.emit(whole.instead.as_bytes()),
         }
@@ -289,6 +340,8 @@ impl<S: Sink> Fit<S> {
         let Some(mut name) = self.name.take() else { return };
         if name.changed && !name.overlong {
             self.names.make_unique(name.key, &mut name.bytes);
+        } else if !name.overlong {
+            self.names.keep(name.key, &name.bytes);
         }
         self.sink.bytes(&name.bytes);
     }
@@ -314,11 +367,15 @@ impl<S: Sink> Sink for Fit<S> {
 
     fn replaced(&mut self, source: &[u8], replacement: Option<&str>, kind: Kind) {
         if let Some(replacement) = replacement {
+            self.take(&[], false);
             let label = || format!("<{}>", self.labels.get(usize::from(kind.index())).map_or("", String::as_str));
             // What is dropped is dropped everywhere.
             let rest = if replacement.is_empty() { String::new() } else { label() };
             self.unfit += u64::from(self.finding.is_unfit());
-            self.finding = Covering { first: Some(replacement.to_owned()), rest, ..Covering::default() };
+            let several = self.spans.have_frame(source.len());
+            // What a mask or a generalization makes of several values and what is between them is true of none.
+            let first = if several { rest.clone() } else { replacement.to_owned() };
+            self.finding = Covering { first: Some(first), rest, several, ..Covering::default() };
         }
         self.take(source, true);
     }
@@ -361,6 +418,16 @@ impl Escape {
                 Cow::Owned(text.chars().map(|c| if stands(c) { c } else { ' ' }).collect())
             }
             Self::Markup => markup(text),
+            Self::Unquoted if text.is_empty() => Cow::Borrowed("\"\""),
+            Self::Unquoted => {
+                let ends = |c: char| c.is_whitespace() || matches!(c, '=' | '`');
+                markup(&text.replace(ends, "_")).into_owned().into()
+            }
+            Self::Tag => {
+                let name: String = text.chars().filter(|c| c.is_alphanumeric() || *c == '_').collect();
+                // Where nothing is to stand something has to.
+                Cow::Owned(if name.is_empty() { "_".to_owned() } else { name })
+            }
         }
     }
 }
@@ -424,28 +491,102 @@ fn markup(text: &str) -> Cow<'_, str> {
 /// Whether the text starts with a character reference.
 fn is_reference(text: &str) -> bool {
     let Some((name, _)) = text[1..].split_once(';') else { return false };
-    let digits = name.strip_prefix('#').map(|number| number.strip_prefix(['x', 'X']).unwrap_or(number));
-    (1..=32).contains(&name.len()) && digits.unwrap_or(name).bytes().all(|byte| byte.is_ascii_alphanumeric())
+    let number = name.strip_prefix('#').map(|number| number.strip_prefix(['x', 'X']).unwrap_or(number));
+    let name = number.unwrap_or(name);
+    (1..=32).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
-/// Names that were changed, of the objects that may be open.
+/// Names of an object that are remembered; behind as many each changed one has a number of its own.
+const NAMES: usize = 4096;
+
+/// Names that were changed, or look as if they were, of the objects that may be open.
 #[derive(Debug, Default)]
-struct Names(Vec<(Key, HashMap<Vec<u8>, u64>)>);
+struct Names {
+    open: Vec<(Key, HashMap<Vec<u8>, u64>)>,
+    /// Those that are no longer remembered.
+    others: u64,
+}
 
 impl Names {
+    /// Those of an object, which are all that were read since it was opened.
+    fn of(&mut self, key: Key) -> &mut HashMap<Vec<u8>, u64> {
+        let is_over = |last: &Key| last.depth > key.depth || last.depth == key.depth && last.object != key.object;
+        while self.open.last().is_some_and(|(last, _)| is_over(last)) {
+            self.open.pop();
+        }
+        if self.open.last().is_none_or(|(last, _)| *last != key) {
+            self.open.push((key, HashMap::new()));
+        }
+        let last = self.open.len() - 1;
+        &mut self.open[last].1
+    }
+
+    /// A name that was not changed: one that looks like a label may be what another becomes.
+    fn keep(&mut self, key: Key, name: &[u8]) {
+        if name.first() == Some(&b'<') {
+            let names = self.of(key);
+            if names.len() < NAMES {
+                names.entry(name.to_vec()).or_insert(1);
+            }
+        }
+    }
+
     /// Makes a changed name one that its object does not have yet.
     fn make_unique(&mut self, key: Key, name: &mut Vec<u8>) {
-        let is_over = |last: &Key| last.depth > key.depth || last.depth == key.depth && last.object != key.object;
-        while self.0.last().is_some_and(|(last, _)| is_over(last)) {
-            self.0.pop();
+        let names = self.of(key);
+        if names.len() >= NAMES && !names.contains_key(name) {
+            self.others += 1;
+            return name.extend_from_slice(format!("_0{}", self.others).as_bytes());
         }
-        if self.0.last().is_none_or(|(last, _)| *last != key) {
-            self.0.push((key, HashMap::new()));
-        }
-        let Some((_, names)) = self.0.last_mut() else { return };
-        let count = names.entry(name.clone()).and_modify(|count| *count += 1).or_insert(1);
-        if *count > 1 {
+        let made = name.clone();
+        while let Some(count) = names.get_mut(name) {
+            *count += 1;
+            let count = *count;
+            name.clone_from(&made);
             name.extend_from_slice(format!("_{count}").as_bytes());
+            if !names.contains_key(name) {
+                break;
+            }
+            name.clone_from(&made);
         }
+        if names.len() < NAMES {
+            names.insert(name.clone(), 1);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stream::Collected;
+
+    /// As of an object whose names are addresses.
+    #[test]
+    fn names_take_no_memory_without_bound() {
+        let mut fit = Fit::new(vec!["MAIL".to_owned()], Collected::default());
+        let key = Some(Key { depth: 1, object: 1 });
+        for index in 0..100_000 {
+            let rest = format!("user {index}");
+            for (len, key, place) in
+                [(1, None, Place::Frame), (1 + rest.len(), key, Place::Text(Escape::Json)), (4, None, Place::Frame)]
+            {
+                fit.spans.add(len, place, key);
+            }
+            fit.bytes(b"\"");
+            fit.replaced(b"x", Some("<MAIL>"), Kind(0));
+            fit.bytes(rest.as_bytes());
+            fit.bytes(b"\":1,");
+        }
+        let kept: usize = fit.names.open.iter().map(|(_, names)| names.len()).sum();
+        assert!(kept < 10_000, "{kept} names are kept");
+    }
+
+    #[test]
+    fn spans_are_small() {
+        let mut spans = Spans::default();
+        super::super::json::Json::default()
+            .push("[".chars().chain("1,".repeat(65_536).chars()).collect::<String>().as_bytes(), &mut spans);
+        let bytes = spans.0.capacity() * size_of::<Span>();
+        assert!(bytes <= 6 << 20, "{bytes} bytes for 128 KiB of source");
     }
 }

@@ -5,7 +5,7 @@ use memchr::memchr3;
 use super::fit::{Escape, Key, Lexer, Place, Spans};
 
 /// Open objects and arrays, at most; what is deeper is treated as text.
-const DEPTH: usize = 512;
+const DEPTH: usize = 4096;
 /// Letters of the longest literal, `-Infinity`.
 const LITERAL: usize = 9;
 const LITERALS: [&[u8]; 6] = [b"true", b"false", b"null", b"NaN", b"Infinity", b"-Infinity"];
@@ -48,13 +48,15 @@ pub struct Json {
     /// Whether each open one is an object.
     open: Vec<bool>,
     /// Objects that were opened: a number for each.
-    objects: u64,
+    objects: u32,
     /// Of the open ones.
-    numbers: Vec<u64>,
+    numbers: Vec<u32>,
     /// The literal that is being read. What its bytes are is said at its end.
     literal: Vec<u8>,
     /// That, when it has come.
     late: Option<(usize, Place)>,
+    /// Values outside of any other, so far.
+    values: u64,
     /// Which of two numbers the next unit has.
     unit: u8,
     bad: u64,
@@ -71,6 +73,7 @@ impl Default for Json {
             numbers: Vec::new(),
             literal: Vec::new(),
             late: None,
+            values: 0,
             unit: 0,
             bad: 0,
             mark: 3,
@@ -79,13 +82,18 @@ impl Default for Json {
 }
 
 impl Json {
+    /// How many values are outside of any other, so far.
+    pub fn values(&self) -> u64 {
+        self.values
+    }
+
     /// How many records are no JSON, so far.
     pub fn broken(&self) -> u64 {
         self.bad
     }
 
     fn key(&self, name: bool) -> Option<Key> {
-        name.then(|| Key { depth: self.open.len() as u32, object: self.numbers.last().copied().unwrap_or(0) })
+        name.then(|| Key { depth: self.open.len() as u16, object: self.numbers.last().copied().unwrap_or(0) })
     }
 
     /// One that is no JSON begins, or goes on, here.
@@ -102,7 +110,7 @@ impl Json {
         }
         self.open.push(object);
         if object {
-            self.objects += 1;
+            self.objects = self.objects.wrapping_add(1);
             self.numbers.push(self.objects);
         }
         self.state = if object { State::Name { may_end: true } } else { State::Value { may_end: true } };
@@ -126,7 +134,10 @@ impl Json {
             (State::Value { .. }, b'[') => self.open(false),
             (State::Value { may_end: true } | State::Behind, b']') => self.close(false),
             (State::Name { may_end: true } | State::Behind, b'}') => self.close(true),
-            (State::Value { .. }, b'"') => self.state = State::String { name: false },
+            (State::Value { .. }, b'"') => {
+                self.values += u64::from(self.open.is_empty());
+                self.state = State::String { name: false };
+            }
             (State::Name { .. }, b'"') => self.state = State::String { name: true },
             (State::Colon, b':') => self.state = State::Value { may_end: false },
             (State::Behind, b',') => match self.open.last() {

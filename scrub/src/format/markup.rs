@@ -1,15 +1,18 @@
-//! XML and HTML, leniently: text, values of attributes, comments and sections are values; tags are structure.
+//! XML and HTML, leniently: text, values of attributes, comments and sections are values; the signs of tags and the names of elements are structure. Whatever else stands in a tag
+//! or a declaration is text as well, so that nothing is out of reach for being written in a way that a reader takes otherwise than this one.
 
 use memchr::{memchr, memchr2};
 
-use super::fit::{Escape, Lexer, Place, Spans};
+use super::fit::{Escape, Key, Lexer, Place, Spans};
 
 /// Letters of a character reference, at most.
 const REFERENCE: usize = 34;
-/// Letters of the name of an element until it is known for one; a longer one is.
+/// Letters of the name of an element until it is known for one; of a longer one the rest is text.
 const NAME: usize = 64;
 /// Elements of HTML that hold no markup up to their end.
 const RAW: [&[u8]; 2] = [b"script", b"style"];
+/// Attributes whose values are no text but names that must differ: XML Namespaces 1.0.
+const NAMESPACE: &[u8] = b"xmlns";
 
 /// What is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,16 +23,18 @@ enum State {
     Open,
     /// In a tag, outside of values.
     Tag,
-    /// Behind `=` in a tag.
+    /// Behind the `=` of an attribute.
     Equals,
     /// In a value in quotes.
     Value(u8),
-    /// In a value without.
+    /// In the value of a namespace.
+    Namespace(u8),
+    /// In a value without quotes.
     Bare,
     /// In a declaration, in so many brackets.
     Declaration(u8),
-    /// In quotes in it.
-    Literal(u8, u8),
+    /// In the first word of an instruction.
+    Target,
     /// In what goes on to these bytes.
     Until(&'static [u8], Escape),
     /// In an element of HTML without markup, one of [`RAW`].
@@ -45,13 +50,31 @@ pub struct Markup {
     pending: Vec<u8>,
     /// The tag is that of one of [`RAW`].
     raw: Option<usize>,
+    /// Tags that were opened: a number for each.
+    tags: u32,
+    /// The start of the name of the attribute that was read last; empty where its value came.
+    attribute: Vec<u8>,
+    /// The last byte of the tag was a space.
+    gap: bool,
+    /// It was a slash.
+    slash: bool,
     unit: u8,
 }
 
 impl Markup {
     /// Of XML, or of HTML.
     pub fn new(html: bool) -> Self {
-        Self { html, state: State::Content, pending: Vec::new(), raw: None, unit: 0 }
+        Self {
+            html,
+            state: State::Content,
+            pending: Vec::new(),
+            raw: None,
+            tags: 0,
+            attribute: Vec::new(),
+            gap: false,
+            slash: false,
+            unit: 0,
+        }
     }
 
     /// Says what is pending.
@@ -66,16 +89,22 @@ impl Markup {
             State::Content | State::Value(_) | State::Bare => self.referring(bytes, spans),
             State::Open => self.opening(bytes[0], spans),
             State::Tag | State::Equals => self.tag(bytes, spans),
-            State::Declaration(depth) => self.declaration(bytes[0], depth, spans),
-            State::Literal(quote, depth) => {
-                let len = memchr(quote, bytes);
-                if len == Some(0) {
-                    self.state = State::Declaration(depth);
-                    spans.add(1, Place::Frame, None);
-                    return 1;
+            State::Namespace(quote) => {
+                let end = memchr(quote, bytes);
+                if end.is_some() {
+                    self.state = State::Tag;
                 }
-                let len = len.unwrap_or(bytes.len());
-                spans.add(len, Place::Text(Escape::Markup), None);
+                let len = end.map_or(bytes.len(), |at| at + 1);
+                spans.add(len, Place::Frame, None);
+                len
+            }
+            State::Declaration(depth) => self.declaration(bytes[0], depth, spans),
+            State::Target => {
+                let len = bytes.iter().take_while(|byte| !byte.is_ascii_whitespace() && **byte != b'?').count();
+                if len < bytes.len() {
+                    self.state = State::Until(b"?>", Escape::Markup);
+                }
+                spans.add(len, Place::Frame, None);
                 len
             }
             State::Until(end, escape) => self.until(end, escape, bytes, spans),
@@ -86,18 +115,19 @@ impl Markup {
     /// Text in which character references stand.
     fn referring(&mut self, bytes: &[u8], spans: &mut Spans) -> usize {
         let byte = bytes[0];
+        let escape = if self.state == State::Bare { Escape::Unquoted } else { Escape::Markup };
         if !self.pending.is_empty() {
             if byte == b';' && self.pending.len() > 1 {
                 self.pending.push(byte);
                 self.unit ^= 1;
-                self.settle(Place::Unit(Escape::Markup, self.unit), spans);
+                self.settle(Place::Unit(escape, self.unit), spans);
                 return 1;
             }
             if self.pending.len() < REFERENCE && (byte.is_ascii_alphanumeric() || byte == b'#') {
                 self.pending.push(byte);
                 return 1;
             }
-            self.settle(Place::Text(Escape::Markup), spans);
+            self.settle(Place::Text(escape), spans);
             return 0;
         }
         let ends = match self.state {
@@ -105,31 +135,28 @@ impl Markup {
             State::Value(quote) => memchr2(quote, b'&', bytes),
             _ => bytes.iter().position(|byte| byte.is_ascii_whitespace() || matches!(byte, b'>' | b'&')),
         };
-        match ends {
-            Some(0) if byte == b'&' => {
+        match (ends, self.state) {
+            (Some(0), _) if byte == b'&' => {
                 self.pending.push(byte);
                 1
             }
-            Some(0) => {
-                match self.state {
-                    State::Content => {
-                        self.pending.push(byte);
-                        self.state = State::Open;
-                    }
-                    State::Value(_) => {
-                        spans.add(1, Place::Frame, None);
-                        self.state = State::Tag;
-                    }
-                    _ => {
-                        self.state = State::Tag;
-                        return 0;
-                    }
-                }
+            (Some(0), State::Content) => {
+                self.pending.push(byte);
+                self.state = State::Open;
                 1
             }
-            len => {
+            (Some(0), State::Value(_)) => {
+                spans.add(1, Place::Frame, None);
+                self.state = State::Tag;
+                1
+            }
+            (Some(0), _) => {
+                self.state = State::Tag;
+                0
+            }
+            (len, _) => {
                 let len = len.unwrap_or(bytes.len());
-                spans.add(len, Place::Text(Escape::Markup), None);
+                spans.add(len, Place::Text(escape), None);
                 len
             }
         }
@@ -140,78 +167,107 @@ impl Markup {
         const COMMENT: &[u8] = b"<!--";
         const SECTION: &[u8] = b"<![CDATA[";
         self.pending.push(byte);
-        let (pending, state) = (&self.pending[..], &mut self.state);
-        match pending {
-            COMMENT => *state = State::Until(b"-->", Escape::Markup),
-            SECTION => *state = State::Until(b"]]>", Escape::None),
-            _ if COMMENT.starts_with(pending) || SECTION.starts_with(pending) => return 1,
-            [b'<', b'?'] => *state = State::Until(b"?>", Escape::Markup),
-            [b'<', b'!', ..] => {
-                // `<!DOCTYPE x>`; what came with it is of its name.
-                *state = State::Declaration(0);
-                self.pending.pop();
-                self.settle(Place::Frame, spans);
+        let pending = &self.pending[..];
+        let may_be_section = !self.html && SECTION.starts_with(pending);
+        self.state = match pending {
+            COMMENT => State::Until(b"-->", Escape::Markup),
+            _ if may_be_section && pending.len() == SECTION.len() => State::Until(b"]]>", Escape::None),
+            _ if COMMENT.starts_with(pending) || may_be_section => return 1,
+            [b'<', b'?'] if self.html => State::Until(b">", Escape::Tag),
+            [b'<', b'?'] => State::Target,
+            [b'<', b'!', rest @ ..] => {
+                // `<!DOCTYPE x>`; what came with it is of its content.
+                let more = rest.len();
+                self.pending.clear();
+                spans.add(2, Place::Frame, None);
+                spans.add(more - 1, Place::Text(Escape::Tag), None);
+                self.state = if self.html { State::Until(b">", Escape::Tag) } else { State::Declaration(0) };
                 return 0;
             }
             [b'<', b'/'] => return 1,
-            [b'<', rest @ ..] => {
-                let name = rest.strip_prefix(b"/").unwrap_or(rest);
-                let first = name[0].is_ascii_alphabetic() || matches!(name[0], b'_' | b':') || !name[0].is_ascii();
-                let is_part =
-                    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b':' | b'-' | b'.') || !byte.is_ascii();
-                if first && is_part && pending.len() < NAME {
-                    return 1;
-                }
-                let ends = byte.is_ascii_whitespace() || matches!(byte, b'>' | b'/') || pending.len() == NAME;
-                self.pending.pop();
-                if !first || !ends {
-                    // `<john@example.com>`, `a < b`
-                    *state = State::Content;
-                    self.settle(Place::Text(Escape::Markup), spans);
-                    return 0;
-                }
-                *state = State::Tag;
-                let name = &self.pending[1..];
-                self.raw = RAW.iter().position(|raw| self.html && name.eq_ignore_ascii_case(raw));
-                self.settle(Place::Frame, spans);
-                return 0;
-            }
-            _ => {}
-        }
+            _ => return self.name(byte, spans),
+        };
         self.settle(Place::Frame, spans);
         1
     }
 
+    /// Behind `<` or `</`, in what may be the name of an element.
+    fn name(&mut self, byte: u8, spans: &mut Spans) -> usize {
+        let name = self.pending.strip_prefix(b"</").unwrap_or(&self.pending[1..]);
+        let is_first =
+            |byte: u8| byte.is_ascii_alphabetic() || !self.html && (matches!(byte, b'_' | b':') || !byte.is_ascii());
+        let is_part =
+            |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b':' | b'-' | b'.') || !byte.is_ascii();
+        let is_name = is_first(name[0]);
+        if is_name && is_part(byte) && self.pending.len() < NAME {
+            return 1;
+        }
+        let ends = byte.is_ascii_whitespace() || matches!(byte, b'>' | b'/') || self.pending.len() == NAME;
+        self.pending.pop();
+        if !is_name || !ends {
+            // `<john@example.com>`, `a < b`
+            self.state = State::Content;
+            self.settle(Place::Text(Escape::Markup), spans);
+            return 0;
+        }
+        self.state = State::Tag;
+        self.tags = self.tags.wrapping_add(1);
+        self.attribute.clear();
+        let name = &self.pending[1..];
+        self.raw = RAW.iter().position(|raw| self.html && name.eq_ignore_ascii_case(raw));
+        self.settle(Place::Frame, spans);
+        0
+    }
+
     fn tag(&mut self, bytes: &[u8], spans: &mut Spans) -> usize {
         let byte = bytes[0];
+        let slash = std::mem::take(&mut self.slash);
         match (self.state, byte) {
-            (State::Equals, b'"' | b'\'') => self.state = State::Value(byte),
-            (State::Equals, _) if byte.is_ascii_whitespace() => {}
-            (_, b'>') => self.state = self.raw.take().map_or(State::Content, State::Raw),
+            (State::Equals, b'"' | b'\'') => {
+                let is_namespace = !self.html && self.attribute.starts_with(NAMESPACE);
+                self.attribute.clear();
+                self.state = if is_namespace { State::Namespace(byte) } else { State::Value(byte) };
+            }
+            (_, b'>') => {
+                let raw = self.raw.take().filter(|_| !slash);
+                self.state = raw.map_or(State::Content, State::Raw);
+            }
+            (_, _) if byte.is_ascii_whitespace() => {}
             (State::Equals, _) => {
+                self.attribute.clear();
                 self.state = State::Bare;
                 return 0;
             }
-            (_, b'=') => self.state = State::Equals,
+            (_, b'/') => self.slash = true,
+            (_, b'=') if !self.attribute.is_empty() => self.state = State::Equals,
             _ => {
-                let len = memchr2(b'=', b'>', bytes).unwrap_or(bytes.len());
-                spans.add(len, Place::Frame, None);
+                let ends = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b'=' | b'>' | b'/');
+                let len = 1 + bytes[1..].iter().take_while(|byte| !ends(byte)).count();
+                // What follows a space is another name.
+                if std::mem::take(&mut self.gap) {
+                    self.attribute.clear();
+                }
+                if self.attribute.len() < NAME {
+                    self.attribute.extend_from_slice(&bytes[..len.min(NAME)]);
+                }
+                spans.add(len, Place::Text(Escape::Tag), Some(Key { depth: 0, object: self.tags }));
                 return len;
             }
         }
+        self.gap = byte.is_ascii_whitespace();
         spans.add(1, Place::Frame, None);
         1
     }
 
     fn declaration(&mut self, byte: u8, depth: u8, spans: &mut Spans) -> usize {
         self.state = match byte {
-            b'"' | b'\'' => State::Literal(byte, depth),
             b'[' => State::Declaration(depth.saturating_add(1)),
             b']' => State::Declaration(depth.saturating_sub(1)),
             b'>' if depth == 0 => State::Content,
-            _ => State::Declaration(depth),
+            _ => self.state,
         };
-        spans.add(1, Place::Frame, None);
+        let is_sign = matches!(byte, b'[' | b']' | b'<' | b'>' | b'!' | b'"' | b'\'') || byte.is_ascii_whitespace();
+        spans.add(1, if is_sign { Place::Frame } else { Place::Text(Escape::Tag) }, None);
         1
     }
 
@@ -235,7 +291,7 @@ impl Markup {
         1
     }
 
-    /// Up to `</script`.
+    /// Up to `</script` and what ends a name.
     fn raw(&mut self, name: &[u8], bytes: &[u8], spans: &mut Spans) -> usize {
         if self.pending.is_empty() {
             let len = memchr(b'<', bytes).unwrap_or(bytes.len());
@@ -243,6 +299,13 @@ impl Markup {
                 spans.add(len, Place::Text(Escape::None), None);
                 return len;
             }
+        }
+        if self.pending.len() == name.len() + 2 && (bytes[0].is_ascii_whitespace() || matches!(bytes[0], b'/' | b'>')) {
+            self.state = State::Tag;
+            self.tags = self.tags.wrapping_add(1);
+            self.attribute.clear();
+            self.settle(Place::Frame, spans);
+            return 0;
         }
         self.pending.push(bytes[0]);
         let is_start = |pending: &[u8]| match pending {
@@ -253,10 +316,6 @@ impl Markup {
         while !is_start(&self.pending) {
             spans.add(1, Place::Text(Escape::None), None);
             self.pending.remove(0);
-        }
-        if self.pending.len() == name.len() + 2 {
-            self.state = State::Tag;
-            self.settle(Place::Frame, spans);
         }
         1
     }
@@ -273,7 +332,8 @@ impl Lexer for Markup {
     fn finish(&mut self, spans: &mut Spans) -> u64 {
         // Of a file that is cut.
         let place = match self.state {
-            State::Raw(_) | State::Until(_, Escape::None) => Place::Text(Escape::None),
+            State::Raw(_) => Place::Text(Escape::None),
+            State::Until(_, escape) => Place::Text(escape),
             _ => Place::Text(Escape::Markup),
         };
         self.settle(place, spans);
@@ -313,14 +373,14 @@ mod tests {
     #[test]
     fn values_are_told_from_tags() {
         for (text, html, expected) in [
-            ("<a b=\"c&amp;d\">e</a>", false, "......tvvvvvt..t...."),
-            ("<?xml v='1'?><x>a &lt b</x>", false, "..ttttttttt.....ttttttt...."),
+            ("<a b=\"c&amp;d\">e</a>", false, "...t..tvvvvvt..t...."),
+            ("<?xml v='1'?><x>a &lt b</x>", false, ".....tttttt.....ttttttt...."),
             ("<!-- a --- b --><x/>", false, "....ttttttttt......."),
             ("x <john@example.com> y < z", false, "tttttttttttttttttttttttttt"),
-            ("<p class=a>b<br>", true, ".........t.t...."),
+            ("<p class=a>b<br>", true, "...ttttt.t.t...."),
             ("<x><![CDATA[a]]b]]></x>", false, "............rrrr......."),
             ("<script>if (a<b) \"</p>\"</SCRIPT>t", true, "........rrrrrrrrrrrrrrr.........t"),
-            ("<!DOCTYPE a [<!ENTITY b \"c\">]>d", false, ".........................t....t"),
+            ("<!DOCTYPE a [<!ENTITY b \"c\">]>d", false, "..ttttttt.t....tttttt.t..t....t"),
         ] {
             assert_eq!(places(text.as_bytes(), html, &[]), expected, "{text}");
         }

@@ -11,10 +11,13 @@ mod markup;
 mod sniff;
 pub mod stage;
 mod tar;
+mod utf16;
 mod zip;
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Read, Write};
+use std::ops::Deref;
 use std::sync::Arc;
 
 use crate::act::Actor;
@@ -29,6 +32,8 @@ pub use sniff::{Format, HEAD, sniff};
 
 /// Bytes that are read at a time.
 const READ: usize = 64 * 1024;
+/// Bytes that a lexer is ahead of the engine.
+const PIECE: usize = 4 * 1024;
 
 /// What is done with a file, or a part of one, that cannot be looked into.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -72,6 +77,37 @@ pub struct Job {
     pub on_unknown: Rule,
     /// Bounds.
     pub limits: Limits,
+}
+
+/// A job at one file, and how much it has asked for.
+struct Work<'a> {
+    job: &'a Job,
+    /// Bytes that were read of the file itself.
+    taken: Cell<u64>,
+    /// Bytes that what is compressed in it gave, on every level.
+    given: Cell<u64>,
+}
+
+impl Deref for Work<'_> {
+    type Target = Job;
+
+    fn deref(&self) -> &Job {
+        self.job
+    }
+}
+
+/// Counts what is read of the file itself.
+struct Taken<'a> {
+    source: &'a mut dyn Read,
+    taken: &'a Cell<u64>,
+}
+
+impl Read for Taken<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.source.read(buffer)?;
+        self.taken.set(self.taken.get() + read as u64);
+        Ok(read)
+    }
 }
 
 /// What was found in a file.
@@ -146,10 +182,12 @@ impl FormatError {
     }
 }
 
-/// Scrubs a file: from `source`, which is read to its end, to `out`. Memory: some 300 KiB and what the codecs of its compression need.
+/// Scrubs a file: from `source`, which is read to its end, to `out`. Memory: some 300 KiB, up to 3 MiB where nearly every byte is another token, and what
+/// the codecs of its compression need.
 pub fn scrub(source: &mut dyn Read, out: &mut dyn Write, job: &Job) -> Result<Summary, FormatError> {
     let mut summary = Summary::default();
-    file(source, out, job, 0, &mut summary)?;
+    let work = Work { job, taken: Cell::new(0), given: Cell::new(0) };
+    file(&mut Taken { source, taken: &work.taken }, out, &work, 0, &mut summary)?;
     if summary.bad_records > job.limits.bad_records {
         let (bad, format) = (summary.bad_records, summary.format.map_or("text", Format::name));
         return Err(FormatError::Limit(format!(
@@ -164,7 +202,7 @@ pub fn scrub(source: &mut dyn Read, out: &mut dyn Write, job: &Job) -> Result<Su
 fn file(
     source: &mut dyn Read,
     out: &mut dyn Write,
-    job: &Job,
+    job: &Work<'_>,
     depth: u32,
     summary: &mut Summary,
 ) -> Result<(), FormatError> {
@@ -186,6 +224,9 @@ fn file(
         let scrub = if format == Format::Tar { tar::scrub } else { zip::scrub };
         return scrub(&mut source, out, job, depth + 1, summary);
     }
+    if format == Format::Utf16 {
+        return utf16::scrub(&mut source, out, job, summary);
+    }
     let rule = match format {
         Format::Media(_) => job.on_media,
         Format::Unknown(_) => job.on_unknown,
@@ -206,7 +247,7 @@ fn file(
 fn rename(
     name: &[u8],
     names: Option<&mut HashMap<Vec<u8>, u64>>,
-    job: &Job,
+    job: &Work<'_>,
     summary: &mut Summary,
 ) -> Result<Vec<u8>, FormatError> {
     let Some(actor) = &job.actor else {
@@ -319,10 +360,11 @@ impl TextReader {
     fn push(&mut self, bytes: &[u8]) -> Result<(), Blocked> {
         match self {
             Self::Plain(scrubber, sink) => scrubber.push(bytes, sink),
-            Self::Fitted(scrubber, lexer, fit) => {
-                lexer.push(bytes, &mut fit.spans);
-                scrubber.push(bytes, fit)
-            }
+            // In pieces, so that little is to be known of the bytes on their way.
+            Self::Fitted(scrubber, lexer, fit) => bytes.chunks(PIECE).try_for_each(|piece| {
+                lexer.push(piece, &mut fit.spans);
+                scrubber.push(piece, fit)
+            }),
         }
     }
 

@@ -8,7 +8,7 @@ use super::tar;
 use crate::charset::{self, Charset, Content};
 
 /// Bytes that [`sniff`] looks at.
-pub const HEAD: usize = charset::SNIFFED;
+pub const HEAD: usize = 64 * 1024;
 
 /// What a file is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,55 +92,77 @@ pub fn sniff(head: &[u8], whole: bool) -> Format {
     }
 }
 
-fn text(head: &[u8], whole: bool) -> Format {
+/// Of a text of UTF-8, or of Latin-1.
+pub fn text(head: &[u8], whole: bool) -> Format {
     let start = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head).trim_ascii_start();
-    match start.first() {
-        Some(b'{' | b'[' | b'"') if is_json(head, whole) => return Format::Json,
-        Some(b'<') if let Some(html) = markup(start) => return Format::Markup { html },
-        _ => {}
+    if is_json(start, whole) {
+        return Format::Json;
+    }
+    if let Some(html) = markup(start, whole) {
+        return Format::Markup { html };
     }
     csv::delimiter(head, whole).map_or(Format::Text, Format::Csv)
 }
 
-/// Whether the first record, as far as it is there, is JSON.
-fn is_json(head: &[u8], whole: bool) -> bool {
-    // A broken record further on makes lines of JSON no other format.
-    let line = memchr::memchr(b'\n', head).map_or(head, |end| &head[..end]);
+/// Whether one of the first records, as far as it is there, is JSON: one that is broken makes no other format of the rest.
+fn is_json(start: &[u8], whole: bool) -> bool {
+    /// Records that are looked at.
+    const RECORDS: usize = 5;
     let reads = |bytes: &[u8], whole: bool| {
         let (mut lexer, mut spans) = (Json::default(), Spans::default());
         lexer.push(bytes, &mut spans);
-        lexer.broken() == 0 && (!whole || lexer.finish(&mut spans) == 0)
+        // Strings in a row are cells of a table.
+        let is_one = bytes.first() != Some(&b'"') || lexer.values() <= 1;
+        is_one && lexer.broken() == 0 && (!whole || lexer.finish(&mut spans) == 0)
     };
-    reads(line, true) || reads(head, whole)
+    let is_container = |text: &[u8]| matches!(text.first(), Some(b'{' | b'['));
+    let mut lines = start.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
+    let mut lines = lines.by_ref().take(RECORDS);
+    match start.first() {
+        Some(b'{' | b'[') => reads(start, whole) || lines.any(|line| is_container(line) && reads(line, true)),
+        Some(b'"') => lines.all(|line| reads(line, true)),
+        // Numbers and literals in lines are JSON where there is more of it.
+        Some(b'0'..=b'9' | b'-' | b'n' | b't' | b'f') => {
+            let mut more = false;
+            lines.all(|line| {
+                more |= is_container(line);
+                reads(line, true)
+            }) && more
+        }
+        _ => false,
+    }
 }
 
 /// Whether it is HTML, if it is markup.
-fn markup(start: &[u8]) -> Option<bool> {
-    let lower = start[..start.len().min(1024)].to_ascii_lowercase();
-    let html =
-        |text: &[u8]| [&b"<!doctype html"[..], b"<html", b"<head", b"<body"].iter().any(|sign| text.starts_with(sign));
-    if lower.starts_with(b"<?xml") {
-        // XHTML is XML.
-        return Some(false);
+fn markup(start: &[u8], whole: bool) -> Option<bool> {
+    let lower = start.strip_prefix(b"<")?.to_ascii_lowercase();
+    let behind = |sign: &[u8]| lower.strip_prefix(sign).map(<[u8]>::trim_ascii_start);
+    if let Some(of) = behind(b"!doctype") {
+        return Some(of.starts_with(b"html"));
     }
-    if html(&lower) {
+    if [&b"html"[..], b"head", b"body"].iter().any(|name| lower.starts_with(name)) {
         return Some(true);
     }
-    let named = lower.get(1).is_some_and(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'!' | b'_'));
-    // An element that ends, or a comment before one; `<john@example.com> wrote` is neither.
-    let end = lower.iter().position(|byte| *byte == b'>')?;
-    let name = lower[1..end]
-        .iter()
-        .take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b':' | b'-' | b'.'))
-        .count();
-    let behind = lower[1 + name];
-    let is_tag =
-        lower.starts_with(b"<!--") || name > 0 && (matches!(behind, b'>' | b'/') || behind.is_ascii_whitespace());
-    (named && is_tag).then(|| has_html_names(&lower))
+    let is_first = |byte: &u8| byte.is_ascii_alphabetic() || *byte == b'_' || !byte.is_ascii();
+    if lower.first() == Some(&b'?') && lower.get(1).is_some_and(is_first) {
+        return Some(false);
+    }
+    let is_part =
+        |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b':' | b'-' | b'.') || !byte.is_ascii();
+    let name = lower.iter().take_while(is_part).count();
+    let ends = lower.get(name).is_some_and(|byte| byte.is_ascii_whitespace() || matches!(byte, b'>' | b'/'));
+    if !(lower.starts_with(b"!--") || lower.first().is_some_and(is_first) && ends) {
+        return None;
+    }
+    // What begins with a name in angles need not go on so: elements end somewhere.
+    let is_cut = !whole && memchr::memchr(b'>', &lower).is_none();
+    let has = |sign: &[u8]| memchr::memmem::find(&lower, sign).is_some();
+    (is_cut || has(b"</") || has(b"/>") || has(b"<!--")).then(|| !has(b"xmlns") && has_html_names(&lower))
 }
 
 /// Whether a fragment has elements that HTML has and data formats seldom.
 fn has_html_names(lower: &[u8]) -> bool {
-    let names: [&[u8]; 9] = [b"<div", b"<p>", b"<p ", b"<br", b"<span", b"<a ", b"<table", b"<script", b"<ul"];
+    let names: [&[u8]; 9] = [b"<div", b"<p>", b"<p ", b"<br", b"<span", b"<table", b"<h1", b"<ul", b"<img"];
     names.iter().any(|name| memchr::memmem::find(lower, name).is_some())
+        || [&b"div"[..], b"p>", b"p ", b"span", b"table", b"h1"].iter().any(|name| lower.starts_with(name))
 }

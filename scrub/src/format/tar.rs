@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::io::{self, Read, Write};
 
 use super::stage::Stage;
-use super::{FormatError, Job, Rule, Summary, file, read_error, rename};
+use super::{FormatError, Rule, Summary, Work, file, read_error, rename};
 
 /// Bytes of a block.
 const BLOCK: usize = 512;
@@ -83,7 +83,7 @@ fn text(field: &[u8]) -> &[u8] {
 pub fn scrub(
     source: &mut dyn Read,
     out: &mut dyn Write,
-    job: &Job,
+    job: &Work<'_>,
     depth: u32,
     summary: &mut Summary,
 ) -> Result<(), FormatError> {
@@ -105,7 +105,7 @@ pub fn scrub(
 struct Archive<'a> {
     source: &'a mut dyn Read,
     out: &'a mut dyn Write,
-    job: &'a Job,
+    job: &'a Work<'a>,
     depth: u32,
     summary: &'a mut Summary,
     /// Changed names, and how often each came.

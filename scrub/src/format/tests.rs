@@ -416,3 +416,5 @@ fn with_all_detectors_json_stays_json() {
     assert_eq!(value["tags"].as_array().unwrap().len(), 2);
     assert!(summary.findings["PERSON"] >= 2, "{summary:?}");
 }
+
+mod hostile;

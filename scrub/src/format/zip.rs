@@ -1,7 +1,6 @@
 //! Archives of ZIP (APPNOTE 6.3.10). They are read from their end and written anew: members as the files that they are, with their names, times, modes and compression. Comments,
 //! fields beyond these, and what stands between members are not taken over.
 
-use std::cell::Cell;
 use std::collections::HashMap;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
@@ -11,7 +10,7 @@ use zip::{ZipArchive, ZipWriter};
 
 use super::compressed::Bounded;
 use super::stage::Stage;
-use super::{FormatError, Job, Rule, Summary, copy, file, read_error, rename};
+use super::{FormatError, Rule, Summary, Work, copy, file, read_error, rename};
 
 /// Bytes of an archive that wait in memory.
 const IN_MEMORY: usize = 8 << 20;
@@ -26,7 +25,7 @@ const LARGE: u64 = 1 << 31;
 pub fn scrub(
     source: &mut dyn Read,
     out: &mut dyn Write,
-    job: &Job,
+    job: &Work<'_>,
     depth: u32,
     summary: &mut Summary,
 ) -> Result<(), FormatError> {
@@ -34,7 +33,6 @@ pub fn scrub(
     if members(&mut stage).map_err(read_error)? > MEMBERS {
         return Err(FormatError::Limit(format!("its zip has more than {MEMBERS} members")));
     }
-    let taken = Cell::new(stage.len());
     let mut archive = ZipArchive::new(stage).map_err(|error| broken(&error, job, depth))?;
     if archive.offset() != 0 {
         return Err(is_broken("something stands before it".to_owned(), job));
@@ -50,7 +48,7 @@ pub fn scrub(
         return copy(&mut stage, out, job);
     }
     let mut writer = job.actor.is_some().then(|| ZipWriter::new_stream(out));
-    let (given, mut names) = (Cell::new(0), HashMap::new());
+    let mut names = HashMap::new();
     for index in 0..archive.len() {
         let mut entry = archive.by_index(index).map_err(|error| broken(&error, job, depth))?;
         let name = rename(entry.name_raw(), Some(&mut names), job, summary)?;
@@ -78,7 +76,7 @@ pub fn scrub(
             }
             continue;
         }
-        let mut content = Bounded::new(Box::new(entry), "zip", &given, &taken, job);
+        let mut content = Bounded::new(Box::new(entry), "zip", job);
         match &mut writer {
             None => file(&mut content, &mut io::sink(), job, depth, summary)?,
             Some(writer) => {
@@ -91,11 +89,11 @@ pub fn scrub(
         .map_or(Ok(()), |writer: ZipWriter<StreamWriter<&mut dyn Write>>| writer.finish().map(drop).map_err(unwritten))
 }
 
-fn is_broken(why: String, job: &Job) -> FormatError {
+fn is_broken(why: String, job: &Work<'_>) -> FormatError {
     FormatError::Broken { format: "zip", why, rule: job.on_unknown }
 }
 
-fn broken(error: &ZipError, job: &Job, depth: u32) -> FormatError {
+fn broken(error: &ZipError, job: &Work<'_>, depth: u32) -> FormatError {
     match error {
         // Encrypted, or compressed in a way that is not read.
         ZipError::UnsupportedArchive(_) | ZipError::CompressionMethodNotSupported(_) => FormatError::Unknown {
