@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import gzip
 import io
+import itertools
 import json
 import tarfile
+import time
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from botocore.exceptions import BotoCoreError, ClientError
 
 from clients import MIB, aws, boto, error_code, fresh, md5, multipart_etag, noise, object_path, put_in_parts, raw
 
@@ -24,7 +28,7 @@ PLANTED = [MAIL, SSN]
 
 @pytest.fixture
 def names() -> dict[str, str]:
-    return {mode: fresh(mode) for mode in ("enforce", "detect", "passing", "blocking", "off")}
+    return {mode: fresh(mode) for mode in ("enforce", "detect", "passing", "blocking", "strict", "off")}
 
 
 @pytest.fixture
@@ -36,6 +40,7 @@ def scrubbing(make_gateway, names, tmp_path):
         "enforce": 'scrub = "enforce"',
         "detect": 'scrub = "detect"',
         "passing": 'scrub = "enforce"\non_unknown = "pass"\non_media = "pass"',
+        "strict": 'scrub = "enforce"\non_key_finding = "refuse"',
         "blocking": f'scrub = "enforce"\nscrub_policy = "{blocks}"',
     }
     gateway = make_gateway(more="".join(f'[buckets."{names[bucket]}"]\n{lines}\n' for bucket, lines in settings.items()))
@@ -148,6 +153,17 @@ def test_what_is_blocked_is_denied(scrubbing, names):
     assert SSN not in str(denied.value.response)
     answer = s3.put_object(Bucket=bucket, Key="key", Body=b"nothing")
     assert told(answer) == {"x-data-vault-findings": "", "x-data-vault-policy": "no-numbers/7"}
+
+
+def test_findings_in_keys_metadata_and_tags(scrubbing, names):
+    """Refused where the policy says so, else counted; never changed."""
+    _, s3 = scrubbing
+    for more in ({"Key": f"of/{MAIL}/x"}, {"Key": "key", "Metadata": {"owner": MAIL}}, {"Key": "key", "Tagging": f"owner={MAIL}"}):
+        assert error_code(lambda more=more: s3.put_object(Bucket=names["strict"], Body=b"x", **more)) == "InvalidRequest"
+        assert error_code(lambda more=more: s3.create_multipart_upload(Bucket=names["strict"], **more)) == "InvalidRequest"
+        s3.put_object(Bucket=names["enforce"], Body=b"x", **more)
+        assert s3.get_object(Bucket=names["enforce"], Key=more["Key"])["Metadata"] == more.get("Metadata", {})
+    s3.put_object(Bucket=names["strict"], Key="key", Body=b"x", Metadata={"a": "b"}, Tagging="c=d")
 
 
 def test_large_bodies_stream(scrubbing, names):
@@ -286,3 +302,57 @@ def test_parts_under_detection(scrubbing, names):
     chosen = {"Parts": [{"PartNumber": 1, "ETag": etag}]}
     s3.complete_multipart_upload(Bucket=names["enforce"], Key="copied", UploadId=copied, MultipartUpload=chosen)
     assert s3.get_object(Bucket=names["enforce"], Key="copied")["Body"].read() == text.replace(MAIL.encode(), b"<EMAIL_ADDRESS>")
+
+
+def test_killed_in_the_middle(make_gateway):
+    """`kill -9` while bodies and uploads in parts are scrubbed: what is there is scrubbed and whole, and what was acknowledged is there."""
+    bucket = fresh("killed")
+    gateway = make_gateway(more=f'[buckets."{bucket}"]\nscrub = "enforce"\n')
+    boto(gateway.endpoint).create_bucket(Bucket=bucket)
+    line = f'{{"mail": "{MAIL}", "text": "{"word " * 20}"}}\n'.encode()
+    clean = line.replace(MAIL.encode(), b"<EMAIL_ADDRESS>")
+    acknowledged: dict[str, int] = {}
+
+    def write(worker: int) -> None:
+        s3 = boto(gateway.endpoint)
+        with contextlib.suppress(BotoCoreError, ClientError):
+            for turn in itertools.count():
+                key, lines = f"{worker}-{turn % 3}", 1000 * (1 + (worker + turn) % 40)
+                acknowledged.pop(key, None)
+                if worker % 2:
+                    cut = max(len(line) * lines // 2, 5 * MIB) + 7
+                    parts = [part for part in ((line * lines)[:cut], (line * lines)[cut:]) if part]
+                    put_in_parts(s3, bucket, key, parts)
+                else:
+                    s3.put_object(Bucket=bucket, Key=key, Body=line * lines)
+                acknowledged[key] = lines
+
+    for pause in (0.4, 1.1, 2.3):
+        with ThreadPoolExecutor(4) as pool:
+            done = [pool.submit(write, worker) for worker in range(4)]
+            time.sleep(pause)
+            gateway.kill()
+            for one in done:
+                one.result()
+        gateway.start()
+        s3 = boto(gateway.endpoint)
+        found = {row["Key"]: s3.get_object(Bucket=bucket, Key=row["Key"])["Body"].read() for row in s3.list_objects_v2(Bucket=bucket).get("Contents", [])}
+        for key, body in found.items():
+            assert body == clean * (len(body) // len(clean)), f"{key} is whole, and scrubbed"
+        assert {key: len(found[key]) // len(clean) for key in acknowledged} == acknowledged
+    assert found
+
+
+def test_memory_does_not_grow_with_the_body(make_gateway):
+    bucket = fresh("large")
+    gateway = make_gateway({"limits.scrub_put_time": "1h"}, more=f'[buckets."{bucket}"]\nscrub = "enforce"\n')
+    s3 = boto(gateway.endpoint)
+    s3.create_bucket(Bucket=bucket)
+    line = f'{{"mail": "{MAIL}", "text": "{"word " * 200}"}}\n'.encode()
+    peaks = []
+    for size in (16 * MIB, 160 * MIB):
+        gateway.forget_peak_rss()
+        s3.put_object(Bucket=bucket, Key="json", Body=line * (size // len(line)))
+        s3.put_object(Bucket=bucket, Key="gzip", Body=gzip.compress(line * (size // len(line)), 1))
+        peaks.append(gateway.peak_rss())
+    assert peaks[1] < peaks[0] + 48 * MIB, peaks

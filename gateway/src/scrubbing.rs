@@ -1,6 +1,6 @@
 //! What the scrub engine does for which bucket, compiled once at start.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -13,7 +13,14 @@ use scrub::{Engine, EngineError, builtin};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 
-use crate::config::{Config, Scrub, ScrubConfig};
+use http::HeaderMap;
+use s3s::S3ErrorCode;
+
+use crate::config::{Config, OnKeyFinding, Scrub, ScrubConfig};
+use crate::s3::Error;
+
+/// Our own header, which is nobody's text, behind `x-amz-meta-`.
+const OUR_NAME: &str = "dv1";
 
 /// Why a policy cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -80,7 +87,12 @@ pub struct BucketPolicy {
     pub id: PolicyId,
     /// How its files are treated.
     pub job: Job,
+    /// What is done about findings beside the content.
+    on_key_finding: OnKeyFinding,
 }
+
+/// Findings by type.
+pub type Findings = BTreeMap<String, u64>;
 
 /// Which policy, in which version.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -138,6 +150,37 @@ impl Scrubbing {
 type Compiled = (PolicyId, Arc<Engine>);
 
 impl BucketPolicy {
+    /// What is found in an object's key, its metadata and its tags, none of which is ever changed: a client could not find the object again. Error: the policy
+    /// refuses that.
+    pub fn look_at_names(&self, key: &str, headers: &HeaderMap) -> Result<Findings, Error> {
+        let mut text = format!("{key}\n");
+        for (name, value) in headers {
+            let value = String::from_utf8_lossy(value.as_bytes());
+            if let Some(name) = name.as_str().strip_prefix("x-amz-meta-").filter(|name| *name != OUR_NAME) {
+                text.extend([name, ": ", &*value, "\n"]);
+            } else if name == "x-amz-tagging" {
+                let tags = value.replace('+', " ").replace('&', "\n").replace('=', ": ");
+                text += &percent_encoding::percent_decode_str(&tags).decode_utf8_lossy();
+                text.push('\n');
+            }
+        }
+        let kinds = self.job.engine.kinds();
+        let mut findings = Findings::new();
+        for finding in self.job.engine.detect(text.as_bytes()) {
+            *findings.entry(kinds.name(finding.kind).to_owned()).or_default() += 1;
+        }
+        if self.on_key_finding == OnKeyFinding::Refuse && !findings.is_empty() {
+            let found = findings.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+            return Err(Error::client(
+                S3ErrorCode::InvalidRequest,
+                format!(
+                    "The key, metadata or tags hold {found}, which the policy of this bucket refuses: they are never changed, so name the object otherwise"
+                ),
+            ));
+        }
+        Ok(findings)
+    }
+
     /// Whether it changes what is stored.
     pub fn enforces(&self) -> bool {
         self.mode != Scrub::Detect
@@ -161,6 +204,7 @@ impl BucketPolicy {
         Ok(Some(Arc::new(Self {
             mode: config.mode,
             id,
+            on_key_finding: config.on_key_finding,
             job: Job {
                 engine,
                 // What needs a key is a label until keys for it are kept.
@@ -205,21 +249,24 @@ pub struct Record {
     /// What the object is.
     pub format: Option<String>,
     /// Findings by type.
-    pub findings: std::collections::BTreeMap<String, u64>,
+    pub findings: Findings,
     /// Records that were no records of the format.
     #[serde(default)]
     pub bad_records: u64,
     /// Findings in what the format needs as it is, which stayed.
     #[serde(default)]
     pub unfit: u64,
+    /// Findings in key, metadata and tags, which are as they were sent.
+    #[serde(default)]
+    pub names: Findings,
     /// Files within that were not looked into, by what they are.
     #[serde(default)]
-    pub passed: std::collections::BTreeMap<String, u64>,
+    pub passed: Findings,
 }
 
 impl Record {
     /// Of what the engine said.
-    pub fn of(policy: &BucketPolicy, seen: &Summary) -> Self {
+    pub fn of(policy: &BucketPolicy, seen: &Summary, names: Findings) -> Self {
         Self {
             v: 1,
             mode: policy.mode.name().to_owned(),
@@ -229,6 +276,7 @@ impl Record {
             findings: seen.findings.clone(),
             bad_records: seen.bad_records,
             unfit: seen.unfit,
+            names,
             passed: seen.passed.iter().map(|(what, count)| ((*what).to_owned(), *count)).collect(),
         }
     }

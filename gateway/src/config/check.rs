@@ -65,6 +65,7 @@ impl Buckets {
                 on_unknown: raw.on_unknown.map_or(base.scrub.on_unknown, rule),
                 on_media: raw.on_media.map_or(base.scrub.on_media, rule),
                 max_bad_records: raw.max_bad_records.unwrap_or(base.scrub.max_bad_records),
+                on_key_finding: raw.on_key_finding.unwrap_or(base.scrub.on_key_finding),
             },
         };
         let default = raw.remove("default").map_or_else(BucketConfig::default, |b| over(&BucketConfig::default(), &b));

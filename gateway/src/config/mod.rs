@@ -328,6 +328,19 @@ pub struct ScrubConfig {
     pub on_media: Rule,
     /// Records of a file that may be no records of its format.
     pub max_bad_records: u64,
+    /// What is done about findings in keys, metadata and tags, which are never changed.
+    pub on_key_finding: OnKeyFinding,
+}
+
+/// `on_key_finding`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnKeyFinding {
+    /// They are counted in the record of the object.
+    #[default]
+    Record,
+    /// The write is refused.
+    Refuse,
 }
 
 impl Default for ScrubConfig {
@@ -338,6 +351,7 @@ impl Default for ScrubConfig {
             on_unknown: Rule::Refuse,
             on_media: Rule::Refuse,
             max_bad_records: u64::MAX,
+            on_key_finding: OnKeyFinding::Record,
         }
     }
 }

@@ -7,7 +7,9 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use super::value::{ByteSize, Network, Secret, Span};
-use super::{Anonymous, ClientAuth, Conditions, EtagPolicy, ForwardedHeaders, LogFormat, Scrub, SigV2, State};
+use super::{
+    Anonymous, ClientAuth, Conditions, EtagPolicy, ForwardedHeaders, LogFormat, OnKeyFinding, Scrub, SigV2, State,
+};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -142,6 +144,7 @@ pub(super) struct Bucket {
     pub on_unknown: Option<OnUnknown>,
     pub on_media: Option<OnUnknown>,
     pub max_bad_records: Option<u64>,
+    pub on_key_finding: Option<OnKeyFinding>,
 }
 
 /// What is done with what cannot be looked into.

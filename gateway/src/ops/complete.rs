@@ -18,7 +18,7 @@ use s3s::S3ErrorCode;
 use self::restream::Filled;
 use super::multipart::{backend_parts, end, held, is_certain, settled, upload_token};
 use super::precondition::{self, Precondition};
-use super::put::{self, Sealing, abandon, commit, tail};
+use super::put::{self, Scrubbed, Sealing, abandon, commit, tail};
 use super::scrubbed;
 use super::source::{Source, succeeded};
 use super::spool::{completed, for_parts};
@@ -27,7 +27,6 @@ use super::upload_id::{Upload, no_such_upload};
 use super::upload_part::{LAST_NUMBER, MIN_PART};
 use super::{Call, documents, etag_of, forward, keepalive, set};
 use crate::backend::{BackendError, Payload, Template, query_value};
-use crate::body::scrub::Seen;
 use crate::body::{self, Body};
 use crate::config::EtagPolicy;
 use crate::s3::intake::{Intake, IntakeOptions};
@@ -132,7 +131,7 @@ async fn complete(call: &Call, upload: &Upload, listed: &[CompletedPart]) -> Res
     let record = commit(vault, Some(intent), record, lineage).await;
     end(vault, oid).await;
     let scrubbed = match &sealing.scrub {
-        Some((policy, seen)) => Some(put::scrub_record(policy, seen)?),
+        Some(scrubbed) => Some(scrubbed.record()?),
         None => detect(call, &sealing, &record).await,
     };
 
@@ -194,10 +193,10 @@ async fn detect(call: &Call, sealing: &Sealing, record: &ObjectRecord) -> Option
             ..put::intake_options(&call.vault, &record.at.bucket, None)
         };
         let intake = Intake::new(&declared, opened.plaintext, &Authentication::Anonymous, options)?;
-        let seen = Seen::default();
-        let mut plaintext = put::look_into(&call.vault, policy, intake, &seen);
+        let scrubbed = Scrubbed::begin(policy, &record.at.key, &opened.stored.headers)?;
+        let mut plaintext = put::look_into(&call.vault, policy, intake, &scrubbed.seen);
         while plaintext.next().await?.is_some() {}
-        let done = put::scrub_record(policy, &seen)?;
+        let done = scrubbed.record()?;
         let kek = call.vault.keys.by_id(&record.at.bucket, sealing.kek_id).await?;
         scrubbed::keep(&call.vault, &record.at.bucket, &kek, record.oid, &done).await?;
         let seen = ObjectRecord { scrub: done.state(), ..record.clone() };

@@ -24,7 +24,7 @@ use crate::config::EtagPolicy;
 use crate::leases::Lease;
 use crate::s3::intake::{Intake, IntakeOptions, Received};
 use crate::s3::{Error, operation};
-use crate::scrubbing::{BucketPolicy, Record};
+use crate::scrubbing::{BucketPolicy, Findings, Record};
 use crate::sidecar::{Intent, IntentId, LineageEdge, ObjectAt, ObjectRecord};
 use crate::vault::{Vault, now_ms};
 
@@ -112,7 +112,32 @@ pub struct Sealing {
     /// What it is made from.
     pub lineage: Vec<LineageEdge>,
     /// The policy that sees it, and what it saw.
-    pub scrub: Option<(Arc<BucketPolicy>, Seen)>,
+    pub scrub: Option<Scrubbed>,
+}
+
+/// An object under a policy.
+#[derive(Clone)]
+pub struct Scrubbed {
+    /// Its bucket's.
+    pub policy: Arc<BucketPolicy>,
+    /// What was found in its content, once its end was seen.
+    pub seen: Seen,
+    /// What was found in its key, metadata and tags.
+    pub names: Findings,
+}
+
+impl Scrubbed {
+    /// One whose content is still to come.
+    pub fn begin(policy: &Arc<BucketPolicy>, key: &str, headers: &HeaderMap) -> Result<Self, Error> {
+        let names = policy.look_at_names(key, headers)?;
+        Ok(Self { policy: policy.clone(), seen: Seen::default(), names })
+    }
+
+    /// What was done, once the end of the body was seen.
+    pub fn record(&self) -> Result<Record, Error> {
+        let summary = self.seen.get().ok_or_else(|| Error::Internal("a body ended before its scrub".into()))?;
+        Ok(Record::of(&self.policy, summary, self.names.clone()))
+    }
 }
 
 impl Sealing {
@@ -243,8 +268,8 @@ pub async fn write(
     let plaintext = match vault.scrubbing.of(&sealing.at.bucket) {
         None => Plaintext::from(intake),
         Some(policy) => {
-            let (_, seen) = sealing.scrub.insert((policy.clone(), Seen::default()));
-            look_into(vault, policy, intake, seen)
+            let scrubbed = sealing.scrub.insert(Scrubbed::begin(policy, &sealing.at.key, &request.headers)?);
+            look_into(vault, policy, intake, &scrubbed.seen)
         }
     };
     // A body that the backend may not want is not read before it says so.
@@ -300,8 +325,8 @@ pub fn finish(
     let (scrub, kek_id) = (sealing.scrub.clone(), sealing.kek_id);
     Box::new(move |received: Received| {
         Box::pin(async move {
-            if let Some((policy, seen)) = scrub {
-                let record = scrub_record(&policy, &seen)?;
+            if let Some(scrubbed) = scrub {
+                let record = scrubbed.record()?;
                 let kek = vault.keys.by_id(&intent.bucket, kek_id).await?;
                 scrubbed::keep(&vault, &intent.bucket, &kek, object.oid(), &record).await?;
             }
@@ -321,12 +346,6 @@ pub fn finish(
             Ok(tail)
         })
     })
-}
-
-/// What was done, once the end of the body was seen.
-pub fn scrub_record(policy: &BucketPolicy, seen: &Seen) -> Result<Record, Error> {
-    let summary = seen.get().ok_or_else(|| Error::Internal("a body ended before its scrub".into()))?;
-    Ok(Record::of(policy, summary))
 }
 
 /// Zero padding, TABLE, SUMMARY and FOOTER.
@@ -381,7 +400,7 @@ async fn conclude(
     drop(lease);
     let headers = response.into_parts().0.headers;
     let record = sealing.record(facts, &headers);
-    let scrubbed = sealing.scrub.as_ref().map(|(policy, seen)| scrub_record(policy, seen)).transpose()?;
+    let scrubbed = sealing.scrub.as_ref().map(Scrubbed::record).transpose()?;
     Ok(Written { record: commit(vault, Some(intent), record, sealing.lineage).await, headers, scrubbed })
 }
 
@@ -397,10 +416,10 @@ impl Sealing {
             principal: self.principal.clone(),
             client: self.client,
             recorded_at_ms: now_ms(),
-            scrub: self
-                .scrub
-                .as_ref()
-                .map_or_else(|| "off".to_owned(), |(policy, _)| format!("{} {}", policy.mode.name(), policy.id)),
+            scrub: self.scrub.as_ref().map_or_else(
+                || "off".to_owned(),
+                |scrubbed| format!("{} {}", scrubbed.policy.mode.name(), scrubbed.policy.id),
+            ),
         }
     }
 }

@@ -8,13 +8,13 @@ use http_body_util::{BodyExt, StreamBody};
 use keys::object::{Facts, PartSealer, RangeOpener};
 use s3s::S3ErrorCode;
 
-use super::super::put::{self, Sealing, Settled};
+use super::super::put::{self, Scrubbed, Sealing, Settled};
 use super::super::source::content_length;
 use super::super::spool::OwnUpload;
 use super::super::upload_id::Upload;
 use super::super::{Call, set};
 use crate::backend::{BackendError, BackendRequest, Signer, Template, path};
-use crate::body::scrub::{Plaintext, Seen};
+use crate::body::scrub::Plaintext;
 use crate::body::seal::{body_error, seal};
 use crate::body::{Body, BoxError};
 use crate::leases::Lease;
@@ -87,8 +87,9 @@ pub async fn fill(
     let plaintext = match vault.scrubbing.of(call.bucket()?) {
         None => Plaintext::from(intake),
         Some(policy) => {
-            let (_, seen) = sealing.scrub.insert((policy.clone(), Seen::default()));
-            put::look_into(vault, policy, intake, seen)
+            // Metadata and tags were looked at when the upload began.
+            let scrubbed = sealing.scrub.insert(Scrubbed::begin(policy, &sealing.at.key, &HeaderMap::new())?);
+            put::look_into(vault, policy, intake, &scrubbed.seen)
         }
     };
     let sealer = PartSealer::new(&upload.object, 1)?;
