@@ -62,13 +62,15 @@ pub async fn store(call: &Call, body: Body) -> Result<Written, Error> {
 fn refuse_what_takes_too_long(vault: &Vault, bucket: &str, length: Option<u64>) -> Result<(), Error> {
     let longest = vault.scrubbing.longest_put();
     match length {
-        Some(length) if length > longest && vault.scrubbing.of(bucket).is_some() => Err(Error::client(
-            S3ErrorCode::EntityTooLarge,
-            format!(
-                "This bucket has a scrub policy, and the scrub of {length} bytes would take too long for one PUT: send more than {longest} bytes \
+        Some(length) if length > longest && vault.scrubbing.of(bucket).is_some_and(|policy| policy.enforces()) => {
+            Err(Error::client(
+                S3ErrorCode::EntityTooLarge,
+                format!(
+                    "This bucket has a scrub policy, and the scrub of {length} bytes would take too long for one PUT: send more than {longest} bytes \
                  as a multipart upload"
-            ),
-        )),
+                ),
+            ))
+        }
         _ => Ok(()),
     }
 }

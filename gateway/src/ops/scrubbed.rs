@@ -6,6 +6,7 @@ use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use keys::Oid;
 use keys::hierarchy::Kek;
 
+use super::stored::answered;
 use crate::backend::{BackendRequest, Payload, Signer, path, query_value};
 use crate::body::collect;
 use crate::s3::Error;
@@ -27,11 +28,13 @@ pub async fn keep(vault: &Vault, bucket: &str, kek: &Kek, oid: Oid, record: &Rec
     let request = request(vault, Method::PUT, bucket, oid)
         .header(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"))
         .payload(Payload::Bytes(sealed));
-    let status = vault.backend.call(request).await?.status();
-    if status.is_success() {
-        return Ok(());
+    let response = vault.backend.call(request).await?;
+    match response.status() {
+        status if status.is_success() => Ok(()),
+        // A full store is full for the object as well.
+        StatusCode::INSUFFICIENT_STORAGE => Err(answered(response).await),
+        status => Err(unusable(status)),
     }
-    Err(keys::Error::store(format!("the system bucket answered {status} to a scrub record")).into())
 }
 
 /// What was done to the object of this id; none where no policy has seen it.
@@ -40,9 +43,7 @@ pub async fn find(vault: &Vault, bucket: &str, oid: Oid) -> Result<Option<Record
     match response.status() {
         StatusCode::OK => {}
         StatusCode::NOT_FOUND => return Ok(None),
-        status => {
-            return Err(keys::Error::store(format!("the system bucket answered {status} for a scrub record")).into());
-        }
+        status => return Err(unusable(status)),
     }
     let sealed = collect(response.into_body(), LONGEST).await.map_err(keys::Error::store)?;
     let kek = vault.keys.by_id(bucket, Kek::named_in(&sealed)?).await?;
@@ -63,11 +64,16 @@ pub async fn any(vault: &Vault, bucket: &str) -> Result<bool, Error> {
     match response.status() {
         StatusCode::OK => {}
         StatusCode::NOT_FOUND => return Ok(false),
-        status => return Err(keys::Error::store(format!("the system bucket answered {status} to a listing")).into()),
+        status => return Err(unusable(status)),
     }
     let listing = collect(response.into_body(), LONGEST).await.map_err(keys::Error::store)?;
     let document = Document::parse(&listing).map_err(|e| e.of_backend())?;
     Ok(document.root().elements("Contents").next().is_some())
+}
+
+/// The system bucket is none of the client's business.
+fn unusable(status: StatusCode) -> Error {
+    Error::Protocol(format!("the system bucket answered {status} for a scrub record").into())
 }
 
 /// `scrubbed/<bucket>/<oid>`.
