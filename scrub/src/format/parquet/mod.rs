@@ -11,6 +11,7 @@ mod calendar;
 mod chunk;
 mod footer;
 mod form;
+mod ipc;
 mod pages;
 mod place;
 mod scalar;

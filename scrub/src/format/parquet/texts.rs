@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::Fault;
 use super::footer::field;
+use super::ipc;
 use super::scalar::{Printed, Scalar as _};
 use super::thrift::Structure;
 use super::values::Values;
@@ -63,11 +64,16 @@ fn key_values(of: &mut Structure<'_>, id: i16, job: &Job, summary: &mut Summary)
     let mut entries = Vec::new();
     for mut entry in of.list(id)? {
         let key = String::from_utf8_lossy(entry.binary(field::KEY)?.unwrap_or_default()).into_owned();
-        if let Some(value) = entry.binary(field::VALUE)?
-            && let Some(new) = text(&key, value, job, summary)?
-        {
-            entry.set_binary(field::VALUE, &new);
-            changed = true;
+        if let Some(value) = entry.binary(field::VALUE)? {
+            let new = if key == ipc::KEY {
+                ipc::scrub(value, |name, value| text(name, value, job, summary))?
+            } else {
+                text(&key, value, job, summary)?
+            };
+            if let Some(new) = new {
+                entry.set_binary(field::VALUE, &new);
+                changed = true;
+            }
         }
         entries.push(entry.into_owned());
     }

@@ -125,6 +125,37 @@ fn a_dictionary_of_values_in_no_row_is_written_anew() {
     assert!(memchr::memmem::find(&out, b"EMP-").is_none());
 }
 
+/// What `PyArrow` 26 writes of a schema with metadata, of itself and of a field.
+#[test]
+fn the_schema_of_arrow_is_edited() {
+    let value = include_str!("arrow_schema.txt").trim();
+    let clean = |name: &str, _: &[u8]| Ok((name == "nothing").then(Vec::new));
+    assert!(ipc::scrub(value.as_bytes(), clean).unwrap().is_none());
+    let mut names = Vec::new();
+    let longer = |name: &str, text: &[u8]| {
+        names.push(format!("{name}={}", String::from_utf8_lossy(text)));
+        Ok((name != "PARQUET:field_id").then(|| b"<EMAIL_ADDRESS>, and much more than there was before".to_vec()))
+    };
+    let new = ipc::scrub(value.as_bytes(), longer).unwrap().unwrap();
+    assert_eq!(names, ["by=carol@example.com", "note=bob@example.com"]);
+    let mut names = Vec::new();
+    let read = |name: &str, text: &[u8]| {
+        names.push(format!("{name}={}", String::from_utf8_lossy(text)));
+        Ok(None)
+    };
+    assert!(ipc::scrub(&new, read).unwrap().is_none());
+    let text = "<EMAIL_ADDRESS>, and much more than there was before";
+    assert_eq!(names, [format!("by={text}"), format!("note={text}")]);
+    // Any damage is no schema, or one with other texts.
+    for at in 0..value.len() {
+        for bit in [1, 4] {
+            let mut damaged = value.as_bytes().to_vec();
+            damaged[at] ^= bit;
+            let _ = ipc::scrub(&damaged, |_, _| Ok(Some(b"x".to_vec())));
+        }
+    }
+}
+
 /// Readers go by these: some writers wrote statistics that are not to be believed.
 #[test]
 fn names_of_writers_stay() {
