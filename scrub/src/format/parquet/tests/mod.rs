@@ -1,4 +1,5 @@
 mod columns;
+mod damage;
 mod file;
 
 use std::io::Cursor;
