@@ -18,14 +18,16 @@ use parquet::file::serialized_reader::SerializedPageReader;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::{ColumnDescriptor, Type as Node, TypePtr};
 
-use super::Fault;
 use super::form::Form;
 use super::pages::Pages;
 use super::scalar::Scalar;
 use super::values::Values;
+use super::{Fault, Task};
 
 /// Rows that are read at a time.
 const ROWS: usize = 1024;
+/// Bytes that are hashed in the time of one that is scrubbed, at least.
+const HASHED: u64 = 16;
 /// Bytes of a data page without compression, at least and at most, where the source has others.
 const PAGE: std::ops::RangeInclusive<usize> = 64 * 1024..=1024 * 1024;
 
@@ -49,17 +51,17 @@ impl Chunk<'_> {
     }
 }
 
-/// Scrubs a chunk. If something in it changes, gives a file of this column alone in which it is written anew, unless `observes`.
-pub fn scrub(chunk: &Chunk<'_>, values: &mut Values<'_>, observes: bool) -> Result<Option<Vec<u8>>, Fault> {
+/// Scrubs a chunk. If something in it changes, gives a file of this column alone in which it is written anew, if there is somebody who acts.
+pub fn scrub(chunk: &Chunk<'_>, values: &mut Values<'_>, task: &Task<'_>) -> Result<Option<Vec<u8>>, Fault> {
     match chunk.meta.column_type() {
         Type::BOOLEAN => Ok(None),
-        Type::INT32 => typed::<Int32Type>(chunk, values, observes),
-        Type::INT64 => typed::<Int64Type>(chunk, values, observes),
-        Type::INT96 => typed::<Int96Type>(chunk, values, observes),
-        Type::FLOAT => typed::<FloatType>(chunk, values, observes),
-        Type::DOUBLE => typed::<DoubleType>(chunk, values, observes),
-        Type::BYTE_ARRAY => typed::<ByteArrayType>(chunk, values, observes),
-        Type::FIXED_LEN_BYTE_ARRAY => typed::<FixedLenByteArrayType>(chunk, values, observes),
+        Type::INT32 => typed::<Int32Type>(chunk, values, task),
+        Type::INT64 => typed::<Int64Type>(chunk, values, task),
+        Type::INT96 => typed::<Int96Type>(chunk, values, task),
+        Type::FLOAT => typed::<FloatType>(chunk, values, task),
+        Type::DOUBLE => typed::<DoubleType>(chunk, values, task),
+        Type::BYTE_ARRAY => typed::<ByteArrayType>(chunk, values, task),
+        Type::FIXED_LEN_BYTE_ARRAY => typed::<FixedLenByteArrayType>(chunk, values, task),
     }
 }
 
@@ -68,18 +70,19 @@ pub fn guarded<T>(read: impl FnOnce() -> parquet::errors::Result<T>) -> Result<T
     catch_unwind(AssertUnwindSafe(read)).map_err(|_| "its reader gave up")?.map_err(Fault::from)
 }
 
-fn typed<D>(chunk: &Chunk<'_>, values: &mut Values<'_>, observes: bool) -> Result<Option<Vec<u8>>, Fault>
+fn typed<D>(chunk: &Chunk<'_>, values: &mut Values<'_>, task: &Task<'_>) -> Result<Option<Vec<u8>>, Fault>
 where
     D: DataType,
     D::T: Scalar,
 {
+    let observes = task.job.actor.is_none();
     let anew = !observes && chunk.pages.dictionary && dictionary_changes::<D>(chunk, values)?;
     let mut rows = Rows::<D>::new(chunk)?;
     let mut before = 0;
-    while rows.next()? {
+    while rows.next(task)? {
         let instead = rows.scrub(chunk.form, values)?;
         if anew || !observes && instead.iter().any(Option::is_some) {
-            return rewrite(chunk, values, rows, before, &instead).map(Some);
+            return rewrite(chunk, values, rows, before, &instead, task).map(Some);
         }
         before += 1;
     }
@@ -116,6 +119,7 @@ fn rewrite<D>(
     mut rows: Rows<D>,
     before: u64,
     instead: &[Option<Rc<[u8]>>],
+    task: &Task<'_>,
 ) -> Result<Vec<u8>, Fault>
 where
     D: DataType,
@@ -128,16 +132,16 @@ where
     let out = writer.typed::<D>();
     let mut again = Rows::<D>::new(chunk)?;
     for _ in 0..before {
-        again.next()?;
-        again.write(out)?;
+        again.next(task)?;
+        again.write(out, task)?;
     }
     drop(again);
     rows.replace(instead, chunk.form, column);
-    rows.write(out)?;
-    while rows.next()? {
+    rows.write(out, task)?;
+    while rows.next(task)? {
         let instead = rows.scrub(chunk.form, values)?;
         rows.replace(&instead, chunk.form, column);
-        rows.write(out)?;
+        rows.write(out, task)?;
     }
     guarded(|| writer.close())?;
     guarded(|| group.close())?;
@@ -174,7 +178,7 @@ where
     }
 
     /// Reads the next rows; false at the end.
-    fn next(&mut self) -> Result<bool, Fault> {
+    fn next(&mut self, task: &Task<'_>) -> Result<bool, Fault> {
         self.definitions.clear();
         self.repetitions.clear();
         self.values.clear();
@@ -182,6 +186,7 @@ where
             let (definitions, repetitions) = (Some(&mut self.definitions), Some(&mut self.repetitions));
             self.reader.read_records(ROWS, definitions, repetitions, &mut self.values)
         })?;
+        task.take(levels as u64)?;
         // Their bits have room for more levels than there are.
         let within = |levels: &[i16], most: i16| levels.iter().all(|level| (0..=most).contains(level));
         if !within(&self.definitions, self.most.0) || !within(&self.repetitions, self.most.1) {
@@ -201,7 +206,9 @@ where
         values.scrub(&printed)
     }
 
-    fn write(&self, out: &mut ColumnWriterImpl<'_, D>) -> Result<(), Fault> {
+    fn write(&self, out: &mut ColumnWriterImpl<'_, D>, task: &Task<'_>) -> Result<(), Fault> {
+        // The same entry of a dictionary any number of times is hashed each time, at some bytes for one that is scrubbed.
+        task.take(self.values.iter().map(|value| value.size() as u64).sum::<u64>() / HASHED)?;
         let definitions = (!self.definitions.is_empty()).then_some(&self.definitions[..]);
         let repetitions = (!self.repetitions.is_empty()).then_some(&self.repetitions[..]);
         guarded(|| out.write_batch(&self.values, definitions, repetitions))?;
@@ -250,7 +257,7 @@ fn schema(column: &ColumnDescriptor) -> Result<TypePtr, Fault> {
 
 /// As the source was written, as far as can be seen.
 fn properties(chunk: &Chunk<'_>) -> WriterProperties {
-    let Pages { second, dictionary, encoding, size } = chunk.pages;
+    let Pages { second, dictionary, encoding, size, .. } = chunk.pages;
     let version = if second { WriterVersion::PARQUET_2_0 } else { WriterVersion::PARQUET_1_0 };
     let statistics = match (chunk.column_index, chunk.statistics) {
         (true, _) => EnabledStatistics::Page,

@@ -19,6 +19,7 @@ mod texts;
 mod thrift;
 mod values;
 
+use std::cell::Cell;
 use std::io::{self, Read, Seek, Write};
 
 use parquet::errors::ParquetError;
@@ -92,6 +93,31 @@ impl From<Blocked> for Fault {
     }
 }
 
+/// Bytes that may be treated whatever the length of a file is.
+const FREE: u64 = 64 << 20;
+
+/// What is to be done, and how much may still be treated of the file: a few bytes can stand for any number of rows.
+pub(super) struct Task<'a> {
+    job: &'a Job,
+    left: Cell<u64>,
+}
+
+impl<'a> Task<'a> {
+    fn new(job: &'a Job, len: u64) -> Self {
+        Self { job, left: Cell::new(len.saturating_mul(job.limits.expansion).max(FREE)) }
+    }
+
+    /// So many bytes are about to be treated.
+    fn take(&self, bytes: u64) -> Result<(), Fault> {
+        let left = self.left.get().checked_sub(bytes).ok_or_else(|| {
+            let most = self.job.limits.expansion;
+            Fault::limit(format!("its columns give more than {most} times the bytes that it takes"))
+        });
+        self.left.set(left?);
+        Ok(())
+    }
+}
+
 /// Scrubs a file of `len` bytes.
 pub(super) fn scrub(
     file: &mut (impl Read + Seek),
@@ -112,17 +138,18 @@ fn run(
 ) -> Result<(), Fault> {
     let footer = Footer::read(file, len)?;
     let root = Structure::of(&footer.bytes)?;
-    texts::names(&root, job, summary)?;
+    let task = Task::new(job, len);
+    texts::names(&root, &task, summary)?;
     let mut source = Source { file, free: len, footer: footer.start };
     let mut target = Target::new(out, job.actor.is_some());
     target.write(footer::MAGIC)?;
     let groups = root.list(field::FILE_ROW_GROUPS)?;
     let mut written = Vec::new();
     for (group, of) in groups.iter().zip(footer.metadata.row_groups()) {
-        written.push(row_group(&mut source, &mut target, group, of, job, summary)?);
+        written.push(row_group(&mut source, &mut target, group, of, &task, summary)?);
     }
     let mut edited = root.clone();
-    texts::edit(&mut edited, job, summary)?;
+    texts::edit(&mut edited, &task, summary)?;
     if job.actor.is_none() {
         return Ok(());
     }
@@ -186,7 +213,7 @@ fn row_group<'g>(
     target: &mut Target<'_>,
     group: &'g Structure<'_>,
     of: &RowGroupMetaData,
-    job: &Job,
+    task: &Task<'_>,
     summary: &mut Summary,
 ) -> Result<(Structure<'g>, Vec<Placed<'g>>), Fault> {
     let start = target.at();
@@ -198,13 +225,13 @@ fn row_group<'g>(
     for (index, chunk) in chunks.into_iter().enumerate() {
         let place = Place::of(&chunk)?;
         source.claim(place)?;
-        let anew = look(source, place, &chunk, of, index, job, summary)?;
+        let anew = look(source, place, &chunk, of, index, task, summary)?;
         let before = place::sizes(&chunk)?;
         let mut placed = match &anew {
             None => Placed::copied(source.file, place, chunk, target)?,
             Some(anew) => Placed::anew(anew, chunk, of.column(index).column_type(), target)?,
         };
-        texts::edit_column(&mut placed.meta, job, summary)?;
+        texts::edit_column(&mut placed.meta, task, summary)?;
         let after = place::sizes_of(&placed.meta)?;
         plain = plain.saturating_add(after.0.saturating_sub(before.0));
         packed = packed.saturating_add(after.1.saturating_sub(before.1));
@@ -249,17 +276,18 @@ fn look(
     chunk: &Structure<'_>,
     of: &RowGroupMetaData,
     index: usize,
-    job: &Job,
+    task: &Task<'_>,
     summary: &mut Summary,
 ) -> Result<Option<Vec<u8>>, Fault> {
     let meta = of.column(index);
     let Some(form) = Form::of(meta.column_descr()) else { return Ok(None) };
-    let limit = job.limits.chunk;
+    let limit = task.job.limits.chunk;
     if place.len > limit || u64::try_from(meta.uncompressed_size()).is_ok_and(|size| size > limit) {
         return Err(pages::too_large(limit));
     }
     let bytes = read_at(source.file, place.start, place.len)?;
     let pages = Pages::of(&bytes, meta.column_descr().max_rep_level() > 0, limit)?;
+    task.take(pages.total)?;
     let rebased = meta.clone().into_builder().set_dictionary_page_offset(None).set_data_page_offset(0).build()?;
     let told = chunk.structure(field::CHUNK_META)?.unwrap_or_default();
     let chunk = Chunk {
@@ -273,8 +301,8 @@ fn look(
         bloom_filter: told.has(field::META_BLOOM),
     };
     let names = texts::path(meta.column_path().parts());
-    let mut values = Values::new(job, &names);
-    let anew = chunk::scrub(&chunk, &mut values, job.actor.is_none())?;
+    let mut values = Values::new(task, &names);
+    let anew = chunk::scrub(&chunk, &mut values, task)?;
     values.finish(summary);
     Ok(anew)
 }

@@ -25,20 +25,22 @@ pub struct Pages {
     pub encoding: Option<Encoding>,
     /// Bytes of the largest data page, without compression.
     pub size: u64,
+    /// Bytes of all of them.
+    pub total: u64,
 }
 
 impl Pages {
     /// Of a whole chunk, with at most so many bytes without compression.
     pub fn of(mut chunk: &[u8], repeated: bool, limit: u64) -> Result<Self, Fault> {
         let mut pages = Self::default();
-        let (mut size, mut values) = (0_u64, 0_u64);
+        let mut values = 0_u64;
         let whole = chunk.len();
         while !chunk.is_empty() {
             let first = chunk.len() == whole;
             let head = Structure::read(&mut chunk)?;
             let page = size_of(head.int(2)?)?;
-            size = size.saturating_add(page);
-            if size > limit {
+            pages.total = pages.total.saturating_add(page);
+            if pages.total > limit {
                 return Err(too_large(limit));
             }
             chunk = usize::try_from(size_of(head.int(3)?)?).ok().and_then(|len| chunk.get(len..)).ok_or(CUT)?;

@@ -2,13 +2,13 @@
 
 use std::borrow::Cow;
 
-use super::Fault;
 use super::footer::field;
 use super::ipc;
 use super::scalar::{Printed, Scalar as _};
 use super::thrift::Structure;
 use super::values::Values;
-use crate::format::{Job, Summary};
+use super::{Fault, Task};
+use crate::format::Summary;
 
 /// Names of the groups that lists and maps are made of, which say nothing.
 const GENERIC: [&str; 9] = ["list", "bag", "array", "element", "item", "array_element", "map", "key_value", "entries"];
@@ -30,13 +30,13 @@ pub fn path(parts: &[String]) -> Vec<&str> {
 }
 
 /// Looks into the names of columns. What is found in them stays.
-pub fn names(root: &Structure<'_>, job: &Job, summary: &mut Summary) -> Result<(), Fault> {
+pub fn names(root: &Structure<'_>, task: &Task<'_>, summary: &mut Summary) -> Result<(), Fault> {
     let elements = root.list(field::FILE_SCHEMA)?;
     let mut printed = Vec::new();
     for element in &elements {
         printed.push(element.binary(field::SCHEMA_NAME)?.map(|name| Printed::Text(Cow::Borrowed(name))));
     }
-    let mut values = Values::new(job, &[]);
+    let mut values = Values::new(task, &[]);
     values.scrub(&printed)?;
     summary.unfit += values.count();
     values.finish(summary);
@@ -44,10 +44,10 @@ pub fn names(root: &Structure<'_>, job: &Job, summary: &mut Summary) -> Result<(
 }
 
 /// Edits what is said about the whole file.
-pub fn edit(root: &mut Structure<'_>, job: &Job, summary: &mut Summary) -> Result<(), Fault> {
-    key_values(root, field::FILE_KEY_VALUES, job, summary)?;
+pub fn edit(root: &mut Structure<'_>, task: &Task<'_>, summary: &mut Summary) -> Result<(), Fault> {
+    key_values(root, field::FILE_KEY_VALUES, task, summary)?;
     if let Some(writer) = root.binary(field::FILE_CREATED_BY)?
-        && let Some(writer) = text("created_by", writer, job, summary)?
+        && let Some(writer) = text("created_by", writer, task, summary)?
     {
         root.set_binary(field::FILE_CREATED_BY, &writer);
     }
@@ -55,20 +55,20 @@ pub fn edit(root: &mut Structure<'_>, job: &Job, summary: &mut Summary) -> Resul
 }
 
 /// Edits what is said about a column.
-pub fn edit_column(meta: &mut Structure<'_>, job: &Job, summary: &mut Summary) -> Result<(), Fault> {
-    key_values(meta, field::META_KEY_VALUES, job, summary)
+pub fn edit_column(meta: &mut Structure<'_>, task: &Task<'_>, summary: &mut Summary) -> Result<(), Fault> {
+    key_values(meta, field::META_KEY_VALUES, task, summary)
 }
 
-fn key_values(of: &mut Structure<'_>, id: i16, job: &Job, summary: &mut Summary) -> Result<(), Fault> {
+fn key_values(of: &mut Structure<'_>, id: i16, task: &Task<'_>, summary: &mut Summary) -> Result<(), Fault> {
     let mut changed = false;
     let mut entries = Vec::new();
     for mut entry in of.list(id)? {
         let key = String::from_utf8_lossy(entry.binary(field::KEY)?.unwrap_or_default()).into_owned();
         if let Some(value) = entry.binary(field::VALUE)? {
             let new = if key == ipc::KEY {
-                ipc::scrub(value, |name, value| text(name, value, job, summary))?
+                ipc::scrub(value, |name, value| text(name, value, task, summary))?
             } else {
-                text(&key, value, job, summary)?
+                text(&key, value, task, summary)?
             };
             if let Some(new) = new {
                 entry.set_binary(field::VALUE, &new);
@@ -84,9 +84,9 @@ fn key_values(of: &mut Structure<'_>, id: i16, job: &Job, summary: &mut Summary)
 }
 
 /// What stands in the place of a text with a name; none where it stays.
-fn text(name: &str, value: &[u8], job: &Job, summary: &mut Summary) -> Result<Option<Vec<u8>>, Fault> {
+fn text(name: &str, value: &[u8], task: &Task<'_>, summary: &mut Summary) -> Result<Option<Vec<u8>>, Fault> {
     let value = parquet::data_type::ByteArray::from(value);
-    let mut values = Values::new(job, &[name]);
+    let mut values = Values::new(task, &[name]);
     let instead = values.scrub(&[value.print(super::Form::Text)])?;
     values.finish(summary);
     Ok(instead.into_iter().next().flatten().map(|text| text.to_vec()))

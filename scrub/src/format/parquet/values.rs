@@ -3,15 +3,17 @@
 //! A value alone says little: `078051120` is a number like any other, and an SSN in a column named so. So values go to the engine as lines of JSON,
 //! `{"patient":{"ssn":"078051120"}}`, and what it is measured to find there it finds here. What covers two values is replaced in each.
 
-use std::collections::HashMap;
+use std::borrow::Cow;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::Fault;
+use foldhash::{HashMap, HashMapExt as _};
+
 use super::scalar::Printed;
+use super::{Fault, Task};
+use crate::format::Summary;
 use crate::format::fit::{Fit, Lexer};
 use crate::format::json::Json;
-use crate::format::{Job, Summary};
 use crate::stream::{Collected, Scrubber};
 
 /// Bytes of lines that are treated at once.
@@ -27,7 +29,7 @@ const OVERHEAD: usize = 96;
 
 /// Of one column of a row group.
 pub struct Values<'a> {
-    job: &'a Job,
+    task: &'a Task<'a>,
     /// What stands before each value: the names of its column.
     head: Vec<u8>,
     /// How many names those are.
@@ -50,7 +52,7 @@ struct Outcome {
 
 impl<'a> Values<'a> {
     /// Of a column with these names, the outermost first; of none, where the name says nothing.
-    pub fn new(job: &'a Job, names: &[&str]) -> Self {
+    pub fn new(task: &'a Task<'a>, names: &[&str]) -> Self {
         let mut head = Vec::new();
         for name in names {
             head.push(b'{');
@@ -58,7 +60,7 @@ impl<'a> Values<'a> {
             head.push(b':');
         }
         let (cache, findings) = (HashMap::new(), Vec::new());
-        Self { job, head, depth: names.len(), cache, cached: 0, findings, unfit: 0 }
+        Self { task, head, depth: names.len(), cache, cached: 0, findings, unfit: 0 }
     }
 
     /// What stands in the place of each value; none where it stays.
@@ -86,21 +88,27 @@ impl<'a> Values<'a> {
     fn outcomes(&mut self, values: &[Option<Printed<'_>>]) -> Result<(Vec<Outcome>, Vec<Option<usize>>), Fault> {
         let mut outcomes: Vec<Outcome> = Vec::new();
         let mut known: HashMap<&[u8], usize> = HashMap::new();
-        let mut new: Vec<(usize, &Printed<'_>)> = Vec::new();
+        // One entry of a dictionary is the same bytes, which need not be looked at again.
+        let mut same: HashMap<(usize, usize), usize> = HashMap::new();
+        let mut new: Vec<(usize, Printed<'_>)> = Vec::new();
         let mut places = Vec::with_capacity(values.len());
         for value in values {
             let place = value.as_ref().map(|value| {
-                *known.entry(value.bytes()).or_insert_with(|| {
-                    let outcome = self.cache.get(value.bytes()).cloned();
-                    if outcome.is_none() {
-                        new.push((outcomes.len(), value));
-                    }
-                    outcomes.push(outcome.unwrap_or_default());
-                    outcomes.len() - 1
+                let bytes = value.bytes();
+                *same.entry((bytes.as_ptr().addr(), bytes.len())).or_insert_with(|| {
+                    *known.entry(bytes).or_insert_with(|| {
+                        let outcome = self.cache.get(bytes).cloned();
+                        if outcome.is_none() {
+                            new.push((outcomes.len(), value.told()));
+                        }
+                        outcomes.push(outcome.unwrap_or_default());
+                        outcomes.len() - 1
+                    })
                 })
             });
             places.push(place);
         }
+        self.task.take(new.iter().map(|(_, value)| value.bytes().len() as u64).sum())?;
         let mut new = &new[..];
         while let Some((_, first)) = new.first() {
             let mut size = first.bytes().len();
@@ -132,7 +140,7 @@ impl<'a> Values<'a> {
     /// At the end: tells what was found.
     pub fn finish(self, summary: &mut Summary) {
         summary.unfit += self.unfit;
-        for ((_, name), count) in self.job.engine.kinds().iter().zip(self.findings) {
+        for ((_, name), count) in self.task.job.engine.kinds().iter().zip(self.findings) {
             if count > 0 {
                 *summary.findings.entry(name.to_owned()).or_default() += count;
             }
@@ -152,9 +160,9 @@ impl<'a> Values<'a> {
     }
 
     fn scrubber(&self) -> Scrubber {
-        match &self.job.actor {
-            Some(actor) => Scrubber::new(Arc::clone(&self.job.engine), actor.clone()),
-            None => Scrubber::observer(Arc::clone(&self.job.engine)),
+        match &self.task.job.actor {
+            Some(actor) => Scrubber::new(Arc::clone(&self.task.job.engine), actor.clone()),
+            None => Scrubber::observer(Arc::clone(&self.task.job.engine)),
         }
     }
 
@@ -162,12 +170,12 @@ impl<'a> Values<'a> {
     fn prose(&self, text: &[u8]) -> Result<Outcome, Fault> {
         let Collected { bytes, findings } = self.scrubber().whole(text)?;
         let found = findings.iter().map(|finding| usize::from(finding.kind.index())).collect();
-        let changed = self.job.actor.is_some() && bytes != text;
+        let changed = self.task.job.actor.is_some() && bytes != text;
         Ok(Outcome { found, instead: changed.then(|| bytes.into()) })
     }
 
     /// Values as lines of JSON.
-    fn lines(&mut self, values: &[(usize, &Printed<'_>)], outcomes: &mut [Outcome]) -> Result<(), Fault> {
+    fn lines(&mut self, values: &[(usize, Printed<'_>)], outcomes: &mut [Outcome]) -> Result<(), Fault> {
         let mut text = Vec::new();
         let mut places = Vec::with_capacity(values.len());
         for (_, value) in values {
@@ -179,7 +187,7 @@ impl<'a> Values<'a> {
             text.push(b'\n');
         }
         let (mut scrubber, mut lexer) = (self.scrubber(), Json::default());
-        let labels = self.job.engine.kinds().iter().map(|(_, name)| name.to_owned()).collect();
+        let labels = self.task.job.engine.kinds().iter().map(|(_, name)| name.to_owned()).collect();
         let mut fit = Fit::new(labels, Collected::default());
         lexer.push(&text, &mut fit.spans);
         scrubber.push(&text, &mut fit)?;
@@ -196,7 +204,7 @@ impl<'a> Values<'a> {
                 outcomes[values[first].0].found.push(usize::from(finding.kind.index()));
             }
         }
-        if self.job.actor.is_none() {
+        if self.task.job.actor.is_none() {
             return Ok(());
         }
         let mut rest = &bytes[..];
@@ -215,8 +223,20 @@ impl Printed<'_> {
     fn bytes(&self) -> &[u8] {
         match self {
             Self::Text(text) => text,
-            Self::Json(text) => text,
+            Self::Maybe(text, _) | Self::Json(text) => text,
             Self::Number(text) => text.as_bytes(),
+        }
+    }
+
+    /// The same, and whether it is JSON that must stay so: all of a column that says so, and objects and arrays anywhere.
+    fn told(&self) -> Printed<'_> {
+        let Self::Maybe(text, says) = self else { return self.clone() };
+        let ends = (text.trim_ascii().first(), text.trim_ascii().last());
+        let looks = *says || matches!(ends, (Some(b'{'), Some(b'}')) | (Some(b'['), Some(b']')));
+        if looks && serde_json::from_slice::<serde::de::IgnoredAny>(text).is_ok() {
+            Printed::Json(text)
+        } else {
+            Printed::Text(Cow::Borrowed(text))
         }
     }
 
@@ -229,7 +249,7 @@ impl Printed<'_> {
     fn put(&self, out: &mut Vec<u8>) {
         match self {
             Self::Text(text) => put_text(out, &String::from_utf8_lossy(text)),
-            Self::Json(_) | Self::Number(_) => out.extend_from_slice(self.bytes()),
+            Self::Maybe(..) | Self::Json(_) | Self::Number(_) => out.extend_from_slice(self.bytes()),
         }
     }
 
@@ -238,7 +258,7 @@ impl Printed<'_> {
         match self {
             // What is no string, though it always is, must not stay.
             Self::Text(_) => serde_json::from_slice::<String>(written).unwrap_or_default().into_bytes().into(),
-            Self::Json(_) | Self::Number(_) => written.into(),
+            Self::Maybe(..) | Self::Json(_) | Self::Number(_) => written.into(),
         }
     }
 }

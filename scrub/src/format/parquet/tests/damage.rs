@@ -98,3 +98,21 @@ fn no_damage_makes_a_panic() {
         }
     }
 }
+
+/// Some bytes that stand for more rows than anybody has time for.
+#[test]
+fn bombs_are_bounded() {
+    let rows = vec![0_i16; 1 << 20];
+    let properties = WriterProperties::builder().set_data_page_row_count_limit(1 << 23);
+    let source = file("message m { optional binary a (STRING); }", properties, |group| {
+        let mut column = group.next_column().unwrap().unwrap();
+        for _ in 0..80 {
+            column.typed::<ByteArrayType>().write_batch(&[], Some(&rows), None).unwrap();
+        }
+        column.close().unwrap();
+    });
+    assert!(source.len() < 64 * 1024);
+    assert!(matches!(run(&LABELS, &source), Err(FormatError::Limit(_))));
+    let patient = Job { limits: Limits { expansion: 1 << 20, ..Limits::default() }, ..LABELS.clone() };
+    assert!(run(&patient, &source).unwrap().0 == source);
+}
