@@ -287,3 +287,73 @@ fn take_value<'t>(rest: &mut &'t [u8], depth: usize, lines: usize) -> Option<&'t
     let end = end.checked_sub(depth)?;
     value[end..end + depth].iter().all(|byte| *byte == b'}').then_some(&value[..end])
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::LazyLock;
+
+    use proptest::prelude::{Just, prop_assert, prop_assert_eq, prop_oneof, proptest};
+    use proptest::strategy::Strategy;
+
+    use super::*;
+    use crate::act::Actor;
+    use crate::format::{Job, Limits, Rule};
+    use crate::policy::Policy;
+    use crate::{Engine, builtin};
+
+    static JOB: LazyLock<Job> = LazyLock::new(|| Job {
+        engine: Arc::new(Engine::new(builtin::detectors(), &Policy::default()).unwrap()),
+        actor: Some(Actor::default()),
+        on_media: Rule::Refuse,
+        on_unknown: Rule::Refuse,
+        limits: Limits::default(),
+    });
+
+    fn words() -> impl Strategy<Value = String> {
+        let piece = prop_oneof![
+            Just(" john@example.com ".to_owned()),
+            Just("219-09-9999".to_owned()),
+            Just("ssn".to_owned()),
+            Just("Mary Johnson".to_owned()),
+            Just(
+                " -----BEGIN RSA PRIVATE KEY-----\nMIIBOgIBAAJBAKj34GkxFhD90vcNLYLInFEX6Ppy1tPf9Cnzj4p4WGeKLs1Pt8Qu"
+                    .to_owned()
+            ),
+            "[\"'\\\\{}:,\n\u{e9}\u{1f600}\u{0} ]{1,4}",
+            "[a-z ]{1,9}",
+        ];
+        proptest::collection::vec(piece, 0..5).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        /// Whatever the names are and whatever is found, each value gets what is its own.
+        #[test]
+        fn values_are_kept_apart(names in proptest::collection::vec(words(), 0..3), texts in proptest::collection::vec(words(), 1..20), number in 0_u32..4) {
+            let task = Task::new(&JOB, 1 << 20);
+            let names: Vec<_> = names.iter().map(String::as_str).collect();
+            let mut values = Values::new(&task, &names);
+            let numbers = number.to_string();
+            let document = format!("{{\"a\":\n\"john@example.com\", \"b\": [{numbers}]}}\n");
+            let mut printed: Vec<_> = texts.iter().map(|text| Some(Printed::Maybe(text.as_bytes(), false))).collect();
+            printed.push(Some(Printed::Maybe(document.as_bytes(), true)));
+            printed.push(None);
+            printed.push(Some(Printed::Number(numbers.clone())));
+            let instead = values.scrub(&printed).unwrap();
+            prop_assert_eq!(instead.len(), printed.len());
+            for (text, instead) in texts.iter().zip(&instead) {
+                let new = instead.as_deref().map_or(text.as_bytes(), |new| new);
+                for found in ["john@example.com", "MIIBOgIBAAJ"] {
+                    prop_assert!(memchr::memmem::find(new, found.as_bytes()).is_none(), "{}", String::from_utf8_lossy(new));
+                }
+                prop_assert!(std::str::from_utf8(new).is_ok());
+            }
+            let last = &instead[texts.len()..];
+            let document: serde_json::Value = serde_json::from_slice(last[0].as_deref().unwrap()).unwrap();
+            // A secret key without an end may go on in the next value, names too.
+            prop_assert!(document.as_object().is_some_and(|members| members.len() == 2), "{}", document);
+            prop_assert!(!document.to_string().contains("john@example.com"), "{}", document);
+            prop_assert!(last[1].is_none());
+            prop_assert!(last[2].as_deref().is_none_or(|new| new == b"null"), "{:?}", last[2]);
+        }
+    }
+}
