@@ -140,7 +140,7 @@ fn run(
     let root = Structure::of(&footer.bytes)?;
     let task = Task::new(job, len);
     texts::names(&root, &task, summary)?;
-    let mut source = Source { file, free: len, footer: footer.start };
+    let mut source = Source { file, free: len, footer: footer.start, limit: job.limits.chunk };
     let mut target = Target::new(out, job.actor.is_some());
     target.write(footer::MAGIC)?;
     let groups = root.list(field::FILE_ROW_GROUPS)?;
@@ -187,12 +187,17 @@ struct Source<'a, F> {
     free: u64,
     /// Where the footer starts, before which all else lies.
     footer: u64,
+    /// Bytes of an index or a filter, at most: they are held.
+    limit: u64,
 }
 
 impl<F: Read + Seek> Source<'_, F> {
     /// Takes what lies at a place.
     fn take(&mut self, place: Place) -> Result<Vec<u8>, Fault> {
         self.claim(place)?;
+        if place.len > self.limit {
+            return Err(Fault::limit(format!("it has an index of more than {} bytes", self.limit)));
+        }
         read_at(self.file, place.start, place.len)
     }
 
