@@ -13,8 +13,10 @@ import time
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 
+import pyarrow as pa
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
+from pyarrow import parquet
 
 from clients import MIB, aws, boto, error_code, fresh, md5, multipart_etag, noise, object_path, put_in_parts, raw
 
@@ -111,6 +113,42 @@ def test_archives(scrubbing, names):
         assert file.testzip() is None
         assert {name: file.read(name) for name in file.namelist()} == clean
     assert found == {"EMAIL_ADDRESS": 1001}
+
+
+@pytest.mark.parametrize("codec", ["none", "snappy", "zstd", "gzip"])
+def test_parquet(scrubbing, names, codec):
+    """A table as a data set has it, read back by pyarrow: its schema, its rows and the columns of nobody are as they were."""
+    _, s3 = scrubbing
+    rows = 5000
+    number = int(SSN.replace("-", ""))
+    table = pa.table(
+        {
+            "id": pa.array(range(rows), pa.int64()),
+            "email": pa.array([MAIL if row % 3 else None for row in range(rows)], pa.string()),
+            "ssn": pa.array([number] * rows, pa.int64()),
+            "messages": pa.array([[{"role": "user", "content": f"write to {MAIL}, please"}, {"role": "bot", "content": None}]] * rows),
+            "at": pa.array([1_700_000_000_000 + row for row in range(rows)], pa.timestamp("ms", tz="UTC")),
+            "score": pa.array([row / 7 for row in range(rows)], pa.float32()),
+        }
+    ).replace_schema_metadata({"info": json.dumps({"by": MAIL})})
+    out = io.BytesIO()
+    parquet.write_table(table, out, compression=codec, row_group_size=2000, write_page_index=True)
+    found, stored = put(s3, names["enforce"], out.getvalue())
+    read = parquet.read_table(io.BytesIO(stored))
+    assert read.schema.equals(table.schema)
+    assert read.num_rows == rows
+    for name in ("id", "score"):
+        assert read[name].equals(table[name])
+    assert read["email"].to_pylist() == ["<EMAIL_ADDRESS>" if row % 3 else None for row in range(rows)]
+    assert set(read["ssn"].to_pylist()) == {None}
+    assert read["messages"].to_pylist()[17] == [{"role": "user", "content": "write to <EMAIL_ADDRESS>, please"}, {"role": "bot", "content": None}]
+    assert MAIL.encode() not in stored
+    assert json.loads(read.schema.metadata[b"info"]) == {"by": "<EMAIL_ADDRESS>"}
+    before, after = (parquet.ParquetFile(io.BytesIO(file)).metadata for file in (out.getvalue(), stored))
+    assert [after.row_group(0).column(n).compression for n in range(7)] == [before.row_group(0).column(n).compression for n in range(7)]
+    assert found["EMAIL_ADDRESS"] > rows
+    cut = out.getvalue()[:-7]
+    assert error_code(lambda: s3.put_object(Bucket=names["enforce"], Key="cut", Body=cut)) == "InvalidRequest"
 
 
 def test_nothing_of_it_is_kept(scrubbing, names, target):

@@ -8,6 +8,7 @@ mod csv;
 pub mod fit;
 mod json;
 mod markup;
+mod parquet;
 mod sniff;
 pub mod stage;
 mod tar;
@@ -26,12 +27,15 @@ use crate::engine::Engine;
 use crate::finding::Finding;
 use crate::stream::{Blocked, Scrubber, Sink};
 use fit::{Fit, Lexer};
+use stage::Stage;
 
 pub use compressed::Codec;
 pub use sniff::{Format, HEAD, sniff};
 
 /// Bytes that are read at a time.
 const READ: usize = 64 * 1024;
+/// Bytes of a file that wait in memory where it is read from its end.
+const IN_MEMORY: usize = 8 << 20;
 /// Bytes that a lexer is ahead of the engine.
 const PIECE: usize = 4 * 1024;
 
@@ -56,11 +60,13 @@ pub struct Limits {
     pub expansion: u64,
     /// Records that are no such, of a format that has records.
     pub bad_records: u64,
+    /// Bytes of one column in one row group of Parquet, without compression.
+    pub chunk: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { depth: 8, expansion: 1000, bad_records: u64::MAX }
+        Self { depth: 8, expansion: 1000, bad_records: u64::MAX, chunk: 256 << 20 }
     }
 }
 
@@ -170,6 +176,14 @@ pub enum FormatError {
 }
 
 impl FormatError {
+    /// Of a part of a file, at this depth.
+    fn within(self, depth: u32) -> Self {
+        match self {
+            Self::Unknown { what, rule, .. } => Self::Unknown { what, rule, nested: depth > 0 },
+            other => other,
+        }
+    }
+
     /// What the file is that made it, in a word.
     pub fn what(&self) -> &'static str {
         match self {
@@ -223,6 +237,12 @@ fn file(
         }
         let scrub = if format == Format::Tar { tar::scrub } else { zip::scrub };
         return scrub(&mut source, out, job, depth + 1, summary);
+    }
+    if format == Format::Parquet {
+        summary.format.get_or_insert(format);
+        let mut stage = Stage::of(&mut source, IN_MEMORY).map_err(read_error)?;
+        let len = stage.len();
+        return parquet::scrub(&mut stage, len, out, job, summary).map_err(|error| error.within(depth));
     }
     if format == Format::Utf16 {
         return utf16::scrub(&mut source, out, job, summary);

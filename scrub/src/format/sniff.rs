@@ -26,6 +26,8 @@ pub enum Format {
         /// It is HTML: elements need no end, and those of scripts hold no markup.
         html: bool,
     },
+    /// A table of Parquet.
+    Parquet,
     /// An archive of tar.
     Tar,
     /// An archive of ZIP that is no document.
@@ -48,6 +50,7 @@ impl Format {
             Self::Csv(_) => "csv",
             Self::Markup { html: true } => "html",
             Self::Markup { html: false } => "xml",
+            Self::Parquet => "parquet",
             Self::Tar => "tar",
             Self::Zip => "zip",
             Self::Compressed(codec) => codec.name(),
@@ -83,6 +86,12 @@ pub fn sniff(head: &[u8], whole: bool) -> Format {
     }
     if head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06") {
         return Format::Zip;
+    }
+    if head.starts_with(b"PAR1") {
+        return Format::Parquet;
+    }
+    if head.starts_with(b"PARE") {
+        return Format::Unknown("an encrypted Parquet");
     }
     match charset::sniff(head) {
         Content::Binary(what) if MEDIA.contains(&what) => Format::Media(what),

@@ -1,0 +1,273 @@
+use super::*;
+
+#[test]
+fn a_column_is_written_anew_as_it_was() {
+    let schema = "message m { optional binary note (STRING); required int64 id; }";
+    let count = 5000_usize;
+    let notes: Vec<_> = (0..count)
+        .filter(|row| row % 3 != 0)
+        .map(|row| {
+            ByteArray::from(&*if row % 700 == 1 { format!("by EMP-00{row:04}.") } else { format!("note {row}") })
+        })
+        .collect();
+    let levels: Vec<_> = (0..count).map(|row| i16::from(row % 3 != 0)).collect();
+    let ids: Vec<_> = (0..5000).collect();
+    for codec in codecs() {
+        for (version, dictionary) in [
+            (WriterVersion::PARQUET_1_0, true),
+            (WriterVersion::PARQUET_1_0, false),
+            (WriterVersion::PARQUET_2_0, true),
+            (WriterVersion::PARQUET_2_0, false),
+        ] {
+            let properties = WriterProperties::builder()
+                .set_compression(codec)
+                .set_writer_version(version)
+                .set_dictionary_enabled(dictionary)
+                .set_bloom_filter_enabled(true)
+                .set_created_by("another writer version 7".to_owned());
+            let source = file(schema, properties, |group| {
+                column::<ByteArrayType>(group, &notes, &levels, &[]);
+                column::<Int64Type>(group, &ids, &[], &[]);
+            });
+            let (out, summary) = run(&LABELS, &source).unwrap();
+            let (before, after) = (rows(&source), rows(&out));
+            assert_eq!(before.len(), after.len());
+            for (before, after) in before.iter().zip(&after) {
+                match before.find("EMP-") {
+                    Some(at) => assert_eq!(*after, before.replace(&before[at..at + 10], "<BADGE>")),
+                    None => assert_eq!(after, before),
+                }
+            }
+            assert_eq!(summary.findings["BADGE"], 6);
+            let (source_meta, meta) = (reader(&source), reader(&out));
+            let (source_meta, meta) = (source_meta.metadata(), meta.metadata());
+            assert_eq!(source_meta.file_metadata().schema(), meta.file_metadata().schema());
+            assert_eq!(meta.file_metadata().created_by(), Some("another writer version 7"));
+            assert_eq!(meta.row_group(0).column(0).compression_codec(), codec.into());
+            assert_eq!(stored(&source, 1), stored(&out, 1));
+            let kinds = |file: &[u8]| -> Vec<_> {
+                pages(file, 0).iter().map(|page| (page.page_type(), page.encoding())).collect()
+            };
+            assert_eq!(kinds(&source), kinds(&out));
+            for column in 0..2 {
+                let (source, out) = (source_meta.row_group(0).column(column), meta.row_group(0).column(column));
+                assert_eq!(source.bloom_filter_length().is_some(), out.bloom_filter_length().is_some());
+                assert_eq!(source.statistics().is_some(), out.statistics().is_some());
+            }
+            // The Bloom filter and the statistics know nothing of what is gone.
+            let filter = parquet::bloom_filter::Sbbf::read_from_column_chunk(
+                meta.row_group(0).column(0),
+                &Bytes::copy_from_slice(&out),
+            );
+            let filter = filter.unwrap().unwrap();
+            assert!(filter.check(&ByteArray::from("note 1001")) && !filter.check(&ByteArray::from("by EMP-000001.")));
+            assert!(memchr::memmem::find(&out, b"EMP-").is_none());
+        }
+    }
+}
+
+#[test]
+fn what_does_not_fit_becomes_null_or_nothing() {
+    let schema = "message m {
+        optional int64 ssn; required int64 US_SSN;
+        required int32 dob (DATE); optional int64 birth_date (TIMESTAMP(MILLIS, true)); optional int96 date_of_birth;
+        optional double social_security_number; required fixed_len_byte_array(5) phone_number (DECIMAL(10, 0));
+        required group address { repeated int64 ssn; }
+    }";
+    let write = |group: &mut Group<'_>| {
+        column::<Int64Type>(group, &[219_099_999, 1], &[1, 1], &[]);
+        column::<Int64Type>(group, &[219_099_999, 1], &[], &[]);
+        column::<Int32Type>(group, &[7013, 7014], &[], &[]);
+        column::<Int64Type>(group, &[7013 * 86_400_000], &[0, 1], &[]);
+        column::<Int96Type>(group, &[Int96::from(vec![0, 0, 2_447_601])], &[1, 0], &[]);
+        column::<DoubleType>(group, &[219_099_999.0], &[1, 0], &[]);
+        let phone = 2_125_551_234_i64.to_be_bytes()[3..].to_vec();
+        column::<FixedLenByteArrayType>(group, &[phone.clone().into(), vec![0; 5].into()], &[], &[]);
+        column::<Int64Type>(group, &[219_099_999, 1], &[1, 1], &[0, 0]);
+    };
+    let source = file(schema, WriterProperties::builder(), write);
+    let (out, summary) = run(&LABELS, &source).unwrap();
+    assert_eq!(reader(&source).metadata().file_metadata().schema(), reader(&out).metadata().file_metadata().schema());
+    let out = rows(&out);
+    assert_eq!(
+        out[0],
+        "{ssn: null, US_SSN: 0, dob: 1970-01-01, birth_date: null, date_of_birth: null, \
+         social_security_number: null, phone_number: 0., address: {ssn: [0]}}",
+        "{summary:?}"
+    );
+    assert!(out[1].starts_with("{ssn: 1, US_SSN: 1, "), "{}", out[1]);
+}
+
+#[test]
+fn a_strategy_that_fits_keeps_the_type() {
+    let schema = "message m { required int32 dob (DATE); required binary note (STRING); }";
+    let source = file(schema, WriterProperties::builder(), |group| {
+        column::<Int32Type>(group, &[7013], &[], &[]);
+        column::<ByteArrayType>(group, &texts(&["by EMP-004711"]), &[], &[]);
+    });
+    let (out, _) = run(&job(Strategy::Mask), &source).unwrap();
+    assert_eq!(rows(&out), ["{dob: 1970-01-01, note: \"by ***-**4711\"}"]);
+    let (out, _) = run(&job(Strategy::Drop), &source).unwrap();
+    assert_eq!(rows(&out), ["{dob: 1970-01-01, note: \"by \"}"]);
+    assert!(matches!(run(&job(Strategy::Block), &source), Err(FormatError::Blocked(_))));
+    let observer = Job { actor: None, ..LABELS.clone() };
+    let (out, summary) = run(&observer, &source).unwrap();
+    assert_eq!((out.len(), summary.findings["BADGE"]), (0, 1));
+}
+
+#[test]
+fn nested_columns_keep_their_levels() {
+    let schema = "message m {
+        optional group tags (LIST) { repeated group list { optional binary element (STRING); } }
+        optional group old (LIST) { repeated binary array (STRING); }
+        optional group map (MAP) { repeated group key_value { required binary key (STRING); optional binary value (STRING); } }
+        optional group patient { optional binary ssn (STRING); required binary note (STRING); }
+    }";
+    let source = file(schema, WriterProperties::builder(), |group| {
+        // [[a, EMP, null], null, [], [EMP]]
+        let tags = texts(&["a", "EMP-004711", "EMP-004712"]);
+        column::<ByteArrayType>(group, &tags, &[3, 3, 2, 0, 1, 3], &[0, 1, 1, 0, 0, 0]);
+        column::<ByteArrayType>(group, &texts(&["x EMP-004711", "y"]), &[2, 2, 0, 1, 1], &[0, 1, 0, 0, 0]);
+        column::<ByteArrayType>(group, &texts(&["k", "EMP-004711"]), &[2, 2, 0, 1, 1], &[0, 1, 0, 0, 0]);
+        column::<ByteArrayType>(group, &texts(&["EMP-004711"]), &[2, 3, 0, 1, 1], &[0, 1, 0, 0, 0]);
+        column::<ByteArrayType>(group, &texts(&["219-09-9999"]), &[2, 0, 1, 0], &[]);
+        column::<ByteArrayType>(group, &texts(&["n", "EMP-004711"]), &[1, 0, 1, 0], &[]);
+    });
+    let (out, _) = run(&LABELS, &source).unwrap();
+    let mut expected = rows(&source);
+    for row in &mut expected {
+        *row = row.replace("EMP-004711", "<BADGE>").replace("EMP-004712", "<BADGE>").replace("219-09-9999", "<US_SSN>");
+    }
+    assert_eq!(rows(&out), expected);
+}
+
+#[test]
+fn json_stays_json() {
+    let schema = "message m { required binary a (JSON); required binary b (STRING); }";
+    let source = file(schema, WriterProperties::builder(), |group| {
+        let document = "{\"ssn\": 219099999,\n \"s\": \"{\\\"n\\\": \\\"EMP-004711\\\"}\", \"EMP-004711\": [null]}";
+        column::<ByteArrayType>(group, &texts(&[document, "\"EMP-004711\"", "1"]), &[], &[]);
+        column::<ByteArrayType>(
+            group,
+            &texts(&["[\"EMP-004711\"]", "{broken EMP-004711}", "two\nlines \"EMP-004711\""]),
+            &[],
+            &[],
+        );
+    });
+    let (out, _) = run(&LABELS, &source).unwrap();
+    let values = |column: usize| -> Vec<String> {
+        let reader = reader(&out);
+        let rows =
+            reader.get_row_iter(None).unwrap().map(|row| match row.unwrap().get_column_iter().nth(column).unwrap().1 {
+                parquet::record::Field::Str(text) => text.clone(),
+                parquet::record::Field::Bytes(bytes) => String::from_utf8(bytes.data().to_vec()).unwrap(),
+                other => panic!("{other}"),
+            });
+        rows.collect()
+    };
+    let document: serde_json::Value = serde_json::from_str(&values(0)[0]).unwrap();
+    assert_eq!(document["ssn"], serde_json::Value::Null);
+    let inner: serde_json::Value = serde_json::from_str(document["s"].as_str().unwrap()).unwrap();
+    assert_eq!((&inner["n"], &document["<BADGE>"][0]), (&"<BADGE>".into(), &serde_json::Value::Null));
+    assert_eq!(values(0)[1..], ["\"<BADGE>\"", "1"]);
+    assert_eq!(values(1), ["[\"<BADGE>\"]", "{broken <BADGE>}", "two\nlines \"<BADGE>\""]);
+}
+
+#[test]
+fn neighbours_are_not_joined() {
+    let schema = "message m { required binary A (STRING); }";
+    let long = format!("{} EMP-004711 \u{e9}", "word ".repeat(8000));
+    let source = file(schema, WriterProperties::builder(), |group| {
+        let mut values = texts(&["left", "right", "left", &long]);
+        values.push(ByteArray::from(&b"caf\xE9 EMP-004711"[..]));
+        column::<ByteArrayType>(group, &values, &[], &[]);
+    });
+    let (out, summary) = run(&LABELS, &source).unwrap();
+    let reader = reader(&out);
+    let group = reader.get_row_group(0).unwrap();
+    let reader = parquet::column::reader::get_column_reader(
+        group.metadata().column(0).column_descr_ptr(),
+        group.get_column_page_reader(0).unwrap(),
+    );
+    let mut reader = parquet::column::reader::get_typed_column_reader::<ByteArrayType>(reader);
+    let mut values = Vec::new();
+    reader.read_records(10, None, None, &mut values).unwrap();
+    let values: Vec<_> = values.iter().map(ByteArray::data).collect();
+    assert_eq!(values[..3], [&b"<PAIR>"[..], b"<PAIR>", b"<PAIR>"]);
+    assert_eq!(values[4], b"caf\xE9 <BADGE>");
+    assert!(values[3] == long.replace("EMP-004711", "<BADGE>").as_bytes());
+    assert_eq!(summary.findings["BADGE"], 2);
+}
+
+#[derive(Clone, Debug)]
+struct Item {
+    name: Option<String>,
+    number: Option<i64>,
+}
+
+fn items() -> impl proptest::strategy::Strategy<Value = Option<Vec<Option<Item>>>> {
+    let name = prop_oneof![
+        6 => "[a-z ]{0,12}",
+        1 => Just("EMP-004711".to_owned()),
+        1 => "[\"\\\\\n\u{e9}\u{1f600}\u{0}]{1,5}",
+    ];
+    let item = (proptest::option::of(name), proptest::option::of(any::<i64>()))
+        .prop_map(|(name, number)| Item { name, number });
+    proptest::option::of(proptest::collection::vec(proptest::option::of(item), 0..5))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    /// What is found is replaced, and all else stays: to the last byte where nothing is found.
+    #[test]
+    fn nested_data_stays(lists in proptest::collection::vec(items(), 0..200), second in any::<bool>(), dictionary in any::<bool>(), clean in any::<bool>()) {
+        let schema = "message m { optional group l (LIST) { repeated group list { optional group element { optional binary a (STRING); optional int64 b; } } } }";
+        let (mut names, mut numbers) = (Vec::new(), Vec::new());
+        let (mut definitions, mut others, mut repetitions) = (Vec::new(), Vec::new(), Vec::new());
+        for list in &lists {
+            let (level, list) = match list {
+                None => (0, &[][..]),
+                Some(list) => (1, &list[..]),
+            };
+            if list.is_empty() {
+                definitions.push(level);
+                others.push(level);
+                repetitions.push(0);
+            }
+            for (index, item) in list.iter().enumerate() {
+                repetitions.push(i16::from(index > 0));
+                let Some(Item { name, number }) = item else {
+                    definitions.push(2);
+                    others.push(2);
+                    continue;
+                };
+                let name = name.as_ref().map(|name| if clean { name.replace("EMP-", "EMP ") } else { name.clone() });
+                definitions.push(3 + i16::from(name.is_some()));
+                others.push(3 + i16::from(number.is_some()));
+                names.extend(name.map(|name| ByteArray::from(&*name)));
+                numbers.extend(*number);
+            }
+        }
+        let version = if second { WriterVersion::PARQUET_2_0 } else { WriterVersion::PARQUET_1_0 };
+        let properties = WriterProperties::builder()
+            .set_writer_version(version)
+            .set_dictionary_enabled(dictionary)
+            .set_encoding(if second { Encoding::DELTA_BINARY_PACKED } else { Encoding::PLAIN })
+            .set_column_encoding(parquet::schema::types::ColumnPath::new(["l", "list", "element", "a"].map(str::to_owned).into()), if second { Encoding::DELTA_BYTE_ARRAY } else { Encoding::PLAIN })
+            .set_data_page_row_count_limit(50)
+            .set_write_batch_size(20);
+        let source = file(schema, properties, |group| {
+            column::<ByteArrayType>(group, &names, &definitions, &repetitions);
+            column::<Int64Type>(group, &numbers, &others, &repetitions);
+        });
+        let (out, summary) = run(&LABELS, &source).unwrap();
+        if clean {
+            prop_assert!(summary.findings.is_empty(), "{:?}", summary);
+            prop_assert!(out == source);
+        }
+        let expected: Vec<_> = rows(&source).iter().map(|row| row.replace("EMP-004711", "<BADGE>")).collect();
+        prop_assert_eq!(rows(&out), expected);
+        prop_assert!(memchr::memmem::find(&out, b"EMP-004711").is_none());
+    }
+}

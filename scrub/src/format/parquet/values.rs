@@ -1,0 +1,359 @@
+//! The values of a column on their way through the engine.
+//!
+//! A value alone says little: `078051120` is a number like any other, and an SSN in a column named so. So values go to the engine as lines of JSON,
+//! `{"patient":{"ssn":"078051120"}}`, and what it is measured to find there it finds here. What covers two values is replaced in each.
+
+use std::borrow::Cow;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use foldhash::{HashMap, HashMapExt as _};
+
+use super::scalar::Printed;
+use super::{Fault, Task};
+use crate::format::Summary;
+use crate::format::fit::{Fit, Lexer};
+use crate::format::json::Json;
+use crate::stream::{Collected, Scrubber};
+
+/// Bytes of lines that are treated at once.
+const BATCH: usize = 256 * 1024;
+/// A longer text is prose, in which the name of its column says little: it is read as it is.
+const PROSE: usize = 16 * 1024;
+/// A longer value is not kept in the cache.
+const KEPT: usize = 1024;
+/// Bytes of values whose outcome is known, at most.
+const CACHE: usize = 4 << 20;
+/// What a value in the cache takes beside its bytes.
+const OVERHEAD: usize = 96;
+
+/// Of one column of a row group.
+pub struct Values<'a> {
+    task: &'a Task<'a>,
+    /// What stands before each value: the names of its column.
+    head: Vec<u8>,
+    /// How many names those are.
+    depth: usize,
+    cache: HashMap<Vec<u8>, Outcome>,
+    cached: usize,
+    /// Findings by type.
+    findings: Vec<u64>,
+    unfit: u64,
+}
+
+/// What becomes of a value.
+#[derive(Clone, Debug, Default)]
+struct Outcome {
+    /// The types that were found in it.
+    found: Vec<usize>,
+    /// What stands in its place; none: it stays.
+    instead: Option<Rc<[u8]>>,
+}
+
+impl<'a> Values<'a> {
+    /// Of a column with these names, the outermost first; of none, where the name says nothing.
+    pub fn new(task: &'a Task<'a>, names: &[&str]) -> Self {
+        let mut head = Vec::new();
+        for name in names {
+            head.push(b'{');
+            put_text(&mut head, name);
+            head.push(b':');
+        }
+        let (cache, findings) = (HashMap::new(), Vec::new());
+        Self { task, head, depth: names.len(), cache, cached: 0, findings, unfit: 0 }
+    }
+
+    /// What stands in the place of each value; none where it stays.
+    pub fn scrub(&mut self, values: &[Option<Printed<'_>>]) -> Result<Vec<Option<Rc<[u8]>>>, Fault> {
+        let (outcomes, places) = self.outcomes(values)?;
+        let of = |place: Option<usize>| {
+            let outcome = &outcomes[place?];
+            for kind in &outcome.found {
+                if self.findings.len() <= *kind {
+                    self.findings.resize(kind + 1, 0);
+                }
+                self.findings[*kind] += 1;
+            }
+            outcome.instead.clone()
+        };
+        Ok(places.into_iter().map(of).collect())
+    }
+
+    /// Whether any of the values would change, which are not counted.
+    pub fn change(&mut self, values: &[Option<Printed<'_>>]) -> Result<bool, Fault> {
+        Ok(self.outcomes(values)?.0.iter().any(|outcome| outcome.instead.is_some()))
+    }
+
+    /// What becomes of the values that differ, and which of them each one is.
+    fn outcomes(&mut self, values: &[Option<Printed<'_>>]) -> Result<(Vec<Outcome>, Vec<Option<usize>>), Fault> {
+        let mut outcomes: Vec<Outcome> = Vec::new();
+        let mut known: HashMap<&[u8], usize> = HashMap::new();
+        // One entry of a dictionary is the same bytes, which need not be looked at again.
+        let mut same: HashMap<(usize, usize), usize> = HashMap::new();
+        let mut new: Vec<(usize, Printed<'_>)> = Vec::new();
+        let mut places = Vec::with_capacity(values.len());
+        for value in values {
+            let place = value.as_ref().map(|value| {
+                let bytes = value.bytes();
+                *same.entry((bytes.as_ptr().addr(), bytes.len())).or_insert_with(|| {
+                    *known.entry(bytes).or_insert_with(|| {
+                        let outcome = self.cache.get(bytes).cloned();
+                        if outcome.is_none() {
+                            new.push((outcomes.len(), value.told()));
+                        }
+                        outcomes.push(outcome.unwrap_or_default());
+                        outcomes.len() - 1
+                    })
+                })
+            });
+            places.push(place);
+        }
+        self.task.take(new.iter().map(|(_, value)| value.bytes().len() as u64).sum())?;
+        let mut new = &new[..];
+        while let Some((_, first)) = new.first() {
+            let mut size = first.bytes().len();
+            let more = new[1..].iter().take_while(|(_, value)| {
+                size += value.bytes().len() + self.head.len();
+                size < BATCH && !value.is_prose() && !first.is_prose()
+            });
+            let (these, others) = new.split_at(1 + more.count());
+            if let [(index, Printed::Text(text))] = these
+                && first.is_prose()
+            {
+                outcomes[*index] = self.prose(text)?;
+            } else {
+                self.lines(these, &mut outcomes)?;
+            }
+            for (index, value) in these {
+                self.keep(value.bytes(), &outcomes[*index]);
+            }
+            new = others;
+        }
+        Ok((outcomes, places))
+    }
+
+    /// How many findings there were.
+    pub fn count(&self) -> u64 {
+        self.findings.iter().sum()
+    }
+
+    /// At the end: tells what was found.
+    pub fn finish(self, summary: &mut Summary) {
+        summary.unfit += self.unfit;
+        for ((_, name), count) in self.task.job.engine.kinds().iter().zip(self.findings) {
+            if count > 0 {
+                *summary.findings.entry(name.to_owned()).or_default() += count;
+            }
+        }
+    }
+
+    fn keep(&mut self, value: &[u8], outcome: &Outcome) {
+        if value.len() > KEPT {
+            return;
+        }
+        self.cached += value.len() + OVERHEAD + outcome.instead.as_ref().map_or(0, |text| text.len());
+        if self.cached > CACHE {
+            self.cache.clear();
+            self.cached = 0;
+        }
+        self.cache.insert(value.to_vec(), outcome.clone());
+    }
+
+    fn scrubber(&self) -> Scrubber {
+        match &self.task.job.actor {
+            Some(actor) => Scrubber::new(Arc::clone(&self.task.job.engine), actor.clone()),
+            None => Scrubber::observer(Arc::clone(&self.task.job.engine)),
+        }
+    }
+
+    /// A text that is read as it is.
+    fn prose(&self, text: &[u8]) -> Result<Outcome, Fault> {
+        let Collected { bytes, findings } = self.scrubber().whole(text)?;
+        let found = findings.iter().map(|finding| usize::from(finding.kind.index())).collect();
+        let changed = self.task.job.actor.is_some() && bytes != text;
+        Ok(Outcome { found, instead: changed.then(|| bytes.into()) })
+    }
+
+    /// Values as lines of JSON.
+    fn lines(&mut self, values: &[(usize, Printed<'_>)], outcomes: &mut [Outcome]) -> Result<(), Fault> {
+        let mut text = Vec::new();
+        let mut places = Vec::with_capacity(values.len());
+        for (_, value) in values {
+            text.extend_from_slice(&self.head);
+            let start = text.len();
+            value.put(&mut text);
+            places.push(start..text.len());
+            text.resize(text.len() + self.depth, b'}');
+            text.push(b'\n');
+        }
+        let (mut scrubber, mut lexer) = (self.scrubber(), Json::default());
+        let labels = self.task.job.engine.kinds().iter().map(|(_, name)| name.to_owned()).collect();
+        let mut fit = Fit::new(labels, Collected::default());
+        lexer.push(&text, &mut fit.spans);
+        scrubber.push(&text, &mut fit)?;
+        lexer.finish(&mut fit.spans);
+        scrubber.finish(&mut fit)?;
+        self.unfit += fit.unfit();
+        let Collected { bytes, findings } = fit.finish();
+        for finding in findings {
+            let first = places.partition_point(|place| place.end as u64 <= finding.start);
+            // One in a name only is that of the name, and counted there.
+            if let Some(place) = places.get(first)
+                && (place.start as u64) < finding.end
+            {
+                outcomes[values[first].0].found.push(usize::from(finding.kind.index()));
+            }
+        }
+        if self.task.job.actor.is_none() {
+            return Ok(());
+        }
+        let mut rest = &bytes[..];
+        for ((index, value), place) in values.iter().zip(places) {
+            let lines = 1 + memchr::memchr_iter(b'\n', &text[place.clone()]).count();
+            let written = take_value(&mut rest, self.depth, lines).ok_or("its values cannot be told apart")?;
+            if *written != text[place] {
+                outcomes[*index].instead = Some(value.take(written));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Printed<'_> {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Text(text) => text,
+            Self::Maybe(text, _) | Self::Json(text) => text,
+            Self::Number(text) => text.as_bytes(),
+        }
+    }
+
+    /// The same, and whether it is JSON that must stay so: all of a column that says so, and objects and arrays anywhere.
+    fn told(&self) -> Printed<'_> {
+        let Self::Maybe(text, says) = self else { return self.clone() };
+        let ends = (text.trim_ascii().first(), text.trim_ascii().last());
+        let looks = *says || matches!(ends, (Some(b'{'), Some(b'}')) | (Some(b'['), Some(b']')));
+        if looks && serde_json::from_slice::<serde::de::IgnoredAny>(text).is_ok() {
+            Printed::Json(text)
+        } else {
+            Printed::Text(Cow::Borrowed(text))
+        }
+    }
+
+    /// It is long, or no UTF-8, which JSON has to be.
+    fn is_prose(&self) -> bool {
+        matches!(self, Self::Text(text) if text.len() > PROSE || std::str::from_utf8(text).is_err())
+    }
+
+    /// As JSON.
+    fn put(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Text(text) => put_text(out, &String::from_utf8_lossy(text)),
+            Self::Maybe(..) | Self::Json(_) | Self::Number(_) => out.extend_from_slice(self.bytes()),
+        }
+    }
+
+    /// What stands in its place, of what was made of it as JSON.
+    fn take(&self, written: &[u8]) -> Rc<[u8]> {
+        match self {
+            // What is no string, though it always is, must not stay.
+            Self::Text(_) => serde_json::from_slice::<String>(written).unwrap_or_default().into_bytes().into(),
+            Self::Maybe(..) | Self::Json(_) | Self::Number(_) => written.into(),
+        }
+    }
+}
+
+fn put_text(out: &mut Vec<u8>, text: &str) {
+    out.extend_from_slice(serde_json::Value::from(text).to_string().as_bytes());
+}
+
+/// The next value, of so many lines, without the names around it, which may have changed.
+fn take_value<'t>(rest: &mut &'t [u8], depth: usize, lines: usize) -> Option<&'t [u8]> {
+    let mut value = *rest;
+    for _ in 0..depth {
+        value = value.strip_prefix(b"{\"")?;
+        loop {
+            let end = memchr::memchr2(b'"', b'\\', value)?;
+            let quote = value[end] == b'"';
+            value = value.get(end + if quote { 1 } else { 2 }..)?;
+            if quote {
+                break;
+            }
+        }
+        value = value.strip_prefix(b":")?;
+    }
+    let end = memchr::memchr_iter(b'\n', value).nth(lines - 1)?;
+    *rest = &value[end + 1..];
+    let end = end.checked_sub(depth)?;
+    value[end..end + depth].iter().all(|byte| *byte == b'}').then_some(&value[..end])
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::LazyLock;
+
+    use proptest::prelude::{Just, prop_assert, prop_assert_eq, prop_oneof, proptest};
+    use proptest::strategy::Strategy;
+
+    use super::*;
+    use crate::act::Actor;
+    use crate::format::{Job, Limits, Rule};
+    use crate::policy::Policy;
+    use crate::{Engine, builtin};
+
+    static JOB: LazyLock<Job> = LazyLock::new(|| Job {
+        engine: Arc::new(Engine::new(builtin::detectors(), &Policy::default()).unwrap()),
+        actor: Some(Actor::default()),
+        on_media: Rule::Refuse,
+        on_unknown: Rule::Refuse,
+        limits: Limits::default(),
+    });
+
+    fn words() -> impl Strategy<Value = String> {
+        let piece = prop_oneof![
+            Just(" john@example.com ".to_owned()),
+            Just("219-09-9999".to_owned()),
+            Just("ssn".to_owned()),
+            Just("Mary Johnson".to_owned()),
+            Just(
+                " -----BEGIN RSA PRIVATE KEY-----\nMIIBOgIBAAJBAKj34GkxFhD90vcNLYLInFEX6Ppy1tPf9Cnzj4p4WGeKLs1Pt8Qu"
+                    .to_owned()
+            ),
+            "[\"'\\\\{}:,\n\u{e9}\u{1f600}\u{0} ]{1,4}",
+            "[a-z ]{1,9}",
+        ];
+        proptest::collection::vec(piece, 0..5).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        /// Whatever the names are and whatever is found, each value gets what is its own.
+        #[test]
+        fn values_are_kept_apart(names in proptest::collection::vec(words(), 0..3), texts in proptest::collection::vec(words(), 1..20), number in 0_u32..4) {
+            let task = Task::new(&JOB, 1 << 20);
+            let names: Vec<_> = names.iter().map(String::as_str).collect();
+            let mut values = Values::new(&task, &names);
+            let numbers = number.to_string();
+            let document = format!("{{\"a\":\n\"john@example.com\", \"b\": [{numbers}]}}\n");
+            let mut printed: Vec<_> = texts.iter().map(|text| Some(Printed::Maybe(text.as_bytes(), false))).collect();
+            printed.push(Some(Printed::Maybe(document.as_bytes(), true)));
+            printed.push(None);
+            printed.push(Some(Printed::Number(numbers.clone())));
+            let instead = values.scrub(&printed).unwrap();
+            prop_assert_eq!(instead.len(), printed.len());
+            for (text, instead) in texts.iter().zip(&instead) {
+                let new = instead.as_deref().map_or(text.as_bytes(), |new| new);
+                for found in ["john@example.com", "MIIBOgIBAAJ"] {
+                    prop_assert!(memchr::memmem::find(new, found.as_bytes()).is_none(), "{}", String::from_utf8_lossy(new));
+                }
+                prop_assert!(std::str::from_utf8(new).is_ok());
+            }
+            let last = &instead[texts.len()..];
+            let document: serde_json::Value = serde_json::from_slice(last[0].as_deref().unwrap()).unwrap();
+            // A secret key without an end may go on in the next value, names too.
+            prop_assert!(document.as_object().is_some_and(|members| members.len() == 2), "{}", document);
+            prop_assert!(!document.to_string().contains("john@example.com"), "{}", document);
+            prop_assert!(last[1].is_none());
+            prop_assert!(last[2].as_deref().is_none_or(|new| new == b"null"), "{:?}", last[2]);
+        }
+    }
+}
