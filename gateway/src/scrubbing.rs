@@ -112,8 +112,12 @@ impl std::fmt::Display for PolicyId {
 impl Scrubbing {
     /// Reads and compiles what the configuration names. Each policy is compiled once, however many buckets it holds for.
     pub fn load(config: &Config) -> Result<Self, PolicyError> {
-        let limits =
-            Limits { depth: config.limits.scrub_depth, expansion: config.limits.scrub_expansion, ..Limits::default() };
+        let limits = Limits {
+            depth: config.limits.scrub_depth,
+            expansion: config.limits.scrub_expansion,
+            chunk: config.limits.scrub_chunk,
+            ..Limits::default()
+        };
         let mut compiled = HashMap::new();
         let mut of = |config: &ScrubConfig| BucketPolicy::of(config, limits, &mut compiled);
         let (mut default, mut named) = (None, HashMap::new());

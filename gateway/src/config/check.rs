@@ -360,6 +360,7 @@ fn limits(raw: &raw::Limits) -> Result<LimitsConfig, Invalid> {
         scrub_put_time: time("limits.scrub_put_time", raw.scrub_put_time, 30_000)?,
         scrub_depth: count("limits.scrub_depth", raw.scrub_depth, 8, 1..=64)? as u32,
         scrub_expansion: count("limits.scrub_expansion", raw.scrub_expansion, 1000, 10..=1_000_000)? as u64,
+        scrub_chunk: wide_size("limits.scrub_chunk", raw.scrub_chunk, 256 << 20, 1 << 20..=8 << 30)?,
     })
 }
 

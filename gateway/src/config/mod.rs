@@ -428,6 +428,8 @@ pub struct LimitsConfig {
     pub scrub_depth: u32,
     /// Bytes that one byte of a compressed file may stand for.
     pub scrub_expansion: u64,
+    /// Bytes of a column chunk of Parquet, which is held as a whole.
+    pub scrub_chunk: u64,
 }
 
 /// `[log]`

@@ -168,6 +168,7 @@ pub(super) struct Limits {
     pub scrub_put_time: Option<Span>,
     pub scrub_depth: Option<u32>,
     pub scrub_expansion: Option<u32>,
+    pub scrub_chunk: Option<ByteSize>,
 }
 
 #[derive(Debug, Default, Deserialize)]
