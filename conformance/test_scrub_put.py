@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import gzip
+import http.client
 import io
 import itertools
 import json
@@ -18,7 +19,7 @@ import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 from pyarrow import parquet
 
-from clients import MIB, aws, boto, error_code, fresh, md5, multipart_etag, noise, object_path, put_in_parts, raw
+from clients import MIB, aws, boto, error_code, fresh, md5, multipart_etag, noise, object_path, put_in_parts, raw, sign
 
 pytestmark = pytest.mark.gateway
 
@@ -255,6 +256,32 @@ def test_what_takes_too_long_is_refused_unread(make_gateway):
     assert "multipart" in refused.value.response["Error"]["Message"]
     put_in_parts(s3, bucket, "key", [b"word " * (2 * MIB)])
     s3.put_object(Bucket=bucket, Key="small", Body=b"word")
+
+
+def test_slow_clients_hold_nobody_up(make_gateway):
+    """As many as may be under way send half a body and wait: one more is told to come back, and others than bodies are served."""
+    bucket = fresh("slow")
+    gateway = make_gateway({"limits.scrub_bodies": "4"}, more=f'[buckets."{bucket}"]\nscrub = "enforce"\n')
+    s3 = boto(gateway.endpoint)
+    s3.create_bucket(Bucket=bucket)
+    s3.put_object(Bucket=bucket, Key="there", Body=b"x")
+    waiting = []
+    for _ in range(4):
+        path = object_path(bucket, "slow")
+        connection = http.client.HTTPConnection("127.0.0.1", gateway.endpoint.port, timeout=60)
+        connection.putrequest("PUT", path, skip_host=True, skip_accept_encoding=True)
+        for name, value in sign(gateway.endpoint, "PUT", path).headers.items():
+            connection.putheader(name, value)
+        connection.putheader("content-length", "200000")
+        connection.endheaders(b"half " * 20_000)
+        waiting.append(connection)
+    time.sleep(1)
+    assert error_code(lambda: s3.put_object(Bucket=bucket, Key="key", Body=b"x")) == "SlowDown"
+    assert s3.get_object(Bucket=bucket, Key="there")["Body"].read() == b"x"
+    for connection in waiting:
+        connection.send(b"half " * 20_000)
+        assert connection.getresponse().status == 200
+    s3.put_object(Bucket=bucket, Key="key", Body=b"x")
 
 
 def test_uploads_in_parts(scrubbing, names, target):

@@ -42,6 +42,8 @@ pub struct Scrubbing {
     named: HashMap<String, Option<Arc<BucketPolicy>>>,
     /// A slot for each engine that may work at a time.
     pub slots: Arc<Semaphore>,
+    /// A place for each body that may be under way.
+    pub bodies: Arc<Semaphore>,
     /// How fast they are.
     pub rate: Arc<Rate>,
     /// The longest that the scrub of one PUT may take.
@@ -134,6 +136,7 @@ impl Scrubbing {
             default,
             named,
             slots: Arc::new(Semaphore::new(config.limits.scrub_threads)),
+            bodies: Arc::new(Semaphore::new(config.limits.scrub_bodies)),
             rate: Arc::default(),
             longest: config.limits.scrub_put_time,
         })

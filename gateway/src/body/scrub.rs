@@ -108,8 +108,15 @@ struct Changed {
 }
 
 impl Scrubbing {
-    /// Begins. `slots`: how many engines work at a time.
-    pub fn begin(intake: Intake, job: Job, slots: Arc<Semaphore>, rate: Arc<Rate>, seen: Seen) -> Self {
+    /// Begins. `place`: its own among the bodies under way; `slots`: how many engines work at a time.
+    pub fn begin(
+        intake: Intake,
+        job: Job,
+        place: OwnedSemaphorePermit,
+        slots: Arc<Semaphore>,
+        rate: Arc<Rate>,
+        seen: Seen,
+    ) -> Self {
         let (input, from_client) = mpsc::channel(FRAMES);
         let (to_seal, output) = mpsc::channel(FRAMES);
         let changed = job.actor.is_some().then(|| Changed {
@@ -120,6 +127,7 @@ impl Scrubbing {
         });
         let handle = Handle::current();
         let engine = tokio::task::spawn_blocking(move || {
+            let _place = place;
             let turn = RefCell::new(Turn { slots, slot: None, worked: Duration::ZERO, handle });
             let mut source = Source { input: from_client, frame: Bytes::new(), read: 0, turn: &turn };
             let mut target = Target { output: to_seal, frame: BytesMut::new(), turn: &turn };

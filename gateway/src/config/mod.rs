@@ -420,8 +420,11 @@ pub struct LimitsConfig {
     pub facts_cache_entries: u64,
     /// Bytes of listings kept in memory.
     pub list_cache: u64,
-    /// Bodies that are scrubbed at a time, each with up to a processor of its own; the others wait.
+    /// Bodies that are worked on at a time; the others wait.
     pub scrub_threads: usize,
+    /// Bodies that may be under way, most of which wait for their clients; further ones are told to come back. Each has a thread, of which there are some
+    /// 500 that serve files too.
+    pub scrub_bodies: usize,
     /// The longest that the scrub of one PUT may take, by its length and the rate that was measured; a longer one is refused before it is read.
     pub scrub_put_time: Duration,
     /// Files within files that are looked into.

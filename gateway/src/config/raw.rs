@@ -165,6 +165,7 @@ pub(super) struct Limits {
     pub facts_cache_entries: Option<u64>,
     pub list_cache: Option<ByteSize>,
     pub scrub_threads: Option<u32>,
+    pub scrub_bodies: Option<u32>,
     pub scrub_put_time: Option<Span>,
     pub scrub_depth: Option<u32>,
     pub scrub_expansion: Option<u32>,

@@ -194,7 +194,7 @@ async fn detect(call: &Call, sealing: &Sealing, record: &ObjectRecord) -> Option
         };
         let intake = Intake::new(&declared, opened.plaintext, &Authentication::Anonymous, options)?;
         let scrubbed = Scrubbed::begin(policy, &record.at.key, &opened.stored.headers)?;
-        let mut plaintext = put::look_into(&call.vault, policy, intake, &scrubbed.seen);
+        let mut plaintext = put::look_into(&call.vault, policy, intake, &scrubbed.seen)?;
         while plaintext.next().await?.is_some() {}
         let done = scrubbed.record()?;
         let kek = call.vault.keys.by_id(&record.at.bucket, sealing.kek_id).await?;

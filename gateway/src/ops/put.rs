@@ -271,7 +271,7 @@ pub async fn write(
         None => Plaintext::from(intake),
         Some(policy) => {
             let scrubbed = sealing.scrub.insert(Scrubbed::begin(policy, &sealing.at.key, &request.headers)?);
-            look_into(vault, policy, intake, &scrubbed.seen)
+            look_into(vault, policy, intake, &scrubbed.seen)?
         }
     };
     // A body that the backend may not want is not read before it says so.
@@ -309,9 +309,13 @@ pub async fn write(
 }
 
 /// A body on its way through the engine.
-pub fn look_into(vault: &Vault, policy: &BucketPolicy, intake: Intake, seen: &Seen) -> Plaintext {
+pub fn look_into(vault: &Vault, policy: &BucketPolicy, intake: Intake, seen: &Seen) -> Result<Plaintext, Error> {
+    let place = vault.scrubbing.bodies.clone().try_acquire_owned().map_err(|_| {
+        Error::client(S3ErrorCode::SlowDown, "Too many bodies are being scrubbed; reduce your request rate")
+    })?;
     let (slots, rate) = (vault.scrubbing.slots.clone(), vault.scrubbing.rate.clone());
-    Plaintext::Scrubbed(Box::new(Scrubbing::begin(intake, policy.job.clone(), slots, rate, seen.clone())))
+    let scrubbing = Scrubbing::begin(intake, policy.job.clone(), place, slots, rate, seen.clone());
+    Ok(Plaintext::Scrubbed(Box::new(scrubbing)))
 }
 
 /// Facts, intent, and the bytes behind the message.

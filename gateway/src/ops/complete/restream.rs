@@ -89,7 +89,7 @@ pub async fn fill(
         Some(policy) => {
             // Metadata and tags were looked at when the upload began.
             let scrubbed = sealing.scrub.insert(Scrubbed::begin(policy, &sealing.at.key, &HeaderMap::new())?);
-            put::look_into(vault, policy, intake, &scrubbed.seen)
+            put::look_into(vault, policy, intake, &scrubbed.seen)?
         }
     };
     let sealer = PartSealer::new(&upload.object, 1)?;
