@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::app::{self, AppError};
-use crate::config::{BackendKind, Config, ConfigError, Sources};
+use crate::config::{BackendKind, Config, ConfigError, Scrub, Sources};
 use crate::telemetry;
 use decrypt::DecryptArgs;
 use detokenize::DetokenizeArgs;
@@ -204,6 +204,10 @@ fn summary(config: &Config) -> String {
         // Writing to a string cannot fail.
         let _ = writeln!(out, "  {name:<12}{value}");
     }
+    for (bucket, of) in config.buckets.all().filter(|(_, of)| of.scrub.mode != Scrub::Off) {
+        let (bucket, mode, policy) = (bucket.unwrap_or("all others"), of.scrub.mode.name(), &of.scrub.policy);
+        let _ = writeln!(out, "  {:<12}{bucket}: {mode} by {policy}", "scrub");
+    }
     out
 }
 
@@ -225,6 +229,17 @@ mod tests {
         assert_eq!(args.set, [("backend.retries".to_owned(), "9=9".to_owned())]);
         assert!(args.load().unwrap_err().to_string().contains("--set backend.retries"));
         assert!(Cli::try_parse_from(["data-vault", "serve", "--set", "novalue"]).is_err());
+    }
+
+    #[test]
+    fn what_is_scrubbed_is_told() {
+        let text = "[buckets.default]\nscrub = \"detect\"\n[buckets.a]\nscrub = \"enforce\"\nscrub_policy = \"gdpr\"\n[buckets.b]\nscrub = \"off\"\n";
+        let told = summary(&Config::parse("f".as_ref(), text.to_owned()).unwrap());
+        assert!(
+            told.contains("scrub       all others: detect by llm-training\n  scrub       a: enforce by gdpr\n"),
+            "{told}"
+        );
+        assert!(!told.contains("b: "), "{told}");
     }
 
     #[test]
