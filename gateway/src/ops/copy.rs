@@ -24,7 +24,6 @@ use crate::backend::{BackendRequest, CopySourceMatch, Payload, query_value};
 use crate::body::{self, Body, collect};
 use crate::s3::address::{CopySource, tenant};
 use crate::s3::intake::Intake;
-use crate::s3::sigv4::Authentication;
 use crate::s3::{Error, checksum};
 use crate::sidecar::{CopiedFrom, LineageEdge, ObjectAt};
 use crate::vault::{Vault, now_ms};
@@ -406,10 +405,7 @@ async fn stream_through(
     let condition = Precondition::resolve(call, &mut request.headers).await?;
     carry_tags(call, named, &mut request.headers).await?;
     let algorithm = call.header("x-amz-checksum-algorithm").and_then(|name| checksum::parse_algorithm(name).ok());
-    let mut declared = HeaderMap::new();
-    declared.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
-    let intake =
-        Intake::new(&declared, plaintext, &Authentication::Anonymous, intake_options(vault, &at.bucket, algorithm))?;
+    let intake = Intake::of_ours(plaintext, length, intake_options(vault, &at.bucket, algorithm))?;
     let kek = vault.kek_for_write(&at.bucket, &request.sender).await?;
     let mut sealing = Sealing::begin(call, at.clone(), &kek, &mut request.headers)?;
     let version = from.at.version_id.clone().or_else(|| named.version_id.clone());

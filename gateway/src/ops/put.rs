@@ -267,13 +267,7 @@ pub async fn write(
     intake: Intake,
     mut sealing: Sealing,
 ) -> Result<Written, Error> {
-    let plaintext = match vault.scrubbing.of(&sealing.at.bucket) {
-        None => Plaintext::from(intake),
-        Some(policy) => {
-            let scrubbed = sealing.scrub.insert(Scrubbed::begin(policy, &sealing.at.key, &request.headers)?);
-            look_into(vault, policy, intake, &scrubbed.seen)?
-        }
-    };
+    let plaintext = under_policy(vault, &mut sealing, &request.headers, intake)?;
     // A body that the backend may not want is not read before it says so.
     let expects = request.headers.contains_key(header::EXPECT);
     let declared = plaintext.length().map(|length| (length, keys::length::sealed_object_len(length)));
@@ -306,6 +300,18 @@ pub async fn write(
         }
         other => other,
     }
+}
+
+/// The plaintext of an object: as it comes, or on its way through the engine where its bucket has a policy.
+pub fn under_policy(
+    vault: &Vault,
+    sealing: &mut Sealing,
+    headers: &HeaderMap,
+    intake: Intake,
+) -> Result<Plaintext, Error> {
+    let Some(policy) = vault.scrubbing.of(&sealing.at.bucket) else { return Ok(Plaintext::from(intake)) };
+    let scrubbed = sealing.scrub.insert(Scrubbed::begin(policy, &sealing.at.key, headers)?);
+    look_into(vault, policy, intake, &scrubbed.seen)
 }
 
 /// A body on its way through the engine.

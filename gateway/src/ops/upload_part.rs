@@ -21,7 +21,6 @@ use crate::body::{self, Body, collect};
 use crate::config::EtagPolicy;
 use crate::s3::address::CopySource;
 use crate::s3::intake::{Intake, IntakeOptions, Received};
-use crate::s3::sigv4::Authentication;
 use crate::s3::{Error, checksum};
 use crate::sidecar::{CopiedFrom, ObjectAt, PartAttempt};
 use crate::vault::{Vault, now_ms};
@@ -226,14 +225,12 @@ async fn copy_part(call: &Call, named: &CopySource, upload: &Upload, number: u16
     let vault = &call.vault;
     let source = Source::copied(call, named);
     let (plaintext, length, copied_from) = read_source(call, &source).await?;
-    let mut declared = HeaderMap::new();
-    declared.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     let options = IntakeOptions {
         md5: upload.etag == EtagPolicy::Md5,
         max_length: max_part(number),
         ..intake_options(vault, call.bucket()?, upload.checksum.map(|(a, _)| a))
     };
-    let intake = Intake::new(&declared, plaintext, &Authentication::Anonymous, options)?;
+    let intake = Intake::of_ours(plaintext, length, options)?;
     let version = copied_from.at.version_id.clone();
     let mut request = call.forward_sealed();
     super::copy::strip_copy_headers(&mut request.headers);

@@ -10,14 +10,12 @@ use flate2::write::GzEncoder;
 use lz4_flex::frame::{FrameDecoder, FrameEncoder};
 use lzma_rust2::{XzOptions, XzReader, XzWriter};
 
-use super::{FormatError, Summary, Work, file};
+use super::{FREE, FormatError, Summary, Work, file};
 
 /// What a decoder may keep of a file in memory, KiB: what the largest presets of the usual compressors ask for.
 const WINDOW: u32 = 128 * 1024;
 /// The binary logarithm of that in bytes.
 const WINDOW_LOG: u32 = 27;
-/// Bytes that a file may give before they are compared with those it took.
-const FREE: u64 = 64 << 20;
 /// The preset of `xz` by default.
 const XZ_PRESET: u32 = 6;
 

@@ -501,7 +501,7 @@ const NAMES: usize = 4096;
 
 /// Names that were changed, or look as if they were, of the objects that may be open.
 #[derive(Debug, Default)]
-struct Names {
+pub struct Names {
     open: Vec<(Key, HashMap<Vec<u8>, u64>)>,
     /// Those that are no longer remembered.
     others: u64,
@@ -532,7 +532,7 @@ impl Names {
     }
 
     /// Makes a changed name one that its object does not have yet.
-    fn make_unique(&mut self, key: Key, name: &mut Vec<u8>) {
+    pub fn make_unique(&mut self, key: Key, name: &mut Vec<u8>) {
         let names = self.of(key);
         if names.len() >= NAMES && !names.contains_key(name) {
             self.others += 1;

@@ -16,7 +16,7 @@ mod utf16;
 mod zip;
 
 use std::cell::Cell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::ops::Deref;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ use crate::charset::TextScrubber;
 use crate::engine::Engine;
 use crate::finding::Finding;
 use crate::stream::{Blocked, Scrubber, Sink};
-use fit::{Fit, Lexer};
+use fit::{Fit, Key, Lexer, Names};
 use stage::Stage;
 
 pub use compressed::Codec;
@@ -36,6 +36,8 @@ pub use sniff::{Format, HEAD, sniff};
 const READ: usize = 64 * 1024;
 /// Bytes of a file that wait in memory where it is read from its end.
 const IN_MEMORY: usize = 8 << 20;
+/// Bytes that a file may give before they are compared with those it took.
+const FREE: u64 = 64 << 20;
 /// Bytes that a lexer is ahead of the engine.
 const PIECE: usize = 4 * 1024;
 
@@ -266,7 +268,7 @@ fn file(
 /// The name of a part after the engine saw it. With `names`, those that were changed before, it stays unique.
 fn rename(
     name: &[u8],
-    names: Option<&mut HashMap<Vec<u8>, u64>>,
+    names: Option<&mut Names>,
     job: &Work<'_>,
     summary: &mut Summary,
 ) -> Result<Vec<u8>, FormatError> {
@@ -278,10 +280,7 @@ fn rename(
     count(&job.engine, &scrubbed.findings, summary);
     let mut changed = scrubbed.bytes;
     if let Some(names) = names.filter(|_| changed != name) {
-        let count = names.entry(changed.clone()).and_modify(|count| *count += 1).or_insert(1);
-        if *count > 1 {
-            changed.extend_from_slice(format!("_{count}").as_bytes());
-        }
+        names.make_unique(Key { depth: 0, object: 0 }, &mut changed);
     }
     Ok(changed)
 }

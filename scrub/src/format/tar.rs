@@ -3,9 +3,9 @@
 //! The header of a member tells its length and comes before it, so what becomes of a member waits in a [`Stage`]. Names go through the engine too; one that is
 //! changed stays unique in its archive.
 
-use std::collections::HashMap;
 use std::io::{self, Read, Write};
 
+use super::fit::Names;
 use super::stage::Stage;
 use super::{FormatError, Rule, Summary, Work, file, read_error, rename};
 
@@ -87,7 +87,7 @@ pub fn scrub(
     depth: u32,
     summary: &mut Summary,
 ) -> Result<(), FormatError> {
-    let mut archive = Archive { source, out, job, depth, summary, names: HashMap::new(), size: None };
+    let mut archive = Archive { source, out, job, depth, summary, names: Names::default(), size: None };
     while let Some(block) = archive.block()? {
         if block.iter().all(|byte| *byte == 0) {
             archive.write(&block)?;
@@ -108,8 +108,8 @@ struct Archive<'a> {
     job: &'a Work<'a>,
     depth: u32,
     summary: &'a mut Summary,
-    /// Changed names, and how often each came.
-    names: HashMap<Vec<u8>, u64>,
+    /// Changed names.
+    names: Names,
     /// Of the next member, where a record says it.
     size: Option<u64>,
 }

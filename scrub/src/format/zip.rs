@@ -1,7 +1,6 @@
 //! Archives of ZIP (APPNOTE 6.3.10). They are read from their end and written anew: members as the files that they are, with their names, times, modes and compression. Comments,
 //! fields beyond these, and what stands between members are not taken over.
 
-use std::collections::HashMap;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
 use zip::result::ZipError;
@@ -9,11 +8,10 @@ use zip::write::{SimpleFileOptions, StreamWriter};
 use zip::{ZipArchive, ZipWriter};
 
 use super::compressed::Bounded;
+use super::fit::Names;
 use super::stage::Stage;
-use super::{FormatError, Rule, Summary, Work, copy, file, read_error, rename};
+use super::{FormatError, IN_MEMORY, Rule, Summary, Work, copy, file, read_error, rename};
 
-/// Bytes of an archive that wait in memory.
-const IN_MEMORY: usize = 8 << 20;
 /// Members of an archive; some 300 bytes of memory each.
 const MEMBERS: u64 = 1_000_000;
 /// Bytes of what a link points to.
@@ -48,7 +46,7 @@ pub fn scrub(
         return copy(&mut stage, out, job);
     }
     let mut writer = job.actor.is_some().then(|| ZipWriter::new_stream(out));
-    let mut names = HashMap::new();
+    let mut names = Names::default();
     for index in 0..archive.len() {
         let mut entry = archive.by_index(index).map_err(|error| broken(&error, job, depth))?;
         let name = rename(entry.name_raw(), Some(&mut names), job, summary)?;

@@ -2,19 +2,18 @@
 //! of the object to be. So nothing is at the object's place that no policy has seen, and the object is that of this upload, by its id.
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use http::{HeaderMap, HeaderValue, Method, header};
+use http::{HeaderMap, Method, header};
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
 use keys::object::{Facts, PartSealer, RangeOpener};
 use s3s::S3ErrorCode;
 
-use super::super::put::{self, Scrubbed, Sealing, Settled};
+use super::super::put::{self, Sealing, Settled};
 use super::super::source::content_length;
 use super::super::spool::OwnUpload;
 use super::super::upload_id::Upload;
 use super::super::{Call, set};
 use crate::backend::{BackendError, BackendRequest, Signer, Template, path};
-use crate::body::scrub::Plaintext;
 use crate::body::seal::{body_error, seal};
 use crate::body::{Body, BoxError};
 use crate::leases::Lease;
@@ -22,7 +21,6 @@ use crate::ops::precondition::Precondition;
 use crate::ops::stored::answered;
 use crate::s3::Error;
 use crate::s3::intake::{Intake, IntakeOptions};
-use crate::s3::sigv4::Authentication;
 use crate::sidecar::{IntentId, PartAttempt};
 use crate::vault::Vault;
 
@@ -77,21 +75,13 @@ pub async fn fill(
     let vault = &call.vault;
     let opener = RangeOpener::new(&upload.object, received, 0..received.length)?;
     let plaintext = crate::body::open::open(stashes(vault.clone(), chosen), opener, vault.metrics.clone());
-    let mut declared = HeaderMap::new();
-    declared.insert(header::CONTENT_LENGTH, HeaderValue::from(received.length));
     let options = IntakeOptions {
         max_length: u64::MAX,
         ..put::intake_options(vault, call.bucket()?, upload.checksum.map(|(algorithm, _)| algorithm))
     };
-    let intake = Intake::new(&declared, plaintext, &Authentication::Anonymous, options)?;
-    let plaintext = match vault.scrubbing.of(call.bucket()?) {
-        None => Plaintext::from(intake),
-        Some(policy) => {
-            // Metadata and tags were looked at when the upload began.
-            let scrubbed = sealing.scrub.insert(Scrubbed::begin(policy, &sealing.at.key, &HeaderMap::new())?);
-            put::look_into(vault, policy, intake, &scrubbed.seen)?
-        }
-    };
+    let intake = Intake::of_ours(plaintext, received.length, options)?;
+    // Metadata and tags were looked at when the upload began.
+    let plaintext = put::under_policy(vault, sealing, &HeaderMap::new(), intake)?;
     let sealer = PartSealer::new(&upload.object, 1)?;
     let settled = Settled::default();
     let finish = put::finish(vault, sealing, upload.etag, sealer.prefix(), condition.under_lease()?, settled.clone());

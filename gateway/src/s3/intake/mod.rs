@@ -116,6 +116,13 @@ impl Intake {
         })
     }
 
+    /// Of a plaintext that we opened ourselves: only its length vouches for it.
+    pub fn of_ours(body: Body, length: u64, options: IntakeOptions) -> Result<Self, Error> {
+        let mut declared = HeaderMap::new();
+        declared.insert(http::header::CONTENT_LENGTH, http::HeaderValue::from(length));
+        Self::new(&declared, body, &Authentication::Anonymous, options)
+    }
+
     /// Plaintext length in bytes, where it is declared: `x-amz-decoded-content-length` or `Content-Length`.
     pub fn length(&self) -> Option<u64> {
         self.declared

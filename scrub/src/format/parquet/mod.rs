@@ -25,7 +25,7 @@ use std::io::{self, Read, Seek, Write};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::RowGroupMetaData;
 
-use super::{FormatError, Job, Rule, Summary};
+use super::{FREE, FormatError, Job, Rule, Summary};
 use crate::stream::Blocked;
 use chunk::Chunk;
 use footer::{Footer, field, read_at};
@@ -92,9 +92,6 @@ impl From<Blocked> for Fault {
         Self::Other(blocked.into())
     }
 }
-
-/// Bytes that may be treated whatever the length of a file is.
-const FREE: u64 = 64 << 20;
 
 /// What is to be done, and how much may still be treated of the file: a few bytes can stand for any number of rows.
 pub(super) struct Task<'a> {
