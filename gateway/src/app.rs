@@ -8,7 +8,7 @@ use keys::hierarchy::{CacheBounds, KeyManager, LocalKeyring};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::admin::{self, Admin};
+use crate::admin::{self, Admin, Kept};
 use crate::backend::http::HttpBackend;
 use crate::backend::local::{LocalBackend, LocalError, LocalOptions};
 use crate::backend::{Backend, BackendRequest, Honoured, Measured, Signer};
@@ -106,7 +106,7 @@ pub async fn serve(config: Config) -> Result<(), AppError> {
     let hangup = signal(SignalKind::hangup()).map_err(AppError::Signals)?;
     // These first: a port that is taken, or a key that cannot be used, must not leave a half-made data directory behind.
     let s3_tls = load_tls(&config.server).await?;
-    let admin_tls = load_tls(&admin::bounds(&config.admin)).await?;
+    let admin_tls = load_tls(&admin::bounds(&config.admin, config.server.request_timeout)).await?;
     let s3 = listen(config.server.listen).await?;
     let admin_listener = listen(config.admin.listen).await?;
     let (vault, stores, fresh) = build(config).await?;
@@ -119,7 +119,7 @@ pub async fn serve(config: Config) -> Result<(), AppError> {
     let listeners: Vec<_> = [&s3_tls, &admin_tls].into_iter().flatten().cloned().collect();
     let certificates = tokio::spawn(tls::keep_fresh(listeners, hangup, vault.metrics.clone()));
     let admin = Arc::new(admin_of(&vault));
-    let bounds = admin::bounds(&vault.config.admin);
+    let bounds = admin::bounds(&vault.config.admin, vault.config.server.request_timeout);
     let admin_shutdown = shutdown.clone();
     let admin =
         tokio::spawn(
@@ -318,6 +318,7 @@ fn announce(config: &Config, credential: &Credential) {
 fn admin_of(vault: &Arc<Vault>) -> Admin {
     let (asked, queried) = (vault.clone(), vault.clone());
     Admin::new(vault.metrics.clone())
+        .kept(Kept::new(vault.clone()))
         .check("backend", move || {
             let vault = asked.clone();
             async move {

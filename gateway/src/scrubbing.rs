@@ -6,8 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+use keys::Oid;
+use moka::sync::Cache;
 use scrub::act::Actor;
-use scrub::format::{Job, Limits, Rule, Summary};
+use scrub::format::{FormatError, Job, Limits, Rule, Summary};
 use scrub::policy::{self, Policy};
 use scrub::{Engine, EngineError, builtin};
 use serde::{Deserialize, Serialize};
@@ -16,7 +18,7 @@ use tokio::sync::Semaphore;
 use http::HeaderMap;
 use s3s::S3ErrorCode;
 
-use crate::config::{Config, OnKeyFinding, Scrub, ScrubConfig};
+use crate::config::{Config, EtagOf, OnKeyFinding, OnUnscrubbed, Scrub, ScrubConfig};
 use crate::s3::Error;
 
 /// Our own header, which is nobody's text, behind `x-amz-meta-`.
@@ -38,8 +40,8 @@ pub enum PolicyError {
 
 /// The policies of all buckets, and how many bodies may be treated at a time.
 pub struct Scrubbing {
-    default: Option<Arc<BucketPolicy>>,
-    named: HashMap<String, Option<Arc<BucketPolicy>>>,
+    default: Policies,
+    named: HashMap<String, Policies>,
     /// A slot for each engine that may work at a time.
     pub slots: Arc<Semaphore>,
     /// A place for each body that may be under way.
@@ -48,6 +50,26 @@ pub struct Scrubbing {
     pub rate: Arc<Rate>,
     /// The longest that the scrub of one PUT may take.
     longest: Duration,
+    /// Objects by which policy has seen them, and whether it changed what it found.
+    pub seen: Cache<(String, Oid), (PolicyId, bool)>,
+}
+
+/// Objects that are remembered with what has seen them.
+const SEEN: u64 = 100_000;
+
+/// What holds in a bucket; none where its objects are not looked into.
+#[derive(Default)]
+struct Policies {
+    all: Option<Arc<BucketPolicy>>,
+    /// For keys that begin so, the longest first.
+    prefixes: Vec<(String, Option<Arc<BucketPolicy>>)>,
+}
+
+impl Policies {
+    fn of(&self, key: &str) -> Option<&Arc<BucketPolicy>> {
+        let by_prefix = self.prefixes.iter().find(|(prefix, _)| key.starts_with(prefix.as_str()));
+        by_prefix.map_or(&self.all, |(_, policy)| policy).as_ref()
+    }
 }
 
 /// Bytes that an engine reads in a second of work, as measured; the last bodies count most.
@@ -91,6 +113,12 @@ pub struct BucketPolicy {
     pub job: Job,
     /// What is done about findings beside the content.
     on_key_finding: OnKeyFinding,
+    /// What is done with what the policy blocks.
+    pub on_block: Rule,
+    /// What becomes of reads of what it has not seen.
+    pub on_unscrubbed: OnUnscrubbed,
+    /// Of which bytes the `ETag` is.
+    pub etag_of: EtagOf,
 }
 
 /// Findings by type.
@@ -122,13 +150,17 @@ impl Scrubbing {
         };
         let mut compiled = HashMap::new();
         let mut of = |config: &ScrubConfig| BucketPolicy::of(config, limits, &mut compiled);
-        let (mut default, mut named) = (None, HashMap::new());
+        let (mut default, mut named) = (Policies::default(), HashMap::new());
         for (name, bucket) in config.buckets.all() {
-            let policy = of(&bucket.scrub)?;
+            let mut policies = Policies { all: of(&bucket.scrub)?, prefixes: Vec::new() };
+            for (prefix, config) in &bucket.prefixes {
+                policies.prefixes.push((prefix.clone(), of(config)?));
+            }
+            policies.prefixes.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
             match name {
-                None => default = policy,
+                None => default = policies,
                 Some(name) => {
-                    named.insert(name.to_owned(), policy);
+                    named.insert(name.to_owned(), policies);
                 }
             }
         }
@@ -139,6 +171,7 @@ impl Scrubbing {
             bodies: Arc::new(Semaphore::new(config.limits.scrub_bodies)),
             rate: Arc::default(),
             longest: config.limits.scrub_put_time,
+            seen: Cache::new(SEEN),
         })
     }
 
@@ -147,9 +180,14 @@ impl Scrubbing {
         self.rate.within(self.longest)
     }
 
-    /// That of a bucket; none where its objects are not looked into.
-    pub fn of(&self, bucket: &str) -> Option<&Arc<BucketPolicy>> {
-        self.named.get(bucket).unwrap_or(&self.default).as_ref()
+    /// That of an object; none where it is not looked into.
+    pub fn of(&self, bucket: &str, key: &str) -> Option<&Arc<BucketPolicy>> {
+        self.named.get(bucket).unwrap_or(&self.default).of(key)
+    }
+
+    /// That of an object where it changes what is stored.
+    pub fn enforced(&self, bucket: &str, key: &str) -> Option<&Arc<BucketPolicy>> {
+        self.of(bucket, key).filter(|policy| policy.enforces())
     }
 }
 
@@ -188,9 +226,34 @@ impl BucketPolicy {
         Ok(findings)
     }
 
+    /// The same, which changes and refuses nothing.
+    pub fn observing(&self) -> Self {
+        let job = Job { actor: None, on_media: Rule::Pass, on_unknown: Rule::Pass, ..self.job.clone() };
+        Self { mode: Scrub::Detect, id: self.id.clone(), job, ..*self }
+    }
+
     /// Whether it changes what is stored.
     pub fn enforces(&self) -> bool {
         self.mode != Scrub::Detect
+    }
+
+    /// Whether what came is kept beside what is made of it.
+    pub fn keeps_originals(&self) -> bool {
+        self.mode == Scrub::Dual
+    }
+
+    /// Whether anything may be put aside.
+    pub fn has_quarantine(&self) -> bool {
+        [self.job.on_media, self.job.on_unknown, self.on_block].contains(&Rule::Quarantine)
+    }
+
+    /// Whether a file that could not be scrubbed is put aside, rather than refused.
+    pub fn puts_aside(&self, error: &FormatError) -> bool {
+        match error {
+            FormatError::Unknown { rule, .. } | FormatError::Broken { rule, .. } => *rule == Rule::Quarantine,
+            FormatError::Blocked(_) => self.on_block == Rule::Quarantine,
+            FormatError::Limit(_) | FormatError::Read(_) | FormatError::Write(_) => false,
+        }
     }
 
     fn of(
@@ -212,6 +275,9 @@ impl BucketPolicy {
             mode: config.mode,
             id,
             on_key_finding: config.on_key_finding,
+            on_block: config.on_block,
+            on_unscrubbed: config.on_unscrubbed,
+            etag_of: config.etag_of,
             job: Job {
                 engine,
                 // What needs a key is a label until keys for it are kept.
@@ -247,8 +313,11 @@ fn read(path: &Path) -> Result<Policy, PolicyError> {
 pub struct Record {
     /// Of this form: 1.
     pub v: u8,
-    /// `detect` or `enforce`.
+    /// `detect`, `enforce` or `dual`, or `released` from quarantine as it came.
     pub mode: String,
+    /// The object's key: where to look whether there still is such an object.
+    #[serde(default)]
+    pub key: String,
     /// By which policy.
     pub policy: PolicyId,
     /// By which version of the engine.
@@ -273,10 +342,11 @@ pub struct Record {
 
 impl Record {
     /// Of what the engine said.
-    pub fn of(policy: &BucketPolicy, seen: &Summary, names: Findings) -> Self {
+    pub fn of(policy: &BucketPolicy, key: &str, seen: &Summary, names: Findings) -> Self {
         Self {
             v: 1,
             mode: policy.mode.name().to_owned(),
+            key: key.to_owned(),
             policy: policy.id.clone(),
             engine: env!("CARGO_PKG_VERSION").to_owned(),
             format: seen.format.map(|format| format.name().to_owned()),
@@ -286,6 +356,11 @@ impl Record {
             names,
             passed: seen.passed.iter().map(|(what, count)| ((*what).to_owned(), *count)).collect(),
         }
+    }
+
+    /// Whether what was found was dealt with, and not only told.
+    pub fn changed(&self) -> bool {
+        self.mode != Scrub::Detect.name()
     }
 
     /// Mode and policy, as the record of an object has them: `enforce llm-training/1`.
@@ -302,6 +377,20 @@ impl Record {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_longest_prefix_holds() {
+        let toml = "[buckets.b]\nscrub = \"enforce\"\n[buckets.b.prefixes.\"raw/\"]\nscrub = \"off\"\n\
+                    [buckets.b.prefixes.\"raw/kept/\"]\nscrub = \"dual\"\nscrub_policy = \"gdpr\"\n";
+        let config = Config::parse("f".as_ref(), toml.to_owned()).unwrap();
+        let scrubbing = Scrubbing::load(&config).unwrap();
+        let of = |bucket, key| scrubbing.of(bucket, key).map(|policy| (policy.mode, policy.id.id.clone()));
+        assert_eq!(of("b", "a"), Some((Scrub::Enforce, "llm-training".to_owned())));
+        assert_eq!(of("b", "raw/a"), None);
+        assert_eq!(of("b", "raw/kept/a"), Some((Scrub::Dual, "gdpr".to_owned())));
+        assert_eq!(of("b", "raw"), of("b", "a"));
+        assert_eq!(of("other", "raw/kept/a"), None);
+    }
 
     #[test]
     fn the_rate_follows_what_is_measured() {

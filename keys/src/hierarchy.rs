@@ -4,6 +4,7 @@
 //! KEK    wrapped by the root key, bound to kek id, bucket uuid, epoch, bucket name   KekRecord, in system bucket and sidecar
 //! DEK    sealed under the KEK, context "dv1/dek" ‖ bucket uuid ‖ len(4) ‖ key ‖ oid ‖ metadata digest      in the object's header
 //! upload sealed under the KEK, context "dv1/upload" ‖ bucket uuid ‖ len(4) ‖ key     in the UploadId given to clients
+//! note   sealed under the KEK, context its kind ‖ bucket uuid ‖ oid                  beside the object, in the system bucket
 //! ```
 
 mod keyring;
@@ -26,6 +27,28 @@ use crate::Oid;
 use crate::cobblestone::{self, SALT};
 use crate::header::{Header, SUITE, VERSION};
 use crate::object::ObjectKey;
+
+/// What a note beside an object says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// What was done to the object.
+    Scrub,
+    /// How to open what it was made from.
+    Original,
+    /// How to open what was put aside, and why that was.
+    Quarantine,
+}
+
+impl Note {
+    /// No note opens as one of another kind.
+    fn context(self) -> &'static [u8] {
+        match self {
+            Self::Scrub => b"dv1/scrub",
+            Self::Original => b"dv1/original",
+            Self::Quarantine => b"dv1/quarantine",
+        }
+    }
+}
 
 /// A key-encryption key, unwrapped. Wiped on drop and never printed.
 pub struct Kek {
@@ -120,30 +143,30 @@ impl Kek {
         cobblestone::open_as(&self.key, &context, &sealed[16..], "upload state")
     }
 
-    /// Seals what was done to the object of this id: `kek id(16) ‖ message`.
-    pub fn seal_scrub(&self, oid: Oid, record: &[u8]) -> Result<Vec<u8>, Error> {
+    /// Seals a note on the object of this id: `kek id(16) ‖ message`.
+    pub fn seal_note(&self, kind: Note, oid: Oid, note: &[u8]) -> Result<Vec<u8>, Error> {
         let mut out = self.id().as_bytes().to_vec();
-        out.extend_from_slice(&cobblestone::seal(&self.key, &self.scrub_context(oid), record)?);
+        out.extend_from_slice(&cobblestone::seal(&self.key, &self.note_context(kind, oid), note)?);
         Ok(out)
     }
 
-    /// Opens what was done to the object of this id.
-    pub fn open_scrub(&self, oid: Oid, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
+    /// Opens a note on the object of this id.
+    pub fn open_note(&self, kind: Note, oid: Oid, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
         let named = Self::named_in(sealed)?;
         if named != self.id() {
             return Err(Error::OtherKek { named, given: self.id() });
         }
-        cobblestone::open_as(&self.key, &self.scrub_context(oid), &sealed[16..], "scrub record")
+        cobblestone::open_as(&self.key, &self.note_context(kind, oid), &sealed[16..], "note")
     }
 
-    /// The KEK that a sealed upload state or scrub record names.
+    /// The KEK that a sealed upload state or note names.
     pub fn named_in(sealed: &[u8]) -> Result<Uuid, Error> {
         let (id, _) = sealed.split_first_chunk().ok_or(Error::Truncated)?;
         Ok(Uuid::from_bytes(*id))
     }
 
-    fn scrub_context(&self, oid: Oid) -> Vec<u8> {
-        [b"dv1/scrub", &self.name.bucket_uuid.as_bytes()[..], &oid.0].concat()
+    fn note_context(&self, kind: Note, oid: Oid) -> Vec<u8> {
+        [kind.context(), &self.name.bucket_uuid.as_bytes()[..], &oid.0].concat()
     }
 
     fn dek_context(&self, object_key: &str, oid: [u8; 16], digest: &[u8; 32]) -> Result<Vec<u8>, Error> {
@@ -246,11 +269,12 @@ mod tests {
 
     #[test]
     fn a_scrub_record_opens_only_for_its_object() {
-        let sealed = kek(1, 1).seal_scrub(Oid([1; 16]), b"record").unwrap();
-        assert_eq!(*kek(1, 1).open_scrub(Oid([1; 16]), &sealed).unwrap(), b"record");
-        assert!(kek(1, 1).open_scrub(Oid([2; 16]), &sealed).is_err());
-        assert!(kek(2, 1).open_scrub(Oid([1; 16]), &sealed).is_err());
-        assert!(matches!(kek(1, 2).open_scrub(Oid([1; 16]), &sealed), Err(Error::OtherKek { .. })));
+        let sealed = kek(1, 1).seal_note(Note::Scrub, Oid([1; 16]), b"record").unwrap();
+        assert_eq!(*kek(1, 1).open_note(Note::Scrub, Oid([1; 16]), &sealed).unwrap(), b"record");
+        assert!(kek(1, 1).open_note(Note::Scrub, Oid([2; 16]), &sealed).is_err());
+        assert!(kek(1, 1).open_note(Note::Original, Oid([1; 16]), &sealed).is_err());
+        assert!(kek(2, 1).open_note(Note::Scrub, Oid([1; 16]), &sealed).is_err());
+        assert!(matches!(kek(1, 2).open_note(Note::Scrub, Oid([1; 16]), &sealed), Err(Error::OtherKek { .. })));
         assert!(kek(1, 1).open_upload("", &sealed).is_err());
     }
 

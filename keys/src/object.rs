@@ -56,6 +56,8 @@ impl Facts {
             ETag::Multipart(md5) | ETag::Opaque(md5) => {
                 format!("{:032x}-{}", u128::from_be_bytes(md5), self.part_count)
             }
+            ETag::Received { md5, parts: 0 } => format!("{:032x}", u128::from_be_bytes(md5)),
+            ETag::Received { md5, parts } => format!("{:032x}-{parts}", u128::from_be_bytes(md5)),
         }
     }
 
@@ -72,6 +74,11 @@ impl Facts {
         }
         if self.part_count > 1 && matches!(self.etag, ETag::Md5(_)) {
             return Err(Error::Inconsistent("several parts, but the ETag of one"));
+        }
+        if let ETag::Received { parts, .. } = self.etag
+            && (self.part_count != 1 || parts > MAX_PARTS)
+        {
+            return Err(Error::Inconsistent("the ETag of what was received, of parts that are stored"));
         }
         let Some(first) = self.parts.first() else {
             return Ok(());
@@ -113,6 +120,20 @@ pub enum ETag {
     Multipart([u8; 16]),
     /// Sixteen random bytes, shown with `-N` so that no client takes them for an MD5.
     Opaque([u8; 16]),
+    /// Of what was received, where something else is stored: MD5 of it, or of the MD5s of the parts that it came in.
+    Received {
+        /// The MD5.
+        md5: [u8; 16],
+        /// Parts that it came in, shown as `-N`; 0: one PUT.
+        parts: u16,
+    },
+}
+
+impl ETag {
+    /// Whether it is made of MD5s of parts, which a client tells from its `-N`.
+    pub fn is_of_parts(self) -> bool {
+        matches!(self, Self::Multipart(_) | Self::Received { parts: 1.., .. })
+    }
 }
 
 /// One row of the TABLE.

@@ -1,4 +1,6 @@
-//! The operators' listener: `/healthz`, `/readyz`, `/metrics`, and nothing else.
+//! The operators' listener: `/healthz`, `/readyz`, `/metrics`, and for security officers `/v1`.
+
+mod kept;
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,6 +13,7 @@ use crate::body::{self, Body};
 use crate::config::{AdminConfig, ForwardedHeaders, ServerConfig};
 use crate::server::Handler;
 use crate::telemetry::Metrics;
+pub use kept::Kept;
 
 /// How long a part may take to say that it is ready.
 const CHECK_TIME: Duration = Duration::from_secs(2);
@@ -22,12 +25,20 @@ type Check = Box<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Syn
 pub struct Admin {
     metrics: Arc<Metrics>,
     checks: Vec<(&'static str, Check)>,
+    kept: Option<Kept>,
 }
 
 impl Admin {
     /// Without checks: ready at once.
     pub fn new(metrics: Arc<Metrics>) -> Self {
-        Self { metrics, checks: Vec::new() }
+        Self { metrics, checks: Vec::new(), kept: None }
+    }
+
+    /// Serves `/v1` too.
+    #[must_use]
+    pub fn kept(mut self, kept: Kept) -> Self {
+        self.kept = Some(kept);
+        self
     }
 
     /// `/readyz` asks `check` too, and names it `part`. What `check` says is shown to whoever asks: no secrets.
@@ -76,6 +87,10 @@ impl Admin {
 
 impl Handler for Admin {
     async fn handle(&self, request: Request<Body>) -> Response<Body> {
+        if let Some(kept) = self.kept.as_ref().filter(|_| request.uri().path().starts_with("/v1/")) {
+            // None of these has a body.
+            return kept.handle(&request.into_parts().0).await;
+        }
         if ![Method::GET, Method::HEAD].contains(request.method()) {
             return text(StatusCode::METHOD_NOT_ALLOWED, "only GET\n");
         }
@@ -90,8 +105,9 @@ impl Handler for Admin {
     }
 }
 
-/// The bounds of the admin listener: it serves a few tools, none of which sends a body.
-pub fn bounds(config: &AdminConfig) -> ServerConfig {
+/// The bounds of the admin listener: it serves a few tools, none of which sends a body. `request_timeout`: of the S3 listener, since what is in quarantine may be
+/// as large as any object.
+pub fn bounds(config: &AdminConfig, request_timeout: Duration) -> ServerConfig {
     ServerConfig {
         listen: config.listen,
         virtual_host_domain: None,
@@ -100,7 +116,7 @@ pub fn bounds(config: &AdminConfig) -> ServerConfig {
         max_headers: 100,
         header_read_timeout: Duration::from_secs(5),
         idle_timeout: Duration::from_mins(1),
-        request_timeout: Duration::from_secs(10),
+        request_timeout,
         drain_timeout: Duration::from_secs(1),
         tls: config.tls.clone(),
         handshake_timeout: Duration::from_secs(5),

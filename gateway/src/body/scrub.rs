@@ -5,30 +5,83 @@
 
 use std::cell::RefCell;
 use std::io::{self, Read, Write};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
+use futures_util::{StreamExt, stream};
+use http_body::Frame;
+use http_body_util::{BodyExt, StreamBody};
+use keys::object::ETag;
 use md5::{Digest as _, Md5};
 use s3s::S3ErrorCode;
-use scrub::format::{self, FormatError, Job, Summary};
+use scrub::format::stage::Stage;
+use scrub::format::{self, FormatError, Summary};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::{self, error::TryRecvError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 
+use super::{Body, BoxError};
 use crate::s3::Error;
 use crate::s3::checksum::Hasher;
 use crate::s3::intake::{Intake, Received};
-use crate::scrubbing::Rate;
+use crate::scrubbing::BucketPolicy;
+use crate::telemetry::{Metrics, ScrubOutcome};
+use crate::vault::Vault;
 
 /// Frames that wait between the client and the engine, and between the engine and the seal.
 const FRAMES: usize = 8;
 /// Bytes of a frame from the engine.
 const FRAME: usize = 64 * 1024;
 
-/// What a scrubbed object is told of itself, once its end is there.
-pub type Seen = Arc<OnceLock<Summary>>;
+/// Bytes of what came that are kept in memory; beyond it, in a file without a name, sealed.
+const KEPT_IN_MEMORY: usize = 1 << 20;
+
+/// What is learnt of a body on its way.
+#[derive(Default)]
+pub struct Learnt {
+    /// What was found in it, once its end is there.
+    pub summary: OnceLock<Summary>,
+    /// The `ETag` of what came, where what is made of it is stored.
+    pub etag: OnceLock<ETag>,
+    /// Why it is to be put aside, where it could not be scrubbed.
+    pub aside: OnceLock<String>,
+    /// What came, while that may still be wanted.
+    original: Mutex<Option<Original>>,
+}
+
+/// The same, by all that have to do with the body.
+pub type Seen = Arc<Learnt>;
+
+/// A plaintext as it came.
+pub struct Original {
+    /// Its bytes.
+    pub body: Body,
+    /// How many.
+    pub length: u64,
+}
+
+impl Learnt {
+    /// Of a body that can be read again.
+    pub fn of(original: Original) -> Seen {
+        Arc::new(Self { original: Mutex::new(Some(original)), ..Self::default() })
+    }
+
+    /// What came.
+    pub fn take_original(&self) -> Result<Option<Original>, Error> {
+        Ok(self.original.lock().map_err(|_| Error::Internal("a lock was poisoned".into()))?.take())
+    }
+
+    fn has_original(&self) -> bool {
+        self.original.lock().is_ok_and(|original| original.is_some())
+    }
+
+    fn keep(&self, original: Original) -> Result<(), io::Error> {
+        *self.original.lock().map_err(|_| io::Error::other("a lock was poisoned"))? = Some(original);
+        Ok(())
+    }
+}
 
 /// A plaintext to be sealed.
 pub enum Plaintext {
@@ -79,6 +132,9 @@ pub struct Scrubbing {
     /// What comes in the place of the client's body; none where only the findings are wanted.
     changed: Option<Changed>,
     engine: Option<JoinHandle<Result<Summary, FormatError>>>,
+    policy: Arc<BucketPolicy>,
+    bucket: String,
+    metrics: Arc<Metrics>,
     seen: Seen,
     failed: bool,
 }
@@ -108,36 +164,60 @@ struct Changed {
 }
 
 impl Scrubbing {
-    /// Begins. `place`: its own among the bodies under way; `slots`: how many engines work at a time.
+    /// Begins. `place`: its own among the bodies under way.
     pub fn begin(
-        intake: Intake,
-        job: Job,
+        vault: &Vault,
+        bucket: &str,
+        policy: &Arc<BucketPolicy>,
         place: OwnedSemaphorePermit,
-        slots: Arc<Semaphore>,
-        rate: Arc<Rate>,
-        seen: Seen,
+        intake: Intake,
+        seen: &Seen,
     ) -> Self {
+        let (slots, rate) = (vault.scrubbing.slots.clone(), vault.scrubbing.rate.clone());
+        let metrics = vault.metrics.clone();
         let (input, from_client) = mpsc::channel(FRAMES);
         let (to_seal, output) = mpsc::channel(FRAMES);
-        let changed = job.actor.is_some().then(|| Changed {
+        let changed = policy.job.actor.is_some().then(|| Changed {
             output,
             md5: intake.options().md5.then(Md5::new),
             checksum: intake.algorithm().map(Hasher::new),
             received: Received::default(),
         });
+        let keeps = (policy.keeps_originals() || policy.has_quarantine()) && !seen.has_original();
         let handle = Handle::current();
+        let (learnt, rules, figures) = (seen.clone(), policy.clone(), metrics.clone());
         let engine = tokio::task::spawn_blocking(move || {
             let _place = place;
             let turn = RefCell::new(Turn { slots, slot: None, worked: Duration::ZERO, handle });
-            let mut source = Source { input: from_client, frame: Bytes::new(), read: 0, turn: &turn };
+            let kept = keeps.then(|| Stage::new(KEPT_IN_MEMORY));
+            let mut source = Source { input: from_client, frame: Bytes::new(), read: 0, kept, turn: &turn };
             let mut target = Target { output: to_seal, frame: BytesMut::new(), turn: &turn };
-            let summary = format::scrub(&mut source, &mut target, &job)?;
-            target.flush().map_err(FormatError::Write)?;
+            let scrubbed = format::scrub(&mut source, &mut target, &rules.job)
+                .and_then(|summary| target.flush().map(|()| summary).map_err(FormatError::Write));
             turn.borrow_mut().give_back();
-            rate.measured(source.read, turn.borrow().worked);
-            Ok(summary)
+            let worked = turn.borrow().worked;
+            rate.measured(source.read, worked);
+            figures.scrub.worked(source.read, worked);
+            let wanted = match &scrubbed {
+                Ok(_) => rules.keeps_originals(),
+                Err(error) => rules.puts_aside(error),
+            };
+            if wanted && let Some(kept) = source.whole().map_err(FormatError::Read)? {
+                learnt.keep(staged(kept)).map_err(FormatError::Read)?;
+            }
+            scrubbed
         });
-        Self { intake, input: Some(input), changed, engine: Some(engine), seen, failed: false }
+        Self {
+            intake,
+            input: Some(input),
+            changed,
+            engine: Some(engine),
+            policy: policy.clone(),
+            bucket: bucket.to_owned(),
+            metrics,
+            seen: seen.clone(),
+            failed: false,
+        }
     }
 
     fn received(&self) -> Received {
@@ -218,6 +298,13 @@ impl Scrubbing {
             Err(error) if self.changed.is_none() => Summary::passed(error.what()),
             Err(error) => {
                 self.drain().await?;
+                let outcome = if self.policy.puts_aside(&error) {
+                    let _ = self.seen.aside.set(error.to_string());
+                    ScrubOutcome::Quarantined
+                } else {
+                    ScrubOutcome::Refused
+                };
+                self.metrics.scrub.ended(&self.bucket, outcome);
                 return Err(refused(&error));
             }
         };
@@ -225,7 +312,8 @@ impl Scrubbing {
         if self.intake.next().await?.is_some() {
             return Err(Error::Internal("the scrub engine left bytes behind".into()));
         }
-        let _ = self.seen.set(summary);
+        self.metrics.scrub.found(&self.bucket, &summary.findings);
+        let _ = self.seen.summary.set(summary);
         Ok(())
     }
 
@@ -238,8 +326,12 @@ impl Scrubbing {
     }
 
     fn finish(&mut self) {
+        let received = self.intake.received();
         if let Some(changed) = &mut self.changed {
             changed.received.md5 = changed.md5.take().map(|md5| md5.finalize().into());
+            if let Some(md5) = received.md5 {
+                let _ = self.seen.etag.set(ETag::Received { md5, parts: 0 });
+            }
             changed.received.checksum = changed.checksum.take().map(Hasher::finish);
         }
     }
@@ -307,7 +399,49 @@ struct Source<'a> {
     frame: Bytes,
     /// Bytes, so far.
     read: u64,
+    /// All of them, where they may be wanted again.
+    kept: Option<Stage>,
     turn: &'a RefCell<Turn>,
+}
+
+impl Source<'_> {
+    /// All that came, and what still comes; none where it was not kept.
+    fn whole(&mut self) -> io::Result<Option<Stage>> {
+        if self.kept.is_none() {
+            return Ok(None);
+        }
+        io::copy(self, &mut io::sink())?;
+        self.turn.borrow_mut().give_back();
+        let mut kept = self.kept.take();
+        if let Some(kept) = &mut kept {
+            kept.end()?;
+        }
+        Ok(kept)
+    }
+}
+
+/// What was staged, as a body. Nothing is read before it is asked for.
+fn staged(mut kept: Stage) -> Original {
+    let length = kept.len();
+    let frames = stream::once(async move {
+        let (frames, body) = mpsc::channel(FRAMES);
+        tokio::task::spawn_blocking(move || {
+            let mut left = kept.len();
+            while left > 0 {
+                let mut frame = vec![0; FRAME.min(usize::try_from(left).unwrap_or(FRAME))];
+                let read = kept.read_exact(&mut frame).map(|()| Bytes::from(frame));
+                left -= read.as_ref().map_or(left, |frame| frame.len() as u64);
+                // Whoever reads it may have gone away.
+                if frames.blocking_send(read).is_err() {
+                    return;
+                }
+            }
+        });
+        body
+    });
+    let frames = frames.flat_map(|body| stream::unfold(body, |mut body| async { Some((body.recv().await?, body)) }));
+    let frames = frames.map(|frame| frame.map(Frame::data).map_err(|e| Box::new(e) as BoxError));
+    Original { body: StreamBody::new(frames).boxed_unsync(), length }
 }
 
 impl Read for Source<'_> {
@@ -326,6 +460,9 @@ impl Read for Source<'_> {
         self.turn.borrow_mut().take()?;
         let len = self.frame.len().min(buffer.len());
         buffer[..len].copy_from_slice(&self.frame.split_to(len));
+        if let Some(kept) = &mut self.kept {
+            kept.write_all(&buffer[..len])?;
+        }
         self.read += len as u64;
         Ok(len)
     }

@@ -12,7 +12,7 @@ use super::raw::{self, Raw};
 use super::value::{ByteSize, Span};
 use super::{
     AdminConfig, BackendConfig, BackendKind, BucketConfig, Buckets, ClientAuth, ClientCredential, Config, Connections,
-    IdentityConfig, KeysConfig, LimitsConfig, LogConfig, S3Config, Scrub, ScrubConfig, ServerConfig, SidecarConfig,
+    IdentityConfig, KeysConfig, LimitsConfig, LogConfig, Officer, S3Config, ScrubConfig, ServerConfig, SidecarConfig,
     TlsConfig,
 };
 use crate::backend::BackendCredential;
@@ -44,33 +44,52 @@ impl Config {
 
 impl Buckets {
     fn from_raw(mut raw: BTreeMap<String, raw::Bucket>) -> Result<Self, Invalid> {
-        for (name, bucket) in &raw {
-            if bucket.scrub == Some(Scrub::Dual) {
-                return Err(Invalid::at(
-                    format!("buckets.{name}.scrub"),
-                    "`dual` is not in this version: `off`, `detect` or `enforce`",
-                ));
-            }
+        let default = raw.remove("default").unwrap_or_default();
+        let default = bucket("default", &default, &BucketConfig::default())?;
+        let named = raw.iter().map(|(name, raw)| Ok((name.clone(), bucket(name, raw, &default)?)));
+        Ok(Self { named: named.collect::<Result<_, _>>()?, default })
+    }
+}
+
+/// A bucket over what holds for all; its prefixes are its own.
+fn bucket(name: &str, raw: &raw::Bucket, base: &BucketConfig) -> Result<BucketConfig, Invalid> {
+    let scrub = scrub(raw, &base.scrub);
+    let mut prefixes = BTreeMap::new();
+    for (prefix, of) in &raw.prefixes {
+        let at = |key: &str| format!("buckets.{name}.prefixes.{prefix}{key}");
+        if prefix.is_empty() {
+            return Err(Invalid::at(at(""), "what holds for every key is said of the bucket"));
         }
-        let rule = |rule| match rule {
-            raw::OnUnknown::Pass => Rule::Pass,
-            raw::OnUnknown::Refuse => Rule::Refuse,
-        };
-        let over = |base: &BucketConfig, raw: &raw::Bucket| BucketConfig {
-            state: raw.state.unwrap_or(base.state),
-            etag: raw.etag.unwrap_or(base.etag),
-            scrub: ScrubConfig {
-                mode: raw.scrub.unwrap_or(base.scrub.mode),
-                policy: raw.scrub_policy.clone().unwrap_or_else(|| base.scrub.policy.clone()),
-                on_unknown: raw.on_unknown.map_or(base.scrub.on_unknown, rule),
-                on_media: raw.on_media.map_or(base.scrub.on_media, rule),
-                max_bad_records: raw.max_bad_records.unwrap_or(base.scrub.max_bad_records),
-                on_key_finding: raw.on_key_finding.unwrap_or(base.scrub.on_key_finding),
-            },
-        };
-        let default = raw.remove("default").map_or_else(BucketConfig::default, |b| over(&BucketConfig::default(), &b));
-        let named = raw.iter().map(|(name, b)| (name.clone(), over(&default, b))).collect();
-        Ok(Self { default, named })
+        let of_bucket =
+            [("state", of.state.is_some()), ("etag", of.etag.is_some()), ("prefixes", !of.prefixes.is_empty())];
+        if let Some((key, _)) = of_bucket.iter().find(|(_, given)| *given) {
+            return Err(Invalid::at(at(&format!(".{key}")), "is of a bucket, not of a prefix"));
+        }
+        prefixes.insert(prefix.clone(), self::scrub(of, &scrub));
+    }
+    Ok(BucketConfig { state: raw.state.unwrap_or(base.state), etag: raw.etag.unwrap_or(base.etag), scrub, prefixes })
+}
+
+fn scrub(raw: &raw::Bucket, base: &ScrubConfig) -> ScrubConfig {
+    let rule = |rule| match rule {
+        raw::OnUnknown::Pass => Rule::Pass,
+        raw::OnUnknown::Refuse => Rule::Refuse,
+        raw::OnUnknown::Quarantine => Rule::Quarantine,
+    };
+    let on_block = raw.on_block.map(|rule| match rule {
+        raw::OnBlock::Refuse => Rule::Refuse,
+        raw::OnBlock::Quarantine => Rule::Quarantine,
+    });
+    ScrubConfig {
+        mode: raw.scrub.unwrap_or(base.mode),
+        policy: raw.scrub_policy.clone().unwrap_or_else(|| base.policy.clone()),
+        on_unknown: raw.on_unknown.map_or(base.on_unknown, rule),
+        on_media: raw.on_media.map_or(base.on_media, rule),
+        max_bad_records: raw.max_bad_records.unwrap_or(base.max_bad_records),
+        on_key_finding: raw.on_key_finding.unwrap_or(base.on_key_finding),
+        on_block: on_block.unwrap_or(base.on_block),
+        on_unscrubbed: raw.on_unscrubbed.unwrap_or(base.on_unscrubbed),
+        etag_of: raw.etag_of.unwrap_or(base.etag_of),
     }
 }
 
@@ -122,7 +141,28 @@ fn admin(raw: raw::Admin) -> Result<AdminConfig, Invalid> {
     Ok(AdminConfig {
         listen: raw.listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 9901))),
         tls: tls("admin", raw.tls_cert, raw.tls_key, raw.tls_client_auth, raw.tls_client_ca)?,
+        officers: officers(raw.officers)?,
     })
+}
+
+fn officers(raw: Vec<raw::Officer>) -> Result<Vec<Officer>, Invalid> {
+    /// Bytes of a token: as 128 random bits in hexadecimal.
+    const SHORTEST: usize = 32;
+    let mut out: Vec<Officer> = Vec::with_capacity(raw.len());
+    for raw::Officer { name, token } in raw {
+        let at = |message: String| Err(Invalid::at("admin.officers", message));
+        if name.is_empty() || out.iter().any(|other| other.name == name) {
+            return at(format!("the name `{name}` is empty or given twice"));
+        }
+        if token.0.len() < SHORTEST {
+            return at(format!("the `token` of `{name}` has fewer than {SHORTEST} characters"));
+        }
+        if out.iter().any(|other| other.token == token.0) {
+            return at(format!("`{name}` has the token of another"));
+        }
+        out.push(Officer { name, token: token.0 });
+    }
+    Ok(out)
 }
 
 fn server(raw: raw::Server) -> Result<ServerConfig, Invalid> {

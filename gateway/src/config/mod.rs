@@ -127,10 +127,27 @@ pub enum ClientAuth {
 /// `[admin]`
 #[derive(Clone, Debug)]
 pub struct AdminConfig {
-    /// `/healthz`, `/readyz`, `/metrics`.
+    /// `/healthz`, `/readyz`, `/metrics`, `/v1`.
     pub listen: SocketAddr,
     /// Served under TLS where set.
     pub tls: Option<TlsConfig>,
+    /// Who may deal with quarantine and originals.
+    pub officers: Vec<Officer>,
+}
+
+/// `[[admin.officers]]`
+#[derive(Clone)]
+pub struct Officer {
+    /// Under which what they do is written down.
+    pub name: String,
+    /// By which they are known.
+    pub token: Zeroizing<String>,
+}
+
+impl std::fmt::Debug for Officer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Officer").field("name", &self.name).finish_non_exhaustive()
+    }
 }
 
 /// `[backend]`
@@ -313,6 +330,8 @@ pub struct BucketConfig {
     pub etag: EtagPolicy,
     /// What is done about personal data.
     pub scrub: ScrubConfig,
+    /// The same for keys that begin so; the longest that fits holds.
+    pub prefixes: BTreeMap<String, ScrubConfig>,
 }
 
 /// What is done about personal data in the objects of a bucket.
@@ -330,6 +349,34 @@ pub struct ScrubConfig {
     pub max_bad_records: u64,
     /// What is done about findings in keys, metadata and tags, which are never changed.
     pub on_key_finding: OnKeyFinding,
+    /// What is done with what the policy blocks: it is refused or put aside, never passed.
+    pub on_block: Rule,
+    /// What becomes of reads of what the policy has not seen.
+    pub on_unscrubbed: OnUnscrubbed,
+    /// Of which bytes the `ETag` is.
+    pub etag_of: EtagOf,
+}
+
+/// `on_unscrubbed`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnUnscrubbed {
+    /// They are refused.
+    #[default]
+    Refuse,
+    /// They get the object as it is.
+    Serve,
+}
+
+/// `etag_of`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EtagOf {
+    /// Those that are stored, which readers get.
+    #[default]
+    Stored,
+    /// Those that came, which writers compare it with.
+    Received,
 }
 
 /// `on_key_finding`
@@ -352,6 +399,9 @@ impl Default for ScrubConfig {
             on_media: Rule::Refuse,
             max_bad_records: u64::MAX,
             on_key_finding: OnKeyFinding::Record,
+            on_block: Rule::Refuse,
+            on_unscrubbed: OnUnscrubbed::Refuse,
+            etag_of: EtagOf::Stored,
         }
     }
 }
@@ -389,7 +439,7 @@ pub enum Scrub {
     Detect,
     /// Find and replace.
     Enforce,
-    /// Keep both forms. Refused: not in this version.
+    /// Find and replace, and keep what came where no client reaches it.
     Dual,
 }
 

@@ -8,7 +8,8 @@ use serde::Deserialize;
 
 use super::value::{ByteSize, Network, Secret, Span};
 use super::{
-    Anonymous, ClientAuth, Conditions, EtagPolicy, ForwardedHeaders, LogFormat, OnKeyFinding, Scrub, SigV2, State,
+    Anonymous, ClientAuth, Conditions, EtagOf, EtagPolicy, ForwardedHeaders, LogFormat, OnKeyFinding, OnUnscrubbed,
+    Scrub, SigV2, State,
 };
 
 #[derive(Debug, Default, Deserialize)]
@@ -58,6 +59,14 @@ pub(super) struct Admin {
     pub tls_key: Option<PathBuf>,
     pub tls_client_auth: Option<ClientAuth>,
     pub tls_client_ca: Option<PathBuf>,
+    pub officers: Vec<Officer>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Officer {
+    pub name: String,
+    pub token: Secret,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -145,6 +154,10 @@ pub(super) struct Bucket {
     pub on_media: Option<OnUnknown>,
     pub max_bad_records: Option<u64>,
     pub on_key_finding: Option<OnKeyFinding>,
+    pub on_block: Option<OnBlock>,
+    pub on_unscrubbed: Option<OnUnscrubbed>,
+    pub etag_of: Option<EtagOf>,
+    pub prefixes: BTreeMap<String, Bucket>,
 }
 
 /// What is done with what cannot be looked into.
@@ -153,6 +166,15 @@ pub(super) struct Bucket {
 pub(super) enum OnUnknown {
     Pass,
     Refuse,
+    Quarantine,
+}
+
+/// What is done with what the policy blocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum OnBlock {
+    Refuse,
+    Quarantine,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -72,6 +72,10 @@ fn a_wrong_type_or_value_names_what_is_allowed() {
         ("[backend]\nconnect_timeout = \"0s\"\n", "must be `1ms` to `7d`"),
         ("[keys]\nprovider = \"vault\"\n", "expected `local`"),
         ("[buckets.x]\nstate = \"open\"\n", "expected `sealed` or `migrating`"),
+        ("[buckets.x]\non_block = \"pass\"\n", "expected `refuse` or `quarantine`"),
+        ("[buckets.x]\non_unscrubbed = \"scrub\"\n", "expected `refuse` or `serve`"),
+        ("[buckets.x.prefixes.\"\"]\nscrub = \"off\"\n", "what holds for every key is said of the bucket"),
+        ("[buckets.x.prefixes.\"a/\"]\netag = \"md5\"\n", "`buckets.x.prefixes.a/.etag`: is of a bucket"),
         ("[log]\nlevel = \"loud\"\n", "must be one of `off`, `error`"),
         ("x = [\n", "data-vault.toml:"),
     ] {
@@ -82,16 +86,25 @@ fn a_wrong_type_or_value_names_what_is_allowed() {
 
 #[test]
 fn what_does_not_exist_yet_is_refused_and_not_ignored() {
-    for (text, wants) in [
-        ("[sidecar]\nurl = \"postgres://h/d\"\n", "no PostgreSQL"),
-        (
-            "[buckets.\"a.b\"]\nscrub = \"dual\"\n",
-            "data-vault.toml:2:1: `buckets.a.b.scrub`: `dual` is not in this version",
-        ),
-    ] {
+    for (text, wants) in [("[sidecar]\nurl = \"postgres://h/d\"\n", "no PostgreSQL")] {
         let error = refused(text);
         assert!(error.contains(wants), "{text}\n{error}");
     }
+}
+
+#[test]
+fn a_prefix_takes_over_what_its_bucket_says() {
+    let config = file(
+        "[buckets.default]\nscrub = \"detect\"\n[buckets.default.prefixes.\"raw/\"]\nscrub = \"off\"\n\
+         [buckets.b]\nscrub_policy = \"gdpr\"\non_media = \"quarantine\"\n[buckets.b.prefixes.\"in/\"]\nscrub = \"dual\"\n",
+    )
+    .unwrap();
+    let b = config.bucket("b");
+    assert_eq!((b.scrub.mode, b.scrub.on_media), (Scrub::Detect, Rule::Quarantine));
+    let within = &b.prefixes["in/"];
+    assert_eq!((within.mode, &*within.policy, within.on_media), (Scrub::Dual, "gdpr", Rule::Quarantine));
+    assert!(!b.prefixes.contains_key("raw/"), "those of the default are its own");
+    assert_eq!(config.bucket("other").prefixes["raw/"].mode, Scrub::Off);
 }
 
 #[test]

@@ -27,6 +27,7 @@ use super::upload_id::{Upload, no_such_upload};
 use super::upload_part::{LAST_NUMBER, MIN_PART};
 use super::{Call, documents, etag_of, forward, keepalive, set};
 use crate::backend::{BackendError, Payload, Template, query_value};
+use crate::body::scrub::Seen;
 use crate::body::{self, Body};
 use crate::config::EtagPolicy;
 use crate::s3::intake::{Intake, IntakeOptions};
@@ -50,7 +51,7 @@ async fn complete(call: &Call, upload: &Upload, listed: &[CompletedPart]) -> Res
     let vault = &call.vault;
     let oid = upload.object.oid();
     // Scrubbing takes its time, and a client that lost its patience asks again: that waits for the first, and gets the same answer.
-    let enforced = vault.scrubbing.of(call.bucket()?).is_some_and(|policy| policy.enforces());
+    let enforced = vault.scrubbing.enforced(call.bucket()?, call.key()?).is_some();
     let patience = vault.config.server.request_timeout;
     let _alone = if enforced { Some(vault.leases.complete(oid, patience).await?) } else { None };
     let attempts = settled(vault.sidecar.parts(oid).await?);
@@ -178,7 +179,7 @@ async fn append(
 
 /// Looks into an object that is there, for a policy that changes nothing. What fails here fails nobody: the object is as it should be.
 async fn detect(call: &Call, sealing: &Sealing, record: &ObjectRecord) -> Option<Record> {
-    let policy = call.vault.scrubbing.of(&record.at.bucket)?;
+    let policy = call.vault.scrubbing.of(&record.at.bucket, &record.at.key)?;
     let looked = async {
         let source = Source::at(&call.vault, record.at.clone(), call.sender());
         let Ok(opened) = source.open(&record.backend_etag, &record.facts, 0..record.facts.length).await? else {
@@ -190,8 +191,8 @@ async fn detect(call: &Call, sealing: &Sealing, record: &ObjectRecord) -> Option
             ..put::intake_options(&call.vault, &record.at.bucket, None)
         };
         let intake = Intake::of_ours(opened.plaintext, record.facts.length, options)?;
-        let scrubbed = Scrubbed::begin(policy, &record.at.key, &opened.stored.headers)?;
-        let mut plaintext = put::look_into(&call.vault, policy, intake, &scrubbed.seen)?;
+        let scrubbed = Scrubbed::begin(policy, &record.at.key, &opened.stored.headers, Seen::default())?;
+        let mut plaintext = put::look_into(&call.vault, &record.at.bucket, policy, intake, &scrubbed.seen)?;
         while plaintext.next().await?.is_some() {}
         let done = scrubbed.record()?;
         let kek = call.vault.keys.by_id(&record.at.bucket, sealing.kek_id).await?;

@@ -87,7 +87,7 @@ async fn copy(call: &Call, named: &CopySource) -> Result<Option<Response<Body>>,
             refuse_copy_to_itself(call, named)?;
             let by_backend = !wants_other_checksum(call, &sealed.facts)? && !is_namesake(&named.bucket, call.bucket()?);
             // What goes into a bucket with a policy passes through the engine.
-            let by_backend = by_backend && call.vault.scrubbing.of(call.bucket()?).is_none();
+            let by_backend = by_backend && call.vault.scrubbing.of(call.bucket()?, call.key()?).is_none();
             let pin = pin(&call.vault, sealed.stored.total).filter(|_| by_backend && !would_ignore(call));
             let done = match pin {
                 Some(pin) if !loses_tags(call, &sealed.stored.headers, pin) => {

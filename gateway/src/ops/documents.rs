@@ -311,7 +311,7 @@ pub fn object_attributes(asked: &[String], facts: &Facts, class: &str, (marker, 
     let wants = |name: &str| asked.iter().any(|a| a == name);
     let etag = facts.etag_string();
     let sum = facts.checksum.as_ref().map(|c| shown(c, facts.part_count));
-    let multipart = matches!(facts.etag, keys::object::ETag::Multipart(_)) || facts.part_count > 1;
+    let multipart = facts.etag.is_of_parts() || facts.part_count > 1;
     let parts = (wants("ObjectParts") && multipart).then(|| {
         let mut parts: Vec<PartAttributes> = facts
             .parts

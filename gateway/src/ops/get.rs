@@ -116,7 +116,7 @@ impl Wanted {
             Self::Part(number) => {
                 let multipart = !matches!(facts.etag, keys::object::ETag::Md5(_)) && facts.part_count > 1;
                 if !multipart {
-                    let parts = matches!(facts.etag, keys::object::ETag::Multipart(_)).then_some(1);
+                    let parts = facts.etag.is_of_parts().then_some(1);
                     return match (number, facts.length) {
                         // S3 answers 206 for the one part that every object has, unless it is empty.
                         (1, 0) => Ok(Resolved::Whole),
@@ -165,6 +165,7 @@ async fn whole(call: &Call, source: &Source) -> Result<Result<Response<Body>, Ch
     }
     let (parts, sealed) = response.into_parts();
     let stored = Stored::from_answer(vault, &source.at, parts.headers, total).await?;
+    source.admit(&stored).await?;
     if total <= vault.config.limits.small_object {
         return small(call, source, &stored, &in_memory(sealed, total).await?).map(Ok);
     }
@@ -331,6 +332,7 @@ pub async fn plain(call: &Call, source: &Source, found: &Plain) -> Result<Result
 pub async fn known_plain(call: &Call, source: &Source) -> Result<Option<Response<Body>>, Error> {
     let vault = source.vault();
     let Some(etag) = vault.known.plain(&source.at) else { return Ok(None) };
+    source.admit_plain()?;
     let response = vault.backend.call(call.forward()).await?;
     if is_about(&response, &etag) {
         return Ok(Some(super::forward::edited(response)));

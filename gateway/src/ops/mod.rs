@@ -1,6 +1,7 @@
 //! One file a verb. Every operation takes a [`Call`], which cannot be made without a [`Permit`].
 
 mod alias;
+pub mod aside;
 mod attributes;
 mod buckets;
 mod complete;
@@ -17,7 +18,7 @@ mod list;
 mod multipart;
 pub mod post;
 mod precondition;
-mod put;
+pub mod put;
 pub mod range;
 pub mod rebuild;
 mod scrubbed;

@@ -25,7 +25,7 @@ pub async fn create_multipart_upload(call: Call) -> Result<Response<Body>, Error
     let at = ObjectAt { version_id: None, ..call.at()? };
     let checksum = asked_checksum(&call)?;
     let mut request = call.forward_sealed();
-    if let Some(policy) = vault.scrubbing.of(&at.bucket) {
+    if let Some(policy) = vault.scrubbing.of(&at.bucket, &at.key) {
         policy.look_at_names(&at.key, &request.headers)?;
     }
     let kek = vault.kek_for_write(&at.bucket, &request.sender).await?;

@@ -12,6 +12,7 @@ use keys::hierarchy::Kek;
 use keys::object::{ChecksumAlgorithm, ETag, Facts, HEADER_NAME, ObjectKey, PartSealer};
 use s3s::S3ErrorCode;
 
+use super::aside::{self, Aside};
 use super::precondition::{self, Precondition, UnderLease};
 use super::source::succeeded;
 use super::stored::{add_checksum, header_digest, pairs};
@@ -20,7 +21,7 @@ use crate::backend::{BackendError, BackendRequest, Payload};
 use crate::body::Body;
 use crate::body::scrub::{Plaintext, Scrubbing, Seen};
 use crate::body::seal::{Finish, body_error, seal, seal_whole};
-use crate::config::EtagPolicy;
+use crate::config::{EtagOf, EtagPolicy};
 use crate::leases::Lease;
 use crate::s3::intake::{Intake, IntakeOptions, Received};
 use crate::s3::{Error, operation};
@@ -46,7 +47,7 @@ pub async fn store(call: &Call, body: Body) -> Result<Written, Error> {
     let vault = &call.vault;
     let at = ObjectAt { version_id: None, ..call.at()? };
     let intake = Intake::new(&call.headers, body, &call.authentication, intake_options(vault, &at.bucket, None))?;
-    refuse_what_takes_too_long(vault, &at.bucket, intake.length())?;
+    refuse_what_takes_too_long(vault, &at, intake.length())?;
 
     let mut request = call.forward_sealed();
     if let Some(expect) = call.expect(intake.length()) {
@@ -59,10 +60,10 @@ pub async fn store(call: &Call, body: Body) -> Result<Written, Error> {
 }
 
 /// A client waits in silence for the answer to a PUT, and gives up; to a Complete it does not.
-fn refuse_what_takes_too_long(vault: &Vault, bucket: &str, length: Option<u64>) -> Result<(), Error> {
+fn refuse_what_takes_too_long(vault: &Vault, at: &ObjectAt, length: Option<u64>) -> Result<(), Error> {
     let longest = vault.scrubbing.longest_put();
     match length {
-        Some(length) if length > longest && vault.scrubbing.of(bucket).is_some_and(|policy| policy.enforces()) => {
+        Some(length) if length > longest && vault.scrubbing.enforced(&at.bucket, &at.key).is_some() => {
             Err(Error::client(
                 S3ErrorCode::EntityTooLarge,
                 format!(
@@ -122,23 +123,35 @@ pub struct Sealing {
 pub struct Scrubbed {
     /// Its bucket's.
     pub policy: Arc<BucketPolicy>,
-    /// What was found in its content, once its end was seen.
+    /// The object's key.
+    pub key: String,
+    /// What is learnt of its content on its way.
     pub seen: Seen,
     /// What was found in its key, metadata and tags.
     pub names: Findings,
+    /// The `ETag` of the parts that it came in, where that is to be its own.
+    pub etag: Option<ETag>,
 }
 
 impl Scrubbed {
     /// One whose content is still to come.
-    pub fn begin(policy: &Arc<BucketPolicy>, key: &str, headers: &HeaderMap) -> Result<Self, Error> {
+    pub fn begin(policy: &Arc<BucketPolicy>, key: &str, headers: &HeaderMap, seen: Seen) -> Result<Self, Error> {
         let names = policy.look_at_names(key, headers)?;
-        Ok(Self { policy: policy.clone(), seen: Seen::default(), names })
+        Ok(Self { policy: policy.clone(), key: key.to_owned(), seen, names, etag: None })
+    }
+
+    /// The `ETag` that the object gets: that of what is stored, or of what was received.
+    fn etag(&self, stored: ETag) -> ETag {
+        if self.policy.etag_of == EtagOf::Stored || matches!(stored, ETag::Opaque(_)) {
+            return stored;
+        }
+        self.etag.or(self.seen.etag.get().copied()).unwrap_or(stored)
     }
 
     /// What was done, once the end of the body was seen.
     pub fn record(&self) -> Result<Record, Error> {
-        let summary = self.seen.get().ok_or_else(|| Error::Internal("a body ended before its scrub".into()))?;
-        Ok(Record::of(&self.policy, summary, self.names.clone()))
+        let summary = self.seen.summary.get().ok_or_else(|| Error::Internal("a body ended before its scrub".into()))?;
+        Ok(Record::of(&self.policy, &self.key, summary, self.names.clone()))
     }
 }
 
@@ -267,7 +280,9 @@ pub async fn write(
     intake: Intake,
     mut sealing: Sealing,
 ) -> Result<Written, Error> {
-    let plaintext = under_policy(vault, &mut sealing, &request.headers, intake)?;
+    let plaintext = under_policy(vault, &mut sealing, &request.headers, intake, Seen::default())?;
+    let may_go_aside = sealing.scrub.as_ref().is_some_and(|scrubbed| scrubbed.policy.has_quarantine());
+    let aside = may_go_aside.then(|| Aside::of(&sealing, &request.headers));
     // A body that the backend may not want is not read before it says so.
     let expects = request.headers.contains_key(header::EXPECT);
     let declared = plaintext.length().map(|length| (length, keys::length::sealed_object_len(length)));
@@ -294,7 +309,11 @@ pub async fn write(
             spool::put(vault, request, seal(plaintext, sealer, finish), &sealing).await
         }
     };
-    match conclude(vault, outcome, sealing, &settled).await {
+    let done = match (conclude(vault, outcome, sealing, &settled).await, aside) {
+        (Err(refused), Some(aside)) => Err(aside.instead_of(vault, refused).await?),
+        (done, _) => done,
+    };
+    match done {
         Err(Error::Answered { status, .. }) if condition.overtaken(status, &mut HeaderMap::new()).await? => {
             Err(precondition::try_again())
         }
@@ -308,20 +327,27 @@ pub fn under_policy(
     sealing: &mut Sealing,
     headers: &HeaderMap,
     intake: Intake,
+    seen: Seen,
 ) -> Result<Plaintext, Error> {
-    let Some(policy) = vault.scrubbing.of(&sealing.at.bucket) else { return Ok(Plaintext::from(intake)) };
-    let scrubbed = sealing.scrub.insert(Scrubbed::begin(policy, &sealing.at.key, headers)?);
-    look_into(vault, policy, intake, &scrubbed.seen)
+    let Some(policy) = vault.scrubbing.of(&sealing.at.bucket, &sealing.at.key) else {
+        return Ok(Plaintext::from(intake));
+    };
+    let scrubbed = sealing.scrub.insert(Scrubbed::begin(policy, &sealing.at.key, headers, seen)?);
+    look_into(vault, &sealing.at.bucket, policy, intake, &scrubbed.seen)
 }
 
 /// A body on its way through the engine.
-pub fn look_into(vault: &Vault, policy: &BucketPolicy, intake: Intake, seen: &Seen) -> Result<Plaintext, Error> {
+pub fn look_into(
+    vault: &Vault,
+    bucket: &str,
+    policy: &Arc<BucketPolicy>,
+    intake: Intake,
+    seen: &Seen,
+) -> Result<Plaintext, Error> {
     let place = vault.scrubbing.bodies.clone().try_acquire_owned().map_err(|_| {
         Error::client(S3ErrorCode::SlowDown, "Too many bodies are being scrubbed; reduce your request rate")
     })?;
-    let (slots, rate) = (vault.scrubbing.slots.clone(), vault.scrubbing.rate.clone());
-    let scrubbing = Scrubbing::begin(intake, policy.job.clone(), place, slots, rate, seen.clone());
-    Ok(Plaintext::Scrubbed(Box::new(scrubbing)))
+    Ok(Plaintext::Scrubbed(Box::new(Scrubbing::begin(vault, bucket, policy, place, intake, seen))))
 }
 
 /// Facts, intent, and the bytes behind the message.
@@ -337,14 +363,19 @@ pub fn finish(
     let (scrub, kek_id) = (sealing.scrub.clone(), sealing.kek_id);
     Box::new(move |received: Received| {
         Box::pin(async move {
+            let mut etag = etag(policy, received.md5)?;
             if let Some(scrubbed) = scrub {
+                etag = scrubbed.etag(etag);
                 let record = scrubbed.record()?;
                 let kek = vault.keys.by_id(&intent.bucket, kek_id).await?;
+                if scrubbed.policy.keeps_originals() {
+                    aside::keep_original(&vault, &kek, &intent, &scrubbed).await?;
+                }
                 scrubbed::keep(&vault, &intent.bucket, &kek, object.oid(), &record).await?;
             }
             let facts = Facts {
                 length: received.length,
-                etag: etag(policy, received.md5)?,
+                etag,
                 checksum: received.checksum,
                 part_count: 1,
                 first_number: 1,

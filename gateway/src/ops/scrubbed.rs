@@ -4,14 +4,18 @@
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use keys::Oid;
-use keys::hierarchy::Kek;
+use keys::hierarchy::{Kek, Note};
+use s3s::S3ErrorCode;
 
 use super::stored::answered;
 use crate::backend::{BackendRequest, Payload, Signer, path, query_value};
 use crate::body::collect;
+use crate::config::OnUnscrubbed;
 use crate::s3::Error;
 use crate::s3::xml::Document;
-use crate::scrubbing::Record;
+use crate::scrubbing::{BucketPolicy, PolicyId, Record};
+use crate::sidecar::ObjectAt;
+use crate::telemetry::ScrubOutcome;
 use crate::vault::Vault;
 
 /// Findings by type, in the answer to a write.
@@ -24,13 +28,17 @@ const LONGEST: usize = 64 << 10;
 /// Keeps it. Durable when this returns, which is before there is the object.
 pub async fn keep(vault: &Vault, bucket: &str, kek: &Kek, oid: Oid, record: &Record) -> Result<(), Error> {
     let document = serde_json::to_vec(record).map_err(|_| Error::Internal("a scrub record".into()))?;
-    let sealed = Bytes::from(kek.seal_scrub(oid, &document)?);
+    let sealed = Bytes::from(kek.seal_note(Note::Scrub, oid, &document)?);
     let request = request(vault, Method::PUT, bucket, oid)
         .header(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"))
         .payload(Payload::Bytes(sealed));
     let response = vault.backend.call(request).await?;
     match response.status() {
-        status if status.is_success() => Ok(()),
+        status if status.is_success() => {
+            let by = (record.policy.clone(), record.changed());
+            vault.scrubbing.seen.insert((bucket.to_owned(), oid), by);
+            Ok(())
+        }
         // A full store is full for the object as well.
         StatusCode::INSUFFICIENT_STORAGE => Err(answered(response).await),
         status => Err(unusable(status)),
@@ -47,8 +55,49 @@ pub async fn find(vault: &Vault, bucket: &str, oid: Oid) -> Result<Option<Record
     }
     let sealed = collect(response.into_body(), LONGEST).await.map_err(keys::Error::store)?;
     let kek = vault.keys.by_id(bucket, Kek::named_in(&sealed)?).await?;
-    let document = kek.open_scrub(oid, &sealed)?;
+    let document = kek.open_note(Note::Scrub, oid, &sealed)?;
     serde_json::from_slice(&document).map(Some).map_err(|_| keys::Error::Inconsistent("a scrub record").into())
+}
+
+/// Refuses a read of what the policy of its key has not seen in this version, where the policy wants that. An object says so itself, by the record that is sealed
+/// beside it; which it was is remembered.
+pub async fn admit(vault: &Vault, at: &ObjectAt, oid: Oid) -> Result<(), Error> {
+    let Some(policy) = guarding(vault, at) else { return Ok(()) };
+    let seen = |by: &(PolicyId, bool)| by.1 && by.0 == policy.id;
+    let name = (at.bucket.clone(), oid);
+    if vault.scrubbing.seen.get(&name).is_some_and(|by| seen(&by)) {
+        return Ok(());
+    }
+    if let Some(record) = find(vault, &at.bucket, oid).await? {
+        let by = (record.policy.clone(), record.changed());
+        vault.scrubbing.seen.insert(name, by.clone());
+        if seen(&by) {
+            return Ok(());
+        }
+    }
+    Err(unscrubbed(vault, at, policy))
+}
+
+/// The same of plaintext from before, which no policy has seen.
+pub fn admit_plain(vault: &Vault, at: &ObjectAt) -> Result<(), Error> {
+    guarding(vault, at).map_or(Ok(()), |policy| Err(unscrubbed(vault, at, policy)))
+}
+
+/// The policy that keeps clients from what it has not seen.
+fn guarding<'a>(vault: &'a Vault, at: &ObjectAt) -> Option<&'a BucketPolicy> {
+    let policy = vault.scrubbing.enforced(&at.bucket, &at.key)?;
+    (policy.on_unscrubbed == OnUnscrubbed::Refuse).then_some(&**policy)
+}
+
+fn unscrubbed(vault: &Vault, at: &ObjectAt, policy: &BucketPolicy) -> Error {
+    vault.metrics.scrub.ended(&at.bucket, ScrubOutcome::Unscrubbed);
+    Error::client(
+        S3ErrorCode::AccessDenied,
+        format!(
+            "Access Denied: the policy {} has not seen this object, and on_unscrubbed = \"refuse\" keeps such from readers. Write it again, or ask the operator to scrub the bucket in place",
+            policy.id
+        ),
+    )
 }
 
 /// What a record of the object says of its scrub: mode and policy, or `off`.

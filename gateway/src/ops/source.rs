@@ -10,7 +10,7 @@ use keys::object::{ETag, Facts, RangeOpener, Suffix, TRAILER_LEN};
 
 use super::stored::{Look, Plain, Sealed, SharedFacts, Stored, answered, last_modified, unsealed};
 use super::upload_part::LAST_NUMBER;
-use super::{Call, etag_of, range};
+use super::{Call, etag_of, range, scrubbed};
 use crate::backend::{self, BackendRequest, Sender};
 use crate::body::{Body, collect};
 use crate::config::State;
@@ -32,6 +32,8 @@ pub struct Source {
     query: String,
     headers: HeaderMap,
     sender: Sender,
+    /// A client gets to read it: what its bucket's policy has not seen may be refused.
+    guarded: bool,
 }
 
 /// What a client knows an object by, and what the backend does.
@@ -76,6 +78,7 @@ impl Source {
             query,
             headers,
             sender: call.sender(),
+            guarded: reads,
         })
     }
 
@@ -97,7 +100,7 @@ impl Source {
         }
         let at =
             ObjectAt { bucket: source.bucket.clone(), key: source.key.clone(), version_id: source.version_id.clone() };
-        Self { headers, ..Self::at(&call.vault, at, call.sender()) }
+        Self { headers, guarded: true, ..Self::at(&call.vault, at, call.sender()) }
     }
 
     /// An object that the gateway itself reads.
@@ -106,7 +109,17 @@ impl Source {
             at.version_id.as_deref().map(|v| format!("versionId={}", backend::query_value(v))).unwrap_or_default();
         let sender = sender.into();
         let path = backend::path(&tenant::name_for(&at.bucket, sender.signer.tenant()), &at.key);
-        Self { vault: vault.clone(), at, path, query, headers: HeaderMap::new(), sender }
+        Self { vault: vault.clone(), at, path, query, headers: HeaderMap::new(), sender, guarded: false }
+    }
+
+    /// Refuses what no client may read, since its bucket's policy has not seen it.
+    pub async fn admit(&self, stored: &Stored) -> Result<(), Error> {
+        if self.guarded { scrubbed::admit(&self.vault, &stored.at, stored.oid()).await } else { Ok(()) }
+    }
+
+    /// The same of plaintext from before, which no policy has seen.
+    pub fn admit_plain(&self) -> Result<(), Error> {
+        if self.guarded { scrubbed::admit_plain(&self.vault, &self.at) } else { Ok(()) }
     }
 
     /// A request for it.
@@ -147,6 +160,7 @@ impl Source {
                 return self.plain(headers, &bytes, total).await.map(Look::Plain);
             }
             let stored = Stored::from_answer(&self.vault, &self.at, headers, total).await?;
+            self.admit(&stored).await?;
             if let Some(facts) = stored.known_facts(&self.vault, need_table).await {
                 return Ok(Look::Sealed(Box::new(Sealed { stored, facts, suffix: bytes })));
             }
@@ -236,6 +250,7 @@ impl Source {
         if self.vault.config.bucket(&self.at.bucket).state != State::Migrating {
             return Err(unsealed());
         }
+        self.admit_plain()?;
         let etag = etag_of(&headers);
         let at = ObjectAt {
             version_id: super::version_of(&headers).or_else(|| self.at.version_id.clone()),
@@ -286,6 +301,7 @@ impl Source {
         }
         let (parts, body) = response.into_parts();
         let stored = Stored::from_answer(&self.vault, &self.at, parts.headers, total).await?;
+        self.admit(&stored).await?;
         let expected = keys::length::sealed_object_len(facts.length);
         if expected != total {
             return Err(keys::Error::WrongLength { stored: total, expected }.into());

@@ -160,8 +160,8 @@ enum Stash {
 
 impl Stash {
     fn of(call: &Call) -> Result<Self, Error> {
-        let policy = call.vault.scrubbing.of(call.bucket()?);
-        Ok(if policy.is_some_and(|policy| policy.enforces()) { Self::All } else { Self::Few })
+        let policy = call.vault.scrubbing.enforced(call.bucket()?, call.key()?);
+        Ok(if policy.is_some() { Self::All } else { Self::Few })
     }
 
     fn takes(self, length: u64, number: u16) -> bool {

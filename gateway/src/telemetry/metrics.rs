@@ -15,6 +15,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
+use super::scrub::ScrubMetrics;
 use crate::s3::error::Fault;
 
 /// Every metric of the process. Built once and handed to whoever reports.
@@ -34,6 +35,8 @@ pub struct Metrics {
     opened: Counter,
     caches: [[Counter; 2]; 1],
     integrity_failures: Family<ReasonLabel, Counter>,
+    /// Of the scrub engine.
+    pub scrub: ScrubMetrics,
 }
 
 #[derive(Clone)]
@@ -204,6 +207,7 @@ impl Metrics {
             opened: Counter::default(),
             caches: Default::default(),
             integrity_failures: Family::default(),
+            scrub: ScrubMetrics::default(),
         };
         metrics.register();
         Arc::new(metrics)
@@ -245,6 +249,7 @@ impl Metrics {
     }
 
     fn register_inside(&self, r: &mut Registry) {
+        self.scrub.register(r);
         r.register_with_unit("sealed", "Plaintext bytes sealed", Unit::Bytes, self.sealed.clone());
         r.register_with_unit("opened", "Plaintext bytes opened", Unit::Bytes, self.opened.clone());
         for (name, [misses, hits]) in ["facts"].into_iter().zip(&self.caches) {

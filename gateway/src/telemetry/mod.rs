@@ -3,6 +3,7 @@
 mod metrics;
 mod panic;
 mod request_id;
+mod scrub;
 
 use std::io::IsTerminal;
 
@@ -12,6 +13,7 @@ use crate::config::{LogConfig, LogFormat};
 pub use metrics::{BackendOutcome, Cache, InFlight, Metrics, OperationMetrics};
 pub use panic::keep_data_out_of_panics;
 pub use request_id::RequestId;
+pub use scrub::ScrubOutcome;
 
 /// Why logging could not be started.
 #[derive(Debug, thiserror::Error)]

@@ -66,6 +66,7 @@ impl Facts {
             ETag::Md5(value) => (1, value),
             ETag::Multipart(value) => (2, value),
             ETag::Opaque(value) => (3, value),
+            ETag::Received { md5, .. } => (4, md5),
         };
         let mut summary = [0; ROW_LEN];
         summary[..8].copy_from_slice(&self.length.to_be_bytes());
@@ -75,6 +76,9 @@ impl Facts {
         summary[16..32].copy_from_slice(&etag);
         summary[32..64].copy_from_slice(&self.checksum.map_or([0; 32], |checksum| checksum.value));
         summary[64..120].copy_from_slice(&self.first_prefix);
+        if let ETag::Received { parts, .. } = self.etag {
+            summary[120..122].copy_from_slice(&parts.to_be_bytes());
+        }
         summary
     }
 
@@ -91,7 +95,7 @@ impl Facts {
     /// Reads what [`Self::encode`] writes. [`Error::Inconsistent`] where it contradicts itself.
     pub fn decode(bytes: &[u8]) -> Result<Self, Error> {
         let (summary, rows) = bytes.split_first_chunk::<ROW_LEN>().ok_or(Error::Truncated)?;
-        let etag = field(summary, 16);
+        let (etag, received) = (field(summary, 16), u16::from_be_bytes(field(summary, 120)));
         let facts = Self {
             length: u64::from_be_bytes(field(summary, 0)),
             part_count: u16::from_be_bytes(field(summary, 8)),
@@ -100,6 +104,7 @@ impl Facts {
                 1 => ETag::Md5(etag),
                 2 => ETag::Multipart(etag),
                 3 => ETag::Opaque(etag),
+                4 => ETag::Received { md5: etag, parts: received },
                 _ => return Err(Error::Inconsistent("unknown kind of ETag")),
             },
             checksum: checksum(summary[13], summary[14], field(summary, 32))?,
@@ -107,7 +112,7 @@ impl Facts {
             parts: decode_rows(rows)?,
         };
         zero(&summary[15..16])?;
-        zero(&summary[120..])?;
+        zero(&summary[if matches!(facts.etag, ETag::Received { .. }) { 122 } else { 120 }..])?;
         facts.check()?;
         Ok(facts)
     }

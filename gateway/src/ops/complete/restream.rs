@@ -5,15 +5,17 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use http::{HeaderMap, Method, header};
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
-use keys::object::{Facts, PartSealer, RangeOpener};
+use keys::object::{ETag, Facts, PartSealer, RangeOpener};
 use s3s::S3ErrorCode;
 
+use super::super::aside::Aside;
 use super::super::put::{self, Sealing, Settled};
 use super::super::source::content_length;
 use super::super::spool::OwnUpload;
 use super::super::upload_id::Upload;
 use super::super::{Call, set};
 use crate::backend::{BackendError, BackendRequest, Signer, Template, path};
+use crate::body::scrub::{Learnt, Original};
 use crate::body::seal::{body_error, seal};
 use crate::body::{Body, BoxError};
 use crate::leases::Lease;
@@ -43,7 +45,7 @@ pub enum Filled {
 
 /// Whether the parts go this way: since a policy wants to see them, or did when they were uploaded.
 pub fn is_needed(call: &Call, chosen: &[PartAttempt]) -> Result<bool, Error> {
-    let enforced = call.vault.scrubbing.of(call.bucket()?).is_some_and(|policy| policy.enforces());
+    let enforced = call.vault.scrubbing.enforced(call.bucket()?, call.key()?).is_some();
     let stashed = |attempt: &PartAttempt| attempt.stash.is_some();
     let all = chosen.iter().all(stashed);
     if enforced && !all {
@@ -74,14 +76,22 @@ pub async fn fill(
 ) -> Result<Filled, Error> {
     let vault = &call.vault;
     let opener = RangeOpener::new(&upload.object, received, 0..received.length)?;
-    let plaintext = crate::body::open::open(stashes(vault.clone(), chosen), opener, vault.metrics.clone());
+    let plaintext = crate::body::open::open(stashes(vault.clone(), chosen.clone()), opener, vault.metrics.clone());
     let options = IntakeOptions {
         max_length: u64::MAX,
         ..put::intake_options(vault, call.bucket()?, upload.checksum.map(|(algorithm, _)| algorithm))
     };
     let intake = Intake::of_ours(plaintext, received.length, options)?;
+    // The parts stay in the stash until all is done, so that what came can be read again.
+    let opener = RangeOpener::new(&upload.object, received, 0..received.length)?;
+    let again = crate::body::open::open(stashes(vault.clone(), chosen), opener, vault.metrics.clone());
+    let seen = Learnt::of(Original { body: again, length: received.length });
     // Metadata and tags were looked at when the upload began.
-    let plaintext = put::under_policy(vault, sealing, &HeaderMap::new(), intake)?;
+    let plaintext = put::under_policy(vault, sealing, &HeaderMap::new(), intake, seen)?;
+    if let (Some(scrubbed), ETag::Multipart(md5)) = (&mut sealing.scrub, received.etag) {
+        scrubbed.etag = Some(ETag::Received { md5, parts: received.part_count });
+    }
+    let aside = Aside::of(sealing, &HeaderMap::new());
     let sealer = PartSealer::new(&upload.object, 1)?;
     let settled = Settled::default();
     let finish = put::finish(vault, sealing, upload.etag, sealer.prefix(), condition.under_lease()?, settled.clone());
@@ -97,7 +107,7 @@ pub async fn fill(
             return Ok(Filled::Sealed { numbered, facts, intent, lease });
         }
         Ok(Err(refused)) => Ok(refused),
-        Err(BackendError::Body(e)) => Err(body_error(e)),
+        Err(BackendError::Body(e)) => Err(aside.instead_of(vault, body_error(e)).await?),
         Err(e) => Err(e.into()),
     };
     // Nothing is at the object's place.

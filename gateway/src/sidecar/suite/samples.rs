@@ -141,7 +141,11 @@ fn any_facts() -> impl Strategy<Value = Facts> {
     let single = (0..1_u64 << 52, any::<bool>(), 1..=10_000_u16, any::<[u8; 56]>()).prop_map(
         |(length, md5, first_number, first_prefix)| Facts {
             length,
-            etag: if md5 { ETag::Md5([0; 16]) } else { ETag::Opaque([0; 16]) },
+            etag: match (md5, first_number % 3) {
+                (true, 0) => ETag::Received { md5: [0; 16], parts: first_number },
+                (true, _) => ETag::Md5([0; 16]),
+                (false, _) => ETag::Opaque([0; 16]),
+            },
             first_number,
             first_prefix,
             ..facts(0)
@@ -157,6 +161,7 @@ fn any_facts() -> impl Strategy<Value = Facts> {
                 ETag::Md5(_) => ETag::Md5(value),
                 ETag::Multipart(_) => ETag::Multipart(value),
                 ETag::Opaque(_) => ETag::Opaque(value),
+                ETag::Received { parts, .. } => ETag::Received { md5: value, parts },
             },
             checksum,
             ..facts

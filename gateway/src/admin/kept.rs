@@ -1,0 +1,289 @@
+//! `/v1`: what security officers do with what no S3 name reaches, quarantine and originals. Each has a token of their own, and what is done is written down
+//! under their name.
+//!
+//! ```text
+//! GET    /v1/quarantine/{bucket}[?after={id}]     what is there, 100 at a time
+//! GET    /v1/quarantine/{bucket}/{id}             one of them
+//! GET    /v1/quarantine/{bucket}/{id}/findings    what the bucket's policy finds in it now, by type
+//! GET    /v1/quarantine/{bucket}/{id}/content     its bytes
+//! DELETE /v1/quarantine/{bucket}/{id}             destroyed; that it was there is still told
+//! GET    /v1/originals/{bucket}/{key}[?versionId=]   what a scrubbed object was made from
+//! ```
+
+use std::sync::Arc;
+
+use aws_lc_rs::{constant_time, digest};
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+use keys::Oid;
+use keys::hierarchy::Note as Kind;
+use s3s::S3ErrorCode;
+use serde_json::{Value, json};
+
+use crate::backend::Signer;
+use crate::body::scrub::Seen;
+use crate::body::{self, Body};
+use crate::config::Officer;
+use crate::ops::aside::{self, Note};
+use crate::ops::{documents, put};
+use crate::s3::Error;
+use crate::s3::address::{self, decode_query};
+use crate::s3::intake::{Intake, IntakeOptions};
+use crate::scrubbing::{Findings, Record};
+use crate::sidecar::ObjectAt;
+use crate::vault::Vault;
+
+/// Items of one page.
+const PAGE: usize = 100;
+
+/// What is served to security officers.
+pub struct Kept {
+    vault: Arc<Vault>,
+}
+
+/// What a request is about.
+struct Asked<'a> {
+    officer: &'a str,
+    method: &'a Method,
+    query: Vec<(String, String)>,
+}
+
+impl Kept {
+    /// Of this gateway.
+    pub fn new(vault: Arc<Vault>) -> Self {
+        Self { vault }
+    }
+
+    /// Answers a request below `/v1/`.
+    pub async fn handle(&self, request: &Parts) -> Response<Body> {
+        let answer = async {
+            let officer = officer(&self.vault.config.admin.officers, &request.headers)?;
+            let query = pairs(request.uri.query().unwrap_or_default())?;
+            let asked = Asked { officer: &officer.name, method: &request.method, query };
+            let path = request.uri.path().trim_start_matches("/v1/");
+            self.route(path, &asked).await
+        };
+        answer.await.unwrap_or_else(|error| {
+            let (code, status, message, _) = error.s3();
+            if status.is_server_error() {
+                tracing::error!(error = %error, "a request of a security officer failed");
+            }
+            document(status, &json!({ "code": code, "message": message }))
+        })
+    }
+
+    async fn route(&self, path: &str, asked: &Asked<'_>) -> Result<Response<Body>, Error> {
+        let mut parts = path.splitn(3, '/');
+        let (kind, bucket, rest) = (parts.next(), parts.next(), parts.next());
+        let bucket = bucket.map(address::decode).transpose()?.filter(|bucket| !bucket.is_empty());
+        match (asked.method.as_str(), kind, bucket, rest) {
+            ("GET", Some("quarantine"), Some(bucket), None) => self.list(&bucket, asked).await,
+            ("GET", Some("originals"), Some(bucket), Some(key)) => {
+                self.original(&bucket, &address::decode(key)?, asked).await
+            }
+            (method, Some("quarantine"), Some(bucket), Some(rest)) => {
+                let (id, of) = rest.split_once('/').unwrap_or((rest, ""));
+                let id = parse(id)?;
+                let note = aside::find(&self.vault, Kind::Quarantine, &bucket, id).await?;
+                let note = note.ok_or_else(|| nothing("nothing of this id is or was in this bucket's quarantine"))?;
+                match (method, of) {
+                    ("GET", "") => Ok(document(StatusCode::OK, &shown(id, &note))),
+                    ("GET", "findings") => self.findings(id, &note).await,
+                    ("GET", "content") => self.content(Kind::Quarantine, id, note, asked).await,
+                    ("DELETE", "") => self.destroy(id, note, asked).await,
+                    _ => Err(nowhere()),
+                }
+            }
+            _ => Err(nowhere()),
+        }
+    }
+
+    async fn list(&self, bucket: &str, asked: &Asked<'_>) -> Result<Response<Body>, Error> {
+        let mut after = asked.value("after").map(str::to_owned);
+        if let Some(after) = &after {
+            parse(after)?;
+        }
+        let mut items = Vec::new();
+        loop {
+            let (ids, more) = aside::list(&self.vault, Kind::Quarantine, bucket, after.as_deref()).await?;
+            for id in ids {
+                if items.len() == PAGE {
+                    let next = items.last().and_then(|item: &Value| item["id"].as_str()).map(str::to_owned);
+                    return Ok(document(StatusCode::OK, &json!({ "items": items, "next": next })));
+                }
+                if let Some(note) = aside::find(&self.vault, Kind::Quarantine, bucket, id).await? {
+                    items.push(shown(id, &note));
+                }
+            }
+            if more.is_none() {
+                return Ok(document(StatusCode::OK, &json!({ "items": items, "next": null })));
+            }
+            after = more;
+        }
+    }
+
+    /// Where nothing can be looked into, that is told too.
+    async fn findings(&self, id: Oid, note: &Note) -> Result<Response<Body>, Error> {
+        let vault = &self.vault;
+        let policy = vault.scrubbing.of(&note.bucket, &note.key);
+        let policy =
+            policy.ok_or_else(|| nothing("the key has no policy any more by which it could be looked into"))?;
+        let policy = Arc::new(policy.observing());
+        let options = IntakeOptions {
+            md5: false,
+            checksum: None,
+            max_length: u64::MAX,
+            idle_timeout: vault.config.server.idle_timeout,
+        };
+        let plaintext = aside::open(vault, Kind::Quarantine, id, note).await?;
+        let intake = Intake::of_ours(plaintext, note.length, options)?;
+        let seen = Seen::default();
+        let mut looked = put::look_into(vault, &note.bucket, &policy, intake, &seen)?;
+        while looked.next().await?.is_some() {}
+        let summary = seen.summary.get().ok_or_else(|| Error::Internal("a body ended before its scrub".into()))?;
+        let record = Record::of(&policy, &note.key, summary, Findings::new());
+        let told = serde_json::to_value(&record).map_err(|_| Error::Internal("a scrub record".into()))?;
+        Ok(document(StatusCode::OK, &told))
+    }
+
+    async fn original(&self, bucket: &str, key: &str, asked: &Asked<'_>) -> Result<Response<Body>, Error> {
+        let version_id = asked.value("versionId").map(str::to_owned);
+        let at = ObjectAt { bucket: bucket.to_owned(), key: key.to_owned(), version_id };
+        let oid = aside::oid_of(&self.vault, at, Signer::Gateway).await?;
+        let note = aside::find(&self.vault, Kind::Original, bucket, oid).await?;
+        let note = note.ok_or_else(|| {
+            nothing("no original is kept of this object: its policy was not `dual` when it was written")
+        })?;
+        self.content(Kind::Original, oid, note, asked).await
+    }
+
+    /// Written down before the first byte is given.
+    async fn content(&self, kind: Kind, id: Oid, mut note: Note, asked: &Asked<'_>) -> Result<Response<Body>, Error> {
+        let plaintext = aside::open(&self.vault, kind, id, &note).await?;
+        aside::record(&self.vault, kind, id, &mut note, asked.officer, "read").await?;
+        let mut response = Response::new(plaintext);
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(note.length));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        Ok(response)
+    }
+
+    async fn destroy(&self, id: Oid, mut note: Note, asked: &Asked<'_>) -> Result<Response<Body>, Error> {
+        aside::destroy(&self.vault, Kind::Quarantine, &note.bucket, id, false).await?;
+        aside::record(&self.vault, Kind::Quarantine, id, &mut note, asked.officer, "destroyed").await?;
+        Ok(document(StatusCode::OK, &shown(id, &note)))
+    }
+}
+
+impl Asked<'_> {
+    fn value(&self, name: &str) -> Option<&str> {
+        self.query.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// Whose token a request shows. Every token is compared, by its digest, in constant time.
+fn officer<'a>(officers: &'a [Officer], headers: &HeaderMap) -> Result<&'a Officer, Error> {
+    let denied = |why| Err(Error::client(S3ErrorCode::AccessDenied, why));
+    if officers.is_empty() {
+        return denied("nobody may: no [[admin.officers]] is configured");
+    }
+    let shown = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let Some(token) = shown.and_then(|value| value.strip_prefix("Bearer ")) else {
+        return denied("send the token of a security officer as `Authorization: Bearer …`");
+    };
+    let of = |token: &str| digest::digest(&digest::SHA256, token.as_bytes());
+    let shown = of(token);
+    let mut found = None;
+    for officer in officers {
+        if constant_time::verify_slices_are_equal(of(&officer.token).as_ref(), shown.as_ref()).is_ok() {
+            found = Some(officer);
+        }
+    }
+    found.map_or_else(|| denied("this is the token of no security officer"), Ok)
+}
+
+fn pairs(query: &str) -> Result<Vec<(String, String)>, Error> {
+    let pairs = query.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    pairs.map(|(name, value)| Ok((decode_query(name)?, decode_query(value)?))).collect()
+}
+
+fn parse(id: &str) -> Result<Oid, Error> {
+    let mut oid = [0; 16];
+    hex::decode_to_slice(id, &mut oid).map_err(|_| nothing("an id has 32 hexadecimal digits"))?;
+    Ok(Oid(oid))
+}
+
+fn nothing(why: &'static str) -> Error {
+    Error::client(S3ErrorCode::NoSuchKey, why)
+}
+
+fn nowhere() -> Error {
+    nothing("there is /v1/quarantine/{bucket}[/{id}[/findings|/content]] and /v1/originals/{bucket}/{key}")
+}
+
+/// Without what opens it.
+fn shown(id: Oid, note: &Note) -> Value {
+    let actions: Vec<_> = note
+        .actions
+        .iter()
+        .map(|action| json!({ "at": documents::timestamp(action.at_ms), "by": action.by, "what": action.what }))
+        .collect();
+    json!({
+        "id": id.to_string(),
+        "bucket": note.bucket,
+        "key": note.key,
+        "why": note.why,
+        "policy": note.policy.to_string(),
+        "at": documents::timestamp(note.at_ms),
+        "principal": note.principal,
+        "client": note.client,
+        "length": note.length,
+        "actions": actions,
+    })
+}
+
+fn document(status: StatusCode, value: &Value) -> Response<Body> {
+    let mut response = Response::new(body::full(Bytes::from(format!("{value}\n"))));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use zeroize::Zeroizing;
+
+    use super::*;
+
+    #[test]
+    fn an_officer_is_who_has_the_token() {
+        let of = |name: &str, token: &str| Officer { name: name.into(), token: Zeroizing::new(token.into()) };
+        let officers = [of("alice", "one"), of("bob", "two")];
+        let ask = |officers: &[Officer], value: Option<&str>| {
+            let mut headers = HeaderMap::new();
+            if let Some(value) = value {
+                headers.insert(header::AUTHORIZATION, value.parse().unwrap());
+            }
+            officer(officers, &headers).map(|officer| officer.name.clone()).map_err(|e| e.s3().2.into_owned())
+        };
+        assert_eq!(ask(&officers, Some("Bearer two")).unwrap(), "bob");
+        for value in [None, Some("Bearer three"), Some("two"), Some("Bearer "), Some("Basic two")] {
+            assert!(ask(&officers, value).is_err(), "{value:?}");
+        }
+        assert!(ask(&[], Some("Bearer ")).unwrap_err().contains("no [[admin.officers]]"));
+    }
+
+    #[test]
+    fn what_opens_it_is_not_shown() {
+        let note: Note = serde_json::from_value(json!({
+            "v": 1, "bucket": "b", "key": "k", "policy": { "id": "p", "version": 1 }, "why": "w", "at_ms": 0, "principal": null,
+            "client": null, "headers": [], "length": 3, "actions": [], "key_of_content": { "dek": "ab12", "oid": "cd34", "prefix": "ef56" }
+        }))
+        .unwrap();
+        let text = shown(Oid([1; 16]), &note).to_string();
+        assert!(!["ab12", "cd34", "ef56"].iter().any(|secret| text.contains(secret)), "{text}");
+        assert!(!format!("{note:?}").contains("ab12"));
+    }
+}

@@ -1,0 +1,380 @@
+//! Plaintexts that no S3 name reaches: what could not be scrubbed and was put aside (*quarantine*), and what a scrubbed object was made from
+//! (*original*, where the policy is `dual`). Each is two objects of the system bucket, `<kind>/<bucket>/<id>/content`, one sealed message, and `…/note`, with the
+//! key of the message, sealed under the bucket's KEK. The note is written last: without one there is nothing.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
+use keys::Oid;
+use keys::hierarchy::{Kek, Note as Kind};
+use keys::object::{ETag, Facts, ObjectKey, PartSealer, RangeOpener};
+use s3s::S3ErrorCode;
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::put::{Scrubbed, Sealing};
+use super::source::{Source, succeeded};
+use super::stored::Look;
+use super::{documents, spool};
+use crate::backend::{BackendError, BackendRequest, Payload, Signer, path, query_value};
+use crate::body::scrub::Seen;
+use crate::body::seal::{Finish, body_error, seal};
+use crate::body::{Body, collect};
+use crate::s3::Error;
+use crate::s3::intake::{Intake, IntakeOptions};
+use crate::scrubbing::PolicyId;
+use crate::sidecar::{Intent, ObjectAt};
+use crate::vault::{Vault, now_ms};
+
+/// Longer notes there are none: headers of an object are at most 64 KiB.
+const LONGEST: usize = 256 << 10;
+/// Actions on what was put aside that are kept in its note; the first ones stay, and the last.
+const ACTIONS: usize = 100;
+
+/// What is known of a plaintext that was kept.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Note {
+    /// Of this form: 1.
+    v: u8,
+    /// Bucket it was written to, by its identity.
+    pub bucket: String,
+    /// Key it was written to.
+    pub key: String,
+    /// Under which policy.
+    pub policy: PolicyId,
+    /// Why it was put aside; none of an original.
+    pub why: Option<String>,
+    /// Milliseconds since 1970.
+    pub at_ms: i64,
+    /// Access key of its writer.
+    pub principal: Option<String>,
+    /// From where.
+    pub client: Option<IpAddr>,
+    /// Metadata and tags that it was to have.
+    pub headers: Vec<(String, String)>,
+    /// Bytes of plaintext.
+    pub length: u64,
+    /// What was done with it since, by whom.
+    pub actions: Vec<Action>,
+    /// What opens it.
+    key_of_content: Key,
+}
+
+/// One thing that was done with what is kept.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Action {
+    /// Milliseconds since 1970.
+    pub at_ms: i64,
+    /// Name of the security officer.
+    pub by: String,
+    /// `read`, `released`, `released scrubbed` or `destroyed`.
+    pub what: String,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+struct Key {
+    dek: Zeroizing<String>,
+    oid: String,
+    prefix: String,
+}
+
+impl std::fmt::Debug for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Key").finish_non_exhaustive()
+    }
+}
+
+/// A write that may end in quarantine: what is needed for it, once the write has failed.
+pub struct Aside {
+    at: ObjectAt,
+    kek_id: uuid::Uuid,
+    headers: Vec<(String, String)>,
+    principal: Option<String>,
+    client: Option<IpAddr>,
+    scrub: Option<(PolicyId, Seen)>,
+}
+
+impl Aside {
+    /// Of a write with these headers.
+    pub fn of(sealing: &Sealing, headers: &HeaderMap) -> Self {
+        let kept = headers.iter().filter(|(name, _)| is_kept(name.as_str()));
+        let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        Self {
+            at: sealing.at.clone(),
+            kek_id: sealing.kek_id,
+            headers: kept.map(|(name, value)| (name.as_str().to_owned(), text(value))).collect(),
+            principal: sealing.principal.clone(),
+            client: sealing.client,
+            scrub: sealing.scrub.as_ref().map(|scrubbed| (scrubbed.policy.id.clone(), scrubbed.seen.clone())),
+        }
+    }
+
+    /// Puts what came aside where that is what it was refused for, and says so. Gives the error for the client.
+    pub async fn instead_of(self, vault: &Arc<Vault>, refused: Error) -> Result<Error, Error> {
+        let Some((policy, seen)) = &self.scrub else { return Ok(refused) };
+        let (Some(why), Some(original)) = (seen.aside.get(), seen.take_original()?) else { return Ok(refused) };
+        let kek = vault.keys.by_id(&self.at.bucket, self.kek_id).await?;
+        let id = Oid::random()?;
+        let note = Note {
+            v: 1,
+            bucket: self.at.bucket.clone(),
+            key: self.at.key.clone(),
+            policy: policy.clone(),
+            why: Some(why.clone()),
+            at_ms: now_ms(),
+            principal: self.principal.clone(),
+            client: self.client,
+            headers: self.headers.clone(),
+            length: original.length,
+            actions: Vec::new(),
+            key_of_content: Key::empty(),
+        };
+        keep(vault, &kek, Kind::Quarantine, id, note, original.body).await?;
+        tracing::warn!(bucket = self.at.bucket, id = %id, why, "an object was put in quarantine");
+        Ok(Error::client(
+            S3ErrorCode::AccessDenied,
+            format!(
+                "The object was not stored: {why}. It was put in quarantine as {id}, where whoever is responsible for the security of this bucket can release it"
+            ),
+        ))
+    }
+}
+
+/// Headers that make an object what it is.
+fn is_kept(name: &str) -> bool {
+    keys::metadata::SYSTEM_HEADERS.contains(&name)
+        || name.starts_with("x-amz-meta-") && name != keys::object::HEADER_NAME
+        || matches!(name, "x-amz-tagging" | "x-amz-storage-class" | "x-amz-website-redirect-location")
+        || name.starts_with("x-amz-object-lock-")
+}
+
+/// Keeps what a scrubbed object is made from. Durable when this returns, which is before there is the object.
+pub async fn keep_original(vault: &Arc<Vault>, kek: &Kek, intent: &Intent, scrubbed: &Scrubbed) -> Result<(), Error> {
+    let original = scrubbed.seen.take_original()?;
+    let original = original.ok_or_else(|| Error::Internal("an original that was not kept".into()))?;
+    let note = Note {
+        v: 1,
+        bucket: intent.bucket.clone(),
+        key: intent.key.clone(),
+        policy: scrubbed.policy.id.clone(),
+        why: None,
+        at_ms: now_ms(),
+        principal: intent.principal.clone(),
+        client: intent.client,
+        headers: Vec::new(),
+        length: original.length,
+        actions: Vec::new(),
+        key_of_content: Key::empty(),
+    };
+    keep(vault, kek, Kind::Original, intent.oid, note, original.body).await
+}
+
+async fn keep(
+    vault: &Arc<Vault>,
+    kek: &Kek,
+    kind: Kind,
+    id: Oid,
+    mut note: Note,
+    plaintext: Body,
+) -> Result<(), Error> {
+    let object = Arc::new(ObjectKey::generate()?);
+    let sealer = PartSealer::new(&object, 1)?;
+    note.key_of_content = Key::of(&object, sealer.prefix());
+    let options = IntakeOptions {
+        md5: false,
+        checksum: None,
+        max_length: u64::MAX,
+        idle_timeout: vault.config.server.idle_timeout,
+    };
+    let intake = Intake::of_ours(plaintext, note.length, options)?;
+    let finish: Finish = Box::new(|_| Box::pin(async { Ok(Bytes::new()) }));
+    let at = ObjectAt {
+        bucket: vault.reserved.system_bucket().to_owned(),
+        key: format!("{}content", folder(kind, &note.bucket, id)),
+        version_id: None,
+    };
+    let request = BackendRequest::new(Method::PUT, path(&at.bucket, &at.key), Signer::Gateway)
+        .header(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    let sealing = Sealing {
+        at,
+        object,
+        kek_id: kek.id(),
+        header: None,
+        principal: None,
+        client: None,
+        operation: "PutAside",
+        request_id: String::new(),
+        lineage: Vec::new(),
+        scrub: None,
+    };
+    let written = spool::put(vault, request, seal(intake, sealer, finish), &sealing).await;
+    succeeded(written.map_err(|e| match e {
+        BackendError::Body(e) => body_error(e),
+        e => e.into(),
+    })?)
+    .await?;
+    write(vault, kek, kind, id, &note).await
+}
+
+impl Key {
+    fn empty() -> Self {
+        Self { dek: Zeroizing::default(), oid: String::new(), prefix: String::new() }
+    }
+
+    fn of(object: &ObjectKey, prefix: keys::object::Prefix) -> Self {
+        Self {
+            dek: Zeroizing::new(hex::encode(object.expose())),
+            oid: object.oid().to_string(),
+            prefix: hex::encode(prefix),
+        }
+    }
+
+    fn open(&self) -> Result<(ObjectKey, keys::object::Prefix), Error> {
+        let broken = |_| keys::Error::Inconsistent("a note");
+        let (mut dek, mut oid, mut prefix) = (Zeroizing::new([0; 32]), [0; 16], [0; 56]);
+        hex::decode_to_slice(self.dek.as_bytes(), &mut *dek).map_err(broken)?;
+        hex::decode_to_slice(&self.oid, &mut oid).map_err(broken)?;
+        hex::decode_to_slice(&self.prefix, &mut prefix).map_err(broken)?;
+        Ok((ObjectKey::new(dek, Oid(oid)), prefix))
+    }
+}
+
+/// `<kind>/<bucket>/<id>/` in the system bucket.
+fn folder(kind: Kind, bucket: &str, id: Oid) -> String {
+    format!("{}/{bucket}/{id}/", name(kind))
+}
+
+/// As the system bucket names it.
+pub fn name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Scrub => "scrubbed",
+        Kind::Original => "original",
+        Kind::Quarantine => "quarantine",
+    }
+}
+
+fn request(vault: &Vault, method: Method, kind: Kind, bucket: &str, id: Oid, part: &str) -> BackendRequest {
+    let key = format!("{}{part}", folder(kind, bucket, id));
+    BackendRequest::new(method, path(vault.reserved.system_bucket(), &key), Signer::Gateway)
+}
+
+async fn write(vault: &Vault, kek: &Kek, kind: Kind, id: Oid, note: &Note) -> Result<(), Error> {
+    // Room for all of it, so that no buffer with the DEK in it is outgrown and left behind unwiped.
+    let mut json = Zeroizing::new(Vec::with_capacity(LONGEST));
+    serde_json::to_writer(&mut *json, note).map_err(|_| Error::Internal("a note".into()))?;
+    let sealed = Bytes::from(kek.seal_note(kind, id, &json)?);
+    let request = request(vault, Method::PUT, kind, &note.bucket, id, "note")
+        .header(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    succeeded(vault.backend.call(request.payload(Payload::Bytes(sealed))).await?).await?;
+    Ok(())
+}
+
+/// The note on what was kept under this id; none where there is nothing.
+pub async fn find(vault: &Vault, kind: Kind, bucket: &str, id: Oid) -> Result<Option<Note>, Error> {
+    let response = vault.backend.call(request(vault, Method::GET, kind, bucket, id, "note")).await?;
+    if response.status() == StatusCode::NOT_FOUND {
+        return Ok(None);
+    }
+    let sealed = collect(succeeded(response).await?.into_body(), LONGEST).await?;
+    let kek = vault.keys.by_id(bucket, Kek::named_in(&sealed)?).await?;
+    let json = kek.open_note(kind, id, &sealed)?;
+    serde_json::from_slice(&json).map(Some).map_err(|_| keys::Error::Inconsistent("a note").into())
+}
+
+/// What was kept, as it came.
+pub async fn open(vault: &Arc<Vault>, kind: Kind, id: Oid, note: &Note) -> Result<Body, Error> {
+    let (object, first_prefix) = note.key_of_content.open()?;
+    let response = vault.backend.call(request(vault, Method::GET, kind, &note.bucket, id, "content")).await?;
+    let response: Response<Body> = succeeded(response).await?;
+    let facts = Facts {
+        length: note.length,
+        etag: ETag::Opaque([0; 16]),
+        checksum: None,
+        part_count: 1,
+        first_number: 1,
+        first_prefix,
+        parts: Vec::new(),
+    };
+    let opener = RangeOpener::new(&object, &facts, 0..note.length)?;
+    Ok(crate::body::open::open(response.into_body(), opener, vault.metrics.clone()))
+}
+
+/// The id of an object, by which its original is kept.
+pub async fn oid_of(vault: &Arc<Vault>, at: ObjectAt, signer: Signer) -> Result<Oid, Error> {
+    match Source::at(vault, at, signer).look(super::head::SUFFIX, false).await? {
+        Look::Sealed(sealed) => Ok(sealed.stored.oid()),
+        Look::Plain(_) => Err(super::stored::unsealed()),
+    }
+}
+
+/// Writes down what was done.
+pub async fn record(
+    vault: &Vault,
+    kind: Kind,
+    id: Oid,
+    note: &mut Note,
+    by: &str,
+    what: &'static str,
+) -> Result<(), Error> {
+    if note.actions.len() >= ACTIONS {
+        note.actions.remove(ACTIONS / 2);
+    }
+    note.actions.push(Action { at_ms: now_ms(), by: by.to_owned(), what: what.to_owned() });
+    let kek = vault.keys.current(&note.bucket).await?;
+    write(vault, &kek, kind, id, note).await?;
+    tracing::info!(kind = name(kind), bucket = note.bucket, id = %id, by, what, "what was kept was dealt with");
+    Ok(())
+}
+
+/// Destroys what was kept. Its note is left where that says what became of it.
+pub async fn destroy(vault: &Vault, kind: Kind, bucket: &str, id: Oid, with_note: bool) -> Result<(), Error> {
+    for part in ["content", "note"].into_iter().take(if with_note { 2 } else { 1 }) {
+        let response = vault.backend.call(request(vault, Method::DELETE, kind, bucket, id, part)).await?;
+        if response.status() != StatusCode::NOT_FOUND {
+            succeeded(response).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The ids of what is kept of a bucket, in order, behind one of them: at most 1,000 entries of the storage's own listing. The second: where to go on.
+pub async fn list(
+    vault: &Vault,
+    kind: Kind,
+    bucket: &str,
+    after: Option<&str>,
+) -> Result<(Vec<Oid>, Option<String>), Error> {
+    let prefix = format!("{}/{bucket}/", name(kind));
+    let mut query = format!("list-type=2&max-keys=1000&prefix={}", query_value(&prefix));
+    if let Some(after) = after {
+        // Behind all that is in its folder.
+        query += &format!("&start-after={}", query_value(&format!("{prefix}{after}/~")));
+    }
+    let request = BackendRequest::new(Method::GET, path(vault.reserved.system_bucket(), ""), Signer::Gateway);
+    let response = vault.backend.call(request.query(query)).await?;
+    if response.status() == StatusCode::NOT_FOUND {
+        return Ok((Vec::new(), None));
+    }
+    let listing = collect(succeeded(response).await?.into_body(), vault.config.limits.xml_body).await?;
+    let mut ids = Vec::new();
+    let keys = documents::listed_keys(&listing)?;
+    for (key, _) in &keys {
+        let Some((id, "note")) = key.strip_prefix(&prefix).and_then(|rest| rest.split_once('/')) else { continue };
+        ids.extend(hex::decode(id).ok().and_then(|bytes| bytes.try_into().ok()).map(Oid));
+    }
+    let last = keys.last().and_then(|(key, _)| key.strip_prefix(&prefix)?.split_once('/')).map(|(id, _)| id.to_owned());
+    Ok((ids, last.filter(|_| keys.len() >= 1000)))
+}
+
+/// What a kept plaintext is to have as an object.
+pub fn headers(note: &Note) -> Result<HeaderMap, Error> {
+    let mut headers = HeaderMap::new();
+    for (name, value) in &note.headers {
+        let named = HeaderName::from_bytes(name.as_bytes()).ok().zip(HeaderValue::from_bytes(value.as_bytes()).ok());
+        let (name, value) = named.ok_or(keys::Error::Inconsistent("a note"))?;
+        headers.append(name, value);
+    }
+    Ok(headers)
+}

@@ -1,0 +1,88 @@
+//! Figures of the scrub engine in the request path.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::registry::{Registry, Unit};
+
+/// What became of a body that the engine looked into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScrubOutcome {
+    /// It was taken.
+    Taken,
+    /// It was refused.
+    Refused,
+    /// It was put in quarantine.
+    Quarantined,
+    /// A read of what no policy has seen was refused.
+    Unscrubbed,
+}
+
+impl ScrubOutcome {
+    const fn label(self) -> &'static str {
+        match self {
+            Self::Taken => "taken",
+            Self::Refused => "refused",
+            Self::Quarantined => "quarantined",
+            Self::Unscrubbed => "unscrubbed",
+        }
+    }
+}
+
+/// The figures. Labels are names of buckets with a policy and types of findings: both are few, and no client makes them.
+#[derive(Default)]
+pub struct ScrubMetrics {
+    findings: Family<FindingLabels, Counter>,
+    bodies: Family<BodyLabels, Counter>,
+    bytes: Counter,
+    time: Counter<f64, std::sync::atomic::AtomicU64>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct FindingLabels {
+    bucket: String,
+    r#type: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct BodyLabels {
+    bucket: String,
+    outcome: &'static str,
+}
+
+impl ScrubMetrics {
+    pub(super) fn register(&self, r: &mut Registry) {
+        r.register("scrub_findings", "Findings in what was written, by type", self.findings.clone());
+        r.register(
+            "scrub_bodies",
+            "Bodies that the scrub engine looked into, by what became of them",
+            self.bodies.clone(),
+        );
+        r.register_with_unit("scrub_read", "Bytes that the scrub engine read", Unit::Bytes, self.bytes.clone());
+        r.register_with_unit("scrub_work", "Time that the scrub engine worked", Unit::Seconds, self.time.clone());
+    }
+
+    /// What was found in a body that is taken.
+    pub fn found(&self, bucket: &str, findings: &BTreeMap<String, u64>) {
+        for (kind, count) in findings {
+            let labels = FindingLabels { bucket: bucket.to_owned(), r#type: kind.clone() };
+            self.findings.get_or_create(&labels).inc_by(*count);
+        }
+        self.ended(bucket, ScrubOutcome::Taken);
+    }
+
+    /// What became of a body.
+    pub fn ended(&self, bucket: &str, outcome: ScrubOutcome) {
+        let labels = BodyLabels { bucket: bucket.to_owned(), outcome: outcome.label() };
+        self.bodies.get_or_create(&labels).inc();
+    }
+
+    /// The engine read so many bytes in so much time of work.
+    pub fn worked(&self, bytes: u64, time: Duration) {
+        self.bytes.inc_by(bytes);
+        self.time.inc_by(time.as_secs_f64());
+    }
+}
