@@ -19,6 +19,7 @@ use http::HeaderMap;
 use s3s::S3ErrorCode;
 
 use crate::config::{Config, EtagOf, OnKeyFinding, OnUnscrubbed, Scrub, ScrubConfig};
+use crate::ops::tables;
 use crate::s3::Error;
 
 /// Our own header, which is nobody's text, behind `x-amz-meta-`.
@@ -198,6 +199,15 @@ impl BucketPolicy {
     /// What is found in an object's key, its metadata and its tags, none of which is ever changed: a client could not find the object again. Error: the policy
     /// refuses that.
     pub fn look_at_names(&self, key: &str, headers: &HeaderMap) -> Result<Findings, Error> {
+        if let Some(format) = tables::format_of(key).filter(|_| self.enforces()) {
+            return Err(Error::client(
+                S3ErrorCode::InvalidRequest,
+                format!(
+                    "This would be the log or the metadata of a {format} table, which names sizes and values of files as they were before the policy of this bucket changed them. \
+                     Scrub the files into another bucket first, and build the table there"
+                ),
+            ));
+        }
         let mut text = format!("{key}\n");
         for (name, value) in headers {
             let value = String::from_utf8_lossy(value.as_bytes());

@@ -139,7 +139,8 @@ impl Kept {
         let plaintext = aside::open(vault, Kind::Quarantine, id, note).await?;
         let intake = Intake::of_ours(plaintext, note.length, options)?;
         let seen = Seen::default();
-        let mut looked = put::look_into(vault, &note.bucket, &policy, intake, &seen)?;
+        let at = ObjectAt { bucket: note.bucket.clone(), key: note.key.clone(), version_id: None };
+        let mut looked = put::look_into(vault, &at, &policy, intake, &seen)?;
         while looked.next().await?.is_some() {}
         let summary = seen.summary.get().ok_or_else(|| Error::Internal("a body ended before its scrub".into()))?;
         let record = Record::of(&policy, &note.key, summary, Findings::new());

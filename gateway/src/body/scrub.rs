@@ -16,7 +16,7 @@ use keys::object::ETag;
 use md5::{Digest as _, Md5};
 use s3s::S3ErrorCode;
 use scrub::format::stage::Stage;
-use scrub::format::{self, FormatError, Summary};
+use scrub::format::{self, Control, FormatError, Summary};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::{self, error::TryRecvError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -27,6 +27,7 @@ use crate::s3::Error;
 use crate::s3::checksum::Hasher;
 use crate::s3::intake::{Intake, Received};
 use crate::scrubbing::BucketPolicy;
+use crate::sidecar::ObjectAt;
 use crate::telemetry::{Metrics, ScrubOutcome};
 use crate::vault::Vault;
 
@@ -167,7 +168,7 @@ impl Scrubbing {
     /// Begins. `place`: its own among the bodies under way.
     pub fn begin(
         vault: &Vault,
-        bucket: &str,
+        at: &ObjectAt,
         policy: &Arc<BucketPolicy>,
         place: OwnedSemaphorePermit,
         intake: Intake,
@@ -184,7 +185,7 @@ impl Scrubbing {
             received: Received::default(),
         });
         let keeps = (policy.keeps_originals() || policy.has_quarantine()) && !seen.has_original();
-        let handle = Handle::current();
+        let (handle, control) = (Handle::current(), Control::of(&at.key));
         let (learnt, rules, figures) = (seen.clone(), policy.clone(), metrics.clone());
         let engine = tokio::task::spawn_blocking(move || {
             let _place = place;
@@ -192,7 +193,7 @@ impl Scrubbing {
             let kept = keeps.then(|| Stage::new(KEPT_IN_MEMORY));
             let mut source = Source { input: from_client, frame: Bytes::new(), read: 0, kept, turn: &turn };
             let mut target = Target { output: to_seal, frame: BytesMut::new(), turn: &turn };
-            let scrubbed = format::scrub(&mut source, &mut target, &rules.job)
+            let scrubbed = format::scrub_as(&mut source, &mut target, &rules.job, control)
                 .and_then(|summary| target.flush().map(|()| summary).map_err(FormatError::Write));
             turn.borrow_mut().give_back();
             let worked = turn.borrow().worked;
@@ -213,7 +214,7 @@ impl Scrubbing {
             changed,
             engine: Some(engine),
             policy: policy.clone(),
-            bucket: bucket.to_owned(),
+            bucket: at.bucket.clone(),
             metrics,
             seen: seen.clone(),
             failed: false,

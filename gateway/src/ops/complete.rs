@@ -192,7 +192,7 @@ async fn detect(call: &Call, sealing: &Sealing, record: &ObjectRecord) -> Option
         };
         let intake = Intake::of_ours(opened.plaintext, record.facts.length, options)?;
         let scrubbed = Scrubbed::begin(policy, &record.at.key, &opened.stored.headers, Seen::default())?;
-        let mut plaintext = put::look_into(&call.vault, &record.at.bucket, policy, intake, &scrubbed.seen)?;
+        let mut plaintext = put::look_into(&call.vault, &record.at, policy, intake, &scrubbed.seen)?;
         while plaintext.next().await?.is_some() {}
         let done = scrubbed.record()?;
         let kek = call.vault.keys.by_id(&record.at.bucket, sealing.kek_id).await?;

@@ -26,6 +26,7 @@ pub mod settle;
 mod source;
 pub mod spool;
 mod stored;
+pub mod tables;
 pub mod upload_id;
 mod upload_part;
 

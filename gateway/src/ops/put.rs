@@ -333,13 +333,13 @@ pub fn under_policy(
         return Ok(Plaintext::from(intake));
     };
     let scrubbed = sealing.scrub.insert(Scrubbed::begin(policy, &sealing.at.key, headers, seen)?);
-    look_into(vault, &sealing.at.bucket, policy, intake, &scrubbed.seen)
+    look_into(vault, &sealing.at, policy, intake, &scrubbed.seen)
 }
 
 /// A body on its way through the engine.
 pub fn look_into(
     vault: &Vault,
-    bucket: &str,
+    at: &ObjectAt,
     policy: &Arc<BucketPolicy>,
     intake: Intake,
     seen: &Seen,
@@ -347,7 +347,7 @@ pub fn look_into(
     let place = vault.scrubbing.bodies.clone().try_acquire_owned().map_err(|_| {
         Error::client(S3ErrorCode::SlowDown, "Too many bodies are being scrubbed; reduce your request rate")
     })?;
-    Ok(Plaintext::Scrubbed(Box::new(Scrubbing::begin(vault, bucket, policy, place, intake, seen))))
+    Ok(Plaintext::Scrubbed(Box::new(Scrubbing::begin(vault, at, policy, place, intake, seen))))
 }
 
 /// Facts, intent, and the bytes behind the message.

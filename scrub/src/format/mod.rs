@@ -4,6 +4,7 @@
 //! ([`fit`]): JSON stays JSON, a table keeps its columns. Around it may be compression, to a depth. What is not known is told, never passed on unseen.
 
 mod compressed;
+mod control;
 mod csv;
 pub mod fit;
 mod json;
@@ -30,6 +31,7 @@ use fit::{Fit, Key, Lexer, Names};
 use stage::Stage;
 
 pub use compressed::Codec;
+pub use control::Control;
 pub use sniff::{Format, HEAD, sniff};
 
 /// Bytes that are read at a time.
@@ -201,8 +203,29 @@ impl FormatError {
 /// Scrubs a file: from `source`, which is read to its end, to `out`. Memory: some 300 KiB, up to 3 MiB where nearly every byte is another token, and what
 /// the codecs of its compression need.
 pub fn scrub(source: &mut dyn Read, out: &mut dyn Write, job: &Job) -> Result<Summary, FormatError> {
+    scrub_as(source, out, job, None)
+}
+
+/// Scrubs a file which by its name may be one that programs read back to know what to do. Up to 16 MiB of such are held.
+pub fn scrub_as(
+    source: &mut dyn Read,
+    out: &mut dyn Write,
+    job: &Job,
+    control: Option<Control>,
+) -> Result<Summary, FormatError> {
     let mut summary = Summary::default();
     let work = Work { job, taken: Cell::new(0), given: Cell::new(0) };
+    let mut begun = Vec::new();
+    if let Some(control) = control.filter(|_| job.actor.is_some()) {
+        (&mut *source).take(control::LONGEST as u64 + 1).read_to_end(&mut begun).map_err(read_error)?;
+        if begun.len() <= control::LONGEST
+            && let Some(changed) = control::scrub(control, &begun, &work, &mut summary)?
+        {
+            out.write_all(&changed).map_err(FormatError::Write)?;
+            return Ok(summary);
+        }
+    }
+    let source = &mut io::Cursor::new(begun).chain(source);
     file(&mut Taken { source, taken: &work.taken }, out, &work, 0, &mut summary)?;
     if summary.bad_records > job.limits.bad_records {
         let (bad, format) = (summary.bad_records, summary.format.map_or("text", Format::name));
