@@ -1,0 +1,214 @@
+"""What a policy holds for and what becomes of what it has not seen, of what it changes, and of what cannot be scrubbed."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import urllib.error
+import urllib.request
+from urllib.parse import quote
+
+import pytest
+from botocore.exceptions import ClientError
+
+from clients import MIB, boto, fresh, md5, multipart_etag, noise, put_in_parts
+
+pytestmark = pytest.mark.gateway
+
+MAIL = "mary.johnson" + "@example.org"
+TEXT = f"Write to {MAIL}.\n".encode()
+CLEAN = b"Write to <EMAIL_ADDRESS>.\n"
+TOKENS = {"alice": "a" * 40, "bob": "b" * 40}
+OFFICERS = "".join(f'[[admin.officers]]\nname = "{name}"\ntoken = "{token}"\n' for name, token in TOKENS.items())
+
+
+@pytest.fixture
+def made(make_gateway):
+    """Makes a gateway with a bucket of these settings; gives it, a client and the bucket."""
+
+    def make(settings: str, more: str = ""):
+        bucket = fresh("policy")
+        gateway = make_gateway(more=f'{OFFICERS}[buckets."{bucket}"]\n{settings}\n{more.replace("BUCKET", bucket)}')
+        s3 = boto(gateway.endpoint)
+        s3.create_bucket(Bucket=bucket)
+        return gateway, s3, bucket
+
+    return make
+
+
+def body(s3, bucket: str, key: str, **more) -> bytes:
+    return s3.get_object(Bucket=bucket, Key=key, **more)["Body"].read()
+
+
+def ask(gateway, path: str, officer: str | None = "alice", method: str = "GET") -> tuple[int, bytes]:
+    """Asks as a security officer."""
+    headers = {"Authorization": f"Bearer {TOKENS.get(officer, officer)}"} if officer else {}
+    request = urllib.request.Request(f"http://127.0.0.1:{gateway.admin}/v1/{path}", headers=headers, method=method)
+    try:
+        with urllib.request.urlopen(request) as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read()
+
+
+def test_prefixes(made):
+    """The longest prefix holds, for PUT, copy and multipart upload alike."""
+    _, s3, bucket = made('scrub = "enforce"', '[buckets."BUCKET".prefixes."raw/"]\nscrub = "off"\n[buckets."BUCKET".prefixes."raw/safe/"]\nscrub = "enforce"\n')
+    for key, stored in [("a", CLEAN), ("raw/a", TEXT), ("raw/safe/a", CLEAN)]:
+        s3.put_object(Bucket=bucket, Key=key, Body=TEXT)
+        assert body(s3, bucket, key) == stored
+    for source, target, stored in [("raw/a", "b", CLEAN), ("raw/a", "raw/b", TEXT), ("a", "raw/c", CLEAN)]:
+        s3.copy_object(Bucket=bucket, Key=target, CopySource={"Bucket": bucket, "Key": source})
+        assert body(s3, bucket, target) == stored
+    parts = [TEXT * (5 * MIB // len(TEXT) + 1), TEXT]
+    for prefix, stored in [("", CLEAN), ("raw/", TEXT)]:
+        put_in_parts(s3, bucket, f"{prefix}parts", parts)
+        assert body(s3, bucket, f"{prefix}parts") == stored * (len(b"".join(parts)) // len(TEXT))
+
+
+def test_what_no_policy_has_seen_is_not_read(make_gateway, tmp_path):
+    """Objects of before, and those that another version of the policy has seen: no way of reading gives them. Writing is not held up."""
+    bucket = fresh("unscrubbed")
+    policy = tmp_path / "policy.toml"
+    gateway = make_gateway()
+    s3 = boto(gateway.endpoint)
+    s3.create_bucket(Bucket=bucket)
+    s3.put_object(Bucket=bucket, Key="before", Body=TEXT)
+
+    def under(version: int, more: str = "") -> None:
+        policy.write_text(f'id = "own"\nversion = {version}\n')
+        gateway.stop()
+        gateway.more = f'[buckets."{bucket}"]\nscrub = "enforce"\nscrub_policy = "{policy}"\n{more}'
+        gateway.config.write_text(gateway._configuration())
+        gateway.start()
+
+    under(1)
+    s3 = boto(gateway.endpoint)
+    s3.put_object(Bucket=bucket, Key="after", Body=TEXT)
+    assert body(s3, bucket, "after") == CLEAN
+    reads = [
+        lambda key: s3.get_object(Bucket=bucket, Key=key),
+        lambda key: s3.get_object(Bucket=bucket, Key=key, Range="bytes=0-3"),
+        lambda key: s3.head_object(Bucket=bucket, Key=key),
+        lambda key: s3.copy_object(Bucket=bucket, Key="copy", CopySource={"Bucket": bucket, "Key": key}),
+    ]
+    for read in reads:
+        with pytest.raises(ClientError) as refused:
+            read("before")
+        assert refused.value.response["Error"]["Code"] in ("AccessDenied", "403")
+        read("after")
+    # To write over it, with a condition on it too, and to list it is not to read it.
+    etag = next(row["ETag"] for row in s3.list_objects_v2(Bucket=bucket)["Contents"] if row["Key"] == "before")
+    s3.put_object(Bucket=bucket, Key="before", Body=TEXT, IfMatch=etag)
+    assert body(s3, bucket, "before") == CLEAN
+    # What was seen is known after a restart, under the same version only.
+    under(1)
+    s3 = boto(gateway.endpoint)
+    assert body(s3, bucket, "before") == CLEAN
+    under(2)
+    s3 = boto(gateway.endpoint)
+    with pytest.raises(ClientError):
+        s3.get_object(Bucket=bucket, Key="before")
+    under(2, 'on_unscrubbed = "serve"\n')
+    assert body(boto(gateway.endpoint), bucket, "before") == CLEAN
+
+
+def test_an_original_is_kept_for_officers(made):
+    gateway, s3, bucket = made('scrub = "dual"')
+    large = TEXT * (9 * MIB // len(TEXT))
+    s3.put_object(Bucket=bucket, Key="small ü/1", Body=TEXT)
+    s3.put_object(Bucket=bucket, Key="large", Body=large)
+    put_in_parts(s3, bucket, "parts", [large[: 5 * MIB], large[5 * MIB :]])
+    s3.copy_object(Bucket=bucket, Key="copy", CopySource={"Bucket": bucket, "Key": "small ü/1"})
+    for key, original in [("small ü/1", TEXT), ("large", large), ("parts", large), ("copy", CLEAN)]:
+        assert body(s3, bucket, key).replace(CLEAN, b"") == b""
+        assert ask(gateway, f"originals/{bucket}/{quote(key)}") == (200, original)
+    assert ask(gateway, f"originals/{bucket}/large", None)[0] == 403
+    assert ask(gateway, f"originals/{bucket}/large", "eve")[0] == 403
+    assert ask(gateway, f"originals/{bucket}/none")[0] == 404
+    # No S3 name reaches it.
+    assert [row["Key"] for row in s3.list_objects_v2(Bucket=bucket)["Contents"]] == ["copy", "large", "parts", "small ü/1"]
+    for path in (path for path in gateway.root.rglob("*") if path.is_file()):
+        assert MAIL.encode() not in path.read_bytes(), path
+
+
+@pytest.mark.parametrize("size", [1, 200_000])
+def test_quarantine(made, tmp_path, size):
+    blocks = tmp_path / "blocks.toml"
+    blocks.write_text('id = "no-mail"\nversion = 3\n[types.EMAIL_ADDRESS]\nstrategy = "block"\n')
+    gateway, s3, bucket = made(f'scrub = "enforce"\nscrub_policy = "{blocks}"\non_media = "quarantine"\non_unknown = "quarantine"\non_block = "quarantine"')
+    s3.put_object(Bucket=bucket, Key="good", Body=b"nothing")
+    bodies = {"media": b"%PDF-1.7 " + noise(1000) + TEXT * size, "cut": gzip.compress(noise(1000) + b"x" * size)[:-4], "blocked": b"of " + TEXT * size}
+    for key, content in bodies.items():
+        with pytest.raises(ClientError) as refused:
+            s3.put_object(Bucket=bucket, Key=key, Body=content, Metadata={"by": "me"})
+        assert refused.value.response["Error"]["Code"] == "AccessDenied"
+        assert "quarantine as " in str(refused.value)
+        # What did not come whole is not put aside.
+        with pytest.raises(ClientError):
+            s3.put_object(Bucket=bucket, Key=key, Body=content, ContentMD5="AAAAAAAAAAAAAAAAAAAAAA==")
+    with pytest.raises(ClientError) as refused:
+        put_in_parts(s3, bucket, "parts", [bodies["media"] + noise(5 * MIB), b"rest"])
+    assert "quarantine as " in str(refused.value)
+    assert [row["Key"] for row in s3.list_objects_v2(Bucket=bucket)["Contents"]] == ["good"]
+
+    status, listing = ask(gateway, f"quarantine/{bucket}")
+    items = {item["key"]: item for item in json.loads(listing)["items"]}
+    assert (status, len(json.loads(listing)["items"]), sorted(items)) == (200, 4, ["blocked", "cut", "media", "parts"])
+    assert "EMAIL_ADDRESS" in items["blocked"]["why"]
+    assert "PDF" in items["media"]["why"]
+    assert items["cut"]["policy"] == "no-mail/3"
+    for key, content in bodies.items():
+        assert ask(gateway, f"quarantine/{bucket}/{items[key]['id']}/content") == (200, content)
+    assert ask(gateway, f"quarantine/{bucket}/{items['parts']['id']}/content")[1].endswith(b"rest")
+    blocked = f"quarantine/{bucket}/{items['blocked']['id']}"
+    assert json.loads(ask(gateway, f"{blocked}/findings")[1])["findings"] == {"EMAIL_ADDRESS": size}
+    for officer in (None, "eve"):
+        assert ask(gateway, blocked, officer)[0] == 403
+        assert ask(gateway, blocked, officer, "DELETE")[0] == 403
+    status, left = ask(gateway, blocked, "bob", "DELETE")
+    assert status == 200
+    assert [(action["by"], action["what"]) for action in json.loads(left)["actions"]] == [("alice", "read"), ("bob", "destroyed")]
+    assert ask(gateway, f"{blocked}/content")[0] == 404
+    assert ask(gateway, blocked)[0] == 200, "that it was there is still told"
+    assert ask(gateway, f"quarantine/{bucket}/{'0' * 32}")[0] == 404
+    for path in (path for path in gateway.root.rglob("*") if path.is_file()):
+        assert MAIL.encode() not in path.read_bytes(), path
+
+
+def test_the_etag_of_what_was_sent(made):
+    _, s3, bucket = made('scrub = "enforce"\netag_of = "received"')
+    answer = s3.put_object(Bucket=bucket, Key="one", Body=TEXT)
+    assert answer["ETag"] == f'"{md5(TEXT)}"'
+    parts = [TEXT * (5 * MIB // len(TEXT) + 1), TEXT]
+    put_in_parts(s3, bucket, "parts", parts)
+    etags = {"one": f'"{md5(TEXT)}"', "parts": multipart_etag(parts)}
+    listed = {row["Key"]: row["ETag"].strip('"') for row in s3.list_objects_v2(Bucket=bucket)["Contents"]}
+    for key, etag in etags.items():
+        assert listed[key] == etag.strip('"')
+        got = s3.get_object(Bucket=bucket, Key=key, IfMatch=etag)
+        assert got["ETag"].strip('"') == s3.head_object(Bucket=bucket, Key=key)["ETag"].strip('"') == etag.strip('"')
+        assert MAIL.encode() not in got["Body"].read()
+
+
+@pytest.mark.parametrize("key", ["t/_delta_log/00000000000000000000.json", "t/.hoodie/hoodie.properties", "t/metadata/v1.metadata.json"])
+def test_logs_of_tables_are_refused(made, key):
+    _, s3, bucket = made('scrub = "enforce"')
+    for write in (lambda: s3.put_object(Bucket=bucket, Key=key, Body=b"{}"), lambda: s3.create_multipart_upload(Bucket=bucket, Key=key)):
+        with pytest.raises(ClientError) as refused:
+            write()
+        assert refused.value.response["Error"]["Code"] == "InvalidRequest"
+        assert "table" in str(refused.value)
+
+
+def test_figures(made):
+    gateway, s3, bucket = made('scrub = "enforce"')
+    s3.put_object(Bucket=bucket, Key="key", Body=TEXT)
+    with pytest.raises(ClientError):
+        s3.put_object(Bucket=bucket, Key="media", Body=b"%PDF-1.7 ")
+    with urllib.request.urlopen(f"http://127.0.0.1:{gateway.admin}/metrics") as answer:
+        figures = answer.read().decode()
+    assert f'data_vault_scrub_findings_total{{bucket="{bucket}",type="EMAIL_ADDRESS"}} 1\n' in figures
+    assert f'data_vault_scrub_bodies_total{{bucket="{bucket}",outcome="taken"}} 1\n' in figures
+    assert f'data_vault_scrub_bodies_total{{bucket="{bucket}",outcome="refused"}} 1\n' in figures
+    assert f"data_vault_scrub_read_bytes_total {len(TEXT) + len(b'%PDF-1.7 ')}\n" in figures
