@@ -10,7 +10,7 @@ use flate2::write::GzEncoder;
 use lz4_flex::frame::{FrameDecoder, FrameEncoder};
 use lzma_rust2::{XzOptions, XzReader, XzWriter};
 
-use super::{FREE, FormatError, Summary, Work, file};
+use super::{FormatError, Summary, Work, file};
 
 /// What a decoder may keep of a file in memory, KiB: what the largest presets of the usual compressors ask for.
 const WINDOW: u32 = 128 * 1024;
@@ -180,15 +180,7 @@ impl Read for Bounded<'_> {
             let why = error.to_string();
             io::Error::other(FormatError::Broken { format: self.format, why, rule: self.job.on_unknown })
         })?;
-        // Of all levels together: a bomb in a bomb gives little for what it takes itself.
-        let given = self.job.given.get() + read as u64;
-        self.job.given.set(given);
-        let expansion = self.job.limits.expansion.max(1);
-        if given > FREE && given / expansion > self.job.taken.get() {
-            return Err(io::Error::other(FormatError::Limit(format!(
-                "what is compressed in it gives more than {expansion} times the bytes that it takes"
-            ))));
-        }
+        self.job.take(read as u64).map_err(io::Error::other)?;
         Ok(read)
     }
 }

@@ -11,6 +11,7 @@ mod markup;
 mod parquet;
 mod sniff;
 pub mod stage;
+mod table;
 mod tar;
 mod utf16;
 mod zip;
@@ -94,6 +95,26 @@ struct Work<'a> {
     taken: Cell<u64>,
     /// Bytes that what is compressed in it gave, on every level.
     given: Cell<u64>,
+}
+
+impl<'a> Work<'a> {
+    fn new(job: &'a Job) -> Self {
+        Self { job, taken: Cell::new(0), given: Cell::new(0) }
+    }
+
+    /// So many bytes more are about to be treated: a few can stand for any number, and what they stand for is bounded over all levels together, since a
+    /// bomb in a bomb gives little for what it takes itself.
+    fn take(&self, bytes: u64) -> Result<(), FormatError> {
+        let given = self.given.get().saturating_add(bytes);
+        self.given.set(given);
+        let expansion = self.limits.expansion.max(1);
+        if given > FREE && given / expansion > self.taken.get() {
+            return Err(FormatError::Limit(format!(
+                "what it holds gives more than {expansion} times the bytes that it takes"
+            )));
+        }
+        Ok(())
+    }
 }
 
 impl Deref for Work<'_> {
@@ -202,7 +223,7 @@ impl FormatError {
 /// the codecs of its compression need.
 pub fn scrub(source: &mut dyn Read, out: &mut dyn Write, job: &Job) -> Result<Summary, FormatError> {
     let mut summary = Summary::default();
-    let work = Work { job, taken: Cell::new(0), given: Cell::new(0) };
+    let work = Work::new(job);
     file(&mut Taken { source, taken: &work.taken }, out, &work, 0, &mut summary)?;
     if summary.bad_records > job.limits.bad_records {
         let (bad, format) = (summary.bad_records, summary.format.map_or("text", Format::name));

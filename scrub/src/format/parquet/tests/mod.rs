@@ -21,7 +21,7 @@ use proptest::strategy::Strategy as _;
 
 use super::*;
 use crate::act::{Actor, Strategy};
-use crate::format::Limits;
+use crate::format::{Job, Limits, Rule};
 use crate::policy::{Policy, TypeRule};
 use crate::{Engine, builtin, detector};
 
@@ -66,7 +66,9 @@ static LABELS: LazyLock<Job> = LazyLock::new(|| job(Strategy::Label));
 
 fn run(job: &Job, file: &[u8]) -> Result<(Vec<u8>, Summary), FormatError> {
     let (mut out, mut summary) = (Vec::new(), Summary::default());
-    scrub(&mut Cursor::new(file), file.len() as u64, &mut out, job, &mut summary)?;
+    let work = Work::new(job);
+    work.taken.set(file.len() as u64);
+    scrub(&mut Cursor::new(file), file.len() as u64, &mut out, &work, &mut summary)?;
     Ok((out, summary))
 }
 
