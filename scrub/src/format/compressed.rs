@@ -65,7 +65,7 @@ impl Codec {
         })
     }
 
-    fn decoder<'a>(self, source: impl Read + 'a) -> io::Result<Box<dyn Read + 'a>> {
+    pub(super) fn decoder<'a>(self, source: impl Read + 'a) -> io::Result<Box<dyn Read + 'a>> {
         Ok(match self {
             Self::Gzip => Box::new(MultiGzDecoder::new(source)),
             Self::Zstd => {
@@ -78,6 +78,13 @@ impl Codec {
             Self::Lz4 => Box::new(Lz4::of(source)),
             Self::Snappy => Box::new(snap::read::FrameDecoder::new(source)),
         })
+    }
+
+    /// Compresses bytes.
+    pub(super) fn pack(self, bytes: &[u8]) -> Result<Vec<u8>, FormatError> {
+        let mut out = Vec::new();
+        self.encode(&mut out, |out| out.write_all(bytes).map_err(FormatError::Write))?;
+        Ok(out)
     }
 
     /// Compresses what `write` writes.
@@ -271,9 +278,7 @@ impl<R: Read> Read for Lz4<R> {
 
 #[cfg(test)]
 pub(super) fn pack(codec: Codec, bytes: &[u8]) -> Vec<u8> {
-    let mut out = Vec::new();
-    codec.encode(&mut out, |out| out.write_all(bytes).map_err(FormatError::Write)).unwrap();
-    out
+    codec.pack(bytes).unwrap()
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! [`scrub`] reads a file of any kind. Text goes through the engine as it stands, whatever its format is, and what is found is fitted to the format
 //! ([`fit`]): JSON stays JSON, a table keeps its columns. Around it may be compression, to a depth. What is not known is told, never passed on unseen.
 
+mod avro;
 mod compressed;
 mod csv;
 pub mod fit;
@@ -266,6 +267,10 @@ fn file(
         let mut stage = Stage::of(&mut source, IN_MEMORY).map_err(read_error)?;
         let len = stage.len();
         return parquet::scrub(&mut stage, len, out, job, summary).map_err(|error| error.within(depth));
+    }
+    if format == Format::Avro {
+        summary.format.get_or_insert(format);
+        return avro::scrub(&mut source, out, job, summary).map_err(|error| error.within(depth));
     }
     if format == Format::Utf16 {
         return utf16::scrub(&mut source, out, job, summary);

@@ -1,5 +1,6 @@
 //! What a file is, by its first bytes.
 
+use super::avro;
 use super::compressed::Codec;
 use super::csv;
 use super::fit::{Lexer, Spans};
@@ -28,6 +29,8 @@ pub enum Format {
     },
     /// A table of Parquet.
     Parquet,
+    /// An object container file of Avro.
+    Avro,
     /// An archive of tar.
     Tar,
     /// An archive of ZIP that is no document.
@@ -51,6 +54,7 @@ impl Format {
             Self::Markup { html: true } => "html",
             Self::Markup { html: false } => "xml",
             Self::Parquet => "parquet",
+            Self::Avro => "avro",
             Self::Tar => "tar",
             Self::Zip => "zip",
             Self::Compressed(codec) => codec.name(),
@@ -92,6 +96,9 @@ pub fn sniff(head: &[u8], whole: bool) -> Format {
     }
     if head.starts_with(b"PARE") {
         return Format::Unknown("an encrypted Parquet");
+    }
+    if head.starts_with(avro::MAGIC) {
+        return Format::Avro;
     }
     match charset::sniff(head) {
         Content::Binary(what) if MEDIA.contains(&what) => Format::Media(what),

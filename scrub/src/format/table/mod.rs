@@ -68,3 +68,6 @@ impl From<Blocked> for Fault {
         Self::Other(blocked.into())
     }
 }
+
+#[cfg(test)]
+pub mod tests;

@@ -36,6 +36,8 @@ pub struct Values<'a> {
     depth: usize,
     cache: HashMap<Vec<u8>, Outcome>,
     cached: usize,
+    /// Bytes that it may take.
+    most: usize,
     /// Findings by type.
     findings: Vec<u64>,
     unfit: u64,
@@ -60,7 +62,13 @@ impl<'a> Values<'a> {
             head.push(b':');
         }
         let (cache, findings) = (HashMap::new(), Vec::new());
-        Self { work, head, depth: names.len(), cache, cached: 0, findings, unfit: 0 }
+        Self { work, head, depth: names.len(), cache, cached: 0, most: CACHE, findings, unfit: 0 }
+    }
+
+    /// The same, where so many columns are open at a time.
+    pub fn sharing(mut self, columns: usize) -> Self {
+        self.most = CACHE / columns.max(1);
+        self
     }
 
     /// What stands in the place of each value; none where it stays.
@@ -108,7 +116,7 @@ impl<'a> Values<'a> {
             });
             places.push(place);
         }
-        self.work.take(new.iter().map(|(_, value)| value.bytes().len() as u64).sum())?;
+        self.work.take(new.iter().map(|(_, value)| (value.bytes().len() + self.head.len()) as u64).sum())?;
         let mut new = &new[..];
         while let Some((_, first)) = new.first() {
             let mut size = first.bytes().len();
@@ -148,11 +156,11 @@ impl<'a> Values<'a> {
     }
 
     fn keep(&mut self, value: &[u8], outcome: &Outcome) {
-        if value.len() > KEPT {
+        if value.len() > KEPT.min(self.most) {
             return;
         }
         self.cached += value.len() + OVERHEAD + outcome.instead.as_ref().map_or(0, |text| text.len());
-        if self.cached > CACHE {
+        if self.cached > self.most {
             self.cache.clear();
             self.cached = 0;
         }
