@@ -3,6 +3,7 @@
 //! [`scrub`] reads a file of any kind. Text goes through the engine as it stands, whatever its format is, and what is found is fitted to the format
 //! ([`fit`]): JSON stays JSON, a table keeps its columns. Around it may be compression, to a depth. What is not known is told, never passed on unseen.
 
+mod arrow;
 mod avro;
 mod compressed;
 mod csv;
@@ -267,6 +268,11 @@ fn file(
         let mut stage = Stage::of(&mut source, IN_MEMORY).map_err(read_error)?;
         let len = stage.len();
         return parquet::scrub(&mut stage, len, out, job, summary).map_err(|error| error.within(depth));
+    }
+    if let Format::Arrow { file } = format {
+        summary.format.get_or_insert(format);
+        let scrub = if file { arrow::file } else { arrow::stream };
+        return scrub(&mut source, out, job, summary).map_err(|error| error.within(depth));
     }
     if format == Format::Avro {
         summary.format.get_or_insert(format);

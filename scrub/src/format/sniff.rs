@@ -1,11 +1,11 @@
 //! What a file is, by its first bytes.
 
-use super::avro;
 use super::compressed::Codec;
 use super::csv;
 use super::fit::{Lexer, Spans};
 use super::json::Json;
 use super::tar;
+use super::{arrow, avro};
 use crate::charset::{self, Charset, Content};
 
 /// Bytes that [`sniff`] looks at.
@@ -29,6 +29,11 @@ pub enum Format {
     },
     /// A table of Parquet.
     Parquet,
+    /// A table of Arrow.
+    Arrow {
+        /// It is a file with a footer, and no stream.
+        file: bool,
+    },
     /// An object container file of Avro.
     Avro,
     /// An archive of tar.
@@ -54,6 +59,7 @@ impl Format {
             Self::Markup { html: true } => "html",
             Self::Markup { html: false } => "xml",
             Self::Parquet => "parquet",
+            Self::Arrow { .. } => "arrow",
             Self::Avro => "avro",
             Self::Tar => "tar",
             Self::Zip => "zip",
@@ -96,6 +102,15 @@ pub fn sniff(head: &[u8], whole: bool) -> Format {
     }
     if head.starts_with(b"PARE") {
         return Format::Unknown("an encrypted Parquet");
+    }
+    if head.starts_with(arrow::MAGIC) {
+        return Format::Arrow { file: true };
+    }
+    if arrow::is_stream(head) {
+        return Format::Arrow { file: false };
+    }
+    if head.starts_with(b"FEA1") {
+        return Format::Unknown("Feather of the first version");
     }
     if head.starts_with(avro::MAGIC) {
         return Format::Avro;

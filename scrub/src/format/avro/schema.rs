@@ -283,6 +283,7 @@ fn primitive(word: &str) -> Option<(Kind, Option<Form>)> {
     })
 }
 
+#[expect(clippy::option_option, reason = "a type that is not printed is told from one that is not known")]
 /// How a logical type is printed, if it is one of this type: others are as if they were not there. Times of day have no form, as in Parquet.
 fn logical(kind: &Kind, json: &Json) -> Option<Option<Form>> {
     let number = |name: &str| json.get(name).and_then(Json::number).and_then(|number| u32::try_from(number).ok());

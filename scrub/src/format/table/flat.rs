@@ -63,6 +63,56 @@ impl Flat {
         (field > 0).then_some(table + field)
     }
 
+    /// A field that is a number; zero where it is not there.
+    pub fn byte_field(&self, table: usize, index: usize) -> Option<u8> {
+        self.slot(table, index).map_or(Some(0), |at| self.bytes.get(at).copied())
+    }
+
+    pub fn short_field(&self, table: usize, index: usize) -> Option<u16> {
+        self.slot(table, index).map_or(Some(0), |at| self.array(at).map(u16::from_le_bytes))
+    }
+
+    pub fn int_field(&self, table: usize, index: usize) -> Option<i32> {
+        self.slot(table, index).map_or(Some(0), |at| self.int(at))
+    }
+
+    pub fn long_field(&self, table: usize, index: usize) -> Option<i64> {
+        self.slot(table, index).map_or(Some(0), |at| self.long(at))
+    }
+
+    pub fn long(&self, at: usize) -> Option<i64> {
+        self.array(at).map(i64::from_le_bytes)
+    }
+
+    pub fn int(&self, at: usize) -> Option<i32> {
+        self.array(at).map(i32::from_le_bytes)
+    }
+
+    /// Puts a number where one is.
+    pub fn set_long(&mut self, at: usize, number: i64) -> Option<()> {
+        *self.bytes.get_mut(at..)?.first_chunk_mut()? = number.to_le_bytes();
+        Some(())
+    }
+
+    pub fn set_int(&mut self, at: usize, number: i32) -> Option<()> {
+        *self.bytes.get_mut(at..)?.first_chunk_mut()? = number.to_le_bytes();
+        Some(())
+    }
+
+    /// Puts another list of elements of eight bytes, or sixteen, in the place of one.
+    pub fn set_list(&mut self, table: usize, slot: usize, count: usize, elements: &[u8]) -> Option<()> {
+        let reference = self.slot(table, slot)?;
+        // The elements are at a place that is a multiple of eight.
+        self.pad(8);
+        self.bytes.extend_from_slice(&[0; 4]);
+        let to = u32::try_from(self.bytes.len().checked_sub(reference)?).ok()?;
+        *self.bytes.get_mut(reference..)?.first_chunk_mut()? = to.to_le_bytes();
+        self.bytes.extend_from_slice(&u32::try_from(count).ok()?.to_le_bytes());
+        self.bytes.extend_from_slice(elements);
+        self.pad(8);
+        Some(())
+    }
+
     /// The tables of a list; none of a list that is not there.
     pub fn tables(&self, table: usize, slot: usize) -> Option<Vec<usize>> {
         let (list, count) = self.list(table, slot, 4)?;
