@@ -65,7 +65,7 @@ pub struct Limits {
     pub expansion: u64,
     /// Records that are no such, of a format that has records.
     pub bad_records: u64,
-    /// Bytes of one column in one row group of Parquet, without compression.
+    /// Bytes of one column in one row group of Parquet or one batch of Arrow, or of one block of Avro, without compression.
     pub chunk: u64,
 }
 

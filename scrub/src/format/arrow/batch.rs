@@ -1,7 +1,7 @@
 //! A batch of records, or of a dictionary's entries: its columns looked into, and its body written anew where something was found.
 //!
 //! A column is some buffers of the body, one behind the other. Those that stay are taken over as they are stored. What no value is in (bytes between
-//! buffers, behind their end, or between the texts of a buffer) is not: where there is any the buffer is written without.
+//! buffers, values of other rows behind those of a column, or texts of none) is not: where there is any the buffer is written without.
 
 use std::io::{Read as _, Write as _};
 
@@ -350,21 +350,18 @@ impl<'b, 'a> Batch<'b, 'a> {
         Ok(())
     }
 
-    /// Takes over a buffer that is not looked into, and of which so many bytes count.
+    /// Takes over a buffer of bits, offsets or types, which has so many bytes at least. Of a slice there are often more: those of the next rows.
     fn pass(&mut self, len: usize) -> Result<Vec<u8>, Fault> {
         let place = self.next()?;
         self.pass_at(place, len)
     }
 
     pub fn pass_at(&mut self, place: Place, len: usize) -> Result<Vec<u8>, Fault> {
-        let mut bytes = self.open(place)?;
-        let behind = bytes.get(len..).ok_or(SHORT)?;
-        if says_something(behind) {
-            bytes.truncate(len);
-            self.put(&bytes)?;
-        } else {
-            self.keep(place);
+        let bytes = self.open(place)?;
+        if bytes.len() < len {
+            return Err(SHORT.into());
         }
+        self.keep(place);
         Ok(bytes)
     }
 

@@ -107,15 +107,13 @@ pub fn bytes(
     groups: Option<&[usize]>,
 ) -> Result<(), Fault> {
     let (bits, offsets_at, place) = (batch.next()?, batch.next()?, batch.next()?);
-    let stored = batch.open(offsets_at)?;
-    let from = offsets(&stored, rows, wide)?;
-    let behind = stored.get(from.len() * if wide { 8 } else { 4 }..).unwrap_or_default();
+    let from = offsets(&batch.open(offsets_at)?, rows, wide)?;
     let data = batch.open(place)?;
     let (first, last) = (from[0], from[rows]);
     if last > data.len() {
         return Err(SHORT.into());
     }
-    let is_all = !says_something(&data[..first]) && !says_something(&data[last..]) && !says_something(behind);
+    let is_all = !says_something(&data[..first]) && !says_something(&data[last..]);
     let mut anew = (!is_all && batch.acts()).then(|| (vec![0], Vec::new()));
     let (mut keys, form) = (Keys::new(groups), field.form.unwrap_or(Form::Bytes));
     for start in (0..rows).step_by(ROWS) {

@@ -10,7 +10,7 @@ use crate::format::compressed;
 use crate::format::table::Fault;
 use crate::format::{READ, Work};
 
-/// What old writers leave behind the data of a deflated block, at most: a part of the checksum of zlib.
+/// What old writers of other things may leave behind the data of a deflated block, at most.
 const BEHIND: usize = 4;
 
 /// How the data of blocks is compressed.
@@ -55,11 +55,13 @@ impl Codec {
             Self::Deflate => {
                 let mut decoder = DeflateDecoder::new(stored);
                 let bytes = bounded(&mut decoder, work)?;
-                let behind = decoder.into_inner().len();
-                if behind > BEHIND {
+                let behind = decoder.into_inner();
+                if behind.len() > BEHIND {
                     return Err("there is something behind the data of a block".into());
                 }
-                Ok(Opened { bytes, is_all: behind == 0 })
+                // `fastavro` leaves the start of zlib's checksum there.
+                let is_all = adler(&bytes).starts_with(behind);
+                Ok(Opened { bytes, is_all })
             }
             Self::Snappy => {
                 let (packed, sum) = stored.split_last_chunk::<4>().ok_or("a block is cut")?;
@@ -104,6 +106,20 @@ fn crc(bytes: &[u8]) -> [u8; 4] {
     let mut crc = Crc::new();
     crc.update(bytes);
     crc.sum().to_be_bytes()
+}
+
+/// RFC 1950, section 8.
+fn adler(bytes: &[u8]) -> [u8; 4] {
+    let (mut a, mut b) = (1_u32, 0_u32);
+    // As many as 32 bits can sum up.
+    for part in bytes.chunks(5552) {
+        for byte in part {
+            a += u32::from(*byte);
+            b += a;
+        }
+        (a, b) = (a % 65_521, b % 65_521);
+    }
+    (b << 16 | a).to_be_bytes()
 }
 
 fn broken(error: &impl std::fmt::Display) -> Fault {

@@ -20,7 +20,9 @@ fn block(schema: &str, count: i64, data: &[u8]) -> Vec<u8> {
 
 fn longs(numbers: &[i64]) -> Vec<u8> {
     let mut out = Vec::new();
-    numbers.iter().for_each(|number| put_long(&mut out, *number));
+    for number in numbers {
+        put_long(&mut out, *number);
+    }
     out
 }
 
@@ -85,7 +87,7 @@ fn what_is_endless_is_bounded() {
     // A record that is its own field, and a list without an end.
     limited(&block(r#"{"type":"record","name":"R","fields":[{"name":"r","type":"R"}]}"#, 1, &[]));
     let list = r#"{"type":"record","name":"R","fields":[{"name":"r","type":["null","R"]}]}"#;
-    limited(&block(list, 1, &longs(&[1; 100_000])));
+    limited(&block(list, 1, &longs(&vec![1; 100_000])));
     // Types that are each two of the next one.
     let mut types = vec![r#"{"type":"record","name":"R0","fields":[{"name":"a","type":"long"}]}"#.to_owned()];
     for n in 1..40 {

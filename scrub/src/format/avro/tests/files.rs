@@ -131,6 +131,9 @@ fn what_is_behind_the_data_of_a_block_goes() {
         source
     };
     assert!(run(&LABELS, &with(b"abc")).unwrap().0 == with(b""));
+    // That checksum itself says nothing new.
+    let sum = [0, 0x7E, 0, 0x7B];
+    assert!(run(&LABELS, &with(&sum[..3])).unwrap().0 == with(&sum[..3]));
     assert!(matches!(run(&LABELS, &with(b"EMP-004711")), Err(FormatError::Broken { .. })));
 }
 

@@ -112,10 +112,10 @@ impl<'s> Types<'s> {
         for part in items.chunks(self.parts.unwrap_or(usize::MAX)) {
             let bytes = part.concat();
             if self.parts.is_some() {
-                put_long(out, -(part.len() as i64));
-                put_long(out, bytes.len() as i64);
+                put_long(out, -number(part.len()));
+                put_long(out, number(bytes.len()));
             } else {
-                put_long(out, part.len() as i64);
+                put_long(out, number(part.len()));
             }
             out.extend_from_slice(&bytes);
         }
@@ -144,7 +144,7 @@ impl<'s> Types<'s> {
                 Json::Object(read.collect())
             }
             "union" => {
-                let branch = long(bytes).unwrap() as usize;
+                let branch = usize::try_from(long(bytes).unwrap()).unwrap();
                 json!([branch, self.read(&of[branch], bytes)])
             }
             "array" => {
@@ -170,7 +170,7 @@ impl<'s> Types<'s> {
     }
 
     fn read_text(bytes: &mut &[u8]) -> String {
-        let len = long(bytes).unwrap() as usize;
+        let len = usize::try_from(long(bytes).unwrap()).unwrap();
         let (text, rest) = bytes.split_at(len);
         *bytes = rest;
         String::from_utf8(text.to_vec()).unwrap()
@@ -186,12 +186,16 @@ impl<'s> Types<'s> {
     }
 }
 
+fn number(len: usize) -> i64 {
+    i64::try_from(len).unwrap()
+}
+
 const MARKER: [u8; SYNC] = *b"0123456789abcdef";
 const CODECS: [&str; 6] = ["null", "deflate", "snappy", "zstandard", "bzip2", "xz"];
 
 fn head(schema: &str, codec: &str, more: &[(&str, &str)]) -> Vec<u8> {
     let mut out = MAGIC.to_vec();
-    put_long(&mut out, more.len() as i64 + 2);
+    put_long(&mut out, number(more.len()) + 2);
     for (key, value) in [("avro.codec", codec), ("avro.schema", schema)].iter().chain(more) {
         put_counted(&mut out, key.as_bytes());
         put_counted(&mut out, value.as_bytes());
@@ -214,8 +218,10 @@ fn file(schema: &Json, codec: &str, records: &[Json], in_block: usize, parts: Op
     let types = Types::of(schema, parts);
     for block in records.chunks(in_block) {
         let mut data = Vec::new();
-        block.iter().for_each(|record| types.write(schema, record, &mut data));
-        put_block(&mut out, codec, block.len() as i64, &data);
+        for record in block {
+            types.write(schema, record, &mut data);
+        }
+        put_block(&mut out, codec, number(block.len()), &data);
     }
     out
 }
@@ -235,7 +241,7 @@ fn read(file: &[u8]) -> (HashMap<String, String>, Vec<Json>) {
     let work = Work::new(&job);
     while !input.is_at_end().unwrap() {
         let (count, size) = (input.long().unwrap(), input.long().unwrap());
-        let data = codec.open(&input.take(size as u64).unwrap(), &work).unwrap().bytes;
+        let data = codec.open(&input.take(size.try_into().unwrap()).unwrap(), &work).unwrap().bytes;
         assert_eq!(input.take(SYNC as u64).unwrap(), MARKER);
         let mut rest = &data[..];
         records.extend((0..count).map(|_| types.read(&schema, &mut rest)));
