@@ -64,7 +64,11 @@ fuzz_target!(|data: &[u8]| {
         assert_eq!(out, source);
     }
     // What it left for its format's sake is counted. In markup a label may stand beside what makes another value of it.
-    if summary.unfit == 0 && !matches!(format, Format::Markup { .. }) && !source.starts_with(b"\xFF\xFE") && !source.starts_with(b"\xFE\xFF") {
+    if summary.unfit == 0
+        && !matches!(format, Format::Markup { .. })
+        && !source.starts_with(b"\xFF\xFE")
+        && !source.starts_with(b"\xFE\xFF")
+    {
         let (again, more) = scrub_again(&out);
         assert!(more == 0 || again, "{}", String::from_utf8_lossy(&out));
     }

@@ -177,7 +177,7 @@ fn innermost(path: &[&str]) -> Vec<String> {
 
 /// Bytes of a number of so many bits.
 fn bytes(bits: i32) -> Option<usize> {
-    matches!(bits, 8 | 16 | 32 | 64 | 128 | 256).then_some(bits as usize / 8)
+    usize::try_from(bits).ok().filter(|bits| matches!(bits, 8 | 16 | 32 | 64 | 128 | 256)).map(|bits| bits / 8)
 }
 
 /// How the values of a field are stored and printed; an inner none: its type is not known.

@@ -20,7 +20,7 @@ const HASHED: usize = 16;
 type Long = (usize, Range<usize>);
 
 struct Views {
-    views: Vec<u8>,
+    stored: Vec<u8>,
     /// Which are null; empty: none.
     bits: Vec<u8>,
     buffers: Vec<Vec<u8>>,
@@ -29,7 +29,7 @@ struct Views {
 impl Views {
     /// The text of a row, and where it is if it is long. What a view of null leads to is nowhere.
     fn text(&self, row: usize) -> Result<(&[u8], Option<Long>), Fault> {
-        let view = &self.views[row * VIEW..][..VIEW];
+        let view = &self.stored[row * VIEW..][..VIEW];
         if self.is_null(row) {
             return Ok((&[], None));
         }
@@ -54,7 +54,7 @@ impl Views {
 
     /// Whether a view says more than its text.
     fn says_more(&self, row: usize, text: &[u8]) -> bool {
-        let view = &self.views[row * VIEW..][..VIEW];
+        let view = &self.stored[row * VIEW..][..VIEW];
         match text.len() {
             _ if self.is_null(row) => says_something(view),
             len @ ..=INLINE => says_something(&view[4 + len..]),
@@ -117,8 +117,8 @@ pub fn scrub(batch: &mut Batch<'_, '_>, field: &Field, rows: usize, groups: Opti
     let (bits, place) = (batch.next()?, batch.next()?);
     let count = batch.next_count()?;
     let places = (0..count).map(|_| batch.next()).collect::<Result<Vec<_>, _>>()?;
-    let mut views = Views { bits: batch.open(bits)?, views: batch.open(place)?, buffers: Vec::new() };
-    let len = rows.checked_mul(VIEW).filter(|len| *len <= views.views.len()).ok_or(SHORT)?;
+    let mut views = Views { bits: batch.open(bits)?, stored: batch.open(place)?, buffers: Vec::new() };
+    let len = rows.checked_mul(VIEW).filter(|len| *len <= views.stored.len()).ok_or(SHORT)?;
     if !views.bits.is_empty() && views.bits.len() < rows.div_ceil(8) {
         return Err(SHORT.into());
     }
@@ -130,7 +130,7 @@ pub fn scrub(batch: &mut Batch<'_, '_>, field: &Field, rows: usize, groups: Opti
     }
     let form = field.form.unwrap_or(Form::Bytes);
     let (mut changes, mut texts) = (HashMap::new(), Vec::new());
-    let mut is_all = !says_something(&views.views[len..]);
+    let mut is_all = !says_something(&views.stored[len..]);
     let mut keys = Keys::new(groups);
     for start in (0..rows).step_by(ROWS) {
         let mut printed = Vec::with_capacity(ROWS);
@@ -152,18 +152,19 @@ pub fn scrub(batch: &mut Batch<'_, '_>, field: &Field, rows: usize, groups: Opti
     batch.bits_at(bits, rows)?;
     if !batch.acts() || changes.is_empty() && is_all && views.are_all(texts) {
         batch.keep(place);
-        places.into_iter().for_each(|place| batch.keep(place));
+        for place in places {
+            batch.keep(place);
+        }
         batch.set_count(count);
         return Ok(());
     }
     let mut anew = Anew::default();
     for row in 0..rows {
-        match changes.get(&row) {
-            Some(new) => anew.push(new, None)?,
-            None => {
-                let (text, long) = views.text(row)?;
-                anew.push(text, long)?;
-            }
+        if let Some(new) = changes.get(&row) {
+            anew.push(new, None)?;
+        } else {
+            let (text, long) = views.text(row)?;
+            anew.push(text, long)?;
         }
         batch.check_size(anew.data.len() as u64 / 2)?;
     }

@@ -47,11 +47,15 @@ fn write(batches: &[RecordBatch], way: As) -> Vec<u8> {
     let schema = batches[0].schema();
     if way.file {
         let mut writer = FileWriter::try_new_with_options(Vec::new(), &schema, options).unwrap();
-        batches.iter().for_each(|batch| writer.write(batch).unwrap());
+        for batch in batches {
+            writer.write(batch).unwrap();
+        }
         writer.into_inner().unwrap()
     } else {
         let mut writer = StreamWriter::try_new_with_options(Vec::new(), &schema, options).unwrap();
-        batches.iter().for_each(|batch| writer.write(batch).unwrap());
+        for batch in batches {
+            writer.write(batch).unwrap();
+        }
         writer.into_inner().unwrap()
     }
 }
