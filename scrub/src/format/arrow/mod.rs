@@ -73,11 +73,9 @@ fn run(mut source: &mut dyn Read, out: &mut dyn Write, work: &Work<'_>, summary:
         columns.scrub(message, &mut body, 0, &mut target, summary)?;
     }
     columns.finish(summary);
-    let mut behind = [0];
-    match source.read(&mut behind).map_err(Fault::read)? {
-        0 => Ok(()),
-        _ => Err("there is something behind its end".into()),
-    }
+    let mut behind = Vec::new();
+    source.take(1).read_to_end(&mut behind).map_err(Fault::read)?;
+    if behind.is_empty() { Ok(()) } else { Err("there is something behind its end".into()) }
 }
 
 /// Writes the message of a schema with its texts scrubbed.

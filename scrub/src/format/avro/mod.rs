@@ -1,13 +1,14 @@
 //! Avro object container files, block by block.
 //!
 //! The values of every field go through the engine in their printed form, as those of a column of Parquet do. A block in which nothing is found is copied
-//! as it is; one in which something is found is written anew, with the same codec. The schema stays, but for what it says in prose ([`schema::edit`]).
+//! as it is; one in which something is found is written anew, with the same codec. The schema stays, but for what it says in prose ([`said::edit`]).
 //!
 //! Memory: the header, and one block with and without its compression; twice that when it is written anew.
 
 mod block;
 mod codec;
 mod json;
+mod said;
 mod schema;
 mod walk;
 
@@ -52,7 +53,7 @@ fn run(source: &mut dyn Read, out: &mut dyn Write, work: &Work<'_>, summary: &mu
     let json = Json::read(text)?;
     let schema = Schema::of(&json)?;
     let codec = Codec::of(header.get(CODEC)?)?;
-    let edited = schema::edit(text, &json, work, summary)?;
+    let edited = said::edit(text, &json, work, summary)?;
     target.write(&header.scrub(edited, work, summary)?)?;
     let mut columns = Columns::new(&schema, work);
     while !input.is_at_end()? {
