@@ -10,7 +10,7 @@ use flate2::write::GzEncoder;
 use lz4_flex::frame::{FrameDecoder, FrameEncoder};
 use lzma_rust2::{XzOptions, XzReader, XzWriter};
 
-use super::{FREE, FormatError, Summary, Work, file};
+use super::{FormatError, Summary, Work, file};
 
 /// What a decoder may keep of a file in memory, KiB: what the largest presets of the usual compressors ask for.
 const WINDOW: u32 = 128 * 1024;
@@ -65,7 +65,7 @@ impl Codec {
         })
     }
 
-    fn decoder<'a>(self, source: impl Read + 'a) -> io::Result<Box<dyn Read + 'a>> {
+    pub(super) fn decoder<'a>(self, source: impl Read + 'a) -> io::Result<Box<dyn Read + 'a>> {
         Ok(match self {
             Self::Gzip => Box::new(MultiGzDecoder::new(source)),
             Self::Zstd => {
@@ -78,6 +78,13 @@ impl Codec {
             Self::Lz4 => Box::new(Lz4::of(source)),
             Self::Snappy => Box::new(snap::read::FrameDecoder::new(source)),
         })
+    }
+
+    /// Compresses bytes.
+    pub(super) fn pack(self, bytes: &[u8]) -> Result<Vec<u8>, FormatError> {
+        let mut out = Vec::new();
+        self.encode(&mut out, |out| out.write_all(bytes).map_err(FormatError::Write))?;
+        Ok(out)
     }
 
     /// Compresses what `write` writes.
@@ -180,15 +187,7 @@ impl Read for Bounded<'_> {
             let why = error.to_string();
             io::Error::other(FormatError::Broken { format: self.format, why, rule: self.job.on_unknown })
         })?;
-        // Of all levels together: a bomb in a bomb gives little for what it takes itself.
-        let given = self.job.given.get() + read as u64;
-        self.job.given.set(given);
-        let expansion = self.job.limits.expansion.max(1);
-        if given > FREE && given / expansion > self.job.taken.get() {
-            return Err(io::Error::other(FormatError::Limit(format!(
-                "what is compressed in it gives more than {expansion} times the bytes that it takes"
-            ))));
-        }
+        self.job.take(read as u64).map_err(io::Error::other)?;
         Ok(read)
     }
 }
@@ -279,9 +278,7 @@ impl<R: Read> Read for Lz4<R> {
 
 #[cfg(test)]
 pub(super) fn pack(codec: Codec, bytes: &[u8]) -> Vec<u8> {
-    let mut out = Vec::new();
-    codec.encode(&mut out, |out| out.write_all(bytes).map_err(FormatError::Write)).unwrap();
-    out
+    codec.pack(bytes).unwrap()
 }
 
 #[cfg(test)]

@@ -522,7 +522,7 @@ impl Names {
     }
 
     /// A name that was not changed: one that looks like a label may be what another becomes.
-    fn keep(&mut self, key: Key, name: &[u8]) {
+    pub fn keep(&mut self, key: Key, name: &[u8]) {
         if name.first() == Some(&b'<') {
             let names = self.of(key);
             if names.len() < NAMES {

@@ -3,6 +3,8 @@
 //! [`scrub`] reads a file of any kind. Text goes through the engine as it stands, whatever its format is, and what is found is fitted to the format
 //! ([`fit`]): JSON stays JSON, a table keeps its columns. Around it may be compression, to a depth. What is not known is told, never passed on unseen.
 
+mod arrow;
+mod avro;
 mod compressed;
 mod control;
 mod csv;
@@ -12,6 +14,7 @@ mod markup;
 mod parquet;
 mod sniff;
 pub mod stage;
+mod table;
 mod tar;
 mod utf16;
 mod zip;
@@ -64,7 +67,7 @@ pub struct Limits {
     pub expansion: u64,
     /// Records that are no such, of a format that has records.
     pub bad_records: u64,
-    /// Bytes of one column in one row group of Parquet, without compression.
+    /// Bytes of one column in one row group of Parquet or one batch of Arrow, or of one block of Avro, without compression.
     pub chunk: u64,
 }
 
@@ -96,6 +99,26 @@ struct Work<'a> {
     taken: Cell<u64>,
     /// Bytes that what is compressed in it gave, on every level.
     given: Cell<u64>,
+}
+
+impl<'a> Work<'a> {
+    fn new(job: &'a Job) -> Self {
+        Self { job, taken: Cell::new(0), given: Cell::new(0) }
+    }
+
+    /// So many bytes more are about to be treated: a few can stand for any number, and what they stand for is bounded over all levels together, since a
+    /// bomb in a bomb gives little for what it takes itself.
+    fn take(&self, bytes: u64) -> Result<(), FormatError> {
+        let given = self.given.get().saturating_add(bytes);
+        self.given.set(given);
+        let expansion = self.limits.expansion.max(1);
+        if given > FREE && given / expansion > self.taken.get() {
+            return Err(FormatError::Limit(format!(
+                "what it holds gives more than {expansion} times the bytes that it takes"
+            )));
+        }
+        Ok(())
+    }
 }
 
 impl Deref for Work<'_> {
@@ -214,7 +237,7 @@ pub fn scrub_as(
     control: Option<Control>,
 ) -> Result<Summary, FormatError> {
     let mut summary = Summary::default();
-    let work = Work { job, taken: Cell::new(0), given: Cell::new(0) };
+    let work = Work::new(job);
     let mut begun = Vec::new();
     if let Some(control) = control.filter(|_| job.actor.is_some()) {
         (&mut *source).take(control::LONGEST as u64 + 1).read_to_end(&mut begun).map_err(read_error)?;
@@ -268,6 +291,15 @@ fn file(
         let mut stage = Stage::of(&mut source, IN_MEMORY).map_err(read_error)?;
         let len = stage.len();
         return parquet::scrub(&mut stage, len, out, job, summary).map_err(|error| error.within(depth));
+    }
+    if let Format::Arrow { file } = format {
+        summary.format.get_or_insert(format);
+        let scrub = if file { arrow::file } else { arrow::stream };
+        return scrub(&mut source, out, job, summary).map_err(|error| error.within(depth));
+    }
+    if format == Format::Avro {
+        summary.format.get_or_insert(format);
+        return avro::scrub(&mut source, out, job, summary).map_err(|error| error.within(depth));
     }
     if format == Format::Utf16 {
         return utf16::scrub(&mut source, out, job, summary);

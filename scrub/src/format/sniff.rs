@@ -5,6 +5,7 @@ use super::csv;
 use super::fit::{Lexer, Spans};
 use super::json::Json;
 use super::tar;
+use super::{arrow, avro};
 use crate::charset::{self, Charset, Content};
 
 /// Bytes that [`sniff`] looks at.
@@ -28,6 +29,13 @@ pub enum Format {
     },
     /// A table of Parquet.
     Parquet,
+    /// A table of Arrow.
+    Arrow {
+        /// It is a file with a footer, and no stream.
+        file: bool,
+    },
+    /// An object container file of Avro.
+    Avro,
     /// An archive of tar.
     Tar,
     /// An archive of ZIP that is no document.
@@ -51,6 +59,8 @@ impl Format {
             Self::Markup { html: true } => "html",
             Self::Markup { html: false } => "xml",
             Self::Parquet => "parquet",
+            Self::Arrow { .. } => "arrow",
+            Self::Avro => "avro",
             Self::Tar => "tar",
             Self::Zip => "zip",
             Self::Compressed(codec) => codec.name(),
@@ -92,6 +102,18 @@ pub fn sniff(head: &[u8], whole: bool) -> Format {
     }
     if head.starts_with(b"PARE") {
         return Format::Unknown("an encrypted Parquet");
+    }
+    if head.starts_with(arrow::MAGIC) {
+        return Format::Arrow { file: true };
+    }
+    if arrow::is_stream(head) {
+        return Format::Arrow { file: false };
+    }
+    if head.starts_with(b"FEA1") {
+        return Format::Unknown("Feather of the first version");
+    }
+    if head.starts_with(avro::MAGIC) {
+        return Format::Avro;
     }
     match charset::sniff(head) {
         Content::Binary(what) if MEDIA.contains(&what) => Format::Media(what),

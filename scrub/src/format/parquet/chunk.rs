@@ -18,11 +18,12 @@ use parquet::file::serialized_reader::SerializedPageReader;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::{ColumnDescriptor, Type as Node, TypePtr};
 
-use super::form::Form;
 use super::pages::Pages;
-use super::scalar::Scalar;
-use super::values::Values;
-use super::{Fault, Task};
+use crate::format::Work;
+use crate::format::table::Fault;
+use crate::format::table::form::Form;
+use crate::format::table::scalar::Scalar;
+use crate::format::table::values::Values;
 
 /// Rows that are read at a time.
 const ROWS: usize = 1024;
@@ -52,16 +53,16 @@ impl Chunk<'_> {
 }
 
 /// Scrubs a chunk. If something in it changes, gives a file of this column alone in which it is written anew, if there is somebody who acts.
-pub fn scrub(chunk: &Chunk<'_>, values: &mut Values<'_>, task: &Task<'_>) -> Result<Option<Vec<u8>>, Fault> {
+pub fn scrub(chunk: &Chunk<'_>, values: &mut Values<'_>, work: &Work<'_>) -> Result<Option<Vec<u8>>, Fault> {
     match chunk.meta.column_type() {
         Type::BOOLEAN => Ok(None),
-        Type::INT32 => typed::<Int32Type>(chunk, values, task),
-        Type::INT64 => typed::<Int64Type>(chunk, values, task),
-        Type::INT96 => typed::<Int96Type>(chunk, values, task),
-        Type::FLOAT => typed::<FloatType>(chunk, values, task),
-        Type::DOUBLE => typed::<DoubleType>(chunk, values, task),
-        Type::BYTE_ARRAY => typed::<ByteArrayType>(chunk, values, task),
-        Type::FIXED_LEN_BYTE_ARRAY => typed::<FixedLenByteArrayType>(chunk, values, task),
+        Type::INT32 => typed::<Int32Type>(chunk, values, work),
+        Type::INT64 => typed::<Int64Type>(chunk, values, work),
+        Type::INT96 => typed::<Int96Type>(chunk, values, work),
+        Type::FLOAT => typed::<FloatType>(chunk, values, work),
+        Type::DOUBLE => typed::<DoubleType>(chunk, values, work),
+        Type::BYTE_ARRAY => typed::<ByteArrayType>(chunk, values, work),
+        Type::FIXED_LEN_BYTE_ARRAY => typed::<FixedLenByteArrayType>(chunk, values, work),
     }
 }
 
@@ -70,19 +71,19 @@ pub fn guarded<T>(read: impl FnOnce() -> parquet::errors::Result<T>) -> Result<T
     catch_unwind(AssertUnwindSafe(read)).map_err(|_| "its reader gave up")?.map_err(Fault::from)
 }
 
-fn typed<D>(chunk: &Chunk<'_>, values: &mut Values<'_>, task: &Task<'_>) -> Result<Option<Vec<u8>>, Fault>
+fn typed<D>(chunk: &Chunk<'_>, values: &mut Values<'_>, work: &Work<'_>) -> Result<Option<Vec<u8>>, Fault>
 where
     D: DataType,
     D::T: Scalar,
 {
-    let observes = task.job.actor.is_none();
+    let observes = work.actor.is_none();
     let anew = !observes && chunk.pages.dictionary && dictionary_changes::<D>(chunk, values)?;
     let mut rows = Rows::<D>::new(chunk)?;
     let mut before = 0;
-    while rows.next(task)? {
+    while rows.next(work)? {
         let instead = rows.scrub(chunk.form, values)?;
         if anew || !observes && instead.iter().any(Option::is_some) {
-            return rewrite(chunk, values, rows, before, &instead, task).map(Some);
+            return rewrite(chunk, values, rows, before, &instead, work).map(Some);
         }
         before += 1;
     }
@@ -119,7 +120,7 @@ fn rewrite<D>(
     mut rows: Rows<D>,
     before: u64,
     instead: &[Option<Rc<[u8]>>],
-    task: &Task<'_>,
+    work: &Work<'_>,
 ) -> Result<Vec<u8>, Fault>
 where
     D: DataType,
@@ -132,16 +133,16 @@ where
     let out = writer.typed::<D>();
     let mut again = Rows::<D>::new(chunk)?;
     for _ in 0..before {
-        again.next(task)?;
-        again.write(out, task)?;
+        again.next(work)?;
+        again.write(out, work)?;
     }
     drop(again);
     rows.replace(instead, chunk.form, column);
-    rows.write(out, task)?;
-    while rows.next(task)? {
+    rows.write(out, work)?;
+    while rows.next(work)? {
         let instead = rows.scrub(chunk.form, values)?;
         rows.replace(&instead, chunk.form, column);
-        rows.write(out, task)?;
+        rows.write(out, work)?;
     }
     guarded(|| writer.close())?;
     guarded(|| group.close())?;
@@ -178,7 +179,7 @@ where
     }
 
     /// Reads the next rows; false at the end.
-    fn next(&mut self, task: &Task<'_>) -> Result<bool, Fault> {
+    fn next(&mut self, work: &Work<'_>) -> Result<bool, Fault> {
         self.definitions.clear();
         self.repetitions.clear();
         self.values.clear();
@@ -186,7 +187,7 @@ where
             let (definitions, repetitions) = (Some(&mut self.definitions), Some(&mut self.repetitions));
             self.reader.read_records(ROWS, definitions, repetitions, &mut self.values)
         })?;
-        task.take(levels as u64)?;
+        work.take(levels as u64)?;
         // Their bits have room for more levels than there are.
         let within = |levels: &[i16], most: i16| levels.iter().all(|level| (0..=most).contains(level));
         if !within(&self.definitions, self.most.0) || !within(&self.repetitions, self.most.1) {
@@ -206,9 +207,9 @@ where
         values.scrub(&printed)
     }
 
-    fn write(&self, out: &mut ColumnWriterImpl<'_, D>, task: &Task<'_>) -> Result<(), Fault> {
+    fn write(&self, out: &mut ColumnWriterImpl<'_, D>, work: &Work<'_>) -> Result<(), Fault> {
         // The same entry of a dictionary any number of times is hashed each time, at some bytes for one that is scrubbed.
-        task.take(self.values.iter().map(|value| value.size() as u64).sum::<u64>() / HASHED)?;
+        work.take(self.values.iter().map(|value| value.size() as u64).sum::<u64>() / HASHED)?;
         let definitions = (!self.definitions.is_empty()).then_some(&self.definitions[..]);
         let repetitions = (!self.repetitions.is_empty()).then_some(&self.repetitions[..]);
         guarded(|| out.write_batch(&self.values, definitions, repetitions))?;

@@ -1,14 +1,15 @@
 //! The footer of a file: what it says, taken apart and checked before anything is read by it.
 
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{Read, Seek};
 
 use parquet::file::metadata::{
     ParquetMetaData, ParquetMetaDataOptions, ParquetMetaDataReader, ParquetStatisticsPolicy,
 };
 
-use super::Fault;
 use super::chunk::guarded;
 use super::thrift::Structure;
+use crate::format::table::Fault;
+use crate::format::table::place::read_at;
 
 /// Bytes of a footer, at most.
 const LONGEST: u64 = 64 << 20;
@@ -109,14 +110,6 @@ impl Footer {
         let metadata = guarded(|| ParquetMetaDataReader::decode_metadata_with_options(&bytes, Some(&options)))?;
         Ok(Self { bytes, start, metadata })
     }
-}
-
-/// Bytes of a file.
-pub fn read_at(file: &mut (impl Read + Seek), start: u64, len: u64) -> Result<Vec<u8>, Fault> {
-    file.seek(SeekFrom::Start(start)).map_err(Fault::read)?;
-    let mut bytes = Vec::new();
-    file.take(len).read_to_end(&mut bytes).map_err(Fault::read)?;
-    if bytes.len() as u64 == len { Ok(bytes) } else { Err("it is cut".into()) }
 }
 
 /// Refuses what cannot be read, and what the reader must not be given.

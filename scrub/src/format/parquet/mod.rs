@@ -7,7 +7,6 @@
 //!
 //! Memory: the footer, and one chunk as it is stored, with a page of it open; twice that when it is written anew.
 
-mod calendar;
 mod chunk;
 mod footer;
 mod form;
@@ -17,63 +16,21 @@ mod place;
 mod scalar;
 mod texts;
 mod thrift;
-mod values;
 
-use std::cell::Cell;
-use std::io::{self, Read, Seek, Write};
+use std::io::{Read, Seek, Write};
 
 use parquet::errors::ParquetError;
 use parquet::file::metadata::RowGroupMetaData;
 
-use super::{FREE, FormatError, Job, Rule, Summary};
-use crate::stream::Blocked;
+use super::table::place::{Place, Target, read_at};
+use super::table::values::Values;
+use super::table::{self, Fault};
+use super::{FormatError, Summary, Work};
 use chunk::Chunk;
-use footer::{Footer, field, read_at};
-use form::Form;
+use footer::{Footer, field};
 use pages::Pages;
-use place::{Index, Place, Placed, Target};
+use place::{Index, Placed};
 use thrift::{I32, I64, Malformed, Structure};
-use values::Values;
-
-/// Why a file is not scrubbed, before it is told what is done with it then.
-#[derive(Debug)]
-pub(super) enum Fault {
-    Broken(String),
-    Unknown(&'static str),
-    Other(FormatError),
-}
-
-impl Fault {
-    fn unknown(what: &'static str) -> Self {
-        Self::Unknown(what)
-    }
-
-    fn limit(why: String) -> Self {
-        Self::Other(FormatError::Limit(why))
-    }
-
-    fn read(error: io::Error) -> Self {
-        Self::Other(super::read_error(error))
-    }
-
-    fn write(error: io::Error) -> Self {
-        Self::Other(FormatError::Write(error))
-    }
-
-    fn told(self, rule: Rule) -> FormatError {
-        match self {
-            Self::Broken(why) => FormatError::Broken { format: "Parquet", why, rule },
-            Self::Unknown(what) => FormatError::Unknown { what, nested: false, rule },
-            Self::Other(error) => error,
-        }
-    }
-}
-
-impl From<&str> for Fault {
-    fn from(why: &str) -> Self {
-        Self::Broken(why.to_owned())
-    }
-}
 
 impl From<Malformed> for Fault {
     fn from(_: Malformed) -> Self {
@@ -87,67 +44,39 @@ impl From<ParquetError> for Fault {
     }
 }
 
-impl From<Blocked> for Fault {
-    fn from(blocked: Blocked) -> Self {
-        Self::Other(blocked.into())
-    }
-}
-
-/// What is to be done, and how much may still be treated of the file: a few bytes can stand for any number of rows.
-pub(super) struct Task<'a> {
-    job: &'a Job,
-    left: Cell<u64>,
-}
-
-impl<'a> Task<'a> {
-    fn new(job: &'a Job, len: u64) -> Self {
-        Self { job, left: Cell::new(len.saturating_mul(job.limits.expansion).max(FREE)) }
-    }
-
-    /// So many bytes are about to be treated.
-    fn take(&self, bytes: u64) -> Result<(), Fault> {
-        let left = self.left.get().checked_sub(bytes).ok_or_else(|| {
-            let most = self.job.limits.expansion;
-            Fault::limit(format!("its columns give more than {most} times the bytes that it takes"))
-        });
-        self.left.set(left?);
-        Ok(())
-    }
-}
-
 /// Scrubs a file of `len` bytes.
 pub(super) fn scrub(
     file: &mut (impl Read + Seek),
     len: u64,
     out: &mut dyn Write,
-    job: &Job,
+    work: &Work<'_>,
     summary: &mut Summary,
 ) -> Result<(), FormatError> {
-    run(file, len, out, job, summary).map_err(|fault| fault.told(job.on_unknown))
+    run(file, len, out, work, summary).map_err(|fault| fault.told("Parquet", work.on_unknown))
 }
 
 fn run(
     file: &mut (impl Read + Seek),
     len: u64,
     out: &mut dyn Write,
-    job: &Job,
+    work: &Work<'_>,
     summary: &mut Summary,
 ) -> Result<(), Fault> {
     let footer = Footer::read(file, len)?;
     let root = Structure::of(&footer.bytes)?;
-    let task = Task::new(job, len);
-    texts::names(&root, &task, summary)?;
-    let mut source = Source { file, free: len, footer: footer.start, limit: job.limits.chunk };
-    let mut target = Target::new(out, job.actor.is_some());
+    let elements = root.list(field::FILE_SCHEMA)?;
+    table::texts::names(texts::names(&elements)?, work, summary)?;
+    let mut source = Source { file, free: len, footer: footer.start, limit: work.limits.chunk };
+    let mut target = Target::new(out, work.actor.is_some());
     target.write(footer::MAGIC)?;
     let groups = root.list(field::FILE_ROW_GROUPS)?;
     let mut written = Vec::new();
     for (group, of) in groups.iter().zip(footer.metadata.row_groups()) {
-        written.push(row_group(&mut source, &mut target, group, of, &task, summary)?);
+        written.push(row_group(&mut source, &mut target, group, of, work, summary)?);
     }
     let mut edited = root.clone();
-    texts::edit(&mut edited, &task, summary)?;
-    if job.actor.is_none() {
+    texts::edit(&mut edited, work, summary)?;
+    if work.actor.is_none() {
         return Ok(());
     }
     // All of one kind side by side, as readers expect them.
@@ -215,7 +144,7 @@ fn row_group<'g>(
     target: &mut Target<'_>,
     group: &'g Structure<'_>,
     of: &RowGroupMetaData,
-    task: &Task<'_>,
+    work: &Work<'_>,
     summary: &mut Summary,
 ) -> Result<(Structure<'g>, Vec<Placed<'g>>), Fault> {
     let start = target.at();
@@ -227,13 +156,13 @@ fn row_group<'g>(
     for (index, chunk) in chunks.into_iter().enumerate() {
         let place = Place::of(&chunk)?;
         source.claim(place)?;
-        let anew = look(source, place, &chunk, of, index, task, summary)?;
+        let anew = look(source, place, &chunk, of, index, work, summary)?;
         let before = place::sizes(&chunk)?;
         let mut placed = match &anew {
             None => Placed::copied(source.file, place, chunk, target)?,
             Some(anew) => Placed::anew(anew, chunk, of.column(index).column_type(), target)?,
         };
-        texts::edit_column(&mut placed.meta, task, summary)?;
+        texts::edit_column(&mut placed.meta, work, summary)?;
         let after = place::sizes_of(&placed.meta)?;
         plain = plain.saturating_add(after.0.saturating_sub(before.0));
         packed = packed.saturating_add(after.1.saturating_sub(before.1));
@@ -278,18 +207,18 @@ fn look(
     chunk: &Structure<'_>,
     of: &RowGroupMetaData,
     index: usize,
-    task: &Task<'_>,
+    work: &Work<'_>,
     summary: &mut Summary,
 ) -> Result<Option<Vec<u8>>, Fault> {
     let meta = of.column(index);
-    let Some(form) = Form::of(meta.column_descr()) else { return Ok(None) };
-    let limit = task.job.limits.chunk;
+    let Some(form) = form::of(meta.column_descr()) else { return Ok(None) };
+    let limit = work.limits.chunk;
     if place.len > limit || u64::try_from(meta.uncompressed_size()).is_ok_and(|size| size > limit) {
         return Err(pages::too_large(limit));
     }
     let bytes = read_at(source.file, place.start, place.len)?;
     let pages = Pages::of(&bytes, meta.column_descr().max_rep_level() > 0, limit)?;
-    task.take(pages.total)?;
+    work.take(pages.total)?;
     let rebased = meta.clone().into_builder().set_dictionary_page_offset(None).set_data_page_offset(0).build()?;
     let told = chunk.structure(field::CHUNK_META)?.unwrap_or_default();
     let chunk = Chunk {
@@ -302,9 +231,9 @@ fn look(
         column_index: chunk.has(field::CHUNK_COLUMN_INDEX),
         bloom_filter: told.has(field::META_BLOOM),
     };
-    let names = texts::path(meta.column_path().parts());
-    let mut values = Values::new(task, &names);
-    let anew = chunk::scrub(&chunk, &mut values, task)?;
+    let names = table::texts::path(meta.column_path().parts());
+    let mut values = Values::new(work, &names);
+    let anew = chunk::scrub(&chunk, &mut values, work)?;
     values.finish(summary);
     Ok(anew)
 }

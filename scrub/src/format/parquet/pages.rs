@@ -3,8 +3,8 @@
 
 use parquet::basic::Encoding;
 
-use super::Fault;
 use super::thrift::Structure;
+use crate::format::table::Fault;
 
 /// The types of pages.
 const DATA: i64 = 0;

@@ -1,31 +1,18 @@
 //! Where the parts of a file lie, in the source and in the target.
 
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{Read, Seek, SeekFrom};
 
 use parquet::basic::Type;
 
-use super::Fault;
-use super::footer::{field, read_at};
+use super::footer::field;
 use super::thrift::{I32, I64, Structure};
+use crate::format::table::Fault;
+use crate::format::table::place::{Place, Target, read_at};
 
 /// Bytes of the head of a Bloom filter, at most.
 const FILTER_HEAD: u64 = 64;
 
-/// A part of the source.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
-    pub start: u64,
-    pub len: u64,
-}
-
 impl Place {
-    fn new(start: Option<i64>, len: Option<i64>) -> Result<Self, Fault> {
-        match (start.map(u64::try_from), len.map(u64::try_from)) {
-            (Some(Ok(start)), Some(Ok(len))) => Ok(Self { start, len }),
-            _ => Err("a part of it is nowhere".into()),
-        }
-    }
-
     /// Where the pages of a chunk are.
     pub fn of(chunk: &Structure<'_>) -> Result<Self, Fault> {
         let meta = chunk.structure(field::CHUNK_META)?.unwrap_or_default();
@@ -41,13 +28,6 @@ impl Place {
         } else {
             Err("a part of it is nowhere".into())
         }
-    }
-
-    /// What this part of bytes is.
-    fn within(self, bytes: &[u8]) -> Result<&[u8], Fault> {
-        let (start, len) = (usize::try_from(self.start).ok(), usize::try_from(self.len).ok());
-        let part = start.zip(len).and_then(|(start, len)| bytes.get(start..)?.get(..len));
-        part.ok_or_else(|| "a part of it is nowhere".into())
     }
 }
 
@@ -241,53 +221,6 @@ impl<'g> Placed<'g> {
             target.write(filter)?;
         }
         self.chunk.set_structure(field::CHUNK_META, &std::mem::take(&mut self.meta));
-        Ok(())
-    }
-}
-
-/// Where the result goes, and how much of it went.
-pub struct Target<'a> {
-    out: &'a mut dyn Write,
-    at: u64,
-    /// Otherwise only the findings are wanted.
-    writes: bool,
-}
-
-impl<'a> Target<'a> {
-    pub fn new(out: &'a mut dyn Write, writes: bool) -> Self {
-        Self { out, at: 0, writes }
-    }
-
-    pub fn at(&self) -> u64 {
-        self.at
-    }
-
-    pub fn write(&mut self, bytes: &[u8]) -> Result<(), Fault> {
-        self.at += bytes.len() as u64;
-        if self.writes {
-            self.out.write_all(bytes).map_err(Fault::write)?;
-        }
-        Ok(())
-    }
-
-    fn copy(&mut self, file: &mut (impl Read + Seek), place: Place) -> Result<(), Fault> {
-        if !self.writes || place.len == 0 {
-            return Ok(());
-        }
-        file.seek(SeekFrom::Start(place.start)).map_err(Fault::read)?;
-        let mut left = place.len;
-        let mut buffer = vec![0; super::super::READ];
-        while left > 0 {
-            let wanted = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
-            let read = match file.read(&mut buffer[..wanted]) {
-                Ok(0) => return Err("it is cut".into()),
-                Ok(read) => read,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(Fault::read(error)),
-            };
-            self.write(&buffer[..read])?;
-            left -= read as u64;
-        }
         Ok(())
     }
 }

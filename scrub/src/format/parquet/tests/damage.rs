@@ -1,4 +1,5 @@
 use super::*;
+use crate::format::table::tests::random;
 
 #[test]
 fn what_cannot_be_read_is_told() {
@@ -70,14 +71,6 @@ fn what_cannot_be_read_is_told() {
         root.set_list(2, &vec![group; 100_000]);
     });
     assert!(matches!(run(&LABELS, &deep), Err(FormatError::Limit(_))));
-}
-
-/// Numbers that are the same in every run.
-fn random(state: &mut u64) -> usize {
-    *state ^= *state << 13;
-    *state ^= *state >> 7;
-    *state ^= *state << 17;
-    *state as usize
 }
 
 #[test]

@@ -20,53 +20,19 @@ use proptest::prelude::{Just, ProptestConfig, any, prop_assert, prop_assert_eq, 
 use proptest::strategy::Strategy as _;
 
 use super::*;
-use crate::act::{Actor, Strategy};
-use crate::format::Limits;
-use crate::policy::{Policy, TypeRule};
-use crate::{Engine, builtin, detector};
-
-fn engine(strategy: Strategy) -> Arc<Engine> {
-    let toml = r#"
-        [[detector]]
-        name = "badge"
-        type = "BADGE"
-        pattern = 'EMP-[0-9]{6}'
-        literals = ["EMP-"]
-        score = 0.6
-        max_length = 10
-        examples = ["EMP-004711"]
-        counter_examples = ["EMP-47"]
-        [[detector]]
-        name = "pair"
-        type = "PAIR"
-        pattern = 'left[^a-z]{1,40}right'
-        score = 0.6
-        max_length = 60
-        examples = ["left, right"]
-        counter_examples = ["left and right"]
-    "#;
-    let fields = builtin::detectors().into_iter().filter(|detector| detector.name.starts_with("field_"));
-    let detectors: Vec<_> = fields.chain(detector::read("test", toml).unwrap()).collect();
-    let rule = TypeRule { strategy: Some(strategy), ..TypeRule::default() };
-    let types = detectors.iter().map(|detector| (detector.kind.clone(), rule.clone())).collect();
-    Arc::new(Engine::new(detectors, &Policy { types, ..Policy::default() }).unwrap())
-}
-
-fn job(strategy: Strategy) -> Job {
-    Job {
-        engine: engine(strategy),
-        actor: Some(Actor::default()),
-        on_media: Rule::Refuse,
-        on_unknown: Rule::Quarantine,
-        limits: Limits::default(),
-    }
-}
+use crate::act::Strategy;
+use crate::format::table::tests::job;
+use crate::format::{Job, Limits, Rule};
+use crate::policy::Policy;
+use crate::{Engine, builtin};
 
 static LABELS: LazyLock<Job> = LazyLock::new(|| job(Strategy::Label));
 
 fn run(job: &Job, file: &[u8]) -> Result<(Vec<u8>, Summary), FormatError> {
     let (mut out, mut summary) = (Vec::new(), Summary::default());
-    scrub(&mut Cursor::new(file), file.len() as u64, &mut out, job, &mut summary)?;
+    let work = Work::new(job);
+    work.taken.set(file.len() as u64);
+    scrub(&mut Cursor::new(file), file.len() as u64, &mut out, &work, &mut summary)?;
     Ok((out, summary))
 }
 

@@ -9,11 +9,11 @@ use std::sync::Arc;
 
 use foldhash::{HashMap, HashMapExt as _};
 
+use super::Fault;
 use super::scalar::Printed;
-use super::{Fault, Task};
-use crate::format::Summary;
 use crate::format::fit::{Fit, Lexer};
 use crate::format::json::Json;
+use crate::format::{Summary, Work};
 use crate::stream::{Collected, Scrubber};
 
 /// Bytes of lines that are treated at once.
@@ -27,15 +27,17 @@ const CACHE: usize = 4 << 20;
 /// What a value in the cache takes beside its bytes.
 const OVERHEAD: usize = 96;
 
-/// Of one column of a row group.
+/// Of one column.
 pub struct Values<'a> {
-    task: &'a Task<'a>,
+    work: &'a Work<'a>,
     /// What stands before each value: the names of its column.
     head: Vec<u8>,
     /// How many names those are.
     depth: usize,
     cache: HashMap<Vec<u8>, Outcome>,
     cached: usize,
+    /// Bytes that it may take.
+    most: usize,
     /// Findings by type.
     findings: Vec<u64>,
     unfit: u64,
@@ -52,7 +54,7 @@ struct Outcome {
 
 impl<'a> Values<'a> {
     /// Of a column with these names, the outermost first; of none, where the name says nothing.
-    pub fn new(task: &'a Task<'a>, names: &[&str]) -> Self {
+    pub fn new(work: &'a Work<'a>, names: &[&str]) -> Self {
         let mut head = Vec::new();
         for name in names {
             head.push(b'{');
@@ -60,7 +62,13 @@ impl<'a> Values<'a> {
             head.push(b':');
         }
         let (cache, findings) = (HashMap::new(), Vec::new());
-        Self { task, head, depth: names.len(), cache, cached: 0, findings, unfit: 0 }
+        Self { work, head, depth: names.len(), cache, cached: 0, most: CACHE, findings, unfit: 0 }
+    }
+
+    /// The same, where so many columns are open at a time.
+    pub fn sharing(mut self, columns: usize) -> Self {
+        self.most = CACHE / columns.max(1);
+        self
     }
 
     /// What stands in the place of each value; none where it stays.
@@ -108,7 +116,7 @@ impl<'a> Values<'a> {
             });
             places.push(place);
         }
-        self.task.take(new.iter().map(|(_, value)| value.bytes().len() as u64).sum())?;
+        self.work.take(new.iter().map(|(_, value)| (value.bytes().len() + self.head.len()) as u64).sum())?;
         let mut new = &new[..];
         while let Some((_, first)) = new.first() {
             let mut size = first.bytes().len();
@@ -140,7 +148,7 @@ impl<'a> Values<'a> {
     /// At the end: tells what was found.
     pub fn finish(self, summary: &mut Summary) {
         summary.unfit += self.unfit;
-        for ((_, name), count) in self.task.job.engine.kinds().iter().zip(self.findings) {
+        for ((_, name), count) in self.work.engine.kinds().iter().zip(self.findings) {
             if count > 0 {
                 *summary.findings.entry(name.to_owned()).or_default() += count;
             }
@@ -148,11 +156,11 @@ impl<'a> Values<'a> {
     }
 
     fn keep(&mut self, value: &[u8], outcome: &Outcome) {
-        if value.len() > KEPT {
+        if value.len() > KEPT.min(self.most) {
             return;
         }
         self.cached += value.len() + OVERHEAD + outcome.instead.as_ref().map_or(0, |text| text.len());
-        if self.cached > CACHE {
+        if self.cached > self.most {
             self.cache.clear();
             self.cached = 0;
         }
@@ -160,9 +168,9 @@ impl<'a> Values<'a> {
     }
 
     fn scrubber(&self) -> Scrubber {
-        match &self.task.job.actor {
-            Some(actor) => Scrubber::new(Arc::clone(&self.task.job.engine), actor.clone()),
-            None => Scrubber::observer(Arc::clone(&self.task.job.engine)),
+        match &self.work.actor {
+            Some(actor) => Scrubber::new(Arc::clone(&self.work.engine), actor.clone()),
+            None => Scrubber::observer(Arc::clone(&self.work.engine)),
         }
     }
 
@@ -170,7 +178,7 @@ impl<'a> Values<'a> {
     fn prose(&self, text: &[u8]) -> Result<Outcome, Fault> {
         let Collected { bytes, findings } = self.scrubber().whole(text)?;
         let found = findings.iter().map(|finding| usize::from(finding.kind.index())).collect();
-        let changed = self.task.job.actor.is_some() && bytes != text;
+        let changed = self.work.actor.is_some() && bytes != text;
         Ok(Outcome { found, instead: changed.then(|| bytes.into()) })
     }
 
@@ -187,7 +195,7 @@ impl<'a> Values<'a> {
             text.push(b'\n');
         }
         let (mut scrubber, mut lexer) = (self.scrubber(), Json::default());
-        let labels = self.task.job.engine.kinds().iter().map(|(_, name)| name.to_owned()).collect();
+        let labels = self.work.engine.kinds().iter().map(|(_, name)| name.to_owned()).collect();
         let mut fit = Fit::new(labels, Collected::default());
         lexer.push(&text, &mut fit.spans);
         scrubber.push(&text, &mut fit)?;
@@ -204,7 +212,7 @@ impl<'a> Values<'a> {
                 outcomes[values[first].0].found.push(usize::from(finding.kind.index()));
             }
         }
-        if self.task.job.actor.is_none() {
+        if self.work.actor.is_none() {
             return Ok(());
         }
         let mut rest = &bytes[..];
@@ -220,7 +228,7 @@ impl<'a> Values<'a> {
 }
 
 impl Printed<'_> {
-    fn bytes(&self) -> &[u8] {
+    pub fn bytes(&self) -> &[u8] {
         match self {
             Self::Text(text) => text,
             Self::Maybe(text, _) | Self::Json(text) => text,
@@ -327,9 +335,9 @@ mod tests {
         /// Whatever the names are and whatever is found, each value gets what is its own.
         #[test]
         fn values_are_kept_apart(names in proptest::collection::vec(words(), 0..3), texts in proptest::collection::vec(words(), 1..20), number in 0_u32..4) {
-            let task = Task::new(&JOB, 1 << 20);
+            let work = Work::new(&JOB);
             let names: Vec<_> = names.iter().map(String::as_str).collect();
-            let mut values = Values::new(&task, &names);
+            let mut values = Values::new(&work, &names);
             let numbers = number.to_string();
             let document = format!("{{\"a\":\n\"john@example.com\", \"b\": [{numbers}]}}\n");
             let mut printed: Vec<_> = texts.iter().map(|text| Some(Printed::Maybe(text.as_bytes(), false))).collect();

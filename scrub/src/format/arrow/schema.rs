@@ -1,0 +1,245 @@
+//! What the columns of a table are.
+
+use super::message::MALFORMED;
+use crate::format::table::flat::Flat;
+use crate::format::table::form::Form;
+use crate::format::table::{Fault, texts};
+
+/// Fields in fields, at most.
+const DEPTH: u32 = 128;
+/// Fields, at most.
+const FIELDS: usize = 1 << 16;
+/// Bytes of the names of a path, at most: the innermost say most.
+const PATH: usize = 1024;
+
+/// How the values of a field are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Null,
+    Bits,
+    /// Values of so many bytes each.
+    Fixed(usize, Fixed),
+    /// Bytes between offsets, which may be of 64 bits.
+    Bytes {
+        wide: bool,
+    },
+    Views,
+    List {
+        wide: bool,
+    },
+    /// A list with a place and a length for each.
+    ListViews {
+        wide: bool,
+    },
+    FixedList,
+    Structure,
+    Map,
+    Union {
+        dense: bool,
+    },
+    RunEnds,
+}
+
+/// What values of a fixed width are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fixed {
+    Signed,
+    Unsigned,
+    Float,
+    Decimal,
+    Bytes,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Field {
+    pub name: String,
+    pub kind: Kind,
+    /// How its values are printed, if they are looked into.
+    pub form: Option<Form>,
+    pub nullable: bool,
+    pub children: Vec<Field>,
+    /// The dictionary that its values are numbers of.
+    pub dictionary: Option<i64>,
+    /// The names that lead to it.
+    pub path: Vec<String>,
+    /// Its number among all.
+    pub index: usize,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Schema {
+    pub fields: Vec<Field>,
+    /// What dictionaries hold.
+    pub dictionaries: Vec<(i64, Field)>,
+    /// Fields in all.
+    pub count: usize,
+}
+
+impl Schema {
+    /// Of the table that describes it.
+    pub fn of(flat: &Flat, table: usize) -> Result<Self, Fault> {
+        if flat.short_field(table, 0).ok_or(MALFORMED)? != 0 {
+            return Err(Fault::unknown("Arrow of big-endian numbers"));
+        }
+        let mut schema = Self::default();
+        for field in flat.tables(table, 1).ok_or(MALFORMED)? {
+            let field = schema.read(flat, field, &mut Vec::new(), DEPTH)?;
+            schema.fields.push(field);
+        }
+        Ok(schema)
+    }
+
+    /// The names of all fields.
+    pub fn names(&self) -> Vec<&[u8]> {
+        let (mut names, mut open) = (Vec::new(), self.fields.iter().collect::<Vec<_>>());
+        open.extend(self.dictionaries.iter().flat_map(|(_, field)| &field.children));
+        while let Some(field) = open.pop() {
+            names.push(field.name.as_bytes());
+            open.extend(&field.children);
+        }
+        names
+    }
+
+    fn read(&mut self, flat: &Flat, table: usize, around: &mut Vec<String>, depth: u32) -> Result<Field, Fault> {
+        let depth = depth
+            .checked_sub(1)
+            .ok_or_else(|| Fault::limit(format!("its columns are nested more than {DEPTH} times")))?;
+        if self.count >= FIELDS {
+            return Err(Fault::limit(format!("it has more than {FIELDS} columns")));
+        }
+        let index = self.count;
+        self.count += 1;
+        let name = flat.slot(table, 0).map_or(Some(&b""[..]), |at| flat.text(at)).ok_or(MALFORMED)?;
+        let name = String::from_utf8_lossy(name).into_owned();
+        around.push(name.clone());
+        let mut children = Vec::new();
+        for child in flat.tables(table, 5).ok_or(MALFORMED)? {
+            children.push(self.read(flat, child, around, depth)?);
+        }
+        let (kind, form) = kind(flat, table).ok_or(MALFORMED)?.ok_or(Fault::unknown("Arrow of an unknown type"))?;
+        let fits = match kind {
+            Kind::List { .. } | Kind::ListViews { .. } | Kind::FixedList => children.len() == 1,
+            Kind::Map => {
+                matches!(&children[..], [entries] if entries.kind == Kind::Structure && entries.children.len() == 2)
+            }
+            Kind::RunEnds => children.len() == 2,
+            Kind::Structure | Kind::Union { .. } => true,
+            _ => children.is_empty(),
+        };
+        if !fits {
+            return Err("a column has other columns in it than its type says".into());
+        }
+        if let (Kind::RunEnds, [ends, _]) = (kind, &mut children[..]) {
+            // They are no values.
+            ends.form = None;
+        }
+        let path = innermost(&texts::path(around));
+        around.pop();
+        let nullable = flat.byte_field(table, 1).ok_or(MALFORMED)? != 0;
+        let field = Field { name, kind, form, nullable, children, dictionary: None, path, index };
+        let Some(dictionary) = flat.slot(table, 4) else { return Ok(field) };
+        let dictionary = flat.follow(dictionary).ok_or(MALFORMED)?;
+        let id = flat.long_field(dictionary, 0).ok_or(MALFORMED)?;
+        let width = match flat.slot(dictionary, 1).map(|at| flat.follow(at)) {
+            Some(Some(of)) => flat.int_field(of, 0).and_then(bytes).ok_or(MALFORMED)?,
+            Some(None) => return Err(MALFORMED.into()),
+            None => 4,
+        };
+        let numbers = Field {
+            kind: Kind::Fixed(width, Fixed::Signed),
+            form: None,
+            children: Vec::new(),
+            dictionary: Some(id),
+            ..field.clone()
+        };
+        match self.dictionaries.iter().find(|(known, _)| *known == id) {
+            Some((_, known)) if known.kind != field.kind || known.children.len() != field.children.len() => {
+                return Err("a dictionary is of two types".into());
+            }
+            Some(_) => {}
+            None => self.dictionaries.push((id, field)),
+        }
+        Ok(numbers)
+    }
+}
+
+fn innermost(path: &[&str]) -> Vec<String> {
+    let mut left = PATH;
+    let fits = |name: &&&str| {
+        let rest = left.checked_sub(name.len());
+        left = rest.unwrap_or(0);
+        rest.is_some()
+    };
+    let mut path: Vec<_> = path.iter().rev().take_while(fits).map(|name| (*name).to_owned()).collect();
+    path.reverse();
+    path
+}
+
+/// Bytes of a number of so many bits.
+fn bytes(bits: i32) -> Option<usize> {
+    usize::try_from(bits).ok().filter(|bits| matches!(bits, 8 | 16 | 32 | 64 | 128 | 256)).map(|bits| bits / 8)
+}
+
+/// How the values of a field are stored and printed; an inner none: its type is not known.
+#[expect(clippy::option_option, reason = "what cannot be read is told from what is not known")]
+fn kind(flat: &Flat, field: usize) -> Option<Option<(Kind, Option<Form>)>> {
+    let number = flat.byte_field(field, 2)?;
+    let of = flat.follow(flat.slot(field, 3)?)?;
+    let wide_number = |form| (Kind::Fixed(8, Fixed::Signed), form);
+    Some(Some(match number {
+        1 => (Kind::Null, None),
+        2 => {
+            let width = bytes(flat.int_field(of, 0)?).filter(|width| *width <= 8)?;
+            if flat.byte_field(of, 1)? != 0 {
+                (Kind::Fixed(width, Fixed::Signed), Some(Form::Signed))
+            } else {
+                (Kind::Fixed(width, Fixed::Unsigned), Some(Form::Unsigned))
+            }
+        }
+        3 => {
+            let width = *[2, 4, 8].get(usize::from(flat.short_field(of, 0)?))?;
+            (Kind::Fixed(width, Fixed::Float), Some(Form::Float))
+        }
+        4 => (Kind::Bytes { wide: false }, Some(Form::Bytes)),
+        5 => (Kind::Bytes { wide: false }, Some(Form::Text)),
+        6 => (Kind::Bits, None),
+        7 => {
+            let width = if flat.slot(of, 2).is_some() { bytes(flat.int_field(of, 2)?)? } else { 16 };
+            let (precision, scale) = (flat.int_field(of, 0)?, flat.int_field(of, 1)?);
+            // Zeros before the point are not printed.
+            let form =
+                Form::Decimal { scale: scale.max(0).cast_unsigned(), precision: precision.max(0).cast_unsigned() };
+            (Kind::Fixed(width, Fixed::Decimal), Some(form))
+        }
+        // The unit is milliseconds where it is not told.
+        8 => match flat.slot(of, 0) {
+            Some(_) if flat.short_field(of, 0)? == 0 => (Kind::Fixed(4, Fixed::Signed), Some(Form::Date)),
+            _ => wide_number(Some(Form::Timestamp { units: 1000 })),
+        },
+        9 => {
+            let bits = if flat.slot(of, 1).is_some() { flat.int_field(of, 1)? } else { 32 };
+            (Kind::Fixed(bytes(bits)?, Fixed::Signed), None)
+        }
+        10 => {
+            let units = 1000_i64.pow(flat.short_field(of, 0).filter(|unit| *unit < 4)?.into());
+            wide_number(Some(Form::Timestamp { units }))
+        }
+        11 => (Kind::Fixed(*[4, 8, 16].get(usize::from(flat.short_field(of, 0)?))?, Fixed::Signed), None),
+        12 => (Kind::List { wide: false }, None),
+        13 => (Kind::Structure, None),
+        14 => (Kind::Union { dense: flat.short_field(of, 0)? == 1 }, None),
+        15 => (Kind::Fixed(usize::try_from(flat.int_field(of, 0)?).ok()?, Fixed::Bytes), Some(Form::Bytes)),
+        16 => (Kind::FixedList, None),
+        17 => (Kind::Map, None),
+        18 => wide_number(None),
+        19 => (Kind::Bytes { wide: true }, Some(Form::Bytes)),
+        20 => (Kind::Bytes { wide: true }, Some(Form::Text)),
+        21 => (Kind::List { wide: true }, None),
+        22 => (Kind::RunEnds, None),
+        23 => (Kind::Views, Some(Form::Bytes)),
+        24 => (Kind::Views, Some(Form::Text)),
+        25 => (Kind::ListViews { wide: false }, None),
+        26 => (Kind::ListViews { wide: true }, None),
+        _ => return Some(None),
+    }))
+}
