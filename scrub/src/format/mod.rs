@@ -9,13 +9,14 @@ pub mod fit;
 mod json;
 mod markup;
 mod parquet;
+mod places;
 mod sniff;
 pub mod stage;
 mod tar;
 mod utf16;
 mod zip;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::ops::Deref;
@@ -27,9 +28,11 @@ use crate::engine::Engine;
 use crate::finding::Finding;
 use crate::stream::{Blocked, Scrubber, Sink};
 use fit::{Fit, Key, Lexer, Names};
+use places::Places;
 use stage::Stage;
 
 pub use compressed::Codec;
+pub use places::Placed;
 pub use sniff::{Format, HEAD, sniff};
 
 /// Bytes that are read at a time.
@@ -94,6 +97,8 @@ struct Work<'a> {
     taken: Cell<u64>,
     /// Bytes that what is compressed in it gave, on every level.
     given: Cell<u64>,
+    /// Where findings are is told, of the file itself.
+    places: Option<&'a RefCell<Places>>,
 }
 
 impl Deref for Work<'_> {
@@ -201,8 +206,30 @@ impl FormatError {
 /// Scrubs a file: from `source`, which is read to its end, to `out`. Memory: some 300 KiB, up to 3 MiB where nearly every byte is another token, and what
 /// the codecs of its compression need.
 pub fn scrub(source: &mut dyn Read, out: &mut dyn Write, job: &Job) -> Result<Summary, FormatError> {
+    whole(source, out, job, None)
+}
+
+/// As [`scrub`], and where the first `most` findings are, in order: of a file whose own bytes are text, whatever its format is. Findings in what is compressed,
+/// archived or in a table of Parquet are in the summary alone.
+pub fn scrub_with_places(
+    source: &mut dyn Read,
+    out: &mut dyn Write,
+    job: &Job,
+    most: usize,
+) -> Result<(Summary, Vec<Placed>), FormatError> {
+    let places = RefCell::new(Places::new(most));
+    let summary = whole(source, out, job, Some(&places))?;
+    Ok((summary, places.into_inner().into_placed()))
+}
+
+fn whole(
+    source: &mut dyn Read,
+    out: &mut dyn Write,
+    job: &Job,
+    places: Option<&RefCell<Places>>,
+) -> Result<Summary, FormatError> {
     let mut summary = Summary::default();
-    let work = Work { job, taken: Cell::new(0), given: Cell::new(0) };
+    let work = Work { job, taken: Cell::new(0), given: Cell::new(0), places };
     file(&mut Taken { source, taken: &work.taken }, out, &work, 0, &mut summary)?;
     if summary.bad_records > job.limits.bad_records {
         let (bad, format) = (summary.bad_records, summary.format.map_or("text", Format::name));
@@ -246,15 +273,16 @@ fn file(
         let len = stage.len();
         return parquet::scrub(&mut stage, len, out, job, summary).map_err(|error| error.within(depth));
     }
+    let places = job.places.filter(|_| depth == 0);
     if format == Format::Utf16 {
-        return utf16::scrub(&mut source, out, job, summary);
+        return utf16::scrub(&mut source, out, job, summary, places);
     }
     let rule = match format {
         Format::Media(_) => job.on_media,
         Format::Unknown(_) => job.on_unknown,
         _ => {
             summary.format.get_or_insert(format);
-            return text(format, &mut source, out, job, summary);
+            return told(format, &mut source, out, job, summary, places);
         }
     };
     let what = format.name();
@@ -314,17 +342,41 @@ fn text(
     job: &Job,
     summary: &mut Summary,
 ) -> Result<(), FormatError> {
+    told(format, source, out, job, summary, None)
+}
+
+/// As [`text`], of which may be told where findings are.
+fn told(
+    format: Format,
+    source: &mut dyn Read,
+    out: &mut dyn Write,
+    job: &Job,
+    summary: &mut Summary,
+    places: Option<&RefCell<Places>>,
+) -> Result<(), FormatError> {
     let mut reader = TextReader::new(format, job);
+    reader.collected().found = places.map(|_| Vec::new());
     let mut buffer = vec![0; READ];
     loop {
         let read = source.read(&mut buffer).map_err(read_error)?;
         if read == 0 {
             break;
         }
+        if let Some(places) = places {
+            places.borrow_mut().push(&buffer[..read]);
+        }
         reader.push(&buffer[..read])?;
+        if let Some((places, found)) = places.zip(reader.collected().found.as_mut()) {
+            places.borrow_mut().found(found);
+            places.borrow_mut().forget(reader.scrubber());
+        }
         reader.write(out, job)?;
     }
-    reader.finish(out, job, summary)
+    let mut collected = reader.finish(job, summary)?;
+    if let Some((places, found)) = places.zip(collected.found.as_mut()) {
+        places.borrow_mut().found(found);
+    }
+    collected.write(out, job)
 }
 
 /// A text on its way through the engine and the format.
@@ -338,6 +390,8 @@ enum TextReader {
 struct Collected {
     bytes: Vec<u8>,
     findings: Vec<u64>,
+    /// What was found and not yet told, if it is to be.
+    found: Option<Vec<Finding>>,
 }
 
 impl Sink for Collected {
@@ -351,6 +405,9 @@ impl Sink for Collected {
             self.findings.resize(index + 1, 0);
         }
         self.findings[index] += 1;
+        if let Some(found) = &mut self.found {
+            found.push(finding);
+        }
     }
 }
 
@@ -387,17 +444,29 @@ impl TextReader {
         }
     }
 
-    /// Writes what is done.
-    fn write(&mut self, out: &mut dyn Write, job: &Job) -> Result<(), FormatError> {
-        let collected = match self {
+    /// What came of it so far.
+    fn collected(&mut self) -> &mut Collected {
+        match self {
             Self::Plain(_, collected) => collected,
             Self::Fitted(_, _, fit) => fit.sink(),
-        };
-        collected.write(out, job)
+        }
     }
 
-    fn finish(self, out: &mut dyn Write, job: &Job, summary: &mut Summary) -> Result<(), FormatError> {
-        let mut collected = match self {
+    fn scrubber(&self) -> &Scrubber {
+        match self {
+            Self::Plain(scrubber, _) => scrubber.scrubber(),
+            Self::Fitted(scrubber, ..) => scrubber,
+        }
+    }
+
+    /// Writes what is done.
+    fn write(&mut self, out: &mut dyn Write, job: &Job) -> Result<(), FormatError> {
+        self.collected().write(out, job)
+    }
+
+    /// Ends the text, and counts what was found in it.
+    fn finish(self, job: &Job, summary: &mut Summary) -> Result<Collected, Blocked> {
+        let collected = match self {
             Self::Plain(scrubber, mut sink) => {
                 scrubber.finish(&mut sink)?;
                 sink
@@ -415,7 +484,7 @@ impl TextReader {
                 *summary.findings.entry(name.to_owned()).or_default() += count;
             }
         }
-        collected.write(out, job)
+        Ok(collected)
     }
 }
 
