@@ -5,8 +5,11 @@
 
 mod compressed;
 mod csv;
+mod fields;
 pub mod fit;
+mod hash;
 mod json;
+mod mail;
 mod markup;
 mod parquet;
 mod places;
@@ -14,6 +17,7 @@ mod sniff;
 pub mod stage;
 mod tar;
 mod utf16;
+mod warc;
 mod zip;
 
 use std::cell::{Cell, RefCell};
@@ -27,7 +31,7 @@ use crate::charset::TextScrubber;
 use crate::engine::Engine;
 use crate::finding::Finding;
 use crate::stream::{Blocked, Scrubber, Sink};
-use fit::{Fit, Key, Lexer, Names};
+use fit::{Fit, Key, Lexer, Names, Spans};
 use places::Places;
 use stage::Stage;
 
@@ -260,6 +264,12 @@ fn file(
         }
         return compressed::scrub(codec, &mut source, out, job, depth + 1, summary);
     }
+    if format == Format::Warc {
+        return warc::scrub(None, &mut source, out, job, depth + 1, summary);
+    }
+    if let Format::Mail { mbox } = format {
+        return mail::scrub(mbox, &mut source, out, job, depth + 1, summary);
+    }
     if matches!(format, Format::Tar | Format::Zip) {
         if depth >= job.limits.depth {
             return Err(FormatError::Limit(format!("it holds archives within {} archives", job.limits.depth)));
@@ -379,6 +389,28 @@ fn told(
     collected.write(out, job)
 }
 
+/// Scrubs a short text, of which is known what is what.
+fn fitted(text: &[u8], spans: Spans, job: &Job, summary: &mut Summary) -> Result<Vec<u8>, FormatError> {
+    let (mut scrubber, mut fit) = fit(job);
+    fit.spans = spans;
+    scrubber.push(text, &mut fit)?;
+    scrubber.finish(&mut fit)?;
+    summary.unfit += fit.unfit();
+    let collected = fit.finish();
+    collected.count(job, summary);
+    Ok(if job.actor.is_some() { collected.bytes } else { text.to_vec() })
+}
+
+/// What fits the findings of a text to its format.
+fn fit(job: &Job) -> (Scrubber, Fit<Collected>) {
+    let scrubber = match &job.actor {
+        Some(actor) => Scrubber::new(Arc::clone(&job.engine), actor.clone()),
+        None => Scrubber::observer(Arc::clone(&job.engine)),
+    };
+    let labels = job.engine.kinds().iter().map(|(_, name)| name.to_owned()).collect();
+    (scrubber, Fit::new(labels, Collected::default()))
+}
+
 /// A text on its way through the engine and the format.
 enum TextReader {
     Plain(TextScrubber, Collected),
@@ -425,12 +457,8 @@ impl TextReader {
                 return Self::Plain(scrubber, Collected::default());
             }
         };
-        let scrubber = match &job.actor {
-            Some(actor) => Scrubber::new(Arc::clone(&job.engine), actor.clone()),
-            None => Scrubber::observer(Arc::clone(&job.engine)),
-        };
-        let labels = job.engine.kinds().iter().map(|(_, name)| name.to_owned()).collect();
-        Self::Fitted(scrubber, lexer, Fit::new(labels, Collected::default()))
+        let (scrubber, fit) = fit(job);
+        Self::Fitted(scrubber, lexer, fit)
     }
 
     fn push(&mut self, bytes: &[u8]) -> Result<(), Blocked> {
@@ -478,17 +506,22 @@ impl TextReader {
                 fit.finish()
             }
         };
-        for (kind, name) in job.engine.kinds().iter() {
-            let count = collected.findings.get(usize::from(kind.index())).copied().unwrap_or(0);
-            if count > 0 {
-                *summary.findings.entry(name.to_owned()).or_default() += count;
-            }
-        }
+        collected.count(job, summary);
         Ok(collected)
     }
 }
 
 impl Collected {
+    /// Counts what was found.
+    fn count(&self, job: &Job, summary: &mut Summary) {
+        for (kind, name) in job.engine.kinds().iter() {
+            let count = self.findings.get(usize::from(kind.index())).copied().unwrap_or(0);
+            if count > 0 {
+                *summary.findings.entry(name.to_owned()).or_default() += count;
+            }
+        }
+    }
+
     fn write(&mut self, out: &mut dyn Write, job: &Job) -> Result<(), FormatError> {
         if job.actor.is_some() {
             out.write_all(&self.bytes).map_err(FormatError::Write)?;

@@ -8,7 +8,7 @@ use super::*;
 use crate::policy::{Policy, TypeRule};
 use crate::{builtin, detector};
 
-fn engine(strategy: crate::act::Strategy) -> Arc<Engine> {
+pub(super) fn engine(strategy: crate::act::Strategy) -> Arc<Engine> {
     let toml = r#"
         [[detector]]
         name = "badge"
@@ -50,7 +50,7 @@ fn engine(strategy: crate::act::Strategy) -> Arc<Engine> {
     Arc::new(Engine::new(detector::read("test", toml).unwrap(), &Policy { types, ..Policy::default() }).unwrap())
 }
 
-fn job(engine: &Arc<Engine>) -> Job {
+pub(super) fn job(engine: &Arc<Engine>) -> Job {
     Job {
         engine: Arc::clone(engine),
         actor: Some(Actor::default()),
@@ -60,9 +60,9 @@ fn job(engine: &Arc<Engine>) -> Job {
     }
 }
 
-static LABELS: LazyLock<Job> = LazyLock::new(|| job(&engine(crate::act::Strategy::Label)));
+pub(super) static LABELS: LazyLock<Job> = LazyLock::new(|| job(&engine(crate::act::Strategy::Label)));
 
-fn run(job: &Job, mut text: &[u8]) -> Result<(Vec<u8>, Summary), FormatError> {
+pub(super) fn run(job: &Job, mut text: &[u8]) -> Result<(Vec<u8>, Summary), FormatError> {
     let mut out = Vec::new();
     let summary = scrub(&mut text, &mut out, job)?;
     Ok((out, summary))
