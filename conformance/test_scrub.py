@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
+import io
 import json
 import subprocess
+import tarfile
 
+import pyarrow
+import pyarrow.parquet
 import pytest
 
 from servers import gateway_binary
@@ -17,7 +22,7 @@ TEXT = "Mail john.smith@example.com, SSN 536-22-1234.\nNothing here.\n"
 
 def scrub(*arguments, given: str | None = None) -> subprocess.CompletedProcess[str]:
     line = [str(gateway_binary()), "scrub", *map(str, arguments)]
-    return subprocess.run(line, input=given, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(line, input=given, capture_output=True, text=True, errors="replace", timeout=60, check=False)
 
 
 def test_a_pipe():
@@ -88,12 +93,83 @@ def test_lines_of_json(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.jsonl", "out.jsonl"]
 
 
-def test_what_is_no_text_is_refused(tmp_path):
-    file = tmp_path / "a.gz"
-    file.write_bytes(gzip.compress(TEXT.encode()))
-    done = scrub("--out", tmp_path / "b", file)
-    assert (done.returncode, "gzip" in done.stderr, (tmp_path / "b").exists()) == (1, True, False)
-    assert scrub("--detect", file).returncode == 0
+def test_what_cannot_be_looked_into(tmp_path):
+    """A file that is refused is named with the reason; the others are done."""
+    source = tmp_path / "in"
+    source.mkdir()
+    (source / "a.pdf").write_bytes(b"%PDF-1.7\n")
+    (source / "b.txt").write_text(TEXT)
+    (source / "c.gz").write_bytes(gzip.compress(TEXT.encode())[:-6])
+    with tarfile.open(source / "d.tar", "w") as tar:
+        member = tarfile.TarInfo("elf")
+        member.size = 6
+        tar.addfile(member, io.BytesIO(b"\x7fELF\x02\x01"))
+    (source / "e.txt").write_text(TEXT)
+    done = scrub("--out", tmp_path / "out", source)
+    assert done.returncode == 1
+    told = done.stderr.splitlines()
+    assert [line.split("/in/")[1].split(":")[0] for line in told] == ["a.pdf", "c.gz", "d.tar"]
+    assert [word in line for word, line in zip(("PDF", "gzip", "ELF"), told, strict=True)] == [True] * 3, told
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["b.txt", "e.txt"]
+    done = scrub("--out", tmp_path / "passed", "--on-media", "pass", "--on-unknown", "pass", source)
+    assert done.returncode == 1, "what is broken is broken"
+    assert (tmp_path / "passed" / "a.pdf").read_bytes() == b"%PDF-1.7\n"
+    assert sorted(path.name for path in (tmp_path / "passed").iterdir()) == ["a.pdf", "b.txt", "d.tar", "e.txt"]
+    # Where only the findings are wanted, it is told and no failure, unless that is asked for.
+    for flags, status in ([], 0), (["--on-media", "refuse"], 1):
+        done = scrub("--detect", *flags, source / "a.pdf", source / "b.txt")
+        assert (done.returncode, "PDF" in done.stderr, "b.txt:1:6: EMAIL_ADDRESS" in done.stdout) == (status, True, True)
+    # Nothing follows a part of a file on standard output.
+    (source / "c.gz").write_bytes(gzip.compress(b"word word\n" * 60_000)[:-6])
+    done = scrub(source / "c.gz", source / "b.txt")
+    assert (done.returncode, "Mail" in done.stdout) == (1, False)
+    done = scrub(source / "a.pdf", source / "b.txt")
+    assert (done.returncode, "Mail" in done.stdout) == (1, True)
+
+
+def test_files_keep_their_formats(tmp_path):
+    source = tmp_path / "in"
+    source.mkdir()
+    record = {"mail": "john.smith@example.com", "ssn": 536221234, "n": 1}
+    (source / "a.json").write_text(json.dumps(record))
+    (source / "a.jsonl.gz").write_bytes(gzip.compress(json.dumps(record).encode() + b"\n"))
+    (source / "a.csv").write_text('id,email,note\n1,john.smith@example.com,"a, b"\n')
+    with tarfile.open(source / "a.tar", "w") as tar:
+        tar.add(source / "a.json", "john.smith@example.com/a.json")
+    table = pyarrow.table({"email": ["john.smith@example.com", "none"], "n": [1, 2]})
+    pyarrow.parquet.write_table(table, source / "a.parquet")
+    assert scrub("--out", tmp_path / "out", source).returncode == 0
+    clean = {"mail": "<EMAIL_ADDRESS>", "ssn": None, "n": 1}
+    assert json.loads((tmp_path / "out" / "a.json").read_text()) == clean
+    assert json.loads(gzip.decompress((tmp_path / "out" / "a.jsonl.gz").read_bytes())) == clean
+    rows = list(csv.reader(io.StringIO((tmp_path / "out" / "a.csv").read_text())))
+    assert rows == [["id", "email", "note"], ["1", "<EMAIL_ADDRESS>", "a, b"]]
+    with tarfile.open(tmp_path / "out" / "a.tar") as tar:
+        assert tar.getnames() == ["<EMAIL_ADDRESS>/a.json"]
+        assert json.load(tar.extractfile("<EMAIL_ADDRESS>/a.json")) == clean
+    assert pyarrow.parquet.read_table(tmp_path / "out" / "a.parquet").column("email").to_pylist()[0] == "<EMAIL_ADDRESS>"
+    # On the way through a pipe too.
+    piped = subprocess.run(
+        [str(gateway_binary()), "scrub", "-"], input=(source / "a.jsonl.gz").read_bytes(), capture_output=True, timeout=60, check=True
+    )
+    assert json.loads(gzip.decompress(piped.stdout)) == clean
+
+
+def test_places_are_those_of_texts(tmp_path):
+    """In a file whose bytes are text a finding has a line; in others it is counted."""
+    (tmp_path / "a.json").write_text('{"n": 1,\n "mail": "john.smith@example.com"}')
+    (tmp_path / "a.txt.gz").write_bytes(gzip.compress(TEXT.encode()))
+    done = scrub("--detect", "--fail-on", "US_SSN", tmp_path / "a.json", tmp_path / "a.txt.gz")
+    assert done.returncode == 3, "findings without a line count"
+    lines = [line.removeprefix(f"{tmp_path}/") for line in done.stdout.splitlines()]
+    assert lines[0].startswith("a.json:2:11: EMAIL_ADDRESS ")
+    assert lines[1:] == ["a.txt.gz: 1 of EMAIL_ADDRESS", "a.txt.gz: 1 of US_SSN"]
+    report = json.loads(scrub("--report", "json", tmp_path / "a.json", tmp_path / "a.txt.gz").stdout)
+    assert report["counts"] == {"EMAIL_ADDRESS": 2, "US_SSN": 1}
+    assert [len(file["places"]) for file in report["files"]] == [1, 0]
+    assert report["files"][1]["counts"] == {"EMAIL_ADDRESS": 1, "US_SSN": 1}
+    sarif = json.loads(scrub("--report", "sarif", tmp_path / "a.txt.gz").stdout)
+    assert [result["occurrenceCount"] for result in sarif["runs"][0]["results"]] == [1, 1]
 
 
 def test_a_policy_with_mistakes(tmp_path):
@@ -129,6 +205,15 @@ def test_tokens_are_turned_back(tmp_path):
 
     opened = detokenize("--key-file", key, "--scope", "bucket", text=done.stdout)
     assert (opened.returncode, opened.stdout) == (0, given), opened.stderr
+    # What is in JSON, tables and markup keeps its form on both ways.
+    for given in (
+        '{"mail": "john.smith@example.com"}',
+        "id,mail\n1,john.smith@example.com\n",
+        '<?xml version="1.0"?>\n<m to="john.smith@example.com">john.smith@example.com</m>',
+    ):
+        made = scrub("--policy", policy, "--key-file", key, "-", given=given)
+        assert "EMAIL_ADDRESS:t1_" in made.stdout and "john" not in made.stdout
+        assert detokenize("--key-file", key, "--scope", "bucket", text=made.stdout).stdout == given
     foreign = detokenize("--key-file", key, "--name", "other", text=done.stdout)
     assert (foreign.returncode, foreign.stdout, "1 left" in foreign.stderr) == (3, done.stdout, True)
     bad = tmp_path / "bad"

@@ -152,6 +152,11 @@ impl TextScrubber {
         if self.utf16.is_some() { self.scrubber.settled() / 3 * 2 } else { self.scrubber.settled() }
     }
 
+    /// What reads it as UTF-8.
+    pub(crate) fn scrubber(&self) -> &Scrubber {
+        &self.scrubber
+    }
+
     /// Takes the next bytes of the stream.
     pub fn push(&mut self, bytes: &[u8], sink: &mut impl Sink) -> Result<(), Blocked> {
         if let Some(head) = &mut self.head {

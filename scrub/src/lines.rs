@@ -20,6 +20,11 @@ impl Lines {
         self.seen += bytes.len() as u64;
     }
 
+    /// A line ends before `at`, of a stream whose line ends are found elsewhere.
+    pub(crate) fn end_at(&mut self, at: u64) {
+        self.next.push_back(at);
+    }
+
     /// Line and column of a byte, both counted from 1. Calls are in order: what lies before `at` is forgotten.
     pub fn place(&mut self, at: u64) -> (u64, u64) {
         self.forget(at);

@@ -15,8 +15,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
+use scrub::format::Rule;
 use scrub::policy::{self, Policy};
 use scrub::report::{FileReport, Format, Report};
 use scrub::{Engine, builtin, detector};
@@ -60,6 +61,13 @@ pub struct ScrubArgs {
     /// Exit with 3 where a finding is of one of these types; `any` stands for all.
     #[arg(long, value_name = "TYPE", value_delimiter = ',')]
     fail_on: Vec<String>,
+    /// What is done with PDF, documents of office programs, images, sound and video: `pass` takes them as they are, `refuse` is a failure of the file
+    /// [default: refuse; where no scrubbed texts are written they are named, and it is no failure].
+    #[arg(long, value_name = "WHAT", conflicts_with = "jsonl")]
+    on_media: Option<OnOther>,
+    /// The same with other data that is no text.
+    #[arg(long, value_name = "WHAT", conflicts_with = "jsonl")]
+    on_unknown: Option<OnOther>,
     /// Files at a time [default: the number of processors].
     #[arg(long, short, value_name = "N")]
     jobs: Option<std::num::NonZeroUsize>,
@@ -69,6 +77,13 @@ pub struct ScrubArgs {
     /// No progress bar.
     #[arg(long, short)]
     quiet: bool,
+}
+
+/// What is done with what cannot be looked into.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum OnOther {
+    Pass,
+    Refuse,
 }
 
 /// A command that cannot be carried out as it was given: exit status 2.
@@ -131,10 +146,16 @@ impl ScrubArgs {
             (None, false, None) => files::Writes::Stdout,
         };
         let bar = self.bar(&inputs);
-        let wanted = files::Wanted { writes, places: self.detect || self.report.is_some() };
-        let reports = files::run(&engine, &keys, &inputs, &wanted, jobs, &bar);
+        let rule = |given: Option<OnOther>| match given {
+            Some(OnOther::Pass) => Rule::Pass,
+            Some(OnOther::Refuse) => Rule::Refuse,
+            None if matches!(writes, files::Writes::Nothing) => Rule::Pass,
+            None => Rule::Refuse,
+        };
+        let (on_media, on_unknown) = (rule(self.on_media), rule(self.on_unknown));
+        let wanted = files::Wanted { writes, places: self.detect || self.report.is_some(), on_media, on_unknown };
+        let (reports, failed) = files::run(&engine, &keys, &inputs, &wanted, jobs, &bar);
         bar.finish_and_clear();
-        let reports = reports?;
         if self.detect && self.report.is_none() {
             print_places(&reports)?;
         }
@@ -153,6 +174,9 @@ impl ScrubArgs {
                 Some(path) => std::fs::write(path, text).map_err(|error| named(path, &error))?,
                 None => io::stdout().lock().write_all(text.as_bytes())?,
             }
+        }
+        if failed {
+            return Ok(ExitCode::FAILURE);
         }
         Ok(self.exit(found.iter().map(String::as_str)))
     }
@@ -208,9 +232,13 @@ fn print_places(reports: &[FileReport]) -> io::Result<()> {
                 file.path, place.line, place.column, place.kind, place.score, place.detector
             )?;
         }
-        let more = file.total() - file.places.len() as u64;
-        if more > 0 {
-            writeln!(out, "{}: {more} more findings", file.path)?;
+        let without_place = file.without_place();
+        if file.places.is_empty() {
+            for (kind, count) in without_place {
+                writeln!(out, "{}: {count} of {kind}", file.path)?;
+            }
+        } else if !without_place.is_empty() {
+            writeln!(out, "{}: {} more findings", file.path, without_place.values().sum::<u64>())?;
         }
     }
     out.flush()

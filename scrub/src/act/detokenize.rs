@@ -30,13 +30,14 @@ impl TokenCounts {
     }
 }
 
-/// Turns tokens `<TYPE:t1_…>` of some scopes back to canonical values, in a stream in any cut; all else stays byte for byte. Memory: the longest
+/// Turns tokens `<TYPE:t1_…>` of some scopes back to canonical values, in a stream in any cut; all else stays byte for byte. One that XML or HTML has as
+/// `&lt;TYPE:t1_…&gt;` becomes its value as it is written there. Memory: the longest
 /// token, 256 KiB. Time is linear in the stream.
 pub struct Detokenizer {
     scopes: Vec<ScopeKey>,
     /// By type, a key a scope.
     keys: HashMap<String, Vec<KindKey>>,
-    /// What may be a token so far, from `<` on.
+    /// What may be a token so far, from `<` or `&lt;` on.
     held: Vec<u8>,
     state: State,
     counts: TokenCounts,
@@ -56,12 +57,16 @@ impl fmt::Debug for Detokenizer {
 enum State {
     /// Outside.
     Text,
-    /// Behind `<`, with so many bytes of the type.
+    /// So far in `&lt;`.
+    Mark(usize),
+    /// Behind that or `<`, with so many bytes of the type.
     Kind(usize),
     /// Behind `:`, in `t1_` or `v1_`.
     Version(usize),
     /// Among the digits.
     Digits,
+    /// So far in `&gt;`.
+    EndMark(usize),
     /// Behind `>`.
     End,
 }
@@ -70,13 +75,19 @@ impl State {
     /// With the next byte; none when it belongs to no token.
     fn step(self, byte: u8) -> Option<Self> {
         Some(match (self, byte) {
+            (Self::Mark(1), b'l') => Self::Mark(2),
+            (Self::Mark(2), b't') => Self::Mark(3),
+            (Self::Mark(3), b';') => Self::Kind(0),
             (Self::Kind(0), b'A'..=b'Z') => Self::Kind(1),
             (Self::Kind(count @ 1..), b'A'..=b'Z' | b'0'..=b'9' | b'_') => Self::Kind(count + 1),
             (Self::Kind(2..), b':') => Self::Version(0),
             (Self::Version(0), b't' | b'v') => Self::Version(1),
             (Self::Version(1), b'1') => Self::Version(2),
             (Self::Version(2), b'_') | (Self::Digits, b'a'..=b'z' | b'2'..=b'7') => Self::Digits,
-            (Self::Digits, b'>') => Self::End,
+            (Self::Digits, b'&') => Self::EndMark(1),
+            (Self::EndMark(1), b'g') => Self::EndMark(2),
+            (Self::EndMark(2), b't') => Self::EndMark(3),
+            (Self::Digits, b'>') | (Self::EndMark(3), b';') => Self::End,
             _ => return None,
         })
     }
@@ -92,12 +103,12 @@ impl Detokenizer {
     pub fn push(&mut self, mut bytes: &[u8], out: &mut Vec<u8>) {
         while let Some((byte, rest)) = bytes.split_first() {
             if self.state == State::Text {
-                let start = memchr::memchr(b'<', bytes).unwrap_or(bytes.len());
+                let start = memchr::memchr2(b'<', b'&', bytes).unwrap_or(bytes.len());
                 out.extend_from_slice(&bytes[..start]);
                 bytes = &bytes[start..];
                 if let Some((mark, rest)) = bytes.split_first() {
                     self.held.push(*mark);
-                    self.state = State::Kind(0);
+                    self.state = if *mark == b'<' { State::Kind(0) } else { State::Mark(1) };
                     bytes = rest;
                 }
                 continue;
@@ -132,7 +143,9 @@ impl Detokenizer {
     /// What is held is of the form of a token.
     fn token(&mut self, out: &mut Vec<u8>) {
         let held = std::str::from_utf8(&self.held).ok();
-        let parts = held.and_then(|token| token.strip_prefix('<')?.strip_suffix('>')?.split_once(':'));
+        let of_markup = self.held.first() == Some(&b'&');
+        let (start, end) = if of_markup { ("&lt;", "&gt;") } else { ("<", ">") };
+        let parts = held.and_then(|token| token.strip_prefix(start)?.strip_suffix(end)?.split_once(':'));
         match parts {
             Some((_, digits)) if digits.starts_with("v1_") => self.counts.vault += 1,
             Some((kind, digits)) => {
@@ -146,6 +159,7 @@ impl Detokenizer {
                 let value = self.keys[kind].iter().find_map(|key| token::opened(key, kind, digits).ok());
                 if let Some(value) = value {
                     self.counts.opened += 1;
+                    let value = if of_markup { escaped(&value) } else { value };
                     out.extend_from_slice(value.as_bytes());
                     self.held.clear();
                 } else {
@@ -156,6 +170,22 @@ impl Detokenizer {
         }
         self.release(out);
     }
+}
+
+/// A value as it stands in XML and HTML.
+fn escaped(value: &str) -> String {
+    let mut out = String::with_capacity(value.len());
+    for character in value.chars() {
+        match character {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            other => out.push(other),
+        }
+    }
+    out
 }
 
 #[cfg(test)]
@@ -222,6 +252,21 @@ mod tests {
     }
 
     #[test]
+    fn tokens_of_markup_are_opened_as_markup() {
+        let mine = scope("a");
+        let one = token(&mine, "PERSON", "ada <x> & co");
+        let marked = one.replace('<', "&lt;").replace('>', "&gt;");
+        let mixed = one.replace('>', "&gt;");
+        let text = format!("<a b=\"{marked}\">&&lt;{marked}&lt; {mixed} &lt;PERSON:t1_a&</a>");
+        let opened = text.replace(&marked, "ada &lt;x&gt; &amp; co");
+        for cut in [0, 12, text.len() / 2] {
+            let (head, tail) = text.as_bytes().split_at(cut);
+            let (out, counts) = open(vec![mine.clone()], &[head, tail]);
+            assert_eq!((out, counts.opened), (opened.clone(), 2));
+        }
+    }
+
+    #[test]
     fn what_never_ends_is_not_held() {
         let text = format!("<PERSON:t1_{}", "a".repeat(3 * LONGEST));
         let mut detokenizer = Detokenizer::new(vec![scope("a")]);
@@ -236,7 +281,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_cut_does_not_matter(parts in proptest::collection::vec((any::<bool>(), "[<>:A-Zt1_a-z ]{0,20}"), 0..12), cut in any::<proptest::sample::Index>()) {
+        fn the_cut_does_not_matter(parts in proptest::collection::vec((any::<bool>(), "[<>&;:A-Zt1_a-z ]{0,20}"), 0..12), cut in any::<proptest::sample::Index>()) {
             let scope = scope("a");
             let part = |(is_token, text): &(bool, String)| if *is_token { token(&scope, "PERSON", text) } else { text.clone() };
             let text: String = parts.iter().map(part).collect();

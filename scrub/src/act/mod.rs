@@ -23,6 +23,7 @@ pub use detokenize::{Detokenizer, TokenCounts};
 pub use generalize::SPARSE_ZIP3;
 pub use key::{KeyError, Scope, ScopeKey};
 pub use strategy::{Strategy, UnknownStrategy};
+pub(crate) use token::base32;
 pub use token::{TokenError, Vault, VaultError, label};
 
 pub(crate) use token::{marks, without};

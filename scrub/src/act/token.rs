@@ -163,7 +163,8 @@ fn is_payload(what: &str) -> bool {
     }
 }
 
-pub(super) fn base32(bytes: &[u8]) -> String {
+/// Base 32 (RFC 4648) in small letters without padding.
+pub(crate) fn base32(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len().div_ceil(5) * 8);
     for unit in bytes.chunks(5) {
         let mut bits = [0; 8];

@@ -28,7 +28,7 @@ impl Utf16 {
     pub(super) fn push(&mut self, scrubber: &mut Scrubber, bytes: &[u8], sink: &mut impl Sink) -> Result<(), Blocked> {
         for chunk in bytes.chunks(CHUNK) {
             let places = &mut self.places;
-            self.decoder.decode(chunk, &mut self.decoded, |size| places.push(size));
+            self.decoder.decode(chunk, &mut self.decoded, |size, _| places.push(size));
             self.pass(sink, |sink, decoded| scrubber.push(decoded, sink))?;
             self.places.forget(scrubber.held_from(), scrubber.open_from());
         }
@@ -37,7 +37,7 @@ impl Utf16 {
 
     pub(super) fn finish(mut self, scrubber: Scrubber, sink: &mut impl Sink) -> Result<(), Blocked> {
         let places = &mut self.places;
-        self.decoder.end(&mut self.decoded, |size| places.push(size));
+        self.decoder.end(&mut self.decoded, |size, _| places.push(size));
         let mut scrubber = scrubber;
         self.pass(sink, |sink, decoded| scrubber.push(decoded, sink))?;
         self.pass(sink, |sink, _| scrubber.finish(sink))?;
@@ -81,18 +81,8 @@ impl Decoder {
         self.odd
     }
 
-    /// Adds the characters of `bytes` to what is decoded.
-    pub(crate) fn push(&mut self, bytes: &[u8], decoded: &mut Vec<u8>) {
-        self.decode(bytes, decoded, |_| {});
-    }
-
-    /// Adds what waited for more.
-    pub(crate) fn finish(&mut self, decoded: &mut Vec<u8>) {
-        self.end(decoded, |_| {});
-    }
-
-    /// As [`Self::push`]; tells of each character how many bytes it has.
-    fn decode(&mut self, bytes: &[u8], decoded: &mut Vec<u8>, mut size: impl FnMut(usize)) {
+    /// Adds the characters of `bytes` to what is decoded; tells of each how many bytes it has, and whether it ends a line.
+    pub(crate) fn decode(&mut self, bytes: &[u8], decoded: &mut Vec<u8>, mut tell: impl FnMut(usize, bool)) {
         for byte in bytes {
             let Some(first) = self.odd.take() else {
                 self.odd = Some(*byte);
@@ -103,23 +93,24 @@ impl Decoder {
             match (self.high.take(), unit) {
                 (Some(high), 0xDC00..=0xDFFF) => {
                     let code = 0x10000 + ((u32::from(high) - 0xD800) << 10) + (u32::from(unit) - 0xDC00);
-                    size(character(code, decoded));
+                    tell(character(code, decoded), false);
                     continue;
                 }
-                (Some(high), _) => size(character(u32::from(high), decoded)),
+                (Some(high), _) => tell(character(u32::from(high), decoded), false),
                 (None, _) => {}
             }
             if (0xD800..=0xDBFF).contains(&unit) {
                 self.high = Some(unit);
             } else {
-                size(character(u32::from(unit), decoded));
+                tell(character(u32::from(unit), decoded), unit == u16::from(b'\n'));
             }
         }
     }
 
-    fn end(&mut self, decoded: &mut Vec<u8>, mut size: impl FnMut(usize)) {
+    /// Adds what waited for more, as [`Self::decode`] does.
+    pub(crate) fn end(&mut self, decoded: &mut Vec<u8>, mut tell: impl FnMut(usize, bool)) {
         if let Some(high) = self.high.take() {
-            size(character(u32::from(high), decoded));
+            tell(character(u32::from(high), decoded), false);
         }
     }
 }
@@ -137,8 +128,8 @@ fn character(code: u32, decoded: &mut Vec<u8>) -> usize {
 }
 
 /// The way from places in UTF-8 to those in UTF-16.
-#[derive(Default)]
-struct Places {
+#[derive(Debug, Default)]
+pub(crate) struct Places {
     /// Runs of characters of one size.
     runs: VecDeque<Run>,
     /// Where the open finding starts, which may be long before the runs.
@@ -148,7 +139,7 @@ struct Places {
     utf16: u64,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Run {
     utf8: u64,
     utf16: u64,
@@ -165,7 +156,13 @@ impl Run {
 }
 
 impl Places {
-    fn push(&mut self, size: usize) {
+    /// Of a text whose byte order mark was taken off.
+    pub(crate) fn behind_mark() -> Self {
+        Self { utf16: 2, ..Self::default() }
+    }
+
+    /// The next character has so many bytes.
+    pub(crate) fn push(&mut self, size: usize) {
         let size = size as u8;
         if self.runs.back().is_none_or(|run| run.size != size) {
             self.runs.push_back(Run { utf8: self.utf8, utf16: self.utf16, size });
@@ -174,8 +171,13 @@ impl Places {
         self.utf16 += if size == 4 { 4 } else { 2 };
     }
 
+    /// Bytes of UTF-16 that were seen.
+    pub(crate) fn seen(&self) -> u64 {
+        self.utf16
+    }
+
     /// The place in UTF-16 of `at` in UTF-8. `end` of a range: one within a character is that of its end.
-    fn place(&self, at: u64, end: bool) -> u64 {
+    pub(crate) fn place(&self, at: u64, end: bool) -> u64 {
         if let Some((_, utf16)) = self.open.filter(|(utf8, _)| *utf8 == at) {
             return utf16;
         }
@@ -186,7 +188,7 @@ impl Places {
     }
 
     /// Forgets what is before `from`, but not where the open finding starts.
-    fn forget(&mut self, from: u64, open: Option<u64>) {
+    pub(crate) fn forget(&mut self, from: u64, open: Option<u64>) {
         self.open = open.map(|at| (at, self.place(at, false)));
         while self.runs.get(1).is_some_and(|run| run.utf8 <= from) {
             self.runs.pop_front();

@@ -10,7 +10,7 @@ use flate2::write::GzEncoder;
 use lz4_flex::frame::{FrameDecoder, FrameEncoder};
 use lzma_rust2::{XzOptions, XzReader, XzWriter};
 
-use super::{FormatError, Summary, Work, file};
+use super::{FormatError, Summary, Work, file, warc};
 
 /// What a decoder may keep of a file in memory, KiB: what the largest presets of the usual compressors ask for.
 const WINDOW: u32 = 128 * 1024;
@@ -88,7 +88,7 @@ impl Codec {
     }
 
     /// Compresses what `write` writes.
-    fn encode(
+    pub fn encode(
         self,
         out: &mut dyn Write,
         write: impl FnOnce(&mut dyn Write) -> Result<(), FormatError>,
@@ -144,6 +144,14 @@ pub fn scrub(
     let broken = |error: &io::Error| FormatError::Broken { format: codec.name(), why: error.to_string(), rule };
     let decoder = codec.decoder(Apart(source)).map_err(|error| broken(&error))?;
     let mut inner = Bounded::new(decoder, codec.name(), job);
+    let mut head = Vec::new();
+    (&mut inner).take(warc::MAGIC as u64).read_to_end(&mut head).map_err(super::read_error)?;
+    let is_warc = warc::is_warc(&head);
+    let mut inner = io::Cursor::new(head).chain(inner);
+    // Each record is a member or a frame: so it can be read alone.
+    if is_warc && matches!(codec, Codec::Gzip | Codec::Zstd) {
+        return warc::scrub(Some(codec), &mut inner, out, job, depth + 1, summary);
+    }
     if job.actor.is_none() {
         return file(&mut inner, out, job, depth, summary);
     }

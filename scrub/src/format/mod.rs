@@ -8,18 +8,23 @@ mod avro;
 mod compressed;
 mod control;
 mod csv;
+mod fields;
 pub mod fit;
+mod hash;
 mod json;
+mod mail;
 mod markup;
 mod parquet;
+mod places;
 mod sniff;
 pub mod stage;
 mod table;
 mod tar;
 mod utf16;
+mod warc;
 mod zip;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::ops::Deref;
@@ -30,11 +35,13 @@ use crate::charset::TextScrubber;
 use crate::engine::Engine;
 use crate::finding::Finding;
 use crate::stream::{Blocked, Scrubber, Sink};
-use fit::{Fit, Key, Lexer, Names};
+use fit::{Fit, Key, Lexer, Names, Spans};
+use places::Places;
 use stage::Stage;
 
 pub use compressed::Codec;
 pub use control::Control;
+pub use places::Placed;
 pub use sniff::{Format, HEAD, sniff};
 
 /// Bytes that are read at a time.
@@ -99,11 +106,13 @@ struct Work<'a> {
     taken: Cell<u64>,
     /// Bytes that what is compressed in it gave, on every level.
     given: Cell<u64>,
+    /// Where findings are is told, of the file itself.
+    places: Option<&'a RefCell<Places>>,
 }
 
 impl<'a> Work<'a> {
     fn new(job: &'a Job) -> Self {
-        Self { job, taken: Cell::new(0), given: Cell::new(0) }
+        Self { job, taken: Cell::new(0), given: Cell::new(0), places: None }
     }
 
     /// So many bytes more are about to be treated: a few can stand for any number, and what they stand for is bounded over all levels together, since a
@@ -226,7 +235,7 @@ impl FormatError {
 /// Scrubs a file: from `source`, which is read to its end, to `out`. Memory: some 300 KiB, up to 3 MiB where nearly every byte is another token, and what
 /// the codecs of its compression need.
 pub fn scrub(source: &mut dyn Read, out: &mut dyn Write, job: &Job) -> Result<Summary, FormatError> {
-    scrub_as(source, out, job, None)
+    whole(source, out, job, None, None)
 }
 
 /// Scrubs a file which by its name may be one that programs read back to know what to do. Up to 16 MiB of such are held.
@@ -236,8 +245,31 @@ pub fn scrub_as(
     job: &Job,
     control: Option<Control>,
 ) -> Result<Summary, FormatError> {
+    whole(source, out, job, control, None)
+}
+
+/// As [`scrub`], and where the first `most` findings are, in order: of a file whose own bytes are text, whatever its format is. Findings in what is compressed,
+/// archived or in a table of Parquet are in the summary alone.
+pub fn scrub_with_places(
+    source: &mut dyn Read,
+    out: &mut dyn Write,
+    job: &Job,
+    most: usize,
+) -> Result<(Summary, Vec<Placed>), FormatError> {
+    let places = RefCell::new(Places::new(most));
+    let summary = whole(source, out, job, None, Some(&places))?;
+    Ok((summary, places.into_inner().into_placed()))
+}
+
+fn whole(
+    source: &mut dyn Read,
+    out: &mut dyn Write,
+    job: &Job,
+    control: Option<Control>,
+    places: Option<&RefCell<Places>>,
+) -> Result<Summary, FormatError> {
     let mut summary = Summary::default();
-    let work = Work::new(job);
+    let work = Work { places, ..Work::new(job) };
     let mut begun = Vec::new();
     if let Some(control) = control.filter(|_| job.actor.is_some()) {
         (&mut *source).take(control::LONGEST as u64 + 1).read_to_end(&mut begun).map_err(read_error)?;
@@ -279,6 +311,12 @@ fn file(
         }
         return compressed::scrub(codec, &mut source, out, job, depth + 1, summary);
     }
+    if format == Format::Warc {
+        return warc::scrub(None, &mut source, out, job, depth + 1, summary);
+    }
+    if let Format::Mail { mbox } = format {
+        return mail::scrub(mbox, &mut source, out, job, depth + 1, summary);
+    }
     if matches!(format, Format::Tar | Format::Zip) {
         if depth >= job.limits.depth {
             return Err(FormatError::Limit(format!("it holds archives within {} archives", job.limits.depth)));
@@ -301,15 +339,16 @@ fn file(
         summary.format.get_or_insert(format);
         return avro::scrub(&mut source, out, job, summary).map_err(|error| error.within(depth));
     }
+    let places = job.places.filter(|_| depth == 0);
     if format == Format::Utf16 {
-        return utf16::scrub(&mut source, out, job, summary);
+        return utf16::scrub(&mut source, out, job, summary, places);
     }
     let rule = match format {
         Format::Media(_) => job.on_media,
         Format::Unknown(_) => job.on_unknown,
         _ => {
             summary.format.get_or_insert(format);
-            return text(format, &mut source, out, job, summary);
+            return told(format, &mut source, out, job, summary, places);
         }
     };
     let what = format.name();
@@ -369,17 +408,63 @@ fn text(
     job: &Job,
     summary: &mut Summary,
 ) -> Result<(), FormatError> {
+    told(format, source, out, job, summary, None)
+}
+
+/// As [`text`], of which may be told where findings are.
+fn told(
+    format: Format,
+    source: &mut dyn Read,
+    out: &mut dyn Write,
+    job: &Job,
+    summary: &mut Summary,
+    places: Option<&RefCell<Places>>,
+) -> Result<(), FormatError> {
     let mut reader = TextReader::new(format, job);
+    reader.collected().found = places.map(|_| Vec::new());
     let mut buffer = vec![0; READ];
     loop {
         let read = source.read(&mut buffer).map_err(read_error)?;
         if read == 0 {
             break;
         }
+        if let Some(places) = places {
+            places.borrow_mut().push(&buffer[..read]);
+        }
         reader.push(&buffer[..read])?;
+        if let Some((places, found)) = places.zip(reader.collected().found.as_mut()) {
+            places.borrow_mut().found(found);
+            places.borrow_mut().forget(reader.scrubber());
+        }
         reader.write(out, job)?;
     }
-    reader.finish(out, job, summary)
+    let mut collected = reader.finish(job, summary)?;
+    if let Some((places, found)) = places.zip(collected.found.as_mut()) {
+        places.borrow_mut().found(found);
+    }
+    collected.write(out, job)
+}
+
+/// Scrubs a short text, of which is known what is what.
+fn fitted(text: &[u8], spans: Spans, job: &Job, summary: &mut Summary) -> Result<Vec<u8>, FormatError> {
+    let (mut scrubber, mut fit) = fit(job);
+    fit.spans = spans;
+    scrubber.push(text, &mut fit)?;
+    scrubber.finish(&mut fit)?;
+    summary.unfit += fit.unfit();
+    let collected = fit.finish();
+    collected.count(job, summary);
+    Ok(if job.actor.is_some() { collected.bytes } else { text.to_vec() })
+}
+
+/// What fits the findings of a text to its format.
+fn fit(job: &Job) -> (Scrubber, Fit<Collected>) {
+    let scrubber = match &job.actor {
+        Some(actor) => Scrubber::new(Arc::clone(&job.engine), actor.clone()),
+        None => Scrubber::observer(Arc::clone(&job.engine)),
+    };
+    let labels = job.engine.kinds().iter().map(|(_, name)| name.to_owned()).collect();
+    (scrubber, Fit::new(labels, Collected::default()))
 }
 
 /// A text on its way through the engine and the format.
@@ -393,6 +478,8 @@ enum TextReader {
 struct Collected {
     bytes: Vec<u8>,
     findings: Vec<u64>,
+    /// What was found and not yet told, if it is to be.
+    found: Option<Vec<Finding>>,
 }
 
 impl Sink for Collected {
@@ -406,6 +493,9 @@ impl Sink for Collected {
             self.findings.resize(index + 1, 0);
         }
         self.findings[index] += 1;
+        if let Some(found) = &mut self.found {
+            found.push(finding);
+        }
     }
 }
 
@@ -423,12 +513,8 @@ impl TextReader {
                 return Self::Plain(scrubber, Collected::default());
             }
         };
-        let scrubber = match &job.actor {
-            Some(actor) => Scrubber::new(Arc::clone(&job.engine), actor.clone()),
-            None => Scrubber::observer(Arc::clone(&job.engine)),
-        };
-        let labels = job.engine.kinds().iter().map(|(_, name)| name.to_owned()).collect();
-        Self::Fitted(scrubber, lexer, Fit::new(labels, Collected::default()))
+        let (scrubber, fit) = fit(job);
+        Self::Fitted(scrubber, lexer, fit)
     }
 
     fn push(&mut self, bytes: &[u8]) -> Result<(), Blocked> {
@@ -442,17 +528,29 @@ impl TextReader {
         }
     }
 
-    /// Writes what is done.
-    fn write(&mut self, out: &mut dyn Write, job: &Job) -> Result<(), FormatError> {
-        let collected = match self {
+    /// What came of it so far.
+    fn collected(&mut self) -> &mut Collected {
+        match self {
             Self::Plain(_, collected) => collected,
             Self::Fitted(_, _, fit) => fit.sink(),
-        };
-        collected.write(out, job)
+        }
     }
 
-    fn finish(self, out: &mut dyn Write, job: &Job, summary: &mut Summary) -> Result<(), FormatError> {
-        let mut collected = match self {
+    fn scrubber(&self) -> &Scrubber {
+        match self {
+            Self::Plain(scrubber, _) => scrubber.scrubber(),
+            Self::Fitted(scrubber, ..) => scrubber,
+        }
+    }
+
+    /// Writes what is done.
+    fn write(&mut self, out: &mut dyn Write, job: &Job) -> Result<(), FormatError> {
+        self.collected().write(out, job)
+    }
+
+    /// Ends the text, and counts what was found in it.
+    fn finish(self, job: &Job, summary: &mut Summary) -> Result<Collected, Blocked> {
+        let collected = match self {
             Self::Plain(scrubber, mut sink) => {
                 scrubber.finish(&mut sink)?;
                 sink
@@ -464,17 +562,22 @@ impl TextReader {
                 fit.finish()
             }
         };
-        for (kind, name) in job.engine.kinds().iter() {
-            let count = collected.findings.get(usize::from(kind.index())).copied().unwrap_or(0);
-            if count > 0 {
-                *summary.findings.entry(name.to_owned()).or_default() += count;
-            }
-        }
-        collected.write(out, job)
+        collected.count(job, summary);
+        Ok(collected)
     }
 }
 
 impl Collected {
+    /// Counts what was found.
+    fn count(&self, job: &Job, summary: &mut Summary) {
+        for (kind, name) in job.engine.kinds().iter() {
+            let count = self.findings.get(usize::from(kind.index())).copied().unwrap_or(0);
+            if count > 0 {
+                *summary.findings.entry(name.to_owned()).or_default() += count;
+            }
+        }
+    }
+
     fn write(&mut self, out: &mut dyn Write, job: &Job) -> Result<(), FormatError> {
         if job.actor.is_some() {
             out.write_all(&self.bytes).map_err(FormatError::Write)?;

@@ -4,7 +4,9 @@ use super::compressed::Codec;
 use super::csv;
 use super::fit::{Lexer, Spans};
 use super::json::Json;
+use super::mail;
 use super::tar;
+use super::warc;
 use super::{arrow, avro};
 use crate::charset::{self, Charset, Content};
 
@@ -40,6 +42,13 @@ pub enum Format {
     Tar,
     /// An archive of ZIP that is no document.
     Zip,
+    /// Records of the web, of WARC.
+    Warc,
+    /// A message of mail, or several.
+    Mail {
+        /// Lines `From ` stand before each.
+        mbox: bool,
+    },
     /// Another file, compressed.
     Compressed(Codec),
     /// A PDF, a document of an office program, an image, audio or video.
@@ -63,6 +72,9 @@ impl Format {
             Self::Avro => "avro",
             Self::Tar => "tar",
             Self::Zip => "zip",
+            Self::Warc => "warc",
+            Self::Mail { mbox: true } => "mbox",
+            Self::Mail { mbox: false } => "mail",
             Self::Compressed(codec) => codec.name(),
             Self::Media(what) | Self::Unknown(what) => what,
         }
@@ -91,6 +103,9 @@ pub fn sniff(head: &[u8], whole: bool) -> Format {
     if let Some(codec) = Codec::sniff(head) {
         return Format::Compressed(codec);
     }
+    if warc::is_warc(head) {
+        return Format::Warc;
+    }
     if tar::is_tar(head) {
         return Format::Tar;
     }
@@ -114,6 +129,9 @@ pub fn sniff(head: &[u8], whole: bool) -> Format {
     }
     if head.starts_with(avro::MAGIC) {
         return Format::Avro;
+    }
+    if let Some(mbox) = mail::sniff(head, whole) {
+        return Format::Mail { mbox };
     }
     match charset::sniff(head) {
         Content::Binary(what) if MEDIA.contains(&what) => Format::Media(what),

@@ -60,9 +60,9 @@ pub(super) fn job(engine: &Arc<Engine>) -> Job {
     }
 }
 
-static LABELS: LazyLock<Job> = LazyLock::new(|| job(&engine(crate::act::Strategy::Label)));
+pub(super) static LABELS: LazyLock<Job> = LazyLock::new(|| job(&engine(crate::act::Strategy::Label)));
 
-fn run(job: &Job, mut text: &[u8]) -> Result<(Vec<u8>, Summary), FormatError> {
+pub(super) fn run(job: &Job, mut text: &[u8]) -> Result<(Vec<u8>, Summary), FormatError> {
     let mut out = Vec::new();
     let summary = scrub(&mut text, &mut out, job)?;
     Ok((out, summary))
@@ -418,3 +418,35 @@ fn with_all_detectors_json_stays_json() {
 }
 
 mod hostile;
+
+/// Line and column of each finding, in bytes of the file.
+fn placed(source: &[u8], most: usize) -> Vec<(u64, u64, u64, u64)> {
+    let mut out = Vec::new();
+    let (summary, placed) = scrub_with_places(&mut &source[..], &mut out, &LABELS, most).unwrap();
+    assert_eq!((out, summary), run(&LABELS, source).unwrap());
+    placed.iter().map(|at| (at.line, at.column, at.finding.start, at.finding.end)).collect()
+}
+
+#[test]
+fn places_are_those_of_the_file() {
+    for text in ["x\nis EMP-004711\na@b.com", "[1,\n \"EMP-004711\",\n\"a@b.com\"]", "a,b\n1,EMP-004711\na@b.com,2\n"] {
+        let (badge, mail) = (text.find("EMP").unwrap() as u64, text.find("a@b").unwrap() as u64);
+        let column = |at: u64| at - text[..at as usize].rfind('\n').unwrap() as u64;
+        let expected = vec![(2, column(badge), badge, badge + 10), (3, column(mail), mail, mail + 7)];
+        assert_eq!(placed(text.as_bytes(), 9), expected);
+        assert_eq!(placed(text.as_bytes(), 1), expected[..1]);
+        // What is in it has no line of the file.
+        assert_eq!(placed(&compressed::pack(Codec::Gzip, text.as_bytes()), 9), []);
+        assert_eq!(placed(&tarred("a.txt", text.as_bytes(), |_| {}), 9), []);
+    }
+    let utf16 = |text: &str, little: bool| -> Vec<u8> {
+        let units = [0xFEFF].into_iter().chain(text.encode_utf16());
+        units.flat_map(|unit| if little { unit.to_le_bytes() } else { unit.to_be_bytes() }).collect()
+    };
+    for little in [true, false] {
+        // A unit of which a byte is that of a line end ends none.
+        let text = format!("{}\u{10A}\u{1F600}\n\u{E9} EMP-004711", "word \u{6771}\n".repeat(40_000));
+        let before = 2 + 14 * 40_000 + 8;
+        assert_eq!(placed(&utf16(&text, little), 9), [(40_002, 5, before + 4, before + 24)]);
+    }
+}

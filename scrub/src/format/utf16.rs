@@ -1,9 +1,11 @@
 //! UTF-16 with a byte order mark, as the text that it is: read as UTF-8, of whatever format that is, and written back as it came. A lone surrogate goes as the three
 //! bytes that UTF-8 would give it; an odd last byte stays.
 
+use std::cell::RefCell;
 use std::io::{self, Read, Write};
 
-use super::{FormatError, Summary, Work, read_error, sniff, text};
+use super::places::Places;
+use super::{FormatError, Summary, Work, read_error, sniff, told};
 use crate::charset::utf16::{Decoder, encode};
 
 /// Bytes of UTF-8 that decide on the format.
@@ -15,12 +17,16 @@ pub fn scrub(
     out: &mut dyn Write,
     job: &Work<'_>,
     summary: &mut Summary,
+    places: Option<&RefCell<Places>>,
 ) -> Result<(), FormatError> {
     let mut mark = [0; 2];
     source.read_exact(&mut mark).map_err(read_error)?;
     let little = mark == [0xFF, 0xFE];
+    if let Some(places) = places {
+        places.borrow_mut().begin_utf16();
+    }
     let mut decoded =
-        Decoded { source, decoder: Decoder::new(little), bytes: io::Cursor::new(Vec::new()), ended: false };
+        Decoded { source, decoder: Decoder::new(little), bytes: io::Cursor::new(Vec::new()), ended: false, places };
     let mut head = Vec::with_capacity(HEAD);
     (&mut decoded).take(HEAD as u64).read_to_end(&mut head).map_err(read_error)?;
     let format = sniff::text(&head, head.len() < HEAD);
@@ -29,7 +35,7 @@ pub fn scrub(
     if job.actor.is_some() {
         encoded.out.write_all(&mark).map_err(FormatError::Write)?;
     }
-    text(format, &mut io::Cursor::new(head).chain(&mut decoded), &mut encoded, job, summary)?;
+    told(format, &mut io::Cursor::new(head).chain(&mut decoded), &mut encoded, job, summary, places)?;
     encoded.end(decoded.decoder.odd())
 }
 
@@ -39,6 +45,7 @@ struct Decoded<'a> {
     decoder: Decoder,
     bytes: io::Cursor<Vec<u8>>,
     ended: bool,
+    places: Option<&'a RefCell<Places>>,
 }
 
 impl Read for Decoded<'_> {
@@ -53,10 +60,16 @@ impl Read for Decoded<'_> {
             self.ended = read == 0;
             let mut bytes = std::mem::take(&mut self.bytes).into_inner();
             bytes.clear();
+            let mut places = self.places.map(RefCell::borrow_mut);
+            let tell = |size, ends_line| {
+                if let Some(places) = &mut places {
+                    places.character(size, ends_line);
+                }
+            };
             if self.ended {
-                self.decoder.finish(&mut bytes);
+                self.decoder.end(&mut bytes, tell);
             } else {
-                self.decoder.push(&utf16[..read], &mut bytes);
+                self.decoder.decode(&utf16[..read], &mut bytes, tell);
             }
             self.bytes = io::Cursor::new(bytes);
         }

@@ -37,8 +37,17 @@ fn one(file: &FileReport, out: &mut impl fmt::Write) -> fmt::Result {
     }
     writeln!(out, "<h2>{}</h2>", Escaped(&file.path))?;
     if let Some(why) = &file.skipped {
-        return writeln!(out, "<p>Not looked into: {}.</p>", Escaped(why));
+        writeln!(out, "<p>{}.</p>", Escaped(why))?;
     }
+    if !file.places.is_empty() {
+        places(file, out)?;
+    }
+    file.without_place()
+        .into_iter()
+        .try_for_each(|(kind, count)| writeln!(out, "<p>And {count} of {}.</p>", Escaped(kind)))
+}
+
+fn places(file: &FileReport, out: &mut impl fmt::Write) -> fmt::Result {
     out.write_str("<table>\n<tr><th>Line<th>Column<th>Type<th>Detector<th>Score\n")?;
     for place in &file.places {
         writeln!(
@@ -51,9 +60,7 @@ fn one(file: &FileReport, out: &mut impl fmt::Write) -> fmt::Result {
             place.score
         )?;
     }
-    out.write_str("</table>\n")?;
-    let more = file.total() - file.places.len() as u64;
-    if more > 0 { writeln!(out, "<p>And {more} more.</p>") } else { Ok(()) }
+    out.write_str("</table>\n")
 }
 
 /// Text as it may stand in HTML.

@@ -64,12 +64,12 @@ pub struct FileReport {
     pub path: String,
     /// Its length.
     pub bytes: u64,
-    /// Why it was not looked into.
+    /// What of it was not looked into, or why all of it was not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub skipped: Option<String>,
     /// Findings by type: all of them.
     pub counts: BTreeMap<String, u64>,
-    /// Where they are: at most [`PLACES`].
+    /// Where they are: at most [`PLACES`], and of a file whose own bytes are text only.
     pub places: Vec<Place>,
 }
 
@@ -82,27 +82,16 @@ impl FileReport {
         Self { path: path.to_owned(), ..Self::default() }
     }
 
-    /// Counts a finding of a type.
-    pub fn count(&mut self, kind: &str) {
-        match self.counts.get_mut(kind) {
-            Some(count) => *count += 1,
-            None => {
-                self.counts.insert(kind.to_owned(), 1);
+    /// Findings whose place is not among [`Self::places`], by type: those behind the first [`PLACES`], and those in what is compressed or archived, which have no line.
+    pub fn without_place(&self) -> BTreeMap<&str, u64> {
+        let mut counts: BTreeMap<&str, u64> = self.counts.iter().map(|(kind, count)| (kind.as_str(), *count)).collect();
+        for place in &self.places {
+            if let Some(count) = counts.get_mut(place.kind.as_str()) {
+                *count = count.saturating_sub(1);
             }
         }
-    }
-
-    /// Counts a finding and keeps its place.
-    pub fn add(&mut self, place: Place) {
-        self.count(&place.kind);
-        if !self.is_full() {
-            self.places.push(place);
-        }
-    }
-
-    /// Whether further findings are counted only.
-    pub fn is_full(&self) -> bool {
-        self.places.len() >= PLACES
+        counts.retain(|_, count| *count > 0);
+        counts
     }
 
     /// Every finding.
@@ -150,7 +139,8 @@ mod tests {
         let mut file = FileReport { bytes: 70, ..FileReport::of("data/<a>.txt") };
         for (line, kind) in [(1, "EMAIL_ADDRESS"), (3, "US_SSN"), (4, "EMAIL_ADDRESS")] {
             let detector = kind.to_lowercase();
-            file.add(Place {
+            *file.counts.entry(kind.to_owned()).or_default() += 1;
+            file.places.push(Place {
                 line,
                 column: 5,
                 start: 10 * line,
@@ -161,7 +151,8 @@ mod tests {
             });
         }
         let binary = FileReport { bytes: 9, skipped: Some("binary".to_owned()), ..FileReport::of("b.png") };
-        Report { engine: "0.1.0".to_owned(), policy: "llm-training 1".to_owned(), files: vec![file, binary] }
+        let archive = FileReport { counts: [("US_SSN".to_owned(), 3)].into(), ..FileReport::of("c.tar") };
+        Report { engine: "0.1.0".to_owned(), policy: "llm-training 1".to_owned(), files: vec![file, binary, archive] }
     }
 
     fn written(format: Format) -> String {
@@ -200,12 +191,15 @@ mod tests {
     }
 
     #[test]
-    fn places_are_bounded_and_counts_are_not() {
-        let mut file = FileReport::of("x");
-        let place = report().files[0].places[0].clone();
-        for _ in 0..=PLACES {
-            file.add(place.clone());
-        }
-        assert_eq!((file.places.len(), file.total()), (PLACES, PLACES as u64 + 1));
+    fn what_has_no_line_is_told() {
+        let mut file = report().files.remove(0);
+        assert!(file.without_place().is_empty());
+        file.counts.insert("EMAIL_ADDRESS".to_owned(), 5);
+        assert_eq!(file.without_place(), [("EMAIL_ADDRESS", 3)].into());
+        assert!(written(Format::Html).contains("And 3 of US_SSN."));
+        let sarif: serde_json::Value = serde_json::from_str(&written(Format::Sarif)).unwrap();
+        let last = &sarif["runs"][0]["results"][3];
+        assert_eq!((&last["ruleId"], &last["occurrenceCount"]), (&"US_SSN".into(), &3.into()));
+        assert_eq!(last["locations"][0]["physicalLocation"], serde_json::json!({"artifactLocation": {"uri": "c.tar"}}));
     }
 }

@@ -12,8 +12,11 @@ const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.')
 
 pub(super) fn write(report: &Report, out: &mut impl fmt::Write) -> fmt::Result {
     let rules: Vec<&str> = report.counts().into_keys().collect();
-    let results: Vec<Value> =
-        report.files.iter().flat_map(|file| file.places.iter().map(|place| result(file, place, &rules))).collect();
+    let mut results = Vec::new();
+    for file in &report.files {
+        results.extend(file.places.iter().map(|place| result(file, place, &rules)));
+        results.extend(file.without_place().into_iter().map(|(kind, count)| summed(file, kind, count, &rules)));
+    }
     let document = json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",
@@ -44,8 +47,24 @@ fn result(file: &FileReport, place: &Place, rules: &[&str]) -> Value {
         "rank": f64::from(place.score) * 100.0,
         "message": {"text": format!("{} found by {}.", place.kind, place.detector)},
         "locations": [{"physicalLocation": {
-            "artifactLocation": {"uri": utf8_percent_encode(&file.path, PATH).to_string()},
+            "artifactLocation": artifact(file),
             "region": {"startLine": place.line, "byteOffset": place.start, "byteLength": place.end - place.start},
         }}],
     })
+}
+
+/// Findings of a type that have no place.
+fn summed(file: &FileReport, kind: &str, count: u64, rules: &[&str]) -> Value {
+    json!({
+        "ruleId": kind,
+        "ruleIndex": rules.iter().position(|rule| *rule == kind),
+        "level": "error",
+        "message": {"text": format!("{kind} found.")},
+        "occurrenceCount": count,
+        "locations": [{"physicalLocation": {"artifactLocation": artifact(file)}}],
+    })
+}
+
+fn artifact(file: &FileReport) -> Value {
+    json!({"uri": utf8_percent_encode(&file.path, PATH).to_string()})
 }

@@ -5,21 +5,18 @@ use std::error::Error;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use indicatif::ProgressBar;
-use scrub::charset::{Content, TextScrubber, sniff};
-use scrub::report::{FileReport, Place};
-use scrub::{Engine, Finding, Lines, Sink};
+use scrub::Engine;
+use scrub::format::{self, Job, Limits, Placed, Rule, Summary};
+use scrub::report::{self, FileReport, Place};
 
 use super::keys::Keys;
 use super::named;
 use super::output::Target;
-
-/// Bytes that are read at a time: few enough that what was read is still near when it is looked through.
-const READ: usize = 64 * 1024;
 
 /// One that is read.
 pub struct Input {
@@ -54,6 +51,10 @@ pub struct Wanted {
     pub writes: Writes,
     /// Where findings are is reported, not their numbers alone.
     pub places: bool,
+    /// What is done with media, and documents in binary.
+    pub on_media: Rule,
+    /// What is done with other data that is no text.
+    pub on_unknown: Rule,
 }
 
 /// The files that are named, and those in folders that are, in the order of their names. Symbolic links in folders are not followed.
@@ -99,7 +100,7 @@ fn walk(root: &Path, folder: &Path, inputs: &mut Vec<Input>) -> io::Result<()> {
     Ok(())
 }
 
-/// Treats every input; the reports are in their order. The first failure ends the work.
+/// Treats every input; the reports are in their order, and whether one of them failed. Failures are told in the reports.
 pub fn run(
     engine: &Arc<Engine>,
     keys: &Keys,
@@ -107,30 +108,37 @@ pub fn run(
     wanted: &Wanted,
     jobs: usize,
     bar: &ProgressBar,
-) -> Result<Vec<FileReport>, Box<dyn Error>> {
+) -> (Vec<FileReport>, bool) {
     // What goes to one place goes there in order.
     let jobs =
         if matches!(wanted.writes, Writes::Stdout | Writes::File(_)) { 1 } else { jobs.min(inputs.len()).max(1) };
     let next = AtomicUsize::new(0);
-    let done: Mutex<Vec<(usize, Result<FileReport, String>)>> = Mutex::new(Vec::with_capacity(inputs.len()));
+    let failed = AtomicBool::new(false);
+    let done: Mutex<Vec<(usize, FileReport)>> = Mutex::new(Vec::with_capacity(inputs.len()));
     thread::scope(|scope| {
         for _ in 0..jobs {
             scope.spawn(|| {
                 loop {
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     let Some(input) = inputs.get(index) else { break };
-                    let result = one(engine, keys, input, wanted, bar).map_err(|error| error.to_string());
-                    if result.is_err() {
-                        next.store(inputs.len(), Ordering::Relaxed);
-                    }
-                    done.lock().unwrap_or_else(PoisonError::into_inner).push((index, result));
+                    let name = input.path.display().to_string();
+                    let mut written = 0;
+                    let report = one(engine, keys, input, &name, wanted, bar, &mut written).unwrap_or_else(|error| {
+                        failed.store(true, Ordering::Relaxed);
+                        // Behind a part of a file nothing else is to follow.
+                        if written > 0 && matches!(wanted.writes, Writes::Stdout) {
+                            next.store(inputs.len(), Ordering::Relaxed);
+                        }
+                        FileReport { skipped: Some(error.to_string()), ..FileReport::of(&name) }
+                    });
+                    done.lock().unwrap_or_else(PoisonError::into_inner).push((index, report));
                 }
             });
         }
     });
     let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
     done.sort_by_key(|(index, _)| *index);
-    Ok(done.into_iter().map(|(_, result)| result).collect::<Result<Vec<_>, String>>()?)
+    (done.into_iter().map(|(_, report)| report).collect(), failed.into_inner())
 }
 
 /// Treats one input.
@@ -138,104 +146,89 @@ fn one(
     engine: &Arc<Engine>,
     keys: &Keys,
     input: &Input,
+    name: &str,
     wanted: &Wanted,
     bar: &ProgressBar,
+    written: &mut u64,
 ) -> Result<FileReport, Box<dyn Error>> {
-    let name = input.path.display().to_string();
-    let mut source: Box<dyn Read> = if input.path == Path::new("-") {
-        Box::new(io::stdin())
-    } else {
-        Box::new(File::open(&input.path).map_err(|error| named(&input.path, &error))?)
-    };
+    let source: Box<dyn Read> =
+        if input.path == Path::new("-") { Box::new(io::stdin()) } else { Box::new(File::open(&input.path)?) };
+    let mut source = Counted { source, read: 0, bar };
     let writes = &wanted.writes;
-    let target = match writes {
+    let mut target = match writes {
         Writes::Nothing => Target::Nothing,
         Writes::Stdout => Target::of(None)?,
         Writes::File(path) => Target::of(Some(path))?,
         Writes::Folder(folder) => Target::of(Some(&folder.join(&input.relative)))?,
     };
-    let (lines, report) = (Lines::default(), FileReport::of(&name));
-    let mut results = Results { engine, target, failed: None, places: wanted.places, lines, report };
-    // A text of which only the findings are wanted is not refused for them.
-    let mut scrubber = match writes {
-        Writes::Nothing => TextScrubber::observer(Arc::clone(engine)),
-        _ => TextScrubber::new(Arc::clone(engine), keys.actor(engine, &name)?),
+    let job = Job {
+        engine: Arc::clone(engine),
+        // A file of which only the findings are wanted is not refused for them.
+        actor: match writes {
+            Writes::Nothing => None,
+            _ => Some(keys.actor(engine, name)?),
+        },
+        on_media: wanted.on_media,
+        on_unknown: wanted.on_unknown,
+        limits: Limits::default(),
     };
-    let mut buffer = vec![0; READ];
-    let mut first = true;
-    loop {
-        let read = source.read(&mut buffer).map_err(|error| named(&input.path, &error))?;
-        if read == 0 {
-            break;
-        }
-        if std::mem::take(&mut first)
-            && let Content::Binary(what) = sniff(&buffer[..read])
-        {
-            results.report.skipped = Some(format!("is no text but {what}: not looked into"));
-            if !matches!(writes, Writes::Nothing) {
-                return Err(format!("{name} is no text but {what}: not scrubbed, not written").into());
-            }
-            return Ok(results.report);
-        }
-        if results.keeps_places() {
-            results.lines.push(&buffer[..read]);
-        }
-        scrubber.push(&buffer[..read], &mut results).map_err(|blocked| format!("{name}: {blocked}"))?;
-        results.lines.forget(scrubber.settled());
-        results.failed()?;
-        results.report.bytes += read as u64;
-        bar.inc(read as u64);
-    }
-    scrubber.finish(&mut results).map_err(|blocked| format!("{name}: {blocked}"))?;
-    results.failed()?;
-    results.target.finish()?;
-    Ok(results.report)
+    let most = if wanted.places { report::PLACES } else { 0 };
+    let mut out = Written { target: &mut target, bytes: written };
+    let (summary, placed) = format::scrub_with_places(&mut source, &mut out, &job, most)?;
+    target.finish()?;
+    let places = placed.iter().map(|Placed { finding, line, column }| Place {
+        line: *line,
+        column: *column,
+        start: finding.start,
+        end: finding.end,
+        kind: engine.kinds().name(finding.kind).to_owned(),
+        detector: engine.detectors()[finding.detector.index()].name.clone(),
+        score: finding.score,
+    });
+    Ok(FileReport {
+        path: name.to_owned(),
+        bytes: source.read,
+        skipped: passed(&summary),
+        places: places.collect(),
+        counts: summary.findings,
+    })
 }
 
-/// Takes what a scrubber gives.
-struct Results<'a> {
-    engine: &'a Engine,
-    target: Target,
-    failed: Option<io::Error>,
-    /// Where findings are is reported.
-    places: bool,
-    lines: Lines,
-    report: FileReport,
+/// What was passed on without being looked into.
+fn passed(summary: &Summary) -> Option<String> {
+    let parts: Vec<_> = summary.passed.iter().map(|(what, count)| format!("{count} of {what}")).collect();
+    (!parts.is_empty()).then(|| format!("not looked into: {}", parts.join(", ")))
 }
 
-impl Results<'_> {
-    /// Whether the place of a finding that comes now is kept.
-    fn keeps_places(&self) -> bool {
-        self.places && !self.report.is_full()
-    }
+/// Counts what is read.
+struct Counted<'a> {
+    source: Box<dyn Read>,
+    read: u64,
+    bar: &'a ProgressBar,
+}
 
-    fn failed(&mut self) -> io::Result<()> {
-        self.failed.take().map_or(Ok(()), Err)
+impl Read for Counted<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.source.read(buffer)?;
+        self.read += read as u64;
+        self.bar.inc(read as u64);
+        Ok(read)
     }
 }
 
-impl Sink for Results<'_> {
-    fn bytes(&mut self, bytes: &[u8]) {
-        if self.failed.is_none() {
-            self.failed = self.target.write_all(bytes).err();
-        }
+/// Counts what is written.
+struct Written<'a> {
+    target: &'a mut Target,
+    bytes: &'a mut u64,
+}
+
+impl Write for Written<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        *self.bytes += bytes.len() as u64;
+        self.target.write(bytes)
     }
 
-    fn finding(&mut self, finding: Finding) {
-        let kind = self.engine.kinds().name(finding.kind);
-        if !self.keeps_places() {
-            self.report.count(kind);
-            return;
-        }
-        let (line, column) = self.lines.place(finding.start);
-        self.report.add(Place {
-            line,
-            column,
-            start: finding.start,
-            end: finding.end,
-            kind: kind.to_owned(),
-            detector: self.engine.detectors()[finding.detector.index()].name.clone(),
-            score: finding.score,
-        });
+    fn flush(&mut self) -> io::Result<()> {
+        self.target.flush()
     }
 }
