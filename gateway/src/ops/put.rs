@@ -262,12 +262,23 @@ pub type Settled = Arc<Mutex<Option<(Facts, IntentId, Option<Lease>)>>>;
 /// a multipart upload of our own.
 pub async fn write(
     vault: &Arc<Vault>,
-    mut request: BackendRequest,
+    request: BackendRequest,
     condition: Precondition<'_>,
     intake: Intake,
     mut sealing: Sealing,
 ) -> Result<Written, Error> {
     let plaintext = under_policy(vault, &mut sealing, &request.headers, intake)?;
+    seal_and_send(vault, request, condition, plaintext, sealing).await
+}
+
+/// The same of a plaintext that goes through the engine already, where it is to.
+pub async fn seal_and_send(
+    vault: &Arc<Vault>,
+    mut request: BackendRequest,
+    condition: Precondition<'_>,
+    plaintext: Plaintext,
+    sealing: Sealing,
+) -> Result<Written, Error> {
     // A body that the backend may not want is not read before it says so.
     let expects = request.headers.contains_key(header::EXPECT);
     let declared = plaintext.length().map(|length| (length, keys::length::sealed_object_len(length)));

@@ -32,6 +32,8 @@ pub struct Source {
     query: String,
     headers: HeaderMap,
     sender: Sender,
+    /// Plaintext is taken in a bucket that is not `migrating` too.
+    takes_plain: bool,
 }
 
 /// What a client knows an object by, and what the backend does.
@@ -76,6 +78,7 @@ impl Source {
             query,
             headers,
             sender: call.sender(),
+            takes_plain: false,
         })
     }
 
@@ -106,7 +109,13 @@ impl Source {
             at.version_id.as_deref().map(|v| format!("versionId={}", backend::query_value(v))).unwrap_or_default();
         let sender = sender.into();
         let path = backend::path(&tenant::name_for(&at.bucket, sender.signer.tenant()), &at.key);
-        Self { vault: vault.clone(), at, path, query, headers: HeaderMap::new(), sender }
+        Self { vault: vault.clone(), at, path, query, headers: HeaderMap::new(), sender, takes_plain: false }
+    }
+
+    /// Plaintext is taken whatever the state of its bucket: for one who only looks at it.
+    #[must_use]
+    pub fn taking_plain(self) -> Self {
+        Self { takes_plain: true, ..self }
     }
 
     /// A request for it.
@@ -233,7 +242,8 @@ impl Source {
     /// No header. In a `migrating` bucket that is plaintext from before, unless anything says that it was sealed: a stripped
     /// header must not turn ciphertext into an answer.
     pub async fn plain(&self, headers: HeaderMap, suffix: &[u8], length: u64) -> Result<Plain, Error> {
-        if self.vault.config.bucket(&self.at.bucket).state != State::Migrating {
+        let migrating = self.vault.config.bucket(&self.at.bucket).state == State::Migrating;
+        if !migrating && !self.takes_plain {
             return Err(unsealed());
         }
         let etag = etag_of(&headers);
@@ -244,6 +254,9 @@ impl Source {
         let recorded = self.vault.sidecar.object(&at).await?.is_some_and(|r| r.backend_etag == etag);
         if recorded || keys::object::has_footer_magic(suffix) {
             return Err(Error::Stripped);
+        }
+        if !migrating {
+            return Ok(Plain { etag, headers, length });
         }
         if at != self.at {
             self.vault.known.insert_plain(self.at.clone(), &etag);
