@@ -14,6 +14,7 @@ use crate::backend::local::{LocalBackend, LocalError, LocalOptions};
 use crate::backend::{Backend, BackendRequest, Honoured, Measured, Signer};
 use crate::config::{BackendKind, Config, ServerConfig};
 use crate::identity::{self, Credential, Credentials, CredentialsError, FreshCredentialError};
+use crate::jobs::JobError;
 use crate::keks::{SystemBucketKeks, make_bucket};
 use crate::ops::rebuild::{self, Rebuilt};
 use crate::ops::settle;
@@ -92,6 +93,15 @@ pub enum AppError {
     /// A policy of scrubbing cannot be used.
     #[error("cannot use a scrub policy")]
     Policy(#[from] PolicyError),
+    /// The gateway runs, and a job cannot beside it.
+    #[error(
+        "{} is in use by another process: with the embedded store a job works in its place, so stop the gateway, run the job, and start it again",
+        .0.display()
+    )]
+    GatewayRuns(std::path::PathBuf),
+    /// A job over the objects of a bucket failed.
+    #[error(transparent)]
+    Job(#[from] JobError),
     /// The sidecar could not be rebuilt.
     #[error("the rebuild failed")]
     Rebuild(#[from] crate::s3::Error),
@@ -109,7 +119,7 @@ pub async fn serve(config: Config) -> Result<(), AppError> {
     let admin_tls = load_tls(&admin::bounds(&config.admin, config.server.request_timeout)).await?;
     let s3 = listen(config.server.listen).await?;
     let admin_listener = listen(config.admin.listen).await?;
-    let (vault, stores, fresh) = build(config).await?;
+    let (vault, stores, fresh) = build(config, true).await?;
     if let Some(credential) = fresh {
         announce(&vault.config, &credential);
     }
@@ -158,12 +168,26 @@ pub async fn rebuild_sidecar(
     config: Config,
     skipped: impl FnMut(&ObjectAt, &crate::s3::Error),
 ) -> Result<(), AppError> {
-    let (vault, stores, _) = build(config).await?;
+    let (vault, stores, _) = build(config, false).await?;
     let done = rebuild::rebuild(&vault, skipped).await;
     stores.close().await;
     let Rebuilt { objects, plain, skipped } = done?;
     tracing::info!(objects, plain, skipped, "the sidecar was rebuilt");
     if skipped > 0 { Err(AppError::Skipped(skipped)) } else { Ok(()) }
+}
+
+/// Runs a job over what the gateway works with.
+pub async fn run_job<T>(
+    config: Config,
+    job: impl AsyncFnOnce(&Arc<Vault>) -> Result<T, JobError>,
+) -> Result<T, AppError> {
+    let (vault, stores, _) = build(config, false).await.map_err(|error| match error {
+        AppError::Local(LocalError::InUse(path)) => AppError::GatewayRuns(path),
+        error => error,
+    })?;
+    let done = job(&vault).await;
+    stores.close().await;
+    Ok(done?)
 }
 
 /// The certificate of a listener; none where it serves without TLS.
@@ -195,8 +219,8 @@ impl Stores {
     }
 }
 
-/// Everything but the listeners. The credential is there where it was made just now.
-async fn build(config: Config) -> Result<(Arc<Vault>, Stores, Option<Credential>), AppError> {
+/// Everything but the listeners. The credential is there where it was made just now; where no client is served, none is made.
+async fn build(config: Config, serves: bool) -> Result<(Arc<Vault>, Stores, Option<Credential>), AppError> {
     crate::sqlite::make_folder(&config.data_dir).map_err(AppError::DataDir)?;
     let metrics = Metrics::new(Op::ALL.iter().map(|op| op.name()));
 
@@ -229,7 +253,7 @@ async fn build(config: Config) -> Result<(Arc<Vault>, Stores, Option<Credential>
     let records = SystemBucketKeks::new(backend.clone(), sidecar.clone(), config.backend.system_bucket.clone());
     let keys = open_keys(&config, records).await?;
 
-    let (credentials, fresh) = credentials(&config)?;
+    let (credentials, fresh) = if serves { credentials(&config)? } else { (Credentials::new(Vec::new())?, None) };
     let scrubbing = Scrubbing::load(&config)?;
     let reserved = Reserved::new(config.backend.system_bucket.clone(), config.backend.reserved_names.clone());
     let honoured = match config.backend.kind {

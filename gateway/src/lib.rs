@@ -10,6 +10,7 @@ pub mod body;
 pub mod cli;
 pub mod config;
 pub mod identity;
+pub mod jobs;
 pub mod keks;
 pub mod leases;
 pub mod ops;

@@ -143,12 +143,7 @@ impl std::fmt::Display for PolicyId {
 impl Scrubbing {
     /// Reads and compiles what the configuration names. Each policy is compiled once, however many buckets it holds for.
     pub fn load(config: &Config) -> Result<Self, PolicyError> {
-        let limits = Limits {
-            depth: config.limits.scrub_depth,
-            expansion: config.limits.scrub_expansion,
-            chunk: config.limits.scrub_chunk,
-            ..Limits::default()
-        };
+        let limits = limits(config);
         let mut compiled = HashMap::new();
         let mut of = |config: &ScrubConfig| BucketPolicy::of(config, limits, &mut compiled);
         let (mut default, mut named) = (Policies::default(), HashMap::new());
@@ -238,8 +233,20 @@ impl BucketPolicy {
 
     /// The same, which changes and refuses nothing.
     pub fn observing(&self) -> Self {
-        let job = Job { actor: None, on_media: Rule::Pass, on_unknown: Rule::Pass, ..self.job.clone() };
+        let limits = Limits { bad_records: u64::MAX, ..self.job.limits };
+        let job = Job { actor: None, on_media: Rule::Pass, on_unknown: Rule::Pass, limits, ..self.job.clone() };
         Self { mode: Scrub::Detect, id: self.id.clone(), job, ..*self }
+    }
+
+    /// One that a job is given in the place of what the configuration says.
+    pub fn given(config: &Config, scrub: &ScrubConfig) -> Result<Option<Arc<Self>>, PolicyError> {
+        Self::of(scrub, limits(config), &mut HashMap::new())
+    }
+
+    /// The same for a job on objects that are there: what they are called stays, whatever it holds.
+    #[must_use]
+    pub fn for_what_is_there(&self) -> Self {
+        Self { id: self.id.clone(), job: self.job.clone(), on_key_finding: OnKeyFinding::Record, ..*self }
     }
 
     /// Whether it changes what is stored.
@@ -297,6 +304,16 @@ impl BucketPolicy {
                 limits: Limits { bad_records: if enforces { config.max_bad_records } else { u64::MAX }, ..limits },
             },
         })))
+    }
+}
+
+/// The bounds on what one file may ask for.
+fn limits(config: &Config) -> Limits {
+    Limits {
+        depth: config.limits.scrub_depth,
+        expansion: config.limits.scrub_expansion,
+        chunk: config.limits.scrub_chunk,
+        ..Limits::default()
     }
 }
 

@@ -2,9 +2,11 @@
 
 pub mod decrypt;
 pub mod detokenize;
+pub mod jobs;
 pub mod scrub;
 
 use std::error::Error;
+use std::ffi::OsString;
 use std::fmt::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -17,6 +19,7 @@ use crate::config::{BackendKind, Config, ConfigError, Scrub, Sources};
 use crate::telemetry;
 use decrypt::DecryptArgs;
 use detokenize::DetokenizeArgs;
+use jobs::{ScanArgs, ScrubBucketArgs};
 use scrub::{ScrubArgs, ScrubError};
 
 /// A transparent S3 gateway that seals every object before it reaches storage.
@@ -36,7 +39,13 @@ enum Command {
     /// Open a stored object offline, with its headers, its KEK record and a keyring.
     Decrypt(DecryptArgs),
     /// Find personal data and secrets in texts, and take them out.
+    ///
+    /// `data-vault scrub s3://bucket` scrubs what is in a bucket: see `data-vault scrub-bucket --help`.
     Scrub(ScrubArgs),
+    /// Find personal data and secrets in the objects of a bucket, sealed or not.
+    Scan(ScanArgs),
+    /// Scrub what is in a bucket. `data-vault scrub s3://…` is the same.
+    ScrubBucket(ScrubBucketArgs),
     /// Turn the tokens of `scrub` back, with the key that they were made under.
     Detokenize(DetokenizeArgs),
     /// Work on the metadata database.
@@ -51,7 +60,7 @@ enum SidecarCommand {
 }
 
 /// Where the configuration comes from: the file, then `DATA_VAULT__SECTION__KEY`, then these flags.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 struct ConfigArgs {
     /// The configuration file [default: data-vault.toml, if there is one].
     #[arg(long, short, value_name = "FILE")]
@@ -114,21 +123,31 @@ impl ConfigArgs {
 }
 
 /// Runs the program: exit status 0, 1 for a failure, 2 for a wrong command line or configuration, 3 for a rebuild that is done but
-/// for objects that cannot be opened, for a scrub that found what it was to fail on,
-/// and for tokens that were left.
+/// for objects that cannot be opened, for a scan or scrub that found what it was to fail on,
+/// and for tokens that were left; 4 for a job over a bucket that is done but for objects that are left.
 pub fn main() -> ExitCode {
     telemetry::keep_data_out_of_panics();
-    match run(Cli::parse().command) {
+    match run(Cli::parse_from(named(std::env::args_os().collect())).command) {
         Ok(status) => status,
         Err(error) => {
             eprintln!("data-vault: {}", chain(error.as_ref()));
             ExitCode::from(match error.downcast_ref() {
                 Some(AppError::Skipped(_)) => 3,
+                Some(AppError::Job(error)) if error.is_usage() => 2,
                 _ if error.is::<ConfigError>() || error.is::<Unfit>() || error.is::<ScrubError>() => 2,
                 _ => 1,
             })
         }
     }
+}
+
+/// With a bucket, `scrub` has other options than with files.
+fn named(mut line: Vec<OsString>) -> Vec<OsString> {
+    let of_a_bucket = line.iter().skip(2).any(|argument| argument.as_encoded_bytes().starts_with(b"s3://"));
+    if of_a_bucket && let Some(command) = line.get_mut(1).filter(|command| *command == "scrub") {
+        *command = "scrub-bucket".into();
+    }
+    line
 }
 
 fn run(command: Command) -> Result<ExitCode, Box<dyn Error>> {
@@ -157,6 +176,8 @@ fn run(command: Command) -> Result<ExitCode, Box<dyn Error>> {
             }))?;
         }
         Command::Scrub(args) => return args.run(),
+        Command::Scan(args) => return args.run(),
+        Command::ScrubBucket(args) => return args.run(),
         Command::Detokenize(args) => return args.run(),
     }
     Ok(ExitCode::SUCCESS)
@@ -167,7 +188,7 @@ fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
 }
 
 /// An error and its causes, on one line.
-fn chain(error: &dyn Error) -> String {
+pub(crate) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -219,6 +240,25 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_scrub_of_a_bucket_is_told_from_one_of_files() {
+        let command = |line: &[&str]| Cli::parse_from(named(line.iter().map(OsString::from).collect())).command;
+        assert!(matches!(command(&["data-vault", "scrub", "s3://b/x", "--in-place"]), Command::ScrubBucket(_)));
+        assert!(matches!(
+            command(&["data-vault", "scrub", "--dry-run", "--in-place", "s3://b"]),
+            Command::ScrubBucket(_)
+        ));
+        assert!(matches!(command(&["data-vault", "scrub", "file"]), Command::Scrub(_)));
+        assert!(matches!(command(&["data-vault", "scan", "s3://b"]), Command::Scan(_)));
+        for wrong in [
+            &["scrub-bucket", "s3://b"][..],
+            &["scan", "b"],
+            &["scrub-bucket", "s3://b", "--in-place", "--to", "s3://c"],
+        ] {
+            assert!(Cli::try_parse_from([&["data-vault"], wrong].concat()).is_err(), "{wrong:?}");
+        }
     }
 
     #[test]

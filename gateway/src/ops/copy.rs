@@ -425,19 +425,23 @@ async fn carry_tags(call: &Call, named: &CopySource, headers: &mut HeaderMap) ->
     if call.header("x-amz-tagging-directive").is_some_and(|d| d.eq_ignore_ascii_case("replace")) {
         return Ok(());
     }
-    let version = named.version_id.as_deref().map(|v| format!("&versionId={}", query_value(v))).unwrap_or_default();
-    let request = BackendRequest::new(Method::GET, named.raw_path(), call.sender()).query(format!("tagging{version}"));
-    let response = call.vault.backend.call(request).await?;
-    // No tags, or a backend that has none.
-    if matches!(response.status(), StatusCode::NOT_FOUND | StatusCode::NOT_IMPLEMENTED) {
-        return Ok(());
-    }
-    let tags = collect(succeeded(response).await?.into_body(), call.vault.config.limits.xml_body).await?;
-    let tags = documents::tags(&tags)?;
-    if !tags.is_empty() {
+    let request = BackendRequest::new(Method::GET, named.raw_path(), call.sender());
+    if let Some(tags) = tags(&call.vault, request, named.version_id.as_deref()).await? {
         set(headers, HeaderName::from_static("x-amz-tagging"), &tags)?;
     }
     Ok(())
+}
+
+/// The tags of an object, as the header of a write has them; `request`: a GET of it.
+pub async fn tags(vault: &Vault, request: BackendRequest, version: Option<&str>) -> Result<Option<String>, Error> {
+    let version = version.map(|v| format!("&versionId={}", query_value(v))).unwrap_or_default();
+    let response = vault.backend.call(request.query(format!("tagging{version}"))).await?;
+    // No tags, or a backend that has none.
+    if matches!(response.status(), StatusCode::NOT_FOUND | StatusCode::NOT_IMPLEMENTED) {
+        return Ok(None);
+    }
+    let tags = collect(succeeded(response).await?.into_body(), vault.config.limits.xml_body).await?;
+    Ok(Some(documents::tags(&tags)?).filter(|tags| !tags.is_empty()))
 }
 
 fn edge(call: &Call, from: CopiedFrom, target: ObjectAt) -> LineageEdge {

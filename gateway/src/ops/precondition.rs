@@ -10,6 +10,7 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use s3s::S3ErrorCode;
 
 use super::source::{Seen, Source};
+use super::stored::{Look, header_digest};
 use super::{Call, conditions, set};
 use crate::backend::{BackendError, BackendRequest, Payload};
 use crate::body::Body;
@@ -27,6 +28,22 @@ pub struct Precondition<'a> {
     call: &'a Call,
     /// The backend was given another condition than the client's.
     resolved: bool,
+    /// What a job holds its write to.
+    held: Option<&'a Held>,
+}
+
+/// What must still be there when a job writes.
+#[derive(Clone, Debug)]
+pub enum Held {
+    /// The object that was read. Its header too: a copy onto itself that changes the metadata keeps the backend's `ETag`.
+    To {
+        /// The backend's, without quotes.
+        etag: String,
+        /// Digest of its header; none of plaintext.
+        header: Option<[u8; 16]>,
+    },
+    /// Nothing.
+    ToNothing,
 }
 
 /// What a client asks of the object that is there.
@@ -41,6 +58,7 @@ pub struct UnderLease {
     vault: Arc<Vault>,
     at: ObjectAt,
     asked: Option<Asked>,
+    held: Option<(Source, Held)>,
 }
 
 impl<'a> Precondition<'a> {
@@ -57,19 +75,34 @@ impl<'a> Precondition<'a> {
                 // Once before the body is read, since it mostly fails now or never.
                 asked.look().await?;
             }
-            return Ok(Self { call, resolved: false });
+            return Ok(Self { call, resolved: false, held: None });
         }
-        let this = Self { call, resolved: names_etags(call) };
+        let this = Self { call, resolved: names_etags(call), held: None };
         if this.resolved {
             this.look(headers).await?;
         }
         Ok(this)
     }
 
+    /// Holds a write of ours, by `call`, to what was read: by conditions of the backend where it has them, and by another look right before its last byte.
+    pub fn hold(call: &'a Call, held: Option<&'a Held>, headers: &mut HeaderMap) -> Result<Self, Error> {
+        if call.vault.honoured.writes() {
+            match held {
+                Some(Held::To { etag, .. }) => set(headers, header::IF_MATCH, etag)?,
+                Some(Held::ToNothing) => {
+                    headers.insert(header::IF_NONE_MATCH, HeaderValue::from_static("*"));
+                }
+                None => {}
+            }
+        }
+        Ok(Self { call, resolved: false, held })
+    }
+
     /// What is left to do right before the write.
     pub fn under_lease(&self) -> Result<UnderLease, Error> {
+        let held = self.held.map(|held| Ok::<_, Error>((Source::of(self.call)?, held.clone()))).transpose()?;
         let asked = if self.call.vault.weighs_writes() { Asked::of(self.call)? } else { None };
-        Ok(UnderLease { vault: self.call.vault.clone(), at: self.call.at()?, asked })
+        Ok(UnderLease { vault: self.call.vault.clone(), at: self.call.at()?, asked, held })
     }
 
     /// Whether the backend refused what the condition had been made, and the client's own still holds: then `headers` hold it
@@ -149,6 +182,24 @@ impl Asked {
     }
 }
 
+impl Held {
+    /// Error: `PreconditionFailed`.
+    async fn check(&self, source: &Source) -> Result<(), Error> {
+        let is = match source.look(super::head::SUFFIX, false).await {
+            Ok(Look::Sealed(found)) => Some((found.stored.backend_etag.clone(), header_digest(&found.stored.headers))),
+            Ok(Look::Plain(found)) => Some((found.etag, None)),
+            Err(Error::Answered { status: StatusCode::NOT_FOUND, .. }) => None,
+            Err(e) => return Err(e),
+        };
+        let holds = match (self, &is) {
+            (Self::To { etag, header }, Some((found, of))) => etag == found && header == of,
+            (Self::ToNothing, None) => true,
+            _ => false,
+        };
+        if holds { Ok(()) } else { Err(conditions::failed()) }
+    }
+}
+
 impl UnderLease {
     /// Waits for the key, and looks again at what is there. None where the backend holds to conditions by itself. The lease is
     /// to be kept until the backend has answered.
@@ -156,6 +207,9 @@ impl UnderLease {
         let lease = self.vault.lease(&self.at).await?;
         if let Some(asked) = &self.asked {
             asked.look().await?;
+        }
+        if let Some((source, held)) = &self.held {
+            held.check(source).await?;
         }
         Ok(lease)
     }

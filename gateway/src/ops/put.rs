@@ -275,12 +275,23 @@ pub type Settled = Arc<Mutex<Option<(Facts, IntentId, Option<Lease>)>>>;
 /// a multipart upload of our own.
 pub async fn write(
     vault: &Arc<Vault>,
-    mut request: BackendRequest,
+    request: BackendRequest,
     condition: Precondition<'_>,
     intake: Intake,
     mut sealing: Sealing,
 ) -> Result<Written, Error> {
     let plaintext = under_policy(vault, &mut sealing, &request.headers, intake, Seen::default())?;
+    seal_and_send(vault, request, condition, plaintext, sealing).await
+}
+
+/// The same of a plaintext that goes through the engine already, where it is to.
+pub async fn seal_and_send(
+    vault: &Arc<Vault>,
+    mut request: BackendRequest,
+    condition: Precondition<'_>,
+    plaintext: Plaintext,
+    sealing: Sealing,
+) -> Result<Written, Error> {
     let may_go_aside = sealing.scrub.as_ref().is_some_and(|scrubbed| scrubbed.policy.has_quarantine());
     let aside = may_go_aside.then(|| Aside::of(&sealing, &request.headers));
     // A body that the backend may not want is not read before it says so.

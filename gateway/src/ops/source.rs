@@ -34,6 +34,8 @@ pub struct Source {
     sender: Sender,
     /// A client gets to read it: what its bucket's policy has not seen may be refused.
     guarded: bool,
+    /// Plaintext is taken in a bucket that is not `migrating` too.
+    takes_plain: bool,
 }
 
 /// What a client knows an object by, and what the backend does.
@@ -79,6 +81,7 @@ impl Source {
             headers,
             sender: call.sender(),
             guarded: reads,
+            takes_plain: false,
         })
     }
 
@@ -109,7 +112,8 @@ impl Source {
             at.version_id.as_deref().map(|v| format!("versionId={}", backend::query_value(v))).unwrap_or_default();
         let sender = sender.into();
         let path = backend::path(&tenant::name_for(&at.bucket, sender.signer.tenant()), &at.key);
-        Self { vault: vault.clone(), at, path, query, headers: HeaderMap::new(), sender, guarded: false }
+        let headers = HeaderMap::new();
+        Self { vault: vault.clone(), at, path, query, headers, sender, guarded: false, takes_plain: false }
     }
 
     /// Refuses what no client may read, since its bucket's policy has not seen it.
@@ -120,6 +124,12 @@ impl Source {
     /// The same of plaintext from before, which no policy has seen.
     pub fn admit_plain(&self) -> Result<(), Error> {
         if self.guarded { scrubbed::admit_plain(&self.vault, &self.at) } else { Ok(()) }
+    }
+
+    /// Plaintext is taken whatever the state of its bucket: for one who only looks at it.
+    #[must_use]
+    pub fn taking_plain(self) -> Self {
+        Self { takes_plain: true, ..self }
     }
 
     /// A request for it.
@@ -247,7 +257,8 @@ impl Source {
     /// No header. In a `migrating` bucket that is plaintext from before, unless anything says that it was sealed: a stripped
     /// header must not turn ciphertext into an answer.
     pub async fn plain(&self, headers: HeaderMap, suffix: &[u8], length: u64) -> Result<Plain, Error> {
-        if self.vault.config.bucket(&self.at.bucket).state != State::Migrating {
+        let migrating = self.vault.config.bucket(&self.at.bucket).state == State::Migrating;
+        if !migrating && !self.takes_plain {
             return Err(unsealed());
         }
         self.admit_plain()?;
@@ -259,6 +270,9 @@ impl Source {
         let recorded = self.vault.sidecar.object(&at).await?.is_some_and(|r| r.backend_etag == etag);
         if recorded || keys::object::has_footer_magic(suffix) {
             return Err(Error::Stripped);
+        }
+        if !migrating {
+            return Ok(Plain { etag, headers, length });
         }
         if at != self.at {
             self.vault.known.insert_plain(self.at.clone(), &etag);
