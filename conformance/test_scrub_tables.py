@@ -145,7 +145,7 @@ def table(mail: str, ssn: int | None, rows: int = ROWS) -> pa.Table:
             "either": pa.UnionArray.from_dense(pa.array([0] * rows, pa.int8()), pa.array(range(rows), pa.int32()), [pa.array([mail] * rows), pa.array([1])]),
             "large_list": pa.array([[mail, "x"]] * rows, pa.large_list(pa.string())),
             "list_view": pa.array([[mail, "x"]] * rows, pa.list_view(pa.string())),
-            "runs": pa.RunEndEncodedArray.from_arrays(pa.array([100, rows], pa.int32()), pa.array([mail, "red"])),
+            "runs": pa.RunEndEncodedArray.from_arrays(pa.array([rows // 3, rows], pa.int32()), pa.array([mail, "red"])),
             "at": pa.array([1_700_000_000_000 + row for row in range(rows)], pa.timestamp("ms", tz="UTC")),
             "day": pa.array(range(rows), pa.date32()),
             "seconds": pa.array(range(rows), pa.timestamp("s")),
@@ -212,6 +212,19 @@ def test_clean_arrow_stays(put, kind, codec):
     got = read(stored, kind)
     assert got["id"].equals(mixed["id"])
     assert got["text"].to_pylist() == ["a word"] * 1000 + [LABEL] * 10 + ["a word"] * 1000
+
+
+@pytest.mark.parametrize("version", [ipc.MetadataVersion.V4, ipc.MetadataVersion.V5])
+def test_old_arrow(put, version):
+    """A file as it was before messages began with a mark."""
+    fresher = ["choice", "either", "view_email", "note", "blob_view", "list_view", "runs"]
+    data, want = (table(*of, 100).drop_columns(fresher) for of in ((MAIL, NUMBER), (LABEL, None)))
+    out = io.BytesIO()
+    with ipc.new_file(out, data.schema, options=ipc.IpcWriteOptions(use_legacy_format=True, metadata_version=version)) as writer:
+        writer.write_table(data)
+    got = read(put(out.getvalue())[1], "file")
+    got.validate(full=True)
+    assert got.to_pylist() == want.to_pylist()
 
 
 def test_what_is_hidden_in_arrow_is_gone(put):
