@@ -148,9 +148,8 @@ impl ScrubArgs {
         let bar = self.bar(&inputs);
         let rule = |given: Option<OnOther>| match given {
             Some(OnOther::Pass) => Rule::Pass,
-            Some(OnOther::Refuse) => Rule::Refuse,
             None if matches!(writes, files::Writes::Nothing) => Rule::Pass,
-            None => Rule::Refuse,
+            Some(OnOther::Refuse) | None => Rule::Refuse,
         };
         let (on_media, on_unknown) = (rule(self.on_media), rule(self.on_unknown));
         let wanted = files::Wanted { writes, places: self.detect || self.report.is_some(), on_media, on_unknown };

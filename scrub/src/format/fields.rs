@@ -37,7 +37,7 @@ impl Pieces {
 
     fn add(&mut self, bytes: &[u8], place: Place) {
         self.text.extend_from_slice(bytes);
-        self.lines += bytes.iter().filter(|byte| **byte == b'\n').count();
+        self.lines += memchr::memchr_iter(b'\n', bytes).count();
         self.spans.add(bytes.len(), place, None);
     }
 

@@ -306,15 +306,16 @@ impl<S: Sink> Fit<S> {
     fn instead(&mut self, source: &[u8], escape: Escape) -> String {
         let Covering { first, rest, stands, several, .. } = &mut self.finding;
         let says_something = !*several || says_something(source);
+        // One that loses what says nothing may come to be another one's.
+        if let Some(name) = &mut self.name {
+            name.changed = true;
+        }
         let text = match first.take_if(|_| says_something) {
             Some(first) => first,
             None if *stands || !says_something => return String::new(),
             None => rest.clone(),
         };
         *stands = true;
-        if let Some(name) = &mut self.name {
-            name.changed = true;
-        }
         escape.fit(&text).into_owned()
     }
 
@@ -339,6 +340,10 @@ impl<S: Sink> Fit<S> {
         self.finding.stands = false;
         let Some(mut name) = self.name.take() else { return };
         if name.changed && !name.overlong {
+            // One of no bytes is not seen here, and may be another one's.
+            if name.bytes.is_empty() {
+                name.bytes.push(b'_');
+            }
             self.names.make_unique(name.key, &mut name.bytes);
         } else if !name.overlong {
             self.names.keep(name.key, &name.bytes);

@@ -78,6 +78,7 @@ fn json_stays_json() {
         (r#"{"a": "is EMP-004711.", "n": 47110815, "m": 1}"#, r#"{"a": "is <BADGE>.", "n": null, "m": 1}"#),
         (r#"{"a@b.com": 1, "c@d.com": 2, "x": {"e@f.com": 3}}"#, r#"{"<MAIL>": 1, "<MAIL>_2": 2, "x": {"<MAIL>": 3}}"#),
         ("[147110815, 1.47110815e3, -47110815]", "[null, null, null]"),
+        (r#"{"":"left"," ":"right"}"#, r#"{"":"<PAIR>","_":"<PAIR>"}"#),
         (r#"["left", "right", "left"]"#, r#"["<PAIR>", "<PAIR>", "left"]"#),
         (r#"{"x":"a\u0040b.com\\n\"EMP-004711"}"#, r#"{"x":"<MAIL>\\n\"<BADGE>"}"#),
         (

@@ -174,9 +174,9 @@ fn one(
     };
     let most = if wanted.places { report::PLACES } else { 0 };
     let mut out = Written { target: &mut target, bytes: written };
-    let (summary, placed) = format::scrub_with_places(&mut source, &mut out, &job, most)?;
+    let (summary, found) = format::scrub_with_places(&mut source, &mut out, &job, most)?;
     target.finish()?;
-    let places = placed.iter().map(|Placed { finding, line, column }| Place {
+    let places = found.iter().map(|Placed { finding, line, column }| Place {
         line: *line,
         column: *column,
         start: finding.start,

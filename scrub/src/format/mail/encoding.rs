@@ -159,9 +159,9 @@ impl Decoder {
 fn quoted(held: &mut Vec<u8>, byte: u8, out: &mut Vec<u8>) {
     if held.is_empty() {
         if byte == b'=' {
-            held.push(byte)
+            held.push(byte);
         } else {
-            out.push(byte)
+            out.push(byte);
         }
         return;
     }

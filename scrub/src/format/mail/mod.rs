@@ -370,7 +370,7 @@ fn boundary(fields: &Fields) -> Option<Vec<u8>> {
 /// Whether it is a date of C's `asctime`, with a zone or without.
 fn is_date(bytes: &[u8]) -> bool {
     const NAMES: &[u8] = b"Sun Mon Tue Wed Thu Fri Sat Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec UTC GMT";
-    bytes.split(|byte| byte.is_ascii_whitespace()).all(|word| match word {
+    bytes.split(u8::is_ascii_whitespace).all(|word| match word {
         [b'0'..=b'9', ..] | [b'+' | b'-', b'0'..=b'9', ..] => {
             word.len() <= 8
                 && word[1..].iter().all(|byte| byte.is_ascii_digit() || *byte == b':')

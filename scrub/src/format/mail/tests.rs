@@ -194,7 +194,7 @@ proptest! {
         let line = if mbox { "From x@y.org Thu Jan  1 00:00:00 1970\r\n" } else { "" };
         let source = format!("{line}{}", mail("Content-Type: multipart/mixed; boundary=b\r\n", &body));
         let whole = source.len() - body.len();
-        let source = &source[..whole + cut.index(source.len() - whole)];
+        let source = &source[..whole + cut.index(source.len() - whole + 1)];
         // What is no base 64 may stand for anything.
         let passing = Job { on_unknown: Rule::Pass, on_media: Rule::Pass, ..LABELS.clone() };
         let (out, summary) = run(&passing, source.as_bytes()).unwrap();

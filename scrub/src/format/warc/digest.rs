@@ -88,7 +88,7 @@ impl Kind {
             Algorithm::Sha512 => sha(Context::new(&SHA512), source)?,
         };
         let mut digits = match self.encoding {
-            Encoding::Hex => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
+            Encoding::Hex => hex(&bytes),
             Encoding::Base32 => base32(&bytes),
         };
         if self.upper {
@@ -100,6 +100,11 @@ impl Kind {
         let name = split(value).map_or(&[][..], |(name, _)| name);
         Ok([name, b":", digits.as_bytes()].concat())
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let digit = |value: u8| char::from(b"0123456789abcdef"[usize::from(value & 0xF)]);
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]).collect()
 }
 
 fn split(value: &[u8]) -> Option<(&[u8], &[u8])> {

@@ -185,9 +185,10 @@ impl Records<'_, '_> {
                 fields.remove(name);
                 continue;
             };
-            let digest = match is_payload {
-                true => kind.digest(&value, &mut made.payload()?),
-                false => kind.digest(&value, &mut made.block()?),
+            let digest = if is_payload {
+                kind.digest(&value, &mut made.payload()?)
+            } else {
+                kind.digest(&value, &mut made.block()?)
             };
             fields.set(name, &digest.map_err(FormatError::Write)?);
         }
