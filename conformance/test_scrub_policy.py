@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
+import os
+import re
+import subprocess
 import urllib.error
 import urllib.request
+import zipfile
 from urllib.parse import quote
 
 import pytest
 from botocore.exceptions import ClientError
 
 from clients import MIB, boto, fresh, md5, multipart_etag, noise, put_in_parts
+from servers import gateway_binary
 
 pytestmark = pytest.mark.gateway
 
 MAIL = "mary.johnson" + "@example.org"
+SSN = "219-09-" + "9999"
 TEXT = f"Write to {MAIL}.\n".encode()
 CLEAN = b"Write to <EMAIL_ADDRESS>.\n"
 TOKENS = {"alice": "a" * 40, "bob": "b" * 40}
@@ -174,6 +181,62 @@ def test_quarantine(made, tmp_path, size):
     assert ask(gateway, f"quarantine/{bucket}/{'0' * 32}")[0] == 404
     for path in (path for path in gateway.root.rglob("*") if path.is_file()):
         assert MAIL.encode() not in path.read_bytes(), path
+
+
+def test_release(made):
+    """What was put aside is stored where it was to be, with what it was to have: as it came, or scrubbed as far as that goes."""
+    gateway, s3, bucket = made('scrub = "enforce"\non_media = "quarantine"')
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("a.txt", TEXT)
+        file.writestr("b.pdf", b"%PDF-1.7 " + TEXT)
+
+    def put_aside(key: str) -> str:
+        with pytest.raises(ClientError) as refused:
+            s3.put_object(Bucket=bucket, Key=key, Body=archive.getvalue(), ContentType="application/x-mine", Metadata={"by": "me"}, Tagging="a=b")
+        return f"quarantine/{bucket}/{re.search('quarantine as ([0-9a-f]{32})', str(refused.value))[1]}"
+
+    for key, query, members in [("as it came", "", [TEXT, b"%PDF-1.7 " + TEXT]), ("scrubbed", "?scrub=true", [CLEAN, b"%PDF-1.7 " + TEXT])]:
+        item = put_aside(key)
+        assert ask(gateway, f"{item}/release", "eve", "POST")[0] == 403
+        status, told = ask(gateway, f"{item}/release{query}", "bob", "POST")
+        assert status == 200, told
+        action = json.loads(told)["actions"][-1]
+        assert (action["by"], action["what"]) == ("bob", "released scrubbed" if query else "released")
+        got = s3.get_object(Bucket=bucket, Key=key)
+        assert (got["ContentType"], got["Metadata"]) == ("application/x-mine", {"by": "me"})
+        with zipfile.ZipFile(io.BytesIO(got["Body"].read())) as file:
+            assert [file.read(name) for name in ("a.txt", "b.pdf")] == members
+        assert s3.get_object_tagging(Bucket=bucket, Key=key)["TagSet"] == [{"Key": "a", "Value": "b"}]
+        assert ask(gateway, f"{item}/content")[0] == 404, "it is no longer put aside"
+    # What was written meanwhile stays, unless that is said.
+    item = put_aside("taken")
+    s3.put_object(Bucket=bucket, Key="taken", Body=b"newer")
+    assert ask(gateway, f"{item}/release", method="POST")[0] == 412
+    assert body(s3, bucket, "taken") == b"newer"
+    assert ask(gateway, f"{item}/release?overwrite=true", method="POST")[0] == 200
+    assert body(s3, bucket, "taken") == archive.getvalue()
+
+
+def test_tokens_are_opened_with_the_key(made, tmp_path):
+    policy, key = tmp_path / "policy.toml", tmp_path / "scrub.key"
+    policy.write_text('id = "tokens"\nversion = 1\nscope = "bucket"\n[types.US_SSN]\nstrategy = "tokenize"\n')
+    key.write_text(os.urandom(32).hex())
+    gateway, s3, bucket = made(f'scrub = "enforce"\nscrub_policy = "{policy}"', f'[keys]\nscrub_key = "{key}"\n')
+    stored = []
+    for name in ("a", "b"):
+        s3.put_object(Bucket=bucket, Key=name, Body=json.dumps({"ssn": SSN}).encode())
+        stored.append(body(s3, bucket, name))
+    assert stored[0] == stored[1], "the same in all of the bucket"
+    assert SSN.encode() not in stored[0]
+    file = tmp_path / "stored.json"
+    file.write_bytes(stored[0])
+    opened = subprocess.run(
+        [str(gateway_binary()), "detokenize", str(file), "--key-file", str(key), "--scope", "bucket", "--name", bucket],
+        capture_output=True, check=True,
+    )
+    assert json.loads(opened.stdout)["ssn"].replace("-", "") == SSN.replace("-", "")
+    assert key.read_text().encode() not in b"".join(path.read_bytes() for path in gateway.root.rglob("*") if path.is_file())
 
 
 def test_the_etag_of_what_was_sent(made):

@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use keys::Oid;
 use moka::sync::Cache;
-use scrub::act::Actor;
+use scrub::act::{Actor, KeyError, Scope, ScopeKey};
 use scrub::format::{FormatError, Job, Limits, Rule, Summary};
 use scrub::policy::{self, Policy};
 use scrub::{Engine, EngineError, builtin};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
+use zeroize::Zeroizing;
 
 use http::HeaderMap;
 use s3s::S3ErrorCode;
@@ -21,6 +22,8 @@ use s3s::S3ErrorCode;
 use crate::config::{Config, EtagOf, OnKeyFinding, OnUnscrubbed, Scrub, ScrubConfig};
 use crate::ops::tables;
 use crate::s3::Error;
+use crate::s3::address::tenant;
+use crate::sidecar::ObjectAt;
 
 /// Our own header, which is nobody's text, behind `x-amz-meta-`.
 const OUR_NAME: &str = "dv1";
@@ -37,6 +40,12 @@ pub enum PolicyError {
     /// It cannot be compiled.
     #[error("the policy {0} cannot be used")]
     Unusable(String, #[source] EngineError),
+    /// The file of the key cannot be read.
+    #[error("keys.scrub_key: {0} cannot be read")]
+    KeyFile(PathBuf, #[source] std::io::Error),
+    /// It holds something else.
+    #[error("keys.scrub_key: {0} does not hold 64 hexadecimal digits")]
+    NoKey(PathBuf),
 }
 
 /// The policies of all buckets, and how many bodies may be treated at a time.
@@ -120,6 +129,19 @@ pub struct BucketPolicy {
     pub on_unscrubbed: OnUnscrubbed,
     /// Of which bytes the `ETag` is.
     pub etag_of: EtagOf,
+    /// How far a keyed replacement is the same.
+    scope: Scope,
+    /// That of hashes, tokens and pseudonyms.
+    key: Option<Key>,
+    /// What it stores was let through by a security officer.
+    released: bool,
+}
+
+/// A root key, and for which prefix of keys it is used.
+#[derive(Clone)]
+struct Key {
+    root: Arc<Zeroizing<[u8; 32]>>,
+    prefix: String,
 }
 
 /// Findings by type.
@@ -144,13 +166,17 @@ impl Scrubbing {
     /// Reads and compiles what the configuration names. Each policy is compiled once, however many buckets it holds for.
     pub fn load(config: &Config) -> Result<Self, PolicyError> {
         let limits = limits(config);
+        let key = config.keys.scrub_key.as_deref().map(read_key).transpose()?;
         let mut compiled = HashMap::new();
-        let mut of = |config: &ScrubConfig| BucketPolicy::of(config, limits, &mut compiled);
+        let mut of = |scrub: &ScrubConfig, prefix: &str| {
+            let key = key.clone().map(|root| Key { root, prefix: prefix.to_owned() });
+            BucketPolicy::of(scrub, limits, key, &mut compiled)
+        };
         let (mut default, mut named) = (Policies::default(), HashMap::new());
         for (name, bucket) in config.buckets.all() {
-            let mut policies = Policies { all: of(&bucket.scrub)?, prefixes: Vec::new() };
+            let mut policies = Policies { all: of(&bucket.scrub, "")?, prefixes: Vec::new() };
             for (prefix, config) in &bucket.prefixes {
-                policies.prefixes.push((prefix.clone(), of(config)?));
+                policies.prefixes.push((prefix.clone(), of(config, prefix)?));
             }
             policies.prefixes.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
             match name {
@@ -188,7 +214,7 @@ impl Scrubbing {
 }
 
 /// A policy with its engine.
-type Compiled = (PolicyId, Arc<Engine>);
+type Compiled = (PolicyId, Arc<Engine>, Scope);
 
 impl BucketPolicy {
     /// What is found in an object's key, its metadata and its tags, none of which is ever changed: a client could not find the object again. Error: the policy
@@ -235,18 +261,48 @@ impl BucketPolicy {
     pub fn observing(&self) -> Self {
         let limits = Limits { bad_records: u64::MAX, ..self.job.limits };
         let job = Job { actor: None, on_media: Rule::Pass, on_unknown: Rule::Pass, limits, ..self.job.clone() };
-        Self { mode: Scrub::Detect, id: self.id.clone(), job, ..*self }
+        Self { mode: Scrub::Detect, job, ..self.again() }
+    }
+
+    /// For what a security officer lets through as it is.
+    pub fn releasing(&self) -> Self {
+        Self { released: true, ..self.observing() }
+    }
+
+    /// For what a security officer lets through scrubbed: what cannot be looked into passes.
+    pub fn passing(&self) -> Self {
+        let job = Job { on_media: Rule::Pass, on_unknown: Rule::Pass, ..self.job.clone() };
+        Self { job, on_block: Rule::Refuse, ..self.again() }
+    }
+
+    fn again(&self) -> Self {
+        Self { id: self.id.clone(), job: self.job.clone(), key: self.key.clone(), ..*self }
+    }
+
+    /// How an object is treated: with the key of hashes, tokens and pseudonyms that is its own, its prefix's or its bucket's.
+    pub fn job_of(&self, at: &ObjectAt) -> Result<Job, KeyError> {
+        let Some(key) = self.key.as_ref().filter(|_| self.job.actor.is_some()) else { return Ok(self.job.clone()) };
+        let (tenant, bucket) = tenant::split(&at.bucket);
+        let name = match self.scope {
+            Scope::Object => format!("{bucket}/{}", at.key),
+            Scope::Prefix => format!("{bucket}/{}", key.prefix),
+            Scope::Bucket => bucket.to_owned(),
+        };
+        let scope = ScopeKey::derive(&key.root, tenant, self.scope, &name)?;
+        Ok(Job { actor: Some(Actor::keyed(&scope, &self.job.engine)?), ..self.job.clone() })
     }
 
     /// One that a job is given in the place of what the configuration says.
     pub fn given(config: &Config, scrub: &ScrubConfig) -> Result<Option<Arc<Self>>, PolicyError> {
-        Self::of(scrub, limits(config), &mut HashMap::new())
+        let root = config.keys.scrub_key.as_deref().map(read_key).transpose()?;
+        let key = root.map(|root| Key { root, prefix: String::new() });
+        Self::of(scrub, limits(config), key, &mut HashMap::new())
     }
 
     /// The same for a job on objects that are there: what they are called stays, whatever it holds.
     #[must_use]
     pub fn for_what_is_there(&self) -> Self {
-        Self { id: self.id.clone(), job: self.job.clone(), on_key_finding: OnKeyFinding::Record, ..*self }
+        Self { on_key_finding: OnKeyFinding::Record, ..self.again() }
     }
 
     /// Whether it changes what is stored.
@@ -276,12 +332,13 @@ impl BucketPolicy {
     fn of(
         config: &ScrubConfig,
         limits: Limits,
+        key: Option<Key>,
         compiled: &mut HashMap<String, Compiled>,
     ) -> Result<Option<Arc<Self>>, PolicyError> {
         if config.mode == Scrub::Off {
             return Ok(None);
         }
-        let (id, engine) = match compiled.get(&config.policy) {
+        let (id, engine, scope) = match compiled.get(&config.policy) {
             Some(known) => known.clone(),
             None => compiled.entry(config.policy.clone()).or_insert(compile(&config.policy)?).clone(),
         };
@@ -295,9 +352,12 @@ impl BucketPolicy {
             on_block: config.on_block,
             on_unscrubbed: config.on_unscrubbed,
             etag_of: config.etag_of,
+            scope,
+            key,
+            released: false,
             job: Job {
                 engine,
-                // What needs a key is a label until keys for it are kept.
+                // What needs a key is a label where there is none.
                 actor: enforces.then(Actor::default),
                 on_media: rule(config.on_media),
                 on_unknown: rule(config.on_unknown),
@@ -323,7 +383,14 @@ fn compile(name: &str) -> Result<Compiled, PolicyError> {
         None => read(Path::new(name))?,
     };
     let engine = Engine::new(builtin::detectors(), &policy).map_err(|e| PolicyError::Unusable(name.to_owned(), e))?;
-    Ok((PolicyId { id: policy.id, version: policy.version }, Arc::new(engine)))
+    Ok((PolicyId { id: policy.id, version: policy.version }, Arc::new(engine), policy.scope))
+}
+
+fn read_key(path: &Path) -> Result<Arc<Zeroizing<[u8; 32]>>, PolicyError> {
+    let text = std::fs::read_to_string(path).map_err(|e| PolicyError::KeyFile(path.to_owned(), e))?;
+    let (text, mut root) = (Zeroizing::new(text), Zeroizing::new([0; 32]));
+    hex::decode_to_slice(text.trim(), &mut *root).map_err(|_| PolicyError::NoKey(path.to_owned()))?;
+    Ok(Arc::new(root))
 }
 
 fn read(path: &Path) -> Result<Policy, PolicyError> {
@@ -372,7 +439,7 @@ impl Record {
     pub fn of(policy: &BucketPolicy, key: &str, seen: &Summary, names: Findings) -> Self {
         Self {
             v: 1,
-            mode: policy.mode.name().to_owned(),
+            mode: if policy.released { "released" } else { policy.mode.name() }.to_owned(),
             key: key.to_owned(),
             policy: policy.id.clone(),
             engine: env!("CARGO_PKG_VERSION").to_owned(),

@@ -6,6 +6,7 @@
 //! GET    /v1/quarantine/{bucket}/{id}             one of them
 //! GET    /v1/quarantine/{bucket}/{id}/findings    what the bucket's policy finds in it now, by type
 //! GET    /v1/quarantine/{bucket}/{id}/content     its bytes
+//! POST   /v1/quarantine/{bucket}/{id}/release     stored where it was to be: scrubbed with ?scrub=true, else as it came; never over what is there, but with ?overwrite=true
 //! DELETE /v1/quarantine/{bucket}/{id}             destroyed; that it was there is still told
 //! GET    /v1/originals/{bucket}/{key}[?versionId=]   what a scrubbed object was made from
 //! ```
@@ -92,6 +93,7 @@ impl Kept {
                     ("GET", "findings") => self.findings(id, &note).await,
                     ("GET", "content") => self.content(Kind::Quarantine, id, note, asked).await,
                     ("DELETE", "") => self.destroy(id, note, asked).await,
+                    ("POST", "release") => self.release(id, note, asked).await,
                     _ => Err(nowhere()),
                 }
             }
@@ -171,6 +173,16 @@ impl Kept {
         Ok(response)
     }
 
+    async fn release(&self, id: Oid, mut note: Note, asked: &Asked<'_>) -> Result<Response<Body>, Error> {
+        let is = |name: &str| asked.value(name).is_some_and(|value| value == "true");
+        let (scrub, overwrite) = (is("scrub"), is("overwrite"));
+        aside::release(&self.vault, id, &note, scrub, overwrite).await?;
+        let what = if scrub { "released scrubbed" } else { "released" };
+        aside::record(&self.vault, Kind::Quarantine, id, &mut note, asked.officer, what).await?;
+        aside::destroy(&self.vault, Kind::Quarantine, &note.bucket, id, false).await?;
+        Ok(document(StatusCode::OK, &shown(id, &note)))
+    }
+
     async fn destroy(&self, id: Oid, mut note: Note, asked: &Asked<'_>) -> Result<Response<Body>, Error> {
         aside::destroy(&self.vault, Kind::Quarantine, &note.bucket, id, false).await?;
         aside::record(&self.vault, Kind::Quarantine, id, &mut note, asked.officer, "destroyed").await?;
@@ -221,7 +233,7 @@ fn nothing(why: &'static str) -> Error {
 }
 
 fn nowhere() -> Error {
-    nothing("there is /v1/quarantine/{bucket}[/{id}[/findings|/content]] and /v1/originals/{bucket}/{key}")
+    nothing("there is /v1/quarantine/{bucket}[/{id}[/findings|/content|/release]] and /v1/originals/{bucket}/{key}")
 }
 
 /// Without what opens it.

@@ -173,7 +173,8 @@ impl Scrubbing {
         place: OwnedSemaphorePermit,
         intake: Intake,
         seen: &Seen,
-    ) -> Self {
+    ) -> Result<Self, Error> {
+        let job = policy.job_of(at).map_err(|_| Error::Internal("the key of a scrub".into()))?;
         let (slots, rate) = (vault.scrubbing.slots.clone(), vault.scrubbing.rate.clone());
         let metrics = vault.metrics.clone();
         let (input, from_client) = mpsc::channel(FRAMES);
@@ -193,7 +194,7 @@ impl Scrubbing {
             let kept = keeps.then(|| Stage::new(KEPT_IN_MEMORY));
             let mut source = Source { input: from_client, frame: Bytes::new(), read: 0, kept, turn: &turn };
             let mut target = Target { output: to_seal, frame: BytesMut::new(), turn: &turn };
-            let scrubbed = format::scrub_as(&mut source, &mut target, &rules.job, control)
+            let scrubbed = format::scrub_as(&mut source, &mut target, &job, control)
                 .and_then(|summary| target.flush().map(|()| summary).map_err(FormatError::Write));
             turn.borrow_mut().give_back();
             let worked = turn.borrow().worked;
@@ -208,7 +209,7 @@ impl Scrubbing {
             }
             scrubbed
         });
-        Self {
+        Ok(Self {
             intake,
             input: Some(input),
             changed,
@@ -218,7 +219,7 @@ impl Scrubbing {
             metrics,
             seen: seen.clone(),
             failed: false,
-        }
+        })
     }
 
     fn received(&self) -> Received {

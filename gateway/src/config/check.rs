@@ -309,6 +309,7 @@ fn endpoint_parts(endpoint: &str) -> Option<(http::uri::Scheme, http::uri::Autho
 fn keys(raw: raw::Keys, data_dir: &Path) -> Result<KeysConfig, Invalid> {
     Ok(KeysConfig {
         keyring: raw.keyring.unwrap_or_else(|| data_dir.join("keyring.json")),
+        scrub_key: raw.scrub_key,
         cache_age: time("keys.cache_age", raw.cache_age, 300_000)?,
         cache_uses: wide_count("keys.cache_uses", raw.cache_uses, 1_000_000, 1..=1 << 32)?,
         cache_entries: wide_count("keys.cache_entries", raw.cache_entries, 10_000, 1..=10_000_000)?,

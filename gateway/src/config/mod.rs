@@ -242,6 +242,8 @@ pub enum Conditions {
 pub struct KeysConfig {
     /// The keyring file of the `local` provider.
     pub keyring: PathBuf,
+    /// The file with the key of hashes, tokens and pseudonyms, which are labels without it.
+    pub scrub_key: Option<PathBuf>,
     /// How long an unwrapped KEK is kept.
     pub cache_age: Duration,
     /// How often an unwrapped KEK is used before it is unwrapped again.

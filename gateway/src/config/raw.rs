@@ -113,6 +113,7 @@ pub(super) struct Keys {
     #[serde(rename = "provider")]
     pub _provider: Option<Provider>,
     pub keyring: Option<PathBuf>,
+    pub scrub_key: Option<PathBuf>,
     pub cache_age: Option<Span>,
     pub cache_uses: Option<u64>,
     pub cache_entries: Option<u64>,

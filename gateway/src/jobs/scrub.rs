@@ -4,7 +4,7 @@
 //! the very object that was read, and read back before it counts. What is about to be written is noted with its id: a job that was killed in between
 //! finds its own object, and does not do it twice.
 
-mod carried;
+pub(crate) mod carried;
 
 use std::sync::Arc;
 

@@ -358,7 +358,7 @@ pub fn look_into(
     let place = vault.scrubbing.bodies.clone().try_acquire_owned().map_err(|_| {
         Error::client(S3ErrorCode::SlowDown, "Too many bodies are being scrubbed; reduce your request rate")
     })?;
-    Ok(Plaintext::Scrubbed(Box::new(Scrubbing::begin(vault, at, policy, place, intake, seen))))
+    Ok(Plaintext::Scrubbed(Box::new(Scrubbing::begin(vault, at, policy, place, intake, seen)?)))
 }
 
 /// Facts, intent, and the bytes behind the message.
