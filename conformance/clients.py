@@ -126,8 +126,8 @@ def put_in_parts(s3, bucket: str, key: str, parts: list[bytes], **create) -> dic
 # --- command-line clients ---------------------------------------------------------------------------------------------------
 
 
-def aws(endpoint: Endpoint, *arguments: str, cwd: Path) -> str:
-    """Runs aws-cli and returns what it prints."""
+def aws(endpoint: Endpoint, *arguments: str, cwd: Path, succeeds: bool = True) -> str:
+    """Runs aws-cli and returns what it prints; `succeeds`: whether it must."""
     environment = os.environ | {
         "AWS_ACCESS_KEY_ID": endpoint.access_key,
         "AWS_SECRET_ACCESS_KEY": endpoint.secret_key,
@@ -138,11 +138,11 @@ def aws(endpoint: Endpoint, *arguments: str, cwd: Path) -> str:
     }
     if endpoint.ca:
         environment["AWS_CA_BUNDLE"] = str(endpoint.ca)
-    return _run([str(CACHE / "venv" / "bin" / "aws"), *arguments], cwd, environment)
+    return _run([str(CACHE / "venv" / "bin" / "aws"), *arguments], cwd, environment, succeeds)
 
 
-def rclone(endpoint: Endpoint, *arguments: str, cwd: Path, provider: str = "Minio") -> str:
-    """Runs rclone with a remote named `vault:` and returns what it prints, log included."""
+def rclone(endpoint: Endpoint, *arguments: str, cwd: Path, provider: str = "Minio", succeeds: bool = True) -> str:
+    """Runs rclone with a remote named `vault:` and returns what it prints, log included; `succeeds`: whether it must."""
     environment = os.environ | {
         "RCLONE_CONFIG": os.devnull,
         "RCLONE_CONFIG_VAULT_TYPE": "s3",
@@ -152,15 +152,15 @@ def rclone(endpoint: Endpoint, *arguments: str, cwd: Path, provider: str = "Mini
         "RCLONE_CONFIG_VAULT_ENDPOINT": endpoint.url,
         "RCLONE_CONFIG_VAULT_REGION": endpoint.region,
     }
-    return _run([str(CACHE / "bin" / "rclone"), "--retries", "1", *arguments], cwd, environment)
+    return _run([str(CACHE / "bin" / "rclone"), "--retries", "1", *arguments], cwd, environment, succeeds)
 
 
-def _run(command: list[str], cwd: Path, environment: dict[str, str]) -> str:
+def _run(command: list[str], cwd: Path, environment: dict[str, str], succeeds: bool) -> str:
     done = subprocess.run(
         command, cwd=cwd, env=environment, text=True, timeout=600, check=False,
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
-    assert done.returncode == 0, f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}"
+    assert (done.returncode == 0) == succeeds, f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}"
     return done.stdout
 
 

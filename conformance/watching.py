@@ -1,0 +1,62 @@
+"""Looks for planted values in whatever servers keep, while clients work."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import planted
+from servers import Server, files_under
+
+
+class Watch:
+    """Reads whatever servers keep, again and again while clients work: folders, logs, database, and the files without a name that they have open."""
+
+    def __init__(self, gateway: Server, folders: list[Path]) -> None:
+        self.gateway, self.folders = gateway, folders
+        self.found: list[str] = []
+        self.read = 0
+        self.unnamed = 0
+        self.done = threading.Event()
+
+    def look(self) -> None:
+        opened = Path(f"/proc/{self.gateway.pid}/fd")
+        unnamed = [path for path in opened.iterdir() if points_to(path).endswith("(deleted)")]
+        for path in [*files_under(*self.folders), *unnamed]:
+            try:
+                with path.open("rb") as file:
+                    content = file.read()
+            except FileNotFoundError:
+                continue  # It was removed meanwhile.
+            self.read += 1
+            self.unnamed += path in unnamed and bool(content)
+            self.found += [f"{path}: {value!r}" for value in planted.holds(content)]
+
+    def run(self) -> None:
+        while not self.done.wait(0.05):
+            self.look()
+
+
+def points_to(link: Path) -> str:
+    try:
+        return str(link.readlink())
+    except OSError:
+        return ""
+
+
+@contextmanager
+def watched(gateway: Server, *folders: Path) -> Iterator[Watch]:
+    """While its body runs, and once after it, none of the values is in what the gateway and its store keep."""
+    watch = Watch(gateway, [gateway.root, *folders])
+    thread = threading.Thread(target=watch.run)
+    thread.start()
+    try:
+        yield watch
+    finally:
+        watch.done.set()
+        thread.join()
+    watch.look()
+    assert watch.read
+    assert not watch.found, watch.found[:5]
