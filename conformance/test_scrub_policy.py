@@ -220,7 +220,7 @@ def test_release(made):
 
 def test_tokens_are_opened_with_the_key(made, tmp_path):
     policy, key = tmp_path / "policy.toml", tmp_path / "scrub.key"
-    policy.write_text('id = "tokens"\nversion = 1\nscope = "bucket"\n[types.US_SSN]\nstrategy = "tokenize"\n')
+    policy.write_text('id = "tokens"\nversion = 1\nscope = "bucket"\n[types.US_SSN]\nstrategy = "tokenize"\n[types.NATIONAL_ID]\nenabled = false\n')
     key.write_text(os.urandom(32).hex())
     gateway, s3, bucket = made(f'scrub = "enforce"\nscrub_policy = "{policy}"', f'[keys]\nscrub_key = "{key}"\n')
     stored = []
