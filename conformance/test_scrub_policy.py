@@ -11,6 +11,7 @@ import subprocess
 import urllib.error
 import urllib.request
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote
 
 import pytest
@@ -118,6 +119,36 @@ def test_what_no_policy_has_seen_is_not_read(make_gateway, tmp_path):
         s3.get_object(Bucket=bucket, Key="before")
     under(2, 'on_unscrubbed = "serve"\n')
     assert body(boto(gateway.endpoint), bucket, "before") == CLEAN
+
+
+@pytest.mark.parametrize("read", ["whole", "range", "head"])
+def test_what_is_read_is_scrubbed_first(make_gateway, read):
+    bucket = fresh("onread")
+    gateway = make_gateway()
+    s3 = boto(gateway.endpoint)
+    s3.create_bucket(Bucket=bucket)
+    s3.put_object(Bucket=bucket, Key="before", Body=TEXT, ContentType="text/x-mine", Metadata={"by": "me"}, Tagging="a=b")
+    s3.put_object(Bucket=bucket, Key="media", Body=b"%PDF-1.7 " + TEXT)
+    gateway.stop()
+    gateway.more = f'[buckets."{bucket}"]\nscrub = "enforce"\non_unscrubbed = "scrub_on_read"\n'
+    gateway.config.write_text(gateway._configuration())
+    gateway.start()
+    s3 = boto(gateway.endpoint)
+    if read == "range":
+        assert s3.get_object(Bucket=bucket, Key="before", Range="bytes=9-13")["Body"].read() == CLEAN[9:14]
+    elif read == "head":
+        assert s3.head_object(Bucket=bucket, Key="before")["ContentLength"] == len(CLEAN)
+    with ThreadPoolExecutor(4) as pool:
+        assert set(pool.map(lambda _: body(s3, bucket, "before"), range(8))) == {CLEAN}
+    got = s3.get_object(Bucket=bucket, Key="before")
+    assert (got["ContentType"], got["Metadata"], got["ETag"]) == ("text/x-mine", {"by": "me"}, f'"{md5(CLEAN)}"')
+    assert s3.get_object_tagging(Bucket=bucket, Key="before")["TagSet"] == [{"Key": "a", "Value": "b"}]
+    listed = {row["Key"]: row["Size"] for row in s3.list_objects_v2(Bucket=bucket)["Contents"]}
+    assert listed["before"] == len(CLEAN)
+    with pytest.raises(ClientError) as refused:
+        s3.get_object(Bucket=bucket, Key="media")
+    assert refused.value.response["Error"]["Code"] == "AccessDenied"
+    assert "PDF" in str(refused.value)
 
 
 def test_an_original_is_kept_for_officers(made):

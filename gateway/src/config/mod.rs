@@ -368,6 +368,8 @@ pub enum OnUnscrubbed {
     Refuse,
     /// They get the object as it is.
     Serve,
+    /// The object is scrubbed where it is, and they get that.
+    ScrubOnRead,
 }
 
 /// `etag_of`

@@ -14,16 +14,15 @@ use s3s::S3ErrorCode;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::precondition::{Held, Precondition};
-use super::put::{self, Scrubbed, Sealing};
+use super::precondition::Held;
+use super::put::{Scrubbed, Sealing};
 use super::source::{Source, succeeded};
 use super::stored::Look;
-use super::{documents, spool};
+use super::{again, documents, spool};
 use crate::backend::{BackendError, BackendRequest, Payload, Signer, path, query_value};
-use crate::body::scrub::Seen;
+use crate::body::scrub::{Original, Seen};
 use crate::body::seal::{Finish, body_error, seal};
 use crate::body::{Body, collect};
-use crate::jobs::scrub::carried;
 use crate::s3::Error;
 use crate::s3::intake::{Intake, IntakeOptions};
 use crate::scrubbing::PolicyId;
@@ -315,26 +314,12 @@ pub async fn oid_of(vault: &Arc<Vault>, at: ObjectAt, signer: Signer) -> Result<
 /// what the policy blocks.
 pub async fn release(vault: &Arc<Vault>, id: Oid, note: &Note, scrub: bool, overwrite: bool) -> Result<(), Error> {
     let at = ObjectAt { bucket: note.bucket.clone(), key: note.key.clone(), version_id: None };
-    let call = carried::call(vault, &at, headers(note)?, Signer::Gateway)?;
-    let mut request = call.forward_sealed();
-    let kek = vault.kek_for_write(&at.bucket, &request.sender).await?;
-    let held = (!overwrite).then_some(Held::ToNothing);
-    let condition = Precondition::hold(&call, held.as_ref(), &mut request.headers)?;
-    let mut sealing = Sealing::begin(&call, at.clone(), &kek, &mut request.headers)?;
-    (sealing.principal, sealing.client) = (note.principal.clone(), note.client);
-    let options = IntakeOptions { max_length: u64::MAX, ..put::intake_options(vault, &at.bucket, None) };
-    let intake = Intake::of_ours(open(vault, Kind::Quarantine, id, note).await?, note.length, options)?;
     let policy = vault.scrubbing.of(&at.bucket, &at.key);
     let policy = policy.map(|policy| Arc::new(if scrub { policy.passing() } else { policy.releasing() }));
-    let plaintext = match &policy {
-        Some(policy) => {
-            let scrubbed = Scrubbed::begin(policy, &at.key, &request.headers, Seen::default())?;
-            let seen = sealing.scrub.insert(scrubbed).seen.clone();
-            put::look_into(vault, &at, policy, intake, &seen)?
-        }
-        None => intake.into(),
-    };
-    put::seal_and_send(vault, request, condition, plaintext, sealing).await?;
+    let plaintext = Original { body: open(vault, Kind::Quarantine, id, note).await?, length: note.length };
+    let held = (!overwrite).then_some(Held::ToNothing);
+    let writer = (note.principal.clone(), note.client);
+    again::write(vault, &at, headers(note)?, held, plaintext, policy, Some(writer)).await?;
     Ok(())
 }
 

@@ -20,7 +20,7 @@ use super::source::{Changed, Source, content_length};
 use super::stored::{
     Look, Plain, SharedFacts, Stored, add_checksum, add_part_checksum, answer_headers, answered, unsealed,
 };
-use super::{Call, etag_of, set};
+use super::{Call, again, etag_of, set};
 use crate::body::{self, Body, collect, discard};
 use crate::config::State;
 use crate::s3::Error;
@@ -58,16 +58,26 @@ pub enum Resolved {
 
 /// `GetObject`.
 pub async fn get_object(call: Call) -> Result<Response<Body>, Error> {
-    let source = Source::of(&call)?;
-    let wanted = Wanted::parse(&call)?;
-    if let Some(response) = known_plain(&call, &source).await? {
+    match read(&call).await {
+        Err(refused @ Error::Unscrubbed { .. }) => {
+            again::scrub_on_read(&call, refused).await?;
+            read(&call).await
+        }
+        read => read,
+    }
+}
+
+async fn read(call: &Call) -> Result<Response<Body>, Error> {
+    let source = Source::of(call)?;
+    let wanted = Wanted::parse(call)?;
+    if let Some(response) = known_plain(call, &source).await? {
         return Ok(response);
     }
     for _ in 0..TRIES {
         let answer = match wanted {
-            Wanted::Whole => whole(&call, &source).await?,
-            Wanted::Range(_) => partial(&call, &source, wanted).await?,
-            Wanted::Part(_) => match partial(&call, &source, wanted).await {
+            Wanted::Whole => whole(call, &source).await?,
+            Wanted::Range(_) => partial(call, &source, wanted).await?,
+            Wanted::Part(_) => match partial(call, &source, wanted).await {
                 Err(Error::NoSuchPart) => return Err(source.no_such_part(Method::GET).await?),
                 other => other?,
             },

@@ -1,5 +1,6 @@
 //! One file a verb. Every operation takes a [`Call`], which cannot be made without a [`Permit`].
 
+pub mod again;
 mod alias;
 pub mod aside;
 mod attributes;

@@ -5,7 +5,6 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use keys::Oid;
 use keys::hierarchy::{Kek, Note};
-use s3s::S3ErrorCode;
 
 use super::stored::answered;
 use crate::backend::{BackendRequest, Payload, Signer, path, query_value};
@@ -86,18 +85,12 @@ pub fn admit_plain(vault: &Vault, at: &ObjectAt) -> Result<(), Error> {
 /// The policy that keeps clients from what it has not seen.
 fn guarding<'a>(vault: &'a Vault, at: &ObjectAt) -> Option<&'a BucketPolicy> {
     let policy = vault.scrubbing.enforced(&at.bucket, &at.key)?;
-    (policy.on_unscrubbed == OnUnscrubbed::Refuse).then_some(&**policy)
+    (policy.on_unscrubbed != OnUnscrubbed::Serve).then_some(&**policy)
 }
 
 fn unscrubbed(vault: &Vault, at: &ObjectAt, policy: &BucketPolicy) -> Error {
     vault.metrics.scrub.ended(&at.bucket, ScrubOutcome::Unscrubbed);
-    Error::client(
-        S3ErrorCode::AccessDenied,
-        format!(
-            "Access Denied: the policy {} has not seen this object, and on_unscrubbed = \"refuse\" keeps such from readers. Write it again, or ask the operator to scrub the bucket in place",
-            policy.id
-        ),
-    )
+    Error::Unscrubbed { policy: policy.id.to_string() }
 }
 
 /// What a record of the object says of its scrub: mode and policy, or `off`.

@@ -41,6 +41,12 @@ pub enum Error {
     /// The object has no part of the number asked for: 416.
     #[error("the object has no such part")]
     NoSuchPart,
+    /// The policy of the object's key has not seen it, and such are kept from readers.
+    #[error("the policy {policy} has not seen the object")]
+    Unscrubbed {
+        /// Name and version of the policy.
+        policy: String,
+    },
     /// The signature, or what it covers, does not hold.
     #[error(transparent)]
     Signature(#[from] super::sigv4::SignatureError),
@@ -114,6 +120,15 @@ impl Error {
                 "InvalidPartNumber".into(),
                 StatusCode::RANGE_NOT_SATISFIABLE,
                 "The requested partnumber is not satisfiable".into(),
+                Fault::Client,
+            ),
+            Self::Unscrubbed { policy } => (
+                "AccessDenied".into(),
+                StatusCode::FORBIDDEN,
+                format!(
+                    "Access Denied: the policy {policy} has not seen this object, and on_unscrubbed keeps such from readers. Write it again, or ask the operator to scrub the bucket in place"
+                )
+                .into(),
                 Fault::Client,
             ),
             Self::Signature(e) => {

@@ -1,0 +1,94 @@
+//! Objects that are written again by the gateway itself: released from quarantine, or scrubbed where they are since they are read.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use http::HeaderMap;
+use s3s::S3ErrorCode;
+
+use super::Call;
+use super::precondition::{Held, Precondition};
+use super::put::{self, Scrubbed, Sealing, Written};
+use crate::backend::Signer;
+use crate::body::scrub::{Original, Seen};
+use crate::config::OnUnscrubbed;
+use crate::jobs::look::{self, Stop};
+use crate::jobs::scrub::carried::{self, carried};
+use crate::s3::Error;
+use crate::s3::intake::{Intake, IntakeOptions};
+use crate::scrubbing::BucketPolicy;
+use crate::sidecar::ObjectAt;
+use crate::vault::Vault;
+
+/// Writes a plaintext of ours under a name, with these headers, as a PUT does. `held`: to what is there; `writer`: for the records.
+pub async fn write(
+    vault: &Arc<Vault>,
+    at: &ObjectAt,
+    headers: HeaderMap,
+    held: Option<Held>,
+    plaintext: Original,
+    policy: Option<Arc<BucketPolicy>>,
+    writer: Option<(Option<String>, Option<IpAddr>)>,
+) -> Result<Written, Error> {
+    let call = carried::call(vault, at, headers, Signer::Gateway)?;
+    let mut request = call.forward_sealed();
+    let kek = vault.kek_for_write(&at.bucket, &request.sender).await?;
+    let condition = Precondition::hold(&call, held.as_ref(), &mut request.headers)?;
+    let mut sealing = Sealing::begin(&call, at.clone(), &kek, &mut request.headers)?;
+    if let Some(writer) = writer {
+        (sealing.principal, sealing.client) = writer;
+    }
+    let options = IntakeOptions { max_length: u64::MAX, ..put::intake_options(vault, &at.bucket, None) };
+    let intake = Intake::of_ours(plaintext.body, plaintext.length, options)?;
+    let plaintext = match &policy {
+        Some(policy) => {
+            let scrubbed = Scrubbed::begin(policy, &at.key, &request.headers, Seen::default())?;
+            let seen = sealing.scrub.insert(scrubbed).seen.clone();
+            put::look_into(vault, at, policy, intake, &seen)?
+        }
+        None => intake.into(),
+    };
+    put::seal_and_send(vault, request, condition, plaintext, sealing).await
+}
+
+/// Scrubs an object where it is, if it was refused to a reader only since its policy has not seen it, and the policy wants that. Held to the very object that is
+/// read: what a client writes meanwhile stays. Then the reader looks again.
+pub async fn scrub_on_read(call: &Call, refused: Error) -> Result<(), Error> {
+    let vault = &call.vault;
+    let at = call.at()?;
+    let policy = vault.scrubbing.enforced(&at.bucket, &at.key);
+    let policy = policy.filter(|policy| policy.on_unscrubbed == OnUnscrubbed::ScrubOnRead);
+    // Nothing can be written in the place of an older version.
+    let (Error::Unscrubbed { .. }, Some(policy), None) = (&refused, policy, &at.version_id) else {
+        return Err(refused);
+    };
+    let object = match look::read(vault, &at, &Signer::Gateway, false).await {
+        Ok(object) => object,
+        Err(Stop::Changed) => return Ok(()),
+        Err(Stop::Failed(error)) => return Err(error),
+        Err(Stop::Job(_)) => return Err(Error::Internal("a read that was a job".into())),
+    };
+    let longest = vault.scrubbing.longest_put();
+    if object.length > longest {
+        return Err(Error::client(
+            S3ErrorCode::AccessDenied,
+            format!(
+                "Access Denied: the policy {} has not seen this object, and its {} bytes are too many to be scrubbed while you wait (at most {longest}). Ask the operator to scrub the bucket in place",
+                policy.id, object.length
+            ),
+        ));
+    }
+    let held = Held::To { etag: object.etag, header: object.header };
+    let plaintext = Original { body: object.body, length: object.length };
+    let policy = Arc::new(policy.for_what_is_there());
+    match write(vault, &at, carried(&object.headers, true), Some(held), plaintext, Some(policy), None).await {
+        Err(error) if !look::is_overtaken(&error) => Err(match error {
+            Error::Client { message, .. } => Error::client(
+                S3ErrorCode::AccessDenied,
+                format!("Access Denied: the object was to be scrubbed before it is read, and cannot be. {message}"),
+            ),
+            other => other,
+        }),
+        _ => Ok(()),
+    }
+}
