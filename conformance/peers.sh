@@ -126,6 +126,14 @@ matrix() {
             -DincludeArtifactIds=hadoop-aws,bundle,analyticsaccelerator-s3
         printf %s "$hadoop" >"$to/spark/made-from"
     fi
+    if changed "$to/spark-cloud" "$from/spark-cloud.xml"; then
+        # What binds the committers of S3A to Parquet; without it Spark falls back to renaming, silently.
+        say "fetching spark-hadoop-cloud"
+        mkdir -p "$to/spark-cloud"
+        rm -f "$to/spark-cloud"/*.jar
+        mvn -q -B -f "$from/spark-cloud.xml" dependency:copy-dependencies -DoutputDirectory="$to/spark-cloud"
+        made "$to/spark-cloud" "$from/spark-cloud.xml"
+    fi
     if changed "$to/java" "$from/java/pom.xml" "$from/java/src/main/java/Main.java"; then
         say "building the client of the Java SDK"
         mvn -q -B -f "$from/java/pom.xml" dependency:copy-dependencies -DoutputDirectory="$to/java/lib"

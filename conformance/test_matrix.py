@@ -34,7 +34,7 @@ CLIENTS = {
     "go": [str(CACHE / "bin/matrix-go")],
     "js": ["node", str(BUILT / "js/main.mjs")],
     "java": ["java", "-cp", f"{BUILT}/java:{BUILT}/java/lib/*", "Main"],
-    "spark-magic": [PYTHON, str(HERE / "spark.py"), "magic", jars(BUILT / "spark")],
+    "spark-magic": [PYTHON, str(HERE / "spark.py"), "magic", f"{jars(BUILT / 'spark')}:{jars(BUILT / 'spark-cloud')}"],
     "spark-classic": [PYTHON, str(HERE / "spark.py"), "classic", jars(BUILT / "spark")],
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 
@@ -28,6 +29,8 @@ if COMMITTER == "magic":
         "spark.hadoop.fs.s3a.committer.name": "magic",
         "spark.hadoop.fs.s3a.committer.magic.enabled": "true",
         "spark.hadoop.mapreduce.outputcommitter.factory.scheme.s3a": "org.apache.hadoop.fs.s3a.commit.S3ACommitterFactory",
+        "spark.sql.sources.commitProtocolClass": "org.apache.spark.internal.io.cloud.PathOutputCommitProtocol",
+        "spark.sql.parquet.output.committer.class": "org.apache.spark.internal.io.cloud.BindingParquetOutputCommitter",
     }
 else:
     # One GET a range, where the default reads ahead for itself.
@@ -48,6 +51,9 @@ print("rows", read.count(), read.where("shard = 1").agg(f.sum("id"), f.max("text
 jvm, conf = spark._jvm, spark._jsc.hadoopConfiguration()
 path = jvm.org.apache.hadoop.fs.Path
 fs = path(base).getFileSystem(conf)
+# It is empty where FileOutputCommitter wrote it.
+summary = jvm.org.apache.commons.io.IOUtils.toString(fs.open(path(f"{base}/table/_SUCCESS")), "UTF-8")
+print("committer", json.loads(summary)["committer"] if summary else "file")
 print("renamed", fs.rename(path(f"{base}/table"), path(f"{base}/moved")), fs.exists(path(f"{base}/table")))
 print("rows", spark.read.parquet(f"{base}/moved").where("id % 1000 = 7").agg(f.count("id"), f.sum("id")).collect())
 
