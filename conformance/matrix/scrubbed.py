@@ -1,5 +1,5 @@
 """Data sets with planted values written by the clients of tables, as their users write them: `python scrubbed.py NAME`. Reads them back, and prints what it
-saw as a line of JSON each: what is there now, to be looked at by test_scrub_tables.py. Where: `S3_ENDPOINT`, `BUCKET` and the `AWS_*` of every SDK.
+saw as a line of JSON each: what is there now, to be looked at by test_scrub_lakes.py. Where: `S3_ENDPOINT`, `BUCKET` and the `AWS_*` of every SDK.
 """
 
 from __future__ import annotations

@@ -258,6 +258,7 @@ impl BucketPolicy {
     }
 
     /// The same, which changes and refuses nothing.
+    #[must_use]
     pub fn observing(&self) -> Self {
         let limits = Limits { bad_records: u64::MAX, ..self.job.limits };
         let job = Job { actor: None, on_media: Rule::Pass, on_unknown: Rule::Pass, limits, ..self.job.clone() };
@@ -265,11 +266,13 @@ impl BucketPolicy {
     }
 
     /// For what a security officer lets through as it is.
+    #[must_use]
     pub fn releasing(&self) -> Self {
         Self { released: true, ..self.observing() }
     }
 
     /// For what a security officer lets through scrubbed: what cannot be looked into passes.
+    #[must_use]
     pub fn passing(&self) -> Self {
         let job = Job { on_media: Rule::Pass, on_unknown: Rule::Pass, ..self.job.clone() };
         Self { job, on_block: Rule::Refuse, ..self.again() }

@@ -52,11 +52,10 @@ impl Facts {
     /// The `ETag` as clients see it, without quotes: 32 hexadecimal digits, and `-N` for a multipart or an opaque one.
     pub fn etag_string(&self) -> String {
         match self.etag {
-            ETag::Md5(md5) => format!("{:032x}", u128::from_be_bytes(md5)),
+            ETag::Md5(md5) | ETag::Received { md5, parts: 0 } => format!("{:032x}", u128::from_be_bytes(md5)),
             ETag::Multipart(md5) | ETag::Opaque(md5) => {
                 format!("{:032x}-{}", u128::from_be_bytes(md5), self.part_count)
             }
-            ETag::Received { md5, parts: 0 } => format!("{:032x}", u128::from_be_bytes(md5)),
             ETag::Received { md5, parts } => format!("{:032x}-{parts}", u128::from_be_bytes(md5)),
         }
     }

@@ -86,10 +86,8 @@ fn a_wrong_type_or_value_names_what_is_allowed() {
 
 #[test]
 fn what_does_not_exist_yet_is_refused_and_not_ignored() {
-    for (text, wants) in [("[sidecar]\nurl = \"postgres://h/d\"\n", "no PostgreSQL")] {
-        let error = refused(text);
-        assert!(error.contains(wants), "{text}\n{error}");
-    }
+    let error = refused("[sidecar]\nurl = \"postgres://h/d\"\n");
+    assert!(error.contains("no PostgreSQL"), "{error}");
 }
 
 #[test]

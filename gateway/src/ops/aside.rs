@@ -361,11 +361,9 @@ pub async fn list(
     after: Option<&str>,
 ) -> Result<(Vec<Oid>, Option<String>), Error> {
     let prefix = format!("{}/{bucket}/", name(kind));
-    let mut query = format!("list-type=2&max-keys=1000&prefix={}", query_value(&prefix));
-    if let Some(after) = after {
-        // Behind all that is in its folder.
-        query += &format!("&start-after={}", query_value(&format!("{prefix}{after}/~")));
-    }
+    // Behind all that is in its folder.
+    let after = after.map(|id| query_value(&format!("{prefix}{id}/~"))).unwrap_or_default();
+    let query = format!("list-type=2&max-keys=1000&prefix={}&start-after={after}", query_value(&prefix));
     let request = BackendRequest::new(Method::GET, path(vault.reserved.system_bucket(), ""), Signer::Gateway);
     let response = vault.backend.call(request.query(query)).await?;
     if response.status() == StatusCode::NOT_FOUND {

@@ -116,7 +116,7 @@ struct Success<'a> {
     #[serde(borrow)]
     name: Cow<'a, str>,
     #[serde(rename = "success")]
-    _success: bool,
+    _done: bool,
     #[serde(rename = "timestamp")]
     _timestamp: i64,
     #[serde(borrow)]
