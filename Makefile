@@ -19,10 +19,10 @@ FEATURES := $(if $(filter yes,$(VECTORSCAN)),--features scrub/vectorscan)
 # Object stores that `make s3tests` runs over.
 STORES ?= minio garage rgw local
 
-.PHONY: help run test lint unit conformance-quick conformance s3tests pii control bench bench-scrub fuzz docs peers
+.PHONY: help run test lint unit conformance-quick conformance s3tests pii control bench bench-scrub bench-scrub-put fuzz docs peers
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## build the gateway and serve: S3 on 127.0.0.1:9900, admin on 127.0.0.1:9901, data in ./data
 	@echo "scrub engine: literals by $(if $(FEATURES),vectorscan,the portable table)"
@@ -78,6 +78,11 @@ bench-scrub: ## scrubbing on one core beside Presidio and scrubadub, memory, tex
 	cargo build --release --locked $(FEATURES) --bin data-vault
 	cargo build --release --locked $(if $(FEATURES),--features vectorscan) -p scrub --example matching
 	$(CACHE)/venv/bin/python bench/scrub.py
+
+bench-scrub-put: ## a PUT with scrub = "enforce" by format beside "off", and the GETs of a bystander; writes docs/benchmarks-scrub-put.md
+	conformance/peers.sh
+	cargo build --release --locked $(FEATURES) --bin data-vault
+	$(CACHE)/venv/bin/python bench/scrub_put.py
 
 fuzz: ## every fuzz target, or those of FUZZ_TARGETS, for FUZZ_SECONDS (60)
 	@command -v cargo-fuzz >/dev/null || cargo install cargo-fuzz --version $(CARGO_FUZZ) --locked

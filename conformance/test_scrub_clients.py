@@ -83,6 +83,25 @@ def test_chat_logs_by_boto3(gateway, bucket, watch, read, tmp_path):
     planted.check_chats(gzip.decompress(read("chats.jsonl.gz")), sent)
 
 
+def test_parts_completed_by_another(gateway, bucket, watch, read):
+    """As S3A's magic committer does it: parts are sent by one, and another completes much later, here after the gateway was killed. Until then nothing is there."""
+    s3, sent = boto(gateway.endpoint), planted.chats(12_000)
+    body = planted.jsonl(sent)
+    upload = s3.create_multipart_upload(Bucket=bucket, Key="part-0.jsonl")["UploadId"]
+    pieces = [body[: 5 * MIB], body[5 * MIB :]]
+    etags = [
+        s3.upload_part(Bucket=bucket, Key="part-0.jsonl", UploadId=upload, PartNumber=number, Body=piece)["ETag"] for number, piece in enumerate(pieces, 1)
+    ]
+    watch.look()
+    gateway.kill()
+    gateway.start()
+    other = boto(gateway.endpoint)
+    assert "Contents" not in other.list_objects_v2(Bucket=bucket)
+    parts = {"Parts": [{"PartNumber": number, "ETag": etag} for number, etag in enumerate(etags, 1)]}
+    other.complete_multipart_upload(Bucket=bucket, Key="part-0.jsonl", UploadId=upload, MultipartUpload=parts)
+    planted.check_chats(read("part-0.jsonl"), sent)
+
+
 def test_a_table_by_pyarrow(gateway, bucket, watch, tmp_path):
     """Written in parts by the C++ SDK and read back by it, larger than what is kept in memory: schema, rows and the columns of nobody are as they were."""
     store = fs.S3FileSystem(

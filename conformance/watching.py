@@ -22,8 +22,8 @@ class Watch:
         self.done = threading.Event()
 
     def look(self) -> None:
-        opened = Path(f"/proc/{self.gateway.pid}/fd")
-        unnamed = [path for path in opened.iterdir() if points_to(path).endswith("(deleted)")]
+        opened = Path(f"/proc/{self.gateway.process.pid}/fd") if self.gateway.process else Path("/nonexistent")
+        unnamed = [path for path in opened.glob("*") if points_to(path).endswith("(deleted)")]
         for path in [*files_under(*self.folders), *unnamed]:
             try:
                 with path.open("rb") as file:
