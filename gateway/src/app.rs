@@ -18,6 +18,7 @@ use crate::jobs::JobError;
 use crate::keks::{SystemBucketKeks, make_bucket};
 use crate::ops::rebuild::{self, Rebuilt};
 use crate::ops::settle;
+use crate::ops::sweep::{self, Sweeper};
 use crate::s3::address::Reserved;
 use crate::s3::operation::Op;
 use crate::scrubbing::{PolicyError, Scrubbing};
@@ -105,6 +106,9 @@ pub enum AppError {
     /// The sidecar could not be rebuilt.
     #[error("the rebuild failed")]
     Rebuild(#[from] crate::s3::Error),
+    /// What is kept beside objects could not be swept to the end.
+    #[error("the sweep was cut short")]
+    Sweep(#[source] crate::s3::Error),
     /// The rebuild is done but for objects that cannot be opened; each was named.
     #[error("the sidecar was rebuilt, but {0} objects were skipped, since they cannot be opened")]
     Skipped(u64),
@@ -126,6 +130,7 @@ pub async fn serve(config: Config) -> Result<(), AppError> {
     tracing::info!(s3 = %vault.config.server.listen, admin = %vault.config.admin.listen, "data-vault is ready");
 
     let settler = tokio::spawn(settle::run(vault.clone()));
+    let sweeper = tokio::spawn(sweep::run(vault.clone()));
     let listeners: Vec<_> = [&s3_tls, &admin_tls].into_iter().flatten().cloned().collect();
     let certificates = tokio::spawn(tls::keep_fresh(listeners, hangup, vault.metrics.clone()));
     let admin = Arc::new(admin_of(&vault));
@@ -143,6 +148,7 @@ pub async fn serve(config: Config) -> Result<(), AppError> {
     }
 
     settler.abort();
+    sweeper.abort();
     certificates.abort();
     if let Err(e) = admin.await {
         tracing::warn!(error = %e, "the admin listener ended badly");
@@ -176,18 +182,32 @@ pub async fn rebuild_sidecar(
     if skipped > 0 { Err(AppError::Skipped(skipped)) } else { Ok(()) }
 }
 
+/// Removes what is kept beside objects and nobody needs any more, all of it. Gives how much was removed, and what could not be decided.
+pub async fn sweep(config: Config) -> Result<(u64, u64), AppError> {
+    let (vault, stores, _) = beside(config).await?;
+    let done = Sweeper::new(vault).run(u32::MAX).await;
+    stores.close().await;
+    let done = done.map_err(AppError::Sweep)?;
+    Ok((done.gone, done.undecided))
+}
+
 /// Runs a job over what the gateway works with.
 pub async fn run_job<T>(
     config: Config,
     job: impl AsyncFnOnce(&Arc<Vault>) -> Result<T, JobError>,
 ) -> Result<T, AppError> {
-    let (vault, stores, _) = build(config, false).await.map_err(|error| match error {
-        AppError::Local(LocalError::InUse(path)) => AppError::GatewayRuns(path),
-        error => error,
-    })?;
+    let (vault, stores, _) = beside(config).await?;
     let done = job(&vault).await;
     stores.close().await;
     Ok(done?)
+}
+
+/// Everything that a job needs, which may run beside the gateway where the store is another process.
+async fn beside(config: Config) -> Result<(Arc<Vault>, Stores, Option<Credential>), AppError> {
+    build(config, false).await.map_err(|error| match error {
+        AppError::Local(LocalError::InUse(path)) => AppError::GatewayRuns(path),
+        error => error,
+    })
 }
 
 /// The certificate of a listener; none where it serves without TLS.

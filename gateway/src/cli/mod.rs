@@ -57,6 +57,8 @@ enum Command {
 enum SidecarCommand {
     /// Make the metadata database again from the backend.
     Rebuild(ConfigArgs),
+    /// Remove what is kept beside objects and nobody needs any more, as the gateway does from time to time.
+    Sweep(ConfigArgs),
 }
 
 /// Where the configuration comes from: the file, then `DATA_VAULT__SECTION__KEY`, then these flags.
@@ -174,6 +176,12 @@ fn run(command: Command) -> Result<ExitCode, Box<dyn Error>> {
                 let version = version.map(|id| format!(" version {id}")).unwrap_or_default();
                 eprintln!("data-vault: skipped {}/{}{version}: {}", at.bucket, at.key.escape_debug(), chain(e));
             }))?;
+        }
+        Command::Sidecar(SidecarCommand::Sweep(args)) => {
+            let config = args.load()?;
+            telemetry::start_log(&config.log)?;
+            let (gone, undecided) = runtime()?.block_on(app::sweep(config))?;
+            eprintln!("{gone} removed, {undecided} left since it cannot be decided whether they are needed");
         }
         Command::Scrub(args) => return args.run(),
         Command::Scan(args) => return args.run(),

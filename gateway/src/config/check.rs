@@ -403,6 +403,10 @@ fn limits(raw: &raw::Limits) -> Result<LimitsConfig, Invalid> {
         scrub_depth: count("limits.scrub_depth", raw.scrub_depth, 8, 1..=64)? as u32,
         scrub_expansion: count("limits.scrub_expansion", raw.scrub_expansion, 1000, 10..=1_000_000)? as u64,
         scrub_chunk: wide_size("limits.scrub_chunk", raw.scrub_chunk, 256 << 20, 1 << 20..=8 << 30)?,
+        sweep_every: time("limits.sweep_every", raw.sweep_every, 3_600_000)?,
+        sweep_grace: time("limits.sweep_grace", raw.sweep_grace, 3_600_000)?,
+        quarantine_age: age("limits.quarantine_age", raw.quarantine_age, Duration::from_hours(30 * 24))?,
+        original_age: age("limits.original_age", raw.original_age, Duration::ZERO)?,
     })
 }
 
@@ -499,4 +503,13 @@ fn time(key: &str, given: Option<Span>, default_ms: u64) -> Result<Duration, Inv
         return Err(Invalid::at(key, "must be `1ms` to `7d`"));
     }
     Ok(span)
+}
+
+/// How long something is kept, up to ten years; none for `0s`: it is never removed for its age.
+fn age(key: &str, given: Option<Span>, default: Duration) -> Result<Option<Duration>, Invalid> {
+    let age = given.map_or(default, |s| s.0);
+    if age > Duration::from_hours(3650 * 24) {
+        return Err(Invalid::at(key, "must be `1ms` to `3650d`, or `0s` for no end"));
+    }
+    Ok((!age.is_zero()).then_some(age))
 }

@@ -487,6 +487,14 @@ pub struct LimitsConfig {
     pub scrub_expansion: u64,
     /// Bytes of a column chunk of Parquet, which is held as a whole.
     pub scrub_chunk: u64,
+    /// How often what is kept beside objects is looked through for what nobody needs any more.
+    pub sweep_every: Duration,
+    /// What is younger is left alone by that: its write may be under way.
+    pub sweep_grace: Duration,
+    /// How long what was put in quarantine is kept; none: until it is destroyed by hand.
+    pub quarantine_age: Option<Duration>,
+    /// The same of originals; none: as long as their objects.
+    pub original_age: Option<Duration>,
 }
 
 /// `[log]`

@@ -193,6 +193,10 @@ pub(super) struct Limits {
     pub scrub_depth: Option<u32>,
     pub scrub_expansion: Option<u32>,
     pub scrub_chunk: Option<ByteSize>,
+    pub sweep_every: Option<Span>,
+    pub sweep_grace: Option<Span>,
+    pub quarantine_age: Option<Span>,
+    pub original_age: Option<Span>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -70,7 +70,7 @@ pub struct Action {
     pub at_ms: i64,
     /// Name of the security officer.
     pub by: String,
-    /// `read`, `released`, `released scrubbed` or `destroyed`.
+    /// `read`, `released`, `released scrubbed`, `destroyed` or `expired`.
     pub what: String,
 }
 
@@ -351,6 +351,15 @@ pub async fn destroy(vault: &Vault, kind: Kind, bucket: &str, id: Oid, with_note
         }
     }
     Ok(())
+}
+
+/// Whether the content of what was kept is still there.
+pub async fn has_content(vault: &Vault, kind: Kind, bucket: &str, id: Oid) -> Result<bool, Error> {
+    let response = vault.backend.call(request(vault, Method::HEAD, kind, bucket, id, "content")).await?;
+    if response.status() == StatusCode::NOT_FOUND {
+        return Ok(false);
+    }
+    succeeded(response).await.map(|_| true)
 }
 
 /// The ids of what is kept of a bucket, in order, behind one of them: at most 1,000 entries of the storage's own listing. The second: where to go on.

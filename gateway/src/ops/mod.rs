@@ -28,6 +28,7 @@ pub mod settle;
 pub(crate) mod source;
 pub mod spool;
 pub(crate) mod stored;
+pub mod sweep;
 pub mod tables;
 pub mod upload_id;
 mod upload_part;

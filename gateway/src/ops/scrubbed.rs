@@ -58,6 +58,12 @@ pub async fn find(vault: &Vault, bucket: &str, oid: Oid) -> Result<Option<Record
     serde_json::from_slice(&document).map(Some).map_err(|_| keys::Error::Inconsistent("a scrub record").into())
 }
 
+/// Removes it, once its object is gone.
+pub async fn remove(vault: &Vault, bucket: &str, oid: Oid) -> Result<(), Error> {
+    let status = vault.backend.call(request(vault, Method::DELETE, bucket, oid)).await?.status();
+    if status.is_success() || status == StatusCode::NOT_FOUND { Ok(()) } else { Err(unusable(status)) }
+}
+
 /// Refuses a read of what the policy of its key has not seen in this version, where the policy wants that. An object says so itself, by the record that is sealed
 /// beside it; which it was is remembered.
 pub async fn admit(vault: &Vault, at: &ObjectAt, oid: Oid) -> Result<(), Error> {

@@ -253,6 +253,10 @@ pub trait Sidecar: Send + Sync + 'static {
     async fn listed(&self, bucket: &str, rows: &[Listed<'_>]) -> Result<Vec<Option<Facts>>, SidecarError>;
     /// Plaintext lengths of the records of a bucket, every version, in no order; at most `limit`.
     async fn lengths(&self, bucket: &str, limit: u32) -> Result<Vec<u64>, SidecarError>;
+    /// Names of the records of a bucket that have this object id, which copies share with their source; at most `limit`.
+    async fn with_oid(&self, bucket: &str, oid: Oid, limit: u32) -> Result<Vec<ObjectAt>, SidecarError>;
+    /// Whether a write with this object id is under way: there is an intent, an upload or a part of one.
+    async fn is_under_way(&self, oid: Oid) -> Result<bool, SidecarError>;
     /// Forgets one object version, after the backend deleted it.
     async fn forget(&self, at: &ObjectAt) -> Result<(), SidecarError>;
     /// Forgets several, in one transaction.

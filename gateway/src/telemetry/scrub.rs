@@ -39,6 +39,7 @@ pub struct ScrubMetrics {
     bodies: Family<BodyLabels, Counter>,
     bytes: Counter,
     time: Counter<f64, std::sync::atomic::AtomicU64>,
+    swept: Family<KindLabel, Counter>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -53,6 +54,11 @@ struct BodyLabels {
     outcome: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct KindLabel {
+    kind: &'static str,
+}
+
 impl ScrubMetrics {
     pub(super) fn register(&self, r: &mut Registry) {
         r.register("scrub_findings", "Findings in what was written, by type", self.findings.clone());
@@ -63,6 +69,7 @@ impl ScrubMetrics {
         );
         r.register_with_unit("scrub_read", "Bytes that the scrub engine read", Unit::Bytes, self.bytes.clone());
         r.register_with_unit("scrub_work", "Time that the scrub engine worked", Unit::Seconds, self.time.clone());
+        r.register("swept", "What was kept beside objects and nobody needs any more, removed", self.swept.clone());
     }
 
     /// What was found in a body that is taken.
@@ -78,6 +85,11 @@ impl ScrubMetrics {
     pub fn ended(&self, bucket: &str, outcome: ScrubOutcome) {
         let labels = BodyLabels { bucket: bucket.to_owned(), outcome: outcome.label() };
         self.bodies.get_or_create(&labels).inc();
+    }
+
+    /// Something that was kept beside objects was removed. `kind`: a word of ours.
+    pub fn swept(&self, kind: &'static str) {
+        self.swept.get_or_create(&KindLabel { kind }).inc();
     }
 
     /// The engine read so many bytes in so much time of work.

@@ -338,6 +338,29 @@ impl Sidecar for SqliteSidecar {
         row::lengths(&found)
     }
 
+    async fn with_oid(&self, bucket: &str, oid: Oid, limit: u32) -> Result<Vec<ObjectAt>, SidecarError> {
+        sqlx::query("SELECT bucket, key, version_id FROM objects WHERE bucket = ? AND oid = ? LIMIT ?")
+            .bind(bucket)
+            .bind(oid.0.as_slice())
+            .bind(limit)
+            .fetch_all(self.readers().await)
+            .await?
+            .iter()
+            .map(row::name)
+            .collect()
+    }
+
+    async fn is_under_way(&self, oid: Oid) -> Result<bool, SidecarError> {
+        let found = sqlx::query(
+            "SELECT EXISTS (SELECT 1 FROM intents WHERE oid = ?1) OR EXISTS (SELECT 1 FROM uploads WHERE oid = ?1) \
+             OR EXISTS (SELECT 1 FROM part_attempts WHERE oid = ?1) AS under_way",
+        )
+        .bind(oid.0.as_slice())
+        .fetch_one(self.readers().await)
+        .await?;
+        row::column(&found, "under_way")
+    }
+
     async fn forget(&self, at: &ObjectAt) -> Result<(), SidecarError> {
         self.forget_all(vec![at.clone()]).await
     }

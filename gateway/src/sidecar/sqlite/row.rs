@@ -43,15 +43,15 @@ fn version(row: &SqliteRow, name: &str) -> Result<Option<String>, SidecarError> 
     Ok((!version.is_empty()).then_some(version))
 }
 
+pub(super) fn name(row: &SqliteRow) -> Result<ObjectAt, SidecarError> {
+    Ok(ObjectAt { bucket: column(row, "bucket")?, key: column(row, "key")?, version_id: version(row, "version_id")? })
+}
+
 pub(super) fn object(row: &SqliteRow) -> Result<ObjectRecord, SidecarError> {
     let facts: [u8; FACTS_LEN] = bytes(row, "facts")?;
     let parts: &[u8] = column(row, "parts")?;
     Ok(ObjectRecord {
-        at: ObjectAt {
-            bucket: column(row, "bucket")?,
-            key: column(row, "key")?,
-            version_id: version(row, "version_id")?,
-        },
+        at: name(row)?,
         backend_etag: column(row, "backend_etag")?,
         oid: Oid(bytes(row, "oid")?),
         kek_id: uuid::Uuid::from_bytes(bytes(row, "kek_id")?),

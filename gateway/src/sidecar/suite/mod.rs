@@ -36,6 +36,8 @@ macro_rules! over {
             a_listing_takes_any_key,
             a_listing_of_nothing_is_nothing,
             lengths_are_those_of_one_bucket,
+            objects_are_found_by_their_id,
+            a_write_under_way_is_known_by_its_id,
             lineage_is_newest_first,
             uploads_are_found_by_backend_id,
             stale_uploads_are_oldest_first,
@@ -330,6 +332,41 @@ pub(crate) async fn lengths_are_those_of_one_bucket(sidecar: Arc<dyn Sidecar>) {
     found.sort_unstable();
     assert_eq!(found, [0, 3, 3, 0x0100_0000_00ff]);
     assert_eq!(sidecar.lengths("other", 2).await.unwrap(), [77, 77]);
+}
+
+/// A copy by the backend has the id of its source.
+pub(crate) async fn objects_are_found_by_their_id(sidecar: Arc<dyn Sidecar>) {
+    let of = |at: ObjectAt, oid: u8| ObjectRecord { oid: Oid([oid; 16]), ..record(at, "etag") };
+    for (name, oid) in [(at("a", None), 7), (at("b", Some("v1")), 7), (at("b", Some("v2")), 8)] {
+        sidecar.record(None, of(name, oid), vec![]).await.unwrap();
+    }
+    let elsewhere = ObjectAt { bucket: "other".into(), ..at("a", None) };
+    sidecar.record(None, of(elsewhere.clone(), 7), vec![]).await.unwrap();
+    let mut found = sidecar.with_oid("corpus", Oid([7; 16]), 9).await.unwrap();
+    found.sort_unstable();
+    assert_eq!(found, [at("a", None), at("b", Some("v1"))]);
+    assert_eq!(sidecar.with_oid("corpus", Oid([7; 16]), 1).await.unwrap().len(), 1);
+    assert_eq!(sidecar.with_oid("other", Oid([7; 16]), 9).await.unwrap(), [elsewhere]);
+    // Overwritten, and deleted.
+    sidecar.record(None, of(at("a", None), 9), vec![]).await.unwrap();
+    sidecar.forget(&at("b", Some("v1"))).await.unwrap();
+    assert_eq!(sidecar.with_oid("corpus", Oid([7; 16]), 9).await.unwrap(), []);
+    assert_eq!(sidecar.with_oid("corpus", Oid([9; 16]), 9).await.unwrap(), [at("a", None)]);
+}
+
+pub(crate) async fn a_write_under_way_is_known_by_its_id(sidecar: Arc<dyn Sidecar>) {
+    let begun = sidecar.begin(intent("k", 1)).await.unwrap();
+    sidecar.upload_started(upload(1, "id-1", 1)).await.unwrap();
+    sidecar.part_attempt(attempt(2, 1, "of an upload that is not known", 1)).await.unwrap();
+    for (oid, expected) in [(9, true), (1, true), (2, true), (3, false)] {
+        assert_eq!(sidecar.is_under_way(Oid([oid; 16])).await.unwrap(), expected, "{oid}");
+    }
+    sidecar.abandon(begun).await.unwrap();
+    sidecar.upload_ended(Oid([1; 16])).await.unwrap();
+    sidecar.upload_ended(Oid([2; 16])).await.unwrap();
+    for oid in [9, 1, 2] {
+        assert!(!sidecar.is_under_way(Oid([oid; 16])).await.unwrap(), "{oid}");
+    }
 }
 
 pub(crate) async fn lineage_is_newest_first(sidecar: Arc<dyn Sidecar>) {
