@@ -320,7 +320,7 @@ fn items(kind: Kind, page: Vec<(String, i64)>) -> Vec<Item> {
             Kind::Scrub => (key.as_str(), "content"),
             Kind::Original | Kind::Quarantine => key.rsplit_once('/').unwrap_or_default(),
         };
-        let mut named = name.splitn(2, '/').skip(1).flat_map(|rest| rest.rsplit_once('/'));
+        let mut named = name.splitn(2, '/').skip(1).filter_map(|rest| rest.rsplit_once('/'));
         let Some((bucket, id)) = named.next() else { continue };
         let Some(id) = hex::decode(id).ok().and_then(|bytes| bytes.try_into().ok()).map(Oid) else { continue };
         let (content_ms, note_ms) = match part {
@@ -382,7 +382,7 @@ mod tests {
     fn an_age_is_reached_and_never_before() {
         let now = now_ms();
         assert!(is_past(now - 1000, Duration::from_secs(1)));
-        assert!(!is_past(now - 1000, Duration::from_secs(60)));
+        assert!(!is_past(now - 1000, Duration::from_mins(1)));
         assert!(!is_past(now + 60_000, Duration::from_millis(1)), "of a clock that is ahead");
         assert!(!is_past(i64::MAX, Duration::from_millis(1)));
     }
