@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from clients import KIB, MIB, boto, crc32, error_code, md5, multipart_etag, noise, object_path, put_in_parts
+from clients import KIB, MIB, boto, crc32, error_code, fresh, md5, multipart_etag, noise, object_path, put_in_parts
 
 PART = 5 * MIB
 
@@ -168,14 +170,48 @@ def test_complete_again(s3, bucket):
     assert upload.object() == noise(PART, 1) + b"tail"
 
 
+@pytest.mark.vault
 def test_complete_again_after_an_overwrite(s3, bucket):
-    """A late repetition of Complete must not undo what was written since, nor say that it did."""
+    """A late repetition of Complete gets the answer of the first, and must not undo what was written since."""
     upload = Upload(s3, bucket)
     upload.put(1, noise(PART, 1))
-    upload.complete()
+    first = upload.complete()
     s3.put_object(Bucket=bucket, Key="k", Body=b"newer")
-    assert error_code(upload.complete) == "NoSuchUpload"
+    assert upload.complete()["ETag"] == first["ETag"]
     assert upload.object() == b"newer"
+    s3.delete_object(Bucket=bucket, Key="k")
+    assert upload.complete()["ETag"] == first["ETag"]
+    assert error_code(upload.object) == "NoSuchKey"
+    # The token is of this key alone.
+    other = upload.at | {"Key": "other"}
+    parts = {"Parts": [{"PartNumber": 1, "ETag": upload.etags[1]}]}
+    assert error_code(lambda: s3.complete_multipart_upload(**other, MultipartUpload=parts)) == "NoSuchUpload"
+
+
+@pytest.mark.gateway
+def test_complete_again_after_a_restart(own_gateway):
+    """The answer is kept beside the record, with the version that was made and what a policy said."""
+    bucket, s3 = fresh("again"), boto(own_gateway.endpoint)
+    s3.create_bucket(Bucket=bucket)
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    upload = Upload(s3, bucket)
+    upload.put(1, noise(PART, 1))
+    upload.put(2, b"tail")
+    first = upload.complete()
+    s3.put_object(Bucket=bucket, Key="k", Body=b"newer")
+    own_gateway.kill()
+    own_gateway.start()
+    again = upload.complete()
+    assert {name: again[name] for name in ("ETag", "VersionId", "Location", "Bucket", "Key")} == {
+        name: first[name] for name in ("ETag", "VersionId", "Location", "Bucket", "Key")
+    }
+    assert upload.object() == b"newer"
+    # A day is over.
+    own_gateway.stop()
+    with contextlib.closing(sqlite3.connect(own_gateway.data / "sidecar.db")) as db, db:
+        assert db.execute("UPDATE completions SET at_ms = at_ms - 86400001").rowcount == 1
+    own_gateway.start()
+    assert error_code(upload.complete) == "NoSuchUpload"
 
 
 def test_abort(target, s3, bucket):

@@ -78,7 +78,8 @@ def test_records_go_with_their_objects(made, sidecar):
     if sidecar != "kept":
         lose_sidecar(gateway)
     if sidecar == "rebuilt":
-        assert gateway.run("sidecar", "rebuild").returncode == 0
+        # 3: in a store that is shared, objects of other gateways cannot be opened.
+        assert gateway.run("sidecar", "rebuild").returncode in (0, 3)
     assert sweep(gateway) == "4 removed, 0 left since it cannot be decided whether they are needed"
     assert len(kept(gateway, "scrubbed", bucket)) == 7
     assert len(kept(gateway, "original", bucket)) == 14

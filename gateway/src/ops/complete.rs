@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
-use http::{HeaderValue, Method, Response, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, header};
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
 use keys::object::{Checksum, ChecksumKind, ETag, Facts, PartEntry};
@@ -16,7 +16,7 @@ use md5::{Digest, Md5};
 use s3s::S3ErrorCode;
 
 use self::restream::Filled;
-use super::multipart::{backend_parts, end, held, is_certain, settled, upload_token};
+use super::multipart::{backend_parts, end, end_with, held, is_certain, settled, upload_token};
 use super::precondition::{self, Precondition};
 use super::put::{self, Scrubbed, Sealing, abandon, commit, tail};
 use super::scrubbed;
@@ -34,8 +34,10 @@ use crate::s3::intake::{Intake, IntakeOptions};
 use crate::s3::xml::{self, CompletedPart};
 use crate::s3::{Error, checksum};
 use crate::scrubbing::Record;
-use crate::sidecar::{CopiedFrom, LineageEdge, ObjectAt, ObjectRecord, PartAttempt};
-use crate::vault::Vault;
+use crate::sidecar::{
+    COMPLETION_AGE, Completion, CopiedFrom, LineageEdge, ObjectAt, ObjectRecord, PartAttempt, SidecarError,
+};
+use crate::vault::{Vault, now_ms};
 
 /// `CompleteMultipartUpload`.
 pub async fn complete_multipart_upload(call: Call, body: Body) -> Result<Response<Body>, Error> {
@@ -129,20 +131,58 @@ async fn complete(call: &Call, upload: &Upload, listed: &[CompletedPart]) -> Res
     let (parts, answer) = response.into_parts();
     let record = sealing.record(facts, &parts.headers);
     let record = commit(vault, Some(intent), record, lineage).await;
-    end(vault, oid).await;
-    let scrubbed = match &sealing.scrub {
-        Some(scrubbed) => Some(scrubbed.record()?),
-        None => detect(call, &sealing, &record).await,
-    };
+    finish(call, &sealing, &record, Response::from_parts(parts, answer)).await
+}
 
-    let answer = body::collect(answer, vault.config.limits.xml_body).await?;
-    let location = location(call);
-    let answer = documents::edit_complete_result(&answer, &record.facts, &location)?;
-    let mut response = forward::edited(Response::from_parts(parts, body::empty()));
-    crate::s3::operation::strip_owned_response_headers(response.headers_mut());
-    put::tell(response.headers_mut(), scrubbed.as_ref())?;
+/// The answer to the client, once the object is there: kept for whoever asks again.
+async fn finish(
+    call: &Call,
+    sealing: &Sealing,
+    record: &ObjectRecord,
+    response: Response<Body>,
+) -> Result<Response<Body>, Error> {
+    let (vault, oid) = (&call.vault, record.oid);
+    let (parts, answer) = response.into_parts();
+    if sealing.scrub.is_none() && vault.scrubbing.of(&record.at.bucket, &record.at.key).is_some() {
+        // To look into it takes its time, and a repeat meanwhile finds the object.
+        end(vault, oid).await;
+    }
+    let answered = async {
+        let scrubbed = match &sealing.scrub {
+            Some(scrubbed) => Some(scrubbed.record()?),
+            None => detect(call, sealing, record).await,
+        };
+        let answer = body::collect(answer, vault.config.limits.xml_body).await?;
+        let answer = Bytes::from(documents::edit_complete_result(&answer, &record.facts, &location(call))?);
+        let mut response = forward::edited(Response::from_parts(parts, body::empty()));
+        crate::s3::operation::strip_owned_response_headers(response.headers_mut());
+        put::tell(response.headers_mut(), scrubbed.as_ref())?;
+        Ok::<_, Error>((response, answer))
+    };
+    // The object is there whatever becomes of the answer.
+    let answered = answered.await;
+    let kept = answered.as_ref().ok().map(|(response, answer)| Completion {
+        at_ms: now_ms(),
+        headers: repeated_headers(response.headers()),
+        body: answer.clone(),
+    });
+    end_with(vault, oid, kept).await;
+    let (mut response, answer) = answered?;
     *response.body_mut() = body::full(answer);
     Ok(response)
+}
+
+/// What an answer says of the object, and not of the request.
+fn repeated_headers(headers: &HeaderMap) -> Vec<(String, String)> {
+    let said = headers.iter().filter(|(name, _)| {
+        let name = name.as_str();
+        name == header::CONTENT_TYPE
+            || name.starts_with("x-data-vault-")
+            || name == "x-amz-version-id"
+            || name == "x-amz-expiration"
+            || name.starts_with("x-amz-server-side-encryption")
+    });
+    said.filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))).collect()
 }
 
 /// TABLE and SUMMARY go behind the last part, under a number that no part ever had; with a stashed last part in front of them. Gives numbers and the backend's
@@ -345,8 +385,18 @@ async fn last_part(vault: &Arc<Vault>, stashed: Option<&PartAttempt>, tail: Byte
     Ok(Payload::Stream { body, length: total })
 }
 
-/// A Complete whose answer was lost, sent again: if the key holds the object of this upload, it was done.
+/// A Complete whose answer was lost, sent again: it was done where its answer is known, which the upload's own token entitles to, or the key holds the object of
+/// this upload.
 async fn repeated(call: &Call, upload: &Upload) -> Result<Option<Response<Body>>, Error> {
+    let since = now_ms() - i64::try_from(COMPLETION_AGE.as_millis()).unwrap_or(i64::MAX);
+    if let Some(answer) = call.vault.sidecar.completion(upload.object.oid(), since).await? {
+        let mut response = Response::new(body::full(answer.body));
+        for (name, value) in &answer.headers {
+            let name = HeaderName::try_from(name).map_err(|e| SidecarError::Damaged(format!("a header: {e}")))?;
+            set(response.headers_mut(), name, value)?;
+        }
+        return Ok(Some(response));
+    }
     let at = ObjectAt { version_id: None, ..call.at()? };
     let look = match Source::at(&call.vault, at, call.sender()).look(super::head::SUFFIX, false).await {
         Ok(look) => look,
@@ -361,7 +411,7 @@ async fn repeated(call: &Call, upload: &Upload) -> Result<Option<Response<Body>>
     let mut response = Response::new(body::full(answer));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/xml"));
     if let Some(version) = &sealed.stored.at.version_id {
-        set(response.headers_mut(), http::HeaderName::from_static("x-amz-version-id"), version)?;
+        set(response.headers_mut(), HeaderName::from_static("x-amz-version-id"), version)?;
     }
     end(&call.vault, upload.object.oid()).await;
     Ok(Some(response))

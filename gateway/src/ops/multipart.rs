@@ -16,7 +16,7 @@ use super::{Call, documents, set};
 use crate::backend::{BackendRequest, Signer, Template, path, query_value};
 use crate::body::{self, Body, collect};
 use crate::s3::{Error, checksum};
-use crate::sidecar::{ObjectAt, PartAttempt, UploadRecord};
+use crate::sidecar::{Completion, ObjectAt, PartAttempt, UploadRecord};
 use crate::vault::{Vault, now_ms};
 
 /// `CreateMultipartUpload`: the object's key is made and wrapped into its header now, since metadata is fixed here.
@@ -125,6 +125,11 @@ pub async fn abort_multipart_upload(call: Call) -> Result<Response<Body>, Error>
 
 /// Forgets an upload that has ended, and what waited for it in the system bucket.
 pub async fn end(vault: &Vault, oid: keys::Oid) {
+    end_with(vault, oid, None).await;
+}
+
+/// The same, where the answer to its Complete is kept.
+pub async fn end_with(vault: &Vault, oid: keys::Oid, answer: Option<Completion>) {
     let attempts = match vault.sidecar.parts(oid).await {
         Ok(attempts) => attempts,
         Err(e) => {
@@ -135,7 +140,11 @@ pub async fn end(vault: &Vault, oid: keys::Oid) {
     for stash in attempts.iter().filter_map(|a| a.stash.as_deref()).collect::<HashSet<_>>() {
         drop_stash(vault, stash).await;
     }
-    if let Err(e) = vault.sidecar.upload_ended(oid).await {
+    let ended = match answer {
+        Some(answer) => vault.sidecar.upload_completed(oid, answer).await,
+        None => vault.sidecar.upload_ended(oid).await,
+    };
+    if let Err(e) = ended {
         tracing::warn!(error = %e, "an ended upload could not be forgotten; the collector will");
     }
 }

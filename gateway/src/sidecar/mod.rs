@@ -7,6 +7,7 @@ pub mod suite;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use keys::{Oid, object::Facts};
@@ -152,6 +153,20 @@ pub struct CopiedFrom {
     pub etag: String,
 }
 
+/// What the client of an upload was answered to its Complete.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Completion {
+    /// Milliseconds since the Unix epoch.
+    pub at_ms: i64,
+    /// Headers that say something of the object.
+    pub headers: Vec<(String, String)>,
+    /// The document.
+    pub body: Bytes,
+}
+
+/// How long a [`Completion`] is kept.
+pub const COMPLETION_AGE: Duration = Duration::from_hours(24);
+
 /// Why the sidecar could not do as asked.
 #[derive(Debug, thiserror::Error)]
 pub enum SidecarError {
@@ -280,6 +295,10 @@ pub trait Sidecar: Send + Sync + 'static {
     async fn parts(&self, oid: Oid) -> Result<Vec<PartAttempt>, SidecarError>;
     /// Forgets an upload and its attempts, after Complete or Abort.
     async fn upload_ended(&self, oid: Oid) -> Result<(), SidecarError>;
+    /// The same after a Complete, whose answer is kept for [`COMPLETION_AGE`]; one transaction.
+    async fn upload_completed(&self, oid: Oid, answer: Completion) -> Result<(), SidecarError>;
+    /// What was answered to the Complete of an upload, not before `since_ms`.
+    async fn completion(&self, oid: Oid, since_ms: i64) -> Result<Option<Completion>, SidecarError>;
 
     /// Keeps a KEK record: an opaque document (it is also in the system bucket).
     async fn keep_kek(&self, bucket: &str, kek_id: uuid::Uuid, document: Bytes) -> Result<(), SidecarError>;

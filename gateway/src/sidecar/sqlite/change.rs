@@ -7,7 +7,7 @@ use keys::Oid;
 use sqlx::SqliteConnection;
 
 use super::row;
-use crate::sidecar::{Intent, IntentId, LineageEdge, ObjectAt, ObjectRecord, PartAttempt, UploadRecord};
+use crate::sidecar::{Completion, Intent, IntentId, LineageEdge, ObjectAt, ObjectRecord, PartAttempt, UploadRecord};
 
 /// Most rows that one [`Rare::Sweep`] removes, so that it never holds up the writes behind it.
 const SWEEP_ROWS: u32 = 10_000;
@@ -32,15 +32,17 @@ pub(super) enum Rare {
     UploadStarted(UploadRecord),
     PartAttempt(Box<PartAttempt>),
     UploadEnded(Oid),
+    UploadCompleted(Oid, Completion),
     KeepKek {
         bucket: String,
         kek_id: uuid::Uuid,
         document: Bytes,
     },
     /// Removes attempts older than `before_ms` whose upload is not known: a part that was still running when its upload
-    /// ended records itself afterwards, and nobody would ever remove it.
+    /// ended records itself afterwards, and nobody would ever remove it. And answers older than `answers_before_ms`.
     Sweep {
         before_ms: i64,
+        answers_before_ms: i64,
     },
 }
 
@@ -51,8 +53,15 @@ impl Rare {
             Self::UploadStarted(upload) => insert_upload(db, upload).await,
             Self::PartAttempt(attempt) => insert_attempt(db, attempt).await,
             Self::UploadEnded(oid) => end_upload(db, *oid).await,
+            Self::UploadCompleted(oid, answer) => {
+                keep_completion(db, *oid, answer).await?;
+                end_upload(db, *oid).await
+            }
             Self::KeepKek { bucket, kek_id, document } => keep_kek(db, bucket, kek_id, document).await,
-            Self::Sweep { before_ms } => sweep(db, *before_ms).await,
+            Self::Sweep { before_ms, answers_before_ms } => {
+                sweep(db, *before_ms).await?;
+                sweep_completions(db, *answers_before_ms).await
+            }
         }
     }
 }
@@ -97,6 +106,18 @@ async fn end_upload(db: &mut SqliteConnection, oid: Oid) -> Result<(), sqlx::Err
     Ok(())
 }
 
+async fn keep_completion(db: &mut SqliteConnection, oid: Oid, answer: &Completion) -> Result<(), sqlx::Error> {
+    let headers = serde_json::to_string(&answer.headers).map_err(|e| sqlx::Error::Encode(e.into()))?;
+    sqlx::query("INSERT OR REPLACE INTO completions (oid, at_ms, headers, body) VALUES (?, ?, ?, ?)")
+        .bind(oid.0.as_slice())
+        .bind(answer.at_ms)
+        .bind(headers)
+        .bind(answer.body.as_ref())
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
 async fn keep_kek(
     db: &mut SqliteConnection,
     bucket: &str,
@@ -121,5 +142,14 @@ async fn sweep(db: &mut SqliteConnection, before_ms: i64) -> Result<(), sqlx::Er
     .bind(SWEEP_ROWS)
     .execute(db)
     .await?;
+    Ok(())
+}
+
+async fn sweep_completions(db: &mut SqliteConnection, before_ms: i64) -> Result<(), sqlx::Error> {
+    sqlx::query("DELETE FROM completions WHERE oid IN (SELECT oid FROM completions WHERE at_ms < ? LIMIT ?)")
+        .bind(before_ms)
+        .bind(SWEEP_ROWS)
+        .execute(db)
+        .await?;
     Ok(())
 }

@@ -30,7 +30,8 @@ use self::change::{Change, Rare};
 use self::group::Counters;
 use self::writer::{Write, Writer};
 use super::{
-    Intent, IntentId, LineageEdge, Listed, ObjectAt, ObjectRecord, PartAttempt, Sidecar, SidecarError, UploadRecord,
+    Completion, Intent, IntentId, LineageEdge, Listed, ObjectAt, ObjectRecord, PartAttempt, Sidecar, SidecarError,
+    UploadRecord,
 };
 use crate::sqlite;
 
@@ -444,6 +445,22 @@ impl Sidecar for SqliteSidecar {
     async fn upload_ended(&self, oid: Oid) -> Result<(), SidecarError> {
         self.write(Change::Rare(Rare::UploadEnded(oid))).await?;
         Ok(())
+    }
+
+    async fn upload_completed(&self, oid: Oid, answer: Completion) -> Result<(), SidecarError> {
+        self.write(Change::Rare(Rare::UploadCompleted(oid, answer))).await?;
+        Ok(())
+    }
+
+    async fn completion(&self, oid: Oid, since_ms: i64) -> Result<Option<Completion>, SidecarError> {
+        sqlx::query("SELECT * FROM completions WHERE oid = ? AND at_ms >= ?")
+            .bind(oid.0.as_slice())
+            .bind(since_ms)
+            .fetch_optional(self.readers().await)
+            .await?
+            .as_ref()
+            .map(row::completion)
+            .transpose()
     }
 
     async fn keep_kek(&self, bucket: &str, kek_id: uuid::Uuid, document: Bytes) -> Result<(), SidecarError> {

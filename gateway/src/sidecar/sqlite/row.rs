@@ -8,7 +8,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Decode, Row, Sqlite, Type};
 
 use crate::sidecar::{
-    CopiedFrom, Intent, LineageEdge, ObjectAt, ObjectRecord, PartAttempt, SidecarError, UploadRecord,
+    Completion, CopiedFrom, Intent, LineageEdge, ObjectAt, ObjectRecord, PartAttempt, SidecarError, UploadRecord,
 };
 
 /// Length of the `facts` column: [`Facts::encode`] up to its part table, which is the `parts` column.
@@ -140,6 +140,15 @@ pub(super) fn attempt(row: &SqliteRow) -> Result<PartAttempt, SidecarError> {
         entry: PartEntry::decode(&bytes(row, "entry")?).map_err(|e| SidecarError::Damaged(format!("entry: {e}")))?,
         copied_from: column::<Option<&str>>(row, "copied_from")?.map(copied_from).transpose()?,
         at_ms: column(row, "at_ms")?,
+    })
+}
+
+pub(super) fn completion(row: &SqliteRow) -> Result<Completion, SidecarError> {
+    let headers = serde_json::from_str(column(row, "headers")?);
+    Ok(Completion {
+        at_ms: column(row, "at_ms")?,
+        headers: headers.map_err(|e| SidecarError::Damaged(format!("headers: {e}")))?,
+        body: column::<Vec<u8>>(row, "body")?.into(),
     })
 }
 

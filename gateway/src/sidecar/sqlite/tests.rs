@@ -418,7 +418,12 @@ async fn attempts_that_nobody_will_end_go_after_a_month() {
             .await
             .unwrap();
     }
-    sidecar.write(Change::Rare(Rare::Sweep { before_ms: now_ms })).await.unwrap();
+    let answer = |at_ms| Completion { at_ms, headers: Vec::new(), body: Bytes::from_static(b"<done/>") };
+    sidecar.upload_completed(Oid([7; 16]), answer(499)).await.unwrap();
+    sidecar.upload_completed(Oid([8; 16]), answer(500)).await.unwrap();
+    sidecar.write(Change::Rare(Rare::Sweep { before_ms: now_ms, answers_before_ms: 500 })).await.unwrap();
+    assert_eq!(sidecar.completion(Oid([7; 16]), 0).await.unwrap(), None);
+    assert_eq!(sidecar.completion(Oid([8; 16]), 0).await.unwrap(), Some(answer(500)));
     let left = sqlx::query("SELECT oid FROM part_attempts ORDER BY oid").fetch_all(&mut db).await.unwrap();
     let left: Vec<Vec<u8>> = left.iter().map(|row| row.get(0)).collect();
     assert_eq!(left, [[1], [3]], "its upload is known; it is young");

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::change::{Change, Rare};
 use super::group::{Counters, Group};
-use crate::sidecar::SidecarError;
+use crate::sidecar::{COMPLETION_AGE, SidecarError};
 
 /// How long an attempt whose upload is not known is kept. Longer than any client keeps an upload open.
 const ORPHAN_AGE: Duration = Duration::from_hours(30 * 24);
@@ -111,10 +111,13 @@ impl Writer {
     }
 
     async fn sweep(&mut self) {
-        let before = SystemTime::now() - ORPHAN_AGE;
-        let before_ms = before.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_millis() as i64);
-        if let Err(e) = self.commit(&[Change::Rare(Rare::Sweep { before_ms })]).await {
-            tracing::warn!(error = %e, "orphaned part attempts could not be removed from the sidecar");
+        let before = |age: Duration| {
+            let since = (SystemTime::now() - age).duration_since(SystemTime::UNIX_EPOCH);
+            since.map_or(0, |d| d.as_millis() as i64)
+        };
+        let sweep = Rare::Sweep { before_ms: before(ORPHAN_AGE), answers_before_ms: before(COMPLETION_AGE) };
+        if let Err(e) = self.commit(&[Change::Rare(sweep)]).await {
+            tracing::warn!(error = %e, "orphaned part attempts and old answers could not be removed from the sidecar");
         }
     }
 

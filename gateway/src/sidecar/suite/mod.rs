@@ -13,7 +13,7 @@ use proptest::test_runner::TestRunner;
 
 use self::samples::{any_record, attempt, bad_record, edge, listed, multipart, upload};
 pub(crate) use self::samples::{at, facts, intent, large_record, record};
-use super::{CopiedFrom, ObjectAt, ObjectRecord, PartAttempt, Sidecar};
+use super::{Completion, CopiedFrom, ObjectAt, ObjectRecord, PartAttempt, Sidecar};
 
 /// Runs the suite. `$open`: an async function that gives an empty `Arc<dyn Sidecar>` and whatever must outlive it.
 macro_rules! over {
@@ -43,6 +43,7 @@ macro_rules! over {
             stale_uploads_are_oldest_first,
             every_attempt_at_a_part_is_kept,
             an_ended_upload_leaves_nothing,
+            the_answer_to_a_complete_is_kept,
             keks_are_kept_by_bucket,
             it_answers_a_ping,
         );
@@ -439,6 +440,24 @@ pub(crate) async fn an_ended_upload_leaves_nothing(sidecar: Arc<dyn Sidecar>) {
     assert_eq!(sidecar.parts(Oid([2; 16])).await.unwrap(), [attempt(2, 1, "one", 1)]);
     assert_eq!(sidecar.stale_uploads(9, 9).await.unwrap(), [upload(2, "id-2", 1)]);
     sidecar.upload_ended(Oid([1; 16])).await.unwrap();
+}
+
+pub(crate) async fn the_answer_to_a_complete_is_kept(sidecar: Arc<dyn Sidecar>) {
+    let oid = Oid([1; 16]);
+    sidecar.upload_started(upload(1, "id-1", 1)).await.unwrap();
+    sidecar.part_attempt(attempt(1, 1, "one", 1)).await.unwrap();
+    assert_eq!(sidecar.completion(oid, 0).await.unwrap(), None);
+    let answer = Completion {
+        at_ms: 100,
+        headers: vec![("x-amz-version-id".into(), "v \"1\"".into()), ("x-data-vault-findings".into(), String::new())],
+        body: Bytes::from_static(b"<done>k\xc3\xa9y</done>"),
+    };
+    sidecar.upload_completed(oid, answer.clone()).await.unwrap();
+    assert_eq!(sidecar.parts(oid).await.unwrap(), [], "the upload has ended with it");
+    assert!(!sidecar.is_under_way(oid).await.unwrap());
+    assert_eq!(sidecar.completion(oid, 100).await.unwrap(), Some(answer));
+    assert_eq!(sidecar.completion(oid, 101).await.unwrap(), None, "it is too old");
+    assert_eq!(sidecar.completion(Oid([2; 16]), 0).await.unwrap(), None);
 }
 
 pub(crate) async fn keks_are_kept_by_bucket(sidecar: Arc<dyn Sidecar>) {
