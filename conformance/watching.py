@@ -22,21 +22,34 @@ class Watch:
         self.done = threading.Event()
 
     def look(self) -> None:
+        for path in files_under(*self.folders):
+            self.look_at(path)
+        self.look_at_unnamed()
+
+    def look_at_unnamed(self) -> None:
         opened = Path(f"/proc/{self.gateway.process.pid}/fd") if self.gateway.process else Path("/nonexistent")
-        unnamed = [path for path in opened.glob("*") if points_to(path).endswith("(deleted)")]
-        for path in [*files_under(*self.folders), *unnamed]:
-            try:
-                with path.open("rb") as file:
-                    content = file.read()
-            except FileNotFoundError:
-                continue  # It was removed meanwhile.
-            self.read += 1
-            self.unnamed += path in unnamed and bool(content)
-            self.found += [f"{path}: {value!r}" for value in planted.holds(content)]
+        for path in opened.glob("*"):
+            if points_to(path).endswith("(deleted)"):
+                self.unnamed += bool(self.look_at(path))
+
+    def look_at(self, path: Path) -> bytes:
+        try:
+            with path.open("rb") as file:
+                content = file.read()
+        except FileNotFoundError:
+            return b""  # It was removed meanwhile.
+        self.read += 1
+        self.found += [f"{path}: {value!r}" for value in planted.holds(content)]
+        return content
 
     def run(self) -> None:
         while not self.done.wait(0.05):
             self.look()
+
+    def run_unnamed(self) -> None:
+        """Those are there for a moment only, in which the others may not all be read."""
+        while not self.done.wait(0.01):
+            self.look_at_unnamed()
 
 
 def points_to(link: Path) -> str:
@@ -50,13 +63,15 @@ def points_to(link: Path) -> str:
 def watched(gateway: Server, *folders: Path) -> Iterator[Watch]:
     """While its body runs, and once after it, none of the values is in what the gateway and its store keep."""
     watch = Watch(gateway, [gateway.root, *folders])
-    thread = threading.Thread(target=watch.run)
-    thread.start()
+    threads = [threading.Thread(target=run) for run in (watch.run, watch.run_unnamed)]
+    for thread in threads:
+        thread.start()
     try:
         yield watch
     finally:
         watch.done.set()
-        thread.join()
+        for thread in threads:
+            thread.join()
     watch.look()
     assert watch.read
     assert not watch.found, watch.found[:5]
