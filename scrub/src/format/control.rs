@@ -6,8 +6,11 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt;
+use std::marker::PhantomData;
 
-use serde::Deserialize;
+use serde::de::{self, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::{FormatError, Summary, Work, count, rename};
@@ -49,7 +52,7 @@ struct Set<'a> {
     #[serde(default, rename = "iostatistics")]
     statistics: Option<Statistics>,
     #[serde(borrow, default)]
-    extra_data: BTreeMap<String, &'a RawValue>,
+    extra_data: Texts<'a>,
 }
 
 #[derive(Deserialize)]
@@ -82,7 +85,7 @@ struct Pending<'a> {
     #[serde(borrow)]
     etags: Vec<Etag<'a>>,
     #[serde(borrow, default)]
-    extra_data: Option<BTreeMap<String, &'a RawValue>>,
+    extra_data: Option<Texts<'a>>,
     #[serde(rename = "length")]
     _length: i64,
     #[serde(default, rename = "iostatistics")]
@@ -133,7 +136,7 @@ struct Success<'a> {
     job_id_source: Option<&'a RawValue>,
     metrics: Option<BTreeMap<String, serde_json::Number>>,
     #[serde(borrow)]
-    diagnostics: Option<BTreeMap<String, &'a RawValue>>,
+    diagnostics: Option<Texts<'a>>,
     #[serde(borrow)]
     filenames: Option<Vec<&'a RawValue>>,
     #[serde(borrow, default)]
@@ -142,6 +145,34 @@ struct Success<'a> {
     stage: Option<&'a RawValue>,
     #[serde(default, rename = "iostatistics")]
     statistics: Option<Statistics>,
+}
+
+/// Texts by their names, none of which is there twice: of those that are, only one would be looked at.
+#[derive(Default)]
+struct Texts<'a>(BTreeMap<String, &'a RawValue>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Texts<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Form<'a>(PhantomData<&'a RawValue>);
+        impl<'de: 'a, 'a> Visitor<'de> for Form<'a> {
+            type Value = Texts<'a>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("texts by their names")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Texts<'a>, A::Error> {
+                let mut texts = BTreeMap::new();
+                while let Some((name, text)) = map.next_entry::<String, &'a RawValue>()? {
+                    if texts.insert(name, text).is_some() {
+                        return Err(de::Error::custom("a name is there twice"));
+                    }
+                }
+                Ok(Texts(texts))
+            }
+        }
+        deserializer.deserialize_map(Form(PhantomData))
+    }
 }
 
 #[derive(Deserialize)]
@@ -221,7 +252,7 @@ impl<'a> Content<'a> {
         self.map(success.diagnostics.unwrap_or_default());
     }
 
-    fn map(&mut self, map: BTreeMap<String, &'a RawValue>) {
+    fn map(&mut self, Texts(map): Texts<'a>) {
         self.words(map.keys().map(String::as_str));
         self.texts.extend(map.into_values());
     }
@@ -315,6 +346,8 @@ mod tests {
             PENDING.replace("\"version\":2", "\"version\":\"2\""),
             PENDING.replace("s3a://data", "told by"),
             PENDING.replace("{\"note\":\"EMP-004712\"}", "{\"note\":[\"EMP-004712\"]}"),
+            // Said twice, only the last of which a map would hold.
+            PENDING.replace("{\"note\":\"EMP-004712\"}", "{\"note\":\"EMP-004712\",\"note\":\"x\"}"),
         ];
         for file in hidden {
             assert!(!run("t/__magic/x.pending", &file).0.contains("EMP-"), "{file}");
