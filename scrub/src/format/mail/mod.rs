@@ -9,7 +9,7 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use super::fields::{Fields, Pieces, is_blank, is_name};
 use super::hash::{Hash, Hashed};
 use super::stage::Stage;
-use super::{Format, FormatError, Summary, Work, file, read_error, text};
+use super::{Format, FormatError, Summary, Work, file, read_error};
 use encoding::{Decoded, Encoding, write_base64, write_quoted};
 
 /// Bytes of the head of a message or a part; what goes beyond is body.
@@ -163,8 +163,6 @@ struct Mail<'s, 'a> {
 #[derive(Clone, Copy)]
 struct About {
     encoding: Encoding,
-    /// It is text, whatever it seems to be.
-    is_text: bool,
     /// Lines end in carriage return and line feed.
     crlf: bool,
 }
@@ -245,7 +243,6 @@ impl Mail<'_, '_> {
         let mut fields = Fields::parse(&self.head()?);
         let about = About {
             encoding: fields.value("content-transfer-encoding").map_or(Encoding::Identity, Encoding::of),
-            is_text: false,
             crlf: fields.0.first().is_none_or(|field| field.bytes.ends_with(b"\r\n")),
         };
         let content = fields.value("content-type").unwrap_or_default().to_ascii_lowercase();
@@ -264,8 +261,7 @@ impl Mail<'_, '_> {
     fn parts(&mut self, name: Vec<u8>, about: About, level: usize) -> Result<(), FormatError> {
         let own = self.boundaries.len();
         self.boundaries.push(name);
-        let around = About { is_text: true, ..about };
-        self.body(around)?;
+        self.body(about)?;
         loop {
             match self.ends()? {
                 Some(End::Part { boundary, last }) if boundary == own => {
@@ -284,7 +280,7 @@ impl Mail<'_, '_> {
             }
         }
         self.boundaries.truncate(own);
-        self.body(around)
+        self.body(about)
     }
 
     /// Treats what stands up to the end of a part.
@@ -317,11 +313,7 @@ impl Mail<'_, '_> {
     fn content(&mut self, raw: &mut Stage, about: About) -> Result<(), FormatError> {
         let mut made = Stage::new(IN_MEMORY);
         let mut source = Hashed::new(Decoded::new(&mut *raw, about.encoding));
-        if about.is_text {
-            text(Format::Text, &mut source, &mut made, self.job, self.summary)?;
-        } else {
-            file(&mut source, &mut made, self.job, self.depth, self.summary)?;
-        }
+        file(&mut source, &mut made, self.job, self.depth, self.summary)?;
         io::copy(&mut source, &mut io::sink()).map_err(read_error)?;
         let Hashed { inner: Decoded { decoder, .. }, hash } = source;
         if self.job.actor.is_none() {

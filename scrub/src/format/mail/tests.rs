@@ -205,3 +205,15 @@ proptest! {
         }
     }
 }
+
+/// What stands around parts is looked into as what it is.
+#[test]
+fn nothing_hides_around_the_parts() {
+    let packed = compressed::pack(Codec::Gzip, b"EMP-004711");
+    let head = mail("Content-Type: multipart/mixed; boundary=b\r\n", "").into_bytes();
+    for (before, behind) in [(&packed[..], &b""[..]), (b"", &packed[..])] {
+        let source = [&head[..], before, b"\r\n--b\r\n\r\ntext\r\n--b--\r\n", behind].concat();
+        let (out, summary) = run(&LABELS, &source).unwrap();
+        assert_eq!(summary.findings["BADGE"], 1, "{}", out.escape_ascii());
+    }
+}

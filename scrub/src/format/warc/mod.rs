@@ -12,7 +12,7 @@ use super::compressed::Codec;
 use super::fields::{Fields, read_head};
 use super::hash::Hash;
 use super::stage::Stage;
-use super::{Format, FormatError, Rule, Summary, Work, file, read_error, text};
+use super::{Format, FormatError, Rule, Summary, Work, file, read_error};
 use digest::Kind;
 
 /// Bytes of the head of a record, or of a message of HTTP.
@@ -221,19 +221,14 @@ fn treat(
     depth: u32,
     summary: &mut Summary,
 ) -> Result<Made, FormatError> {
-    let of = |name: &str| fields.value(name).unwrap_or_default().to_ascii_lowercase();
-    let (kind, content) = (of("warc-type"), of("content-type"));
-    if content.starts_with(b"application/http") {
+    if fields.value("content-type").unwrap_or_default().to_ascii_lowercase().starts_with(b"application/http") {
         let payload = fields.value("warc-payload-digest");
         let payload = payload.and_then(|value| Some((Kind::of(value)?, value.to_vec())));
         return http::scrub(block, payload, job, depth, summary);
     }
     let mut made = Made::default();
-    if content.starts_with(b"application/warc-fields") || kind == b"warcinfo" {
-        text(Format::Text, block, &mut made.body, job, summary)?;
-    } else {
-        file(block, &mut made.body, job, depth, summary)?;
-    }
+    // By content too where it is said to be text.
+    file(block, &mut made.body, job, depth, summary)?;
     Ok(made)
 }
 
