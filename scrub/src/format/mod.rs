@@ -401,6 +401,7 @@ fn copy(source: &mut dyn Read, out: &mut dyn Write, job: &Job) -> Result<(), For
 }
 
 /// Scrubs a text of a format.
+#[cfg(test)]
 fn text(
     format: Format,
     source: &mut dyn Read,
