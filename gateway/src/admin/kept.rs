@@ -30,7 +30,7 @@ use crate::ops::aside::{self, Note};
 use crate::ops::{documents, put};
 use crate::s3::Error;
 use crate::s3::address::{self, decode_query};
-use crate::s3::intake::{Intake, IntakeOptions};
+use crate::s3::intake::Intake;
 use crate::scrubbing::{Findings, Record};
 use crate::sidecar::ObjectAt;
 use crate::vault::Vault;
@@ -132,14 +132,8 @@ impl Kept {
         let policy =
             policy.ok_or_else(|| nothing("the key has no policy any more by which it could be looked into"))?;
         let policy = Arc::new(policy.observing());
-        let options = IntakeOptions {
-            md5: false,
-            checksum: None,
-            max_length: u64::MAX,
-            idle_timeout: vault.config.server.idle_timeout,
-        };
         let plaintext = aside::open(vault, Kind::Quarantine, id, note).await?;
-        let intake = Intake::of_ours(plaintext, note.length, options)?;
+        let intake = Intake::of_ours(plaintext, note.length, put::reading_options(vault))?;
         let seen = Seen::default();
         let at = ObjectAt { bucket: note.bucket.clone(), key: note.key.clone(), version_id: None };
         let mut looked = put::look_into(vault, &at, &policy, intake, &seen)?;

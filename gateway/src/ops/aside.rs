@@ -15,16 +15,16 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::precondition::Held;
-use super::put::{Scrubbed, Sealing};
+use super::put::{self, Scrubbed, Sealing};
 use super::source::{Source, succeeded};
 use super::stored::Look;
-use super::{again, documents, spool};
-use crate::backend::{BackendError, BackendRequest, Payload, Signer, path, query_value};
+use super::{again, pages, spool};
+use crate::backend::{BackendError, BackendRequest, Payload, Signer, path};
 use crate::body::scrub::{Original, Seen};
 use crate::body::seal::{Finish, body_error, seal};
 use crate::body::{Body, collect};
 use crate::s3::Error;
-use crate::s3::intake::{Intake, IntakeOptions};
+use crate::s3::intake::Intake;
 use crate::scrubbing::PolicyId;
 use crate::sidecar::{Intent, ObjectAt};
 use crate::vault::{Vault, now_ms};
@@ -74,7 +74,7 @@ pub struct Action {
     pub what: String,
 }
 
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 struct Key {
     dek: Zeroizing<String>,
     oid: String,
@@ -118,21 +118,9 @@ impl Aside {
         let (Some(why), Some(original)) = (seen.aside.get(), seen.take_original()?) else { return Ok(refused) };
         let kek = vault.keys.by_id(&self.at.bucket, self.kek_id).await?;
         let id = Oid::random()?;
-        let note = Note {
-            v: 1,
-            bucket: self.at.bucket.clone(),
-            key: self.at.key.clone(),
-            policy: policy.clone(),
-            why: Some(why.clone()),
-            at_ms: now_ms(),
-            principal: self.principal.clone(),
-            client: self.client,
-            headers: self.headers.clone(),
-            length: original.length,
-            actions: Vec::new(),
-            key_of_content: Key::empty(),
-        };
-        keep(vault, &kek, Kind::Quarantine, id, note, original.body).await?;
+        let note = Note::new((&self.at.bucket, &self.at.key), policy, (self.principal.clone(), self.client));
+        let note = Note { why: Some(why.clone()), headers: self.headers.clone(), ..note };
+        keep(vault, &kek, Kind::Quarantine, id, note, original).await?;
         tracing::warn!(bucket = self.at.bucket, id = %id, why, "an object was put in quarantine");
         Ok(Error::client(
             S3ErrorCode::AccessDenied,
@@ -155,21 +143,9 @@ fn is_kept(name: &str) -> bool {
 pub async fn keep_original(vault: &Arc<Vault>, kek: &Kek, intent: &Intent, scrubbed: &Scrubbed) -> Result<(), Error> {
     let original = scrubbed.seen.take_original()?;
     let original = original.ok_or_else(|| Error::Internal("an original that was not kept".into()))?;
-    let note = Note {
-        v: 1,
-        bucket: intent.bucket.clone(),
-        key: intent.key.clone(),
-        policy: scrubbed.policy.id.clone(),
-        why: None,
-        at_ms: now_ms(),
-        principal: intent.principal.clone(),
-        client: intent.client,
-        headers: Vec::new(),
-        length: original.length,
-        actions: Vec::new(),
-        key_of_content: Key::empty(),
-    };
-    keep(vault, kek, Kind::Original, intent.oid, note, original.body).await
+    let writer = (intent.principal.clone(), intent.client);
+    let note = Note::new((&intent.bucket, &intent.key), &scrubbed.policy.id, writer);
+    keep(vault, kek, Kind::Original, intent.oid, note, original).await
 }
 
 async fn keep(
@@ -178,18 +154,12 @@ async fn keep(
     kind: Kind,
     id: Oid,
     mut note: Note,
-    plaintext: Body,
+    plaintext: Original,
 ) -> Result<(), Error> {
     let object = Arc::new(ObjectKey::generate()?);
     let sealer = PartSealer::new(&object, 1)?;
-    note.key_of_content = Key::of(&object, sealer.prefix());
-    let options = IntakeOptions {
-        md5: false,
-        checksum: None,
-        max_length: u64::MAX,
-        idle_timeout: vault.config.server.idle_timeout,
-    };
-    let intake = Intake::of_ours(plaintext, note.length, options)?;
+    (note.length, note.key_of_content) = (plaintext.length, Key::of(&object, sealer.prefix()));
+    let intake = Intake::of_ours(plaintext.body, plaintext.length, put::reading_options(vault))?;
     let finish: Finish = Box::new(|_| Box::pin(async { Ok(Bytes::new()) }));
     let at = ObjectAt {
         bucket: vault.reserved.system_bucket().to_owned(),
@@ -219,11 +189,27 @@ async fn keep(
     write(vault, kek, kind, id, &note).await
 }
 
-impl Key {
-    fn empty() -> Self {
-        Self { dek: Zeroizing::default(), oid: String::new(), prefix: String::new() }
+impl Note {
+    /// On what was written to this bucket and key, by this writer, and is about to be kept.
+    fn new((bucket, key): (&str, &str), policy: &PolicyId, writer: (Option<String>, Option<IpAddr>)) -> Self {
+        Self {
+            v: 1,
+            bucket: bucket.to_owned(),
+            key: key.to_owned(),
+            policy: policy.clone(),
+            why: None,
+            at_ms: now_ms(),
+            principal: writer.0,
+            client: writer.1,
+            headers: Vec::new(),
+            length: 0,
+            actions: Vec::new(),
+            key_of_content: Key::default(),
+        }
     }
+}
 
+impl Key {
     fn of(object: &ObjectKey, prefix: keys::object::Prefix) -> Self {
         Self {
             dek: Zeroizing::new(hex::encode(object.expose())),
@@ -371,22 +357,15 @@ pub async fn list(
 ) -> Result<(Vec<Oid>, Option<String>), Error> {
     let prefix = format!("{}/{bucket}/", name(kind));
     // Behind all that is in its folder.
-    let after = after.map(|id| query_value(&format!("{prefix}{id}/~"))).unwrap_or_default();
-    let query = format!("list-type=2&max-keys=1000&prefix={}&start-after={after}", query_value(&prefix));
-    let request = BackendRequest::new(Method::GET, path(vault.reserved.system_bucket(), ""), Signer::Gateway);
-    let response = vault.backend.call(request.query(query)).await?;
-    if response.status() == StatusCode::NOT_FOUND {
-        return Ok((Vec::new(), None));
-    }
-    let listing = collect(succeeded(response).await?.into_body(), vault.config.limits.xml_body).await?;
+    let after = after.map(|id| format!("{prefix}{id}/~")).unwrap_or_default();
+    let keys = pages::kept(vault, &prefix, &after).await?;
     let mut ids = Vec::new();
-    let keys = documents::listed_keys(&listing)?;
     for (key, _) in &keys {
         let Some((id, "note")) = key.strip_prefix(&prefix).and_then(|rest| rest.split_once('/')) else { continue };
         ids.extend(hex::decode(id).ok().and_then(|bytes| bytes.try_into().ok()).map(Oid));
     }
     let last = keys.last().and_then(|(key, _)| key.strip_prefix(&prefix)?.split_once('/')).map(|(id, _)| id.to_owned());
-    Ok((ids, last.filter(|_| keys.len() >= 1000)))
+    Ok((ids, last.filter(|_| keys.len() >= pages::KEPT)))
 }
 
 /// What a kept plaintext is to have as an object.

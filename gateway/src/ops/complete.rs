@@ -30,7 +30,7 @@ use crate::backend::{BackendError, Payload, Template, query_value};
 use crate::body::scrub::Seen;
 use crate::body::{self, Body};
 use crate::config::EtagPolicy;
-use crate::s3::intake::{Intake, IntakeOptions};
+use crate::s3::intake::Intake;
 use crate::s3::xml::{self, CompletedPart};
 use crate::s3::{Error, checksum};
 use crate::scrubbing::Record;
@@ -225,12 +225,7 @@ async fn detect(call: &Call, sealing: &Sealing, record: &ObjectRecord) -> Option
         let Ok(opened) = source.open(&record.backend_etag, &record.facts, 0..record.facts.length).await? else {
             return Ok(None);
         };
-        let options = IntakeOptions {
-            md5: false,
-            max_length: u64::MAX,
-            ..put::intake_options(&call.vault, &record.at.bucket, None)
-        };
-        let intake = Intake::of_ours(opened.plaintext, record.facts.length, options)?;
+        let intake = Intake::of_ours(opened.plaintext, record.facts.length, put::reading_options(&call.vault))?;
         let scrubbed = Scrubbed::begin(policy, &record.at.key, &opened.stored.headers, Seen::default())?;
         let mut plaintext = put::look_into(&call.vault, &record.at, policy, intake, &scrubbed.seen)?;
         while plaintext.next().await?.is_some() {}

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use http::{Method, StatusCode};
 
+use super::documents;
 use super::stored::answered;
-use crate::backend::{BackendRequest, Signer, query_value};
+use crate::backend::{BackendRequest, Signer, path, query_value};
 use crate::body::collect;
 use crate::s3::Error;
 use crate::s3::xml::{Document, Element};
@@ -31,6 +32,24 @@ pub struct Page {
     /// The query of the next one; none: it is the last.
     pub next: Option<String>,
 }
+
+/// At most [`KEPT`] keys of the system bucket that begin so, behind `after`, and when each was written, in milliseconds since 1970; none where nothing was ever kept
+/// there.
+pub async fn kept(vault: &Vault, prefix: &str, after: &str) -> Result<Vec<(String, i64)>, Error> {
+    let query =
+        format!("list-type=2&max-keys={KEPT}&prefix={}&start-after={}", query_value(prefix), query_value(after));
+    let request = BackendRequest::new(Method::GET, path(vault.reserved.system_bucket(), ""), Signer::Gateway);
+    let response = vault.backend.call(request.query(query)).await?;
+    match response.status() {
+        StatusCode::OK => {}
+        StatusCode::NOT_FOUND => return Ok(Vec::new()),
+        _ => return Err(answered(response).await),
+    }
+    documents::listed_keys(&collect(response.into_body(), vault.config.limits.xml_body).await?)
+}
+
+/// Keys on a page of the system bucket.
+pub const KEPT: usize = 1000;
 
 /// One page of what begins with `prefix`; `markers`: of [`Page::next`], empty for the first. `versions`: all of them, but of a backend that has none.
 pub async fn page(

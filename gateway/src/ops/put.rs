@@ -94,6 +94,11 @@ pub fn intake_options(vault: &Vault, bucket: &str, checksum: Option<ChecksumAlgo
     }
 }
 
+/// The same for a plaintext of ours that is only read on: nothing of it is computed, and it may be as long as any object.
+pub fn reading_options(vault: &Vault) -> IntakeOptions {
+    IntakeOptions { md5: false, checksum: None, max_length: u64::MAX, idle_timeout: vault.config.server.idle_timeout }
+}
+
 /// An object about to be sealed: its key, already wrapped into the request's header.
 pub struct Sealing {
     /// Where it goes.

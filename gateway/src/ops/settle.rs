@@ -7,13 +7,12 @@ use std::time::Duration;
 use http::{Method, StatusCode};
 use keys::Oid;
 
-use super::documents;
 use super::multipart::{drop_stash, end};
+use super::pages;
 use super::scrubbed;
 use super::source::Source;
 use super::stored::{Look, answered, header_digest};
 use crate::backend::{BackendRequest, Signer, path, query_value};
-use crate::body::collect;
 use crate::s3::Error;
 use crate::sidecar::{Intent, IntentId, ObjectAt, ObjectRecord, UploadRecord};
 use crate::vault::{Vault, now_ms};
@@ -180,20 +179,9 @@ async fn drop_own_upload(vault: &Arc<Vault>, upload: &UploadRecord) -> Result<()
 
 /// Stashed parts that nobody knows any more.
 async fn drop_stashes(vault: &Arc<Vault>, before_ms: i64) -> Result<(), Error> {
-    let bucket = vault.reserved.system_bucket().to_owned();
     let mut after = String::new();
     loop {
-        let query = format!("list-type=2&max-keys=1000&prefix=stash%2F&start-after={}", query_value(&after));
-        let request = BackendRequest::new(Method::GET, path(&bucket, ""), Signer::Gateway).query(query);
-        let response = vault.backend.call(request).await?;
-        match response.status() {
-            StatusCode::OK => {}
-            // Nothing was ever kept there.
-            StatusCode::NOT_FOUND => return Ok(()),
-            _ => return Err(answered(response).await),
-        }
-        let listing = collect(response.into_body(), vault.config.limits.xml_body).await?;
-        let page = documents::listed_keys(&listing)?;
+        let page = pages::kept(vault, "stash/", &after).await?;
         let Some((last, _)) = page.last() else { return Ok(()) };
         after.clone_from(last);
         for (key, last_modified_ms) in page {

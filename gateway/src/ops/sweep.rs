@@ -7,15 +7,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Method, StatusCode};
+use http::StatusCode;
 use keys::Oid;
 use keys::hierarchy::Note as Kind;
 
 use super::source::Source;
-use super::stored::{Look, answered};
-use super::{aside, documents, pages, rebuild, scrubbed};
-use crate::backend::{BackendRequest, Signer, path, query_value};
-use crate::body::collect;
+use super::stored::Look;
+use super::{aside, pages, rebuild, scrubbed};
+use crate::backend::Signer;
 use crate::s3::Error;
 use crate::sidecar::ObjectAt;
 use crate::vault::{Vault, now_ms};
@@ -108,7 +107,7 @@ impl Sweeper {
     async fn pages(&mut self, kind: Kind) -> Result<bool, Error> {
         loop {
             self.spend();
-            let page = page(&self.vault, kind, &self.after).await?;
+            let page = pages::kept(&self.vault, &format!("{}/", aside::name(kind)), &self.after).await?;
             let Some((last, _)) = page.last() else { return Ok(true) };
             let last = last.clone();
             for item in items(kind, page) {
@@ -295,21 +294,6 @@ fn is_past(at_ms: i64, age: Duration) -> bool {
 
 fn millis(span: Duration) -> i64 {
     i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
-}
-
-/// At most 1,000 keys of a kind, behind `after`, and when each was written.
-async fn page(vault: &Vault, kind: Kind, after: &str) -> Result<Vec<(String, i64)>, Error> {
-    let prefix = format!("{}/", aside::name(kind));
-    let query = format!("list-type=2&max-keys=1000&prefix={}&start-after={}", query_value(&prefix), query_value(after));
-    let request = BackendRequest::new(Method::GET, path(vault.reserved.system_bucket(), ""), Signer::Gateway);
-    let response = vault.backend.call(request.query(query)).await?;
-    match response.status() {
-        StatusCode::OK => {}
-        // Nothing was ever kept there.
-        StatusCode::NOT_FOUND => return Ok(Vec::new()),
-        _ => return Err(answered(response).await),
-    }
-    documents::listed_keys(&collect(response.into_body(), vault.config.limits.xml_body).await?)
 }
 
 /// `scrubbed/<bucket>/<oid>`, `<kind>/<bucket>/<id>/content` and `…/note`; what is named otherwise is not ours to remove.

@@ -115,6 +115,14 @@ impl<'a> Work<'a> {
         Self { job, taken: Cell::new(0), given: Cell::new(0), places: None }
     }
 
+    /// An archive at this depth is about to be opened.
+    fn archive(&self, depth: u32) -> Result<(), FormatError> {
+        if depth > self.limits.depth {
+            return Err(FormatError::Limit(format!("it holds archives within {} archives", self.limits.depth)));
+        }
+        Ok(())
+    }
+
     /// So many bytes more are about to be treated: a few can stand for any number, and what they stand for is bounded over all levels together, since a
     /// bomb in a bomb gives little for what it takes itself.
     fn take(&self, bytes: u64) -> Result<(), FormatError> {
@@ -318,9 +326,7 @@ fn file(
         return mail::scrub(mbox, &mut source, out, job, depth + 1, summary);
     }
     if matches!(format, Format::Tar | Format::Zip) {
-        if depth >= job.limits.depth {
-            return Err(FormatError::Limit(format!("it holds archives within {} archives", job.limits.depth)));
-        }
+        job.archive(depth + 1)?;
         let scrub = if format == Format::Tar { tar::scrub } else { zip::scrub };
         return scrub(&mut source, out, job, depth + 1, summary);
     }
@@ -348,7 +354,7 @@ fn file(
         Format::Unknown(_) => job.on_unknown,
         _ => {
             summary.format.get_or_insert(format);
-            return told(format, &mut source, out, job, summary, places);
+            return text(format, &mut source, out, job, summary, places);
         }
     };
     let what = format.name();
@@ -400,20 +406,8 @@ fn copy(source: &mut dyn Read, out: &mut dyn Write, job: &Job) -> Result<(), For
     }
 }
 
-/// Scrubs a text of a format.
-#[cfg(test)]
+/// Scrubs a text of a format, of which may be told where findings are.
 fn text(
-    format: Format,
-    source: &mut dyn Read,
-    out: &mut dyn Write,
-    job: &Job,
-    summary: &mut Summary,
-) -> Result<(), FormatError> {
-    told(format, source, out, job, summary, None)
-}
-
-/// As [`text`], of which may be told where findings are.
-fn told(
     format: Format,
     source: &mut dyn Read,
     out: &mut dyn Write,

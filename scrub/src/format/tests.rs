@@ -8,46 +8,54 @@ use super::*;
 use crate::policy::{Policy, TypeRule};
 use crate::{builtin, detector};
 
+/// A number that nobody has.
+pub(super) const BADGE: &str = r#"
+    [[detector]]
+    name = "badge"
+    type = "BADGE"
+    pattern = 'EMP-[0-9]{6}'
+    literals = ["EMP-"]
+    score = 0.6
+    max_length = 10
+    examples = ["EMP-004711"]
+    counter_examples = ["EMP-47"]
+"#;
+const MAIL_AND_NUMBER: &str = r#"
+    [[detector]]
+    name = "mail"
+    type = "MAIL"
+    pattern = '[a-z]+@[a-z]+\.com'
+    literals = ["@"]
+    score = 0.6
+    max_length = 100
+    examples = ["a@b.com"]
+    counter_examples = ["a@b.org"]
+    [[detector]]
+    name = "number"
+    type = "NUMBER"
+    pattern = '4711[0-9]{4}'
+    score = 0.6
+    max_length = 8
+    examples = ["47110815"]
+    counter_examples = ["4712"]
+"#;
+/// What may lie over two values.
+pub(super) const PAIR: &str = r#"
+    [[detector]]
+    name = "pair"
+    type = "PAIR"
+    pattern = 'left[^a-z]{1,40}right'
+    score = 0.6
+    max_length = 60
+    examples = ["left, right"]
+    counter_examples = ["left and right"]
+"#;
+
 pub(super) fn engine(strategy: crate::act::Strategy) -> Arc<Engine> {
-    let toml = r#"
-        [[detector]]
-        name = "badge"
-        type = "BADGE"
-        pattern = 'EMP-[0-9]{6}'
-        literals = ["EMP-"]
-        score = 0.6
-        max_length = 10
-        examples = ["EMP-004711"]
-        counter_examples = ["EMP-47"]
-        [[detector]]
-        name = "mail"
-        type = "MAIL"
-        pattern = '[a-z]+@[a-z]+\.com'
-        literals = ["@"]
-        score = 0.6
-        max_length = 100
-        examples = ["a@b.com"]
-        counter_examples = ["a@b.org"]
-        [[detector]]
-        name = "number"
-        type = "NUMBER"
-        pattern = '4711[0-9]{4}'
-        score = 0.6
-        max_length = 8
-        examples = ["47110815"]
-        counter_examples = ["4712"]
-        [[detector]]
-        name = "pair"
-        type = "PAIR"
-        pattern = 'left[^a-z]{1,40}right'
-        score = 0.6
-        max_length = 60
-        examples = ["left, right"]
-        counter_examples = ["left and right"]
-    "#;
+    let toml = format!("{BADGE}{MAIL_AND_NUMBER}{PAIR}");
     let rule = TypeRule { strategy: Some(strategy), ..TypeRule::default() };
     let types = ["BADGE", "MAIL", "NUMBER", "PAIR"].map(|name| (name.to_owned(), rule.clone())).into();
-    Arc::new(Engine::new(detector::read("test", toml).unwrap(), &Policy { types, ..Policy::default() }).unwrap())
+    Arc::new(Engine::new(detector::read("test", &toml).unwrap(), &Policy { types, ..Policy::default() }).unwrap())
 }
 
 pub(super) fn job(engine: &Arc<Engine>) -> Job {
@@ -360,7 +368,7 @@ proptest! {
         let mut source = text.as_bytes();
         let mut out = Vec::new();
         let mut summary = Summary::default();
-        super::text(Format::Json, &mut source, &mut out, &LABELS, &mut summary).unwrap();
+        super::text(Format::Json, &mut source, &mut out, &LABELS, &mut summary, None).unwrap();
         let read = serde_json::Deserializer::from_slice(&out).into_iter().collect::<Result<Vec<serde_json::Value>, _>>();
         let read = read.unwrap_or_else(|error| panic!("{error}: {text} became {}", String::from_utf8_lossy(&out)));
         prop_assert_eq!(read.len(), values.len());
@@ -382,7 +390,7 @@ proptest! {
         }
         let text = writer.into_inner().unwrap();
         let mut out = Vec::new();
-        super::text(Format::Csv(delimiter), &mut &text[..], &mut out, &LABELS, &mut Summary::default()).unwrap();
+        super::text(Format::Csv(delimiter), &mut &text[..], &mut out, &LABELS, &mut Summary::default(), None).unwrap();
         let mut reader = ::csv::ReaderBuilder::new().has_headers(false).delimiter(delimiter).from_reader(&out[..]);
         let read: Vec<_> = reader.records().collect::<Result<_, _>>().unwrap();
         prop_assert_eq!(read.len(), rows.len());
@@ -396,7 +404,7 @@ proptest! {
             for format in [Format::Json, Format::Csv(b','), Format::Markup { html: true }, Format::Markup { html: false }] {
                 let mut out = Vec::new();
                 let mut summary = Summary::default();
-                super::text(format, &mut &source[..], &mut out, &LABELS, &mut summary).unwrap();
+                super::text(format, &mut &source[..], &mut out, &LABELS, &mut summary, None).unwrap();
                 if summary.findings.is_empty() {
                     prop_assert_eq!(&out[..], source);
                 }

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::io::{self, Read, Write};
 
 use super::places::Places;
-use super::{FormatError, Summary, Work, read_error, sniff, told};
+use super::{FormatError, Summary, Work, read_error, sniff, text};
 use crate::charset::utf16::{Decoder, encode};
 
 /// Bytes of UTF-8 that decide on the format.
@@ -35,7 +35,7 @@ pub fn scrub(
     if job.actor.is_some() {
         encoded.out.write_all(&mark).map_err(FormatError::Write)?;
     }
-    told(format, &mut io::Cursor::new(head).chain(&mut decoded), &mut encoded, job, summary, places)?;
+    text(format, &mut io::Cursor::new(head).chain(&mut decoded), &mut encoded, job, summary, places)?;
     encoded.end(decoded.decoder.odd())
 }
 

@@ -93,9 +93,7 @@ pub fn scrub(
     depth: u32,
     summary: &mut Summary,
 ) -> Result<(), FormatError> {
-    if depth > job.limits.depth {
-        return Err(FormatError::Limit(format!("it holds archives within {} archives", job.limits.depth)));
-    }
+    job.archive(depth)?;
     summary.format.get_or_insert(Format::Mail { mbox });
     let lines = Lines { source: BufReader::with_capacity(LINE, source), piece: Vec::new(), starts: true, read: false };
     let mut mail = Mail { lines, out, job, depth, summary, boundaries: Vec::new(), mbox };

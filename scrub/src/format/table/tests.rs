@@ -3,32 +3,14 @@
 use std::sync::Arc;
 
 use crate::act::{Actor, Strategy};
+use crate::format::tests::{BADGE, PAIR};
 use crate::format::{Job, Limits, Rule};
 use crate::policy::{Policy, TypeRule};
 use crate::{Engine, builtin, detector};
 
 fn engine(strategy: Strategy) -> Arc<Engine> {
-    let toml = r#"
-        [[detector]]
-        name = "badge"
-        type = "BADGE"
-        pattern = 'EMP-[0-9]{6}'
-        literals = ["EMP-"]
-        score = 0.6
-        max_length = 10
-        examples = ["EMP-004711"]
-        counter_examples = ["EMP-47"]
-        [[detector]]
-        name = "pair"
-        type = "PAIR"
-        pattern = 'left[^a-z]{1,40}right'
-        score = 0.6
-        max_length = 60
-        examples = ["left, right"]
-        counter_examples = ["left and right"]
-    "#;
     let fields = builtin::detectors().into_iter().filter(|detector| detector.name.starts_with("field_"));
-    let detectors: Vec<_> = fields.chain(detector::read("test", toml).unwrap()).collect();
+    let detectors: Vec<_> = fields.chain(detector::read("test", &format!("{BADGE}{PAIR}")).unwrap()).collect();
     let rule = TypeRule { strategy: Some(strategy), ..TypeRule::default() };
     let types = detectors.iter().map(|detector| (detector.kind.clone(), rule.clone())).collect();
     Arc::new(Engine::new(detectors, &Policy { types, ..Policy::default() }).unwrap())

@@ -445,7 +445,7 @@ proptest! {
             let mut outs = Vec::new();
             for size in [1 << 20, size, 1] {
                 let mut out = Vec::new();
-                super::super::text(format, &mut Pieces(text.as_bytes(), size, None), &mut out, &job, &mut Summary::default()).unwrap();
+                super::super::text(format, &mut Pieces(text.as_bytes(), size, None), &mut out, &job, &mut Summary::default(), None).unwrap();
                 outs.push(out);
             }
             prop_assert!(outs[0] == outs[1], "{format:?} {size}");
@@ -599,7 +599,7 @@ proptest! {
         let text = values.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
         let text = text.chars().map(|c| if c.is_ascii() { c.to_string() } else { "\\ud83d\\ude0a".to_owned() }).collect::<String>();
         let mut out = Vec::new();
-        super::super::text(Format::Json, &mut text.as_bytes(), &mut out, &job, &mut Summary::default()).unwrap();
+        super::super::text(Format::Json, &mut text.as_bytes(), &mut out, &job, &mut Summary::default(), None).unwrap();
         let out = String::from_utf8(out).unwrap();
         let read = reads(&out);
         prop_assert!(read.as_ref().is_ok_and(|read| read.len() == values.len()), "{strategy:?} {text} became {out}: {read:?}");
@@ -621,7 +621,7 @@ proptest! {
         }
         let text = writer.into_inner().unwrap();
         let mut out = Vec::new();
-        super::super::text(Format::Csv(b','), &mut &text[..], &mut out, &job, &mut Summary::default()).unwrap();
+        super::super::text(Format::Csv(b','), &mut &text[..], &mut out, &job, &mut Summary::default(), None).unwrap();
         let mut reader = ::csv::ReaderBuilder::new().has_headers(false).from_reader(&out[..]);
         let read: Vec<_> = reader.records().collect::<Result<_, _>>().unwrap();
         prop_assert_eq!(read.len(), rows.len());

@@ -39,9 +39,7 @@ pub fn scrub(
     depth: u32,
     summary: &mut Summary,
 ) -> Result<(), FormatError> {
-    if depth > job.limits.depth {
-        return Err(FormatError::Limit(format!("it holds archives within {} archives", job.limits.depth)));
-    }
+    job.archive(depth)?;
     summary.format.get_or_insert(Format::Warc);
     let source = BufReader::with_capacity(super::READ, source);
     let mut records = Records { source, out, codec, job, depth, summary };
