@@ -5,6 +5,8 @@ use std::io::{self, BufRead, BufReader, Cursor, Read, Write};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use super::params::without_comments;
+
 /// Bytes that are read at a time.
 const READ: usize = 8 * 1024;
 /// Bytes of a line that are read at a time.
@@ -26,14 +28,30 @@ pub enum Encoding {
 }
 
 impl Encoding {
-    /// By the value of `Content-Transfer-Encoding`.
+    /// By the value of `Content-Transfer-Encoding`, as far as it begins as one.
     pub fn of(value: &[u8]) -> Self {
+        let value = without_comments(value);
+        let value = value.trim_ascii();
         let end = value.iter().position(|byte| !(byte.is_ascii_alphanumeric() || *byte == b'-'));
         match &value[..end.unwrap_or(value.len())].to_ascii_lowercase()[..] {
             b"base64" => Self::Base64,
             b"quoted-printable" => Self::QuotedPrintable,
             _ => Self::Identity,
         }
+    }
+
+    /// By the same; none where it says something else, which readers of mail may know how to undo.
+    pub fn known(value: &[u8]) -> Option<Self> {
+        let value = without_comments(value);
+        let word = value.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+        (word.is_empty() || Self::is_word(word)).then(|| Self::of(word))
+    }
+
+    /// Whether it is a word for one, of the standard or such as some write for it, and nothing else.
+    pub fn is_word(value: &[u8]) -> bool {
+        const WORDS: &str =
+            "base64 quoted-printable 7bit 8bit binary 7-bit 8-bit 7bits 8bits none plain ascii us-ascii utf-8";
+        WORDS.split(' ').any(|word| value.eq_ignore_ascii_case(word.as_bytes()))
     }
 
     /// What undoes it.

@@ -1,15 +1,17 @@
 //! Messages of mail (RFC 5322) and mailboxes of them: parts by MIME (RFC 2045 to 2049) are treated as the files that they are, and encoded again as they were. Parts in which nothing
 //! changes stay byte for byte, and so do the lines between them. What is no field begins the body, and a body that is not what its head says is text: nothing is left out.
 
+mod doubt;
 mod encoding;
 mod header;
+mod params;
 
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 
 use super::fields::{Fields, Pieces, is_blank, is_name};
 use super::hash::{Hash, Hashed};
 use super::stage::Stage;
-use super::{Format, FormatError, Summary, Work, file, read_error};
+use super::{Format, FormatError, Rule, Summary, Work, file, read_error};
 use encoding::{Decoded, Encoding, write_base64, write_quoted};
 
 /// Bytes of the head of a message or a part; what goes beyond is body.
@@ -163,6 +165,8 @@ struct About {
     encoding: Encoding,
     /// Lines end in carriage return and line feed.
     crlf: bool,
+    /// Readers show it, and take files out of it that are written into it.
+    shown: bool,
 }
 
 impl Mail<'_, '_> {
@@ -239,20 +243,34 @@ impl Mail<'_, '_> {
             return Err(FormatError::Limit(format!("its mail holds parts within {LEVELS} parts")));
         }
         let mut fields = Fields::parse(&self.head()?);
+        if let Some(what) = doubt::of_head(&fields) {
+            self.not_looked_into(what)?;
+        }
+        let kind = doubt::kind(fields.value("content-type").unwrap_or_default());
+        let encoding = fields.value("content-transfer-encoding").map_or(Encoding::Identity, Encoding::of);
         let about = About {
-            encoding: fields.value("content-transfer-encoding").map_or(Encoding::Identity, Encoding::of),
+            encoding,
             crlf: fields.0.first().is_none_or(|field| field.bytes.ends_with(b"\r\n")),
+            shown: encoding != Encoding::Base64 || kind.is_empty() || kind.starts_with(b"text/"),
         };
-        let content = fields.value("content-type").unwrap_or_default().to_ascii_lowercase();
-        let boundary = boundary(&fields).filter(|_| content.starts_with(b"multipart/"));
+        let boundary = doubt::boundary(&fields).filter(|_| kind.starts_with(b"multipart/"));
         header::scrub(&mut fields, self.job, self.summary)?;
         self.write(&fields.bytes())?;
-        let is_message = content.starts_with(b"message/rfc822") || content.starts_with(b"message/global");
+        let is_message = kind == b"message/rfc822" || kind == b"message/global";
         match boundary {
             Some(boundary) => self.parts(boundary, about, level),
             None if is_message && about.encoding == Encoding::Identity => self.entity(level + 1),
             None => self.body(about),
         }
+    }
+
+    /// Of a part that others may read as something else than is looked into: it is counted, where that may be.
+    fn not_looked_into(&mut self, what: &'static str) -> Result<(), FormatError> {
+        if self.job.on_unknown != Rule::Pass {
+            return Err(FormatError::Unknown { what, nested: true, rule: self.job.on_unknown });
+        }
+        *self.summary.passed.entry(what).or_default() += 1;
+        Ok(())
     }
 
     /// Treats the parts of an entity, and what stands before and behind them.
@@ -309,6 +327,13 @@ impl Mail<'_, '_> {
 
     /// Treats what is in a body, and writes it encoded as it was.
     fn content(&mut self, raw: &mut Stage, about: About) -> Result<(), FormatError> {
+        if about.shown {
+            let mut text = BufReader::with_capacity(LINE, Decoded::new(&mut *raw, about.encoding));
+            if let Some(what) = doubt::in_text(&mut text).map_err(read_error)? {
+                self.not_looked_into(what)?;
+            }
+            raw.seek(SeekFrom::Start(0)).map_err(FormatError::Write)?;
+        }
         let mut made = Stage::new(IN_MEMORY);
         let mut source = Hashed::new(Decoded::new(&mut *raw, about.encoding));
         file(&mut source, &mut made, self.job, self.depth, self.summary)?;
@@ -347,14 +372,6 @@ impl Mail<'_, '_> {
             self.write(&line)?;
         }
     }
-}
-
-/// What stands between the parts of an entity.
-fn boundary(fields: &Fields) -> Option<Vec<u8>> {
-    let field = fields.0.iter().find(|field| field.name().eq_ignore_ascii_case(b"content-type"))?;
-    let name = header::params(field).into_iter().find(|param| param.name == b"boundary")?.value;
-    let name = name.trim_ascii_end().to_vec();
-    (!name.is_empty() && name.len() <= BOUNDARY).then_some(name)
 }
 
 /// Whether it is a date of C's `asctime`, with a zone or without.

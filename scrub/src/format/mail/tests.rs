@@ -217,3 +217,49 @@ fn nothing_hides_around_the_parts() {
         assert_eq!(summary.findings["BADGE"], 1, "{}", out.escape_ascii());
     }
 }
+
+/// Where readers of mail differ about what a part says, or it is not known here, it is not taken for text.
+#[test]
+fn what_can_be_read_in_two_ways_is_told() {
+    let hidden = STANDARD.encode("EMP-004711");
+    let uuencoded = "begin 644 x\r\n*14U0+3`P-#<Q,0``\r\n`\r\nend\r\n";
+    let alone = |head: &str, body: &str| mail(head, &format!("{body}\r\n"));
+    let part = |head: &str, body: &str| {
+        let part = format!("--b\r\n{head}\r\n{body}\r\n--b--\r\n");
+        mail("Content-Type: multipart/mixed; boundary=b\r\n", &part)
+    };
+    for (head, body) in [
+        ("Content-Transfer-Encoding: 7bit\r\nContent-Transfer-Encoding: base64\r\n", &*hidden),
+        ("Content-Type: text/plain\r\nContent-Type: multipart/mixed; boundary=b\r\n", ""),
+        ("Content-Transfer-Encoding: x-uuencode\r\n", uuencoded),
+        ("Content-Type: message/partial; id=x; number=2\r\n", &hidden),
+        ("", uuencoded),
+        ("Content-Type: text/plain\r\nContent-Transfer-Encoding: base64\r\n", &STANDARD.encode(uuencoded)),
+        ("Content-Transfer-Encoding: quoted-printable\r\n", &uuencoded.replace("644", "=36=\r\n44")),
+    ] {
+        for source in [alone(head, body), part(head, body)] {
+            for rule in [Rule::Refuse, Rule::Quarantine] {
+                let error = run(&Job { on_unknown: rule, ..LABELS.clone() }, source.as_bytes());
+                let is_told = matches!(&error, Err(FormatError::Unknown { nested: true, rule: of, .. }) if *of == rule);
+                assert!(is_told, "{head}: {error:?}");
+            }
+            let passing = Job { on_unknown: Rule::Pass, ..LABELS.clone() };
+            let passed = run(&passing, source.as_bytes()).unwrap().1.passed;
+            assert!(passed.values().sum::<u64>() > 0, "{source}");
+        }
+    }
+    // The same twice is one; a comment is none.
+    for head in [
+        "Content-Transfer-Encoding: base64\r\nContent-Transfer-Encoding: BASE64\r\n",
+        "Content-Transfer-Encoding: (of us) base64 (more)\r\n",
+        "Content-Transfer-Encoding:\r\n base64\r\n",
+    ] {
+        assert_eq!(scrubbed(&alone(head, &hidden)), alone(head, &STANDARD.encode("<BADGE>")));
+        assert_eq!(scrubbed(&part(head, &hidden)), part(head, &STANDARD.encode("<BADGE>")));
+    }
+    let commented = |inner: &str| {
+        let part = format!("--b\r\nContent-Transfer-Encoding: base64\r\n\r\n{inner}\r\n--b--\r\n");
+        mail("Content-Type: (x) multipart/mixed (y); boundary=b\r\n", &part)
+    };
+    assert_eq!(scrubbed(&commented(&hidden)), commented(&STANDARD.encode("<BADGE>")));
+}

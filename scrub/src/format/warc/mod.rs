@@ -249,21 +249,38 @@ fn is_fixed(name: &[u8], value: &[u8]) -> bool {
     match &name.to_ascii_lowercase()[..] {
         b"content-length" => all(u8::is_ascii_digit),
         b"warc-type" | b"warc-truncated" => all(u8::is_ascii_lowercase),
-        b"warc-date" | b"warc-refers-to-date" => {
-            all(|byte| byte.is_ascii_digit() || matches!(byte, b'-' | b':' | b'.' | b'T' | b'Z'))
-        }
+        b"warc-date" | b"warc-refers-to-date" => is_date(value),
         b"warc-record-id" | b"warc-concurrent-to" | b"warc-refers-to" | b"warc-warcinfo-id" => {
             let id = value.strip_prefix(b"<urn:uuid:").and_then(|id| id.strip_suffix(b">"));
-            id.is_some_and(|id| id.len() == 36 && id.iter().all(|byte| byte.is_ascii_hexdigit() || *byte == b'-'))
+            id.is_some_and(|id| has_form(id, b"00000000-0000-0000-0000-000000000000", u8::is_ascii_hexdigit))
         }
         b"warc-block-digest" | b"warc-payload-digest" => Kind::of(value).is_some(),
         b"warc-profile" => {
             let profile = value.strip_prefix(b"http://netpreserve.org/warc/");
-            let is_part = |byte: &u8| byte.is_ascii_lowercase() || matches!(byte, b'0'..=b'9' | b'.' | b'-' | b'/');
-            profile.is_some_and(|profile| profile.iter().all(is_part))
+            let is_part = |byte: &u8| byte.is_ascii_lowercase() || matches!(byte, b'-' | b'/');
+            profile.and_then(|of| of.split_at_checked(3)).is_some_and(|(version, profile)| {
+                has_form(version, b"0.0", u8::is_ascii_digit) && profile.iter().all(is_part)
+            })
         }
         _ => false,
     }
+}
+
+/// Whether it is as long as `form`, with digits where that has zeros, and else the same.
+fn has_form(value: &[u8], form: &[u8], is_digit: fn(&u8) -> bool) -> bool {
+    let holds = |(byte, form): (&u8, &u8)| if *form == b'0' { is_digit(byte) } else { byte == form };
+    value.len() == form.len() && value.iter().zip(form).all(holds)
+}
+
+/// Whether it is a date as WARC has them (of ISO 8601): cut to the year, month, day or minute, or with up to nine digits of a second behind it.
+fn is_date(value: &[u8]) -> bool {
+    const FORM: &[u8] = b"0000-00-00T00:00:00";
+    let value = value.strip_suffix(b"Z").unwrap_or(value);
+    let (date, fraction) = value.split_at(value.len().min(FORM.len()));
+    let is_fraction = fraction.is_empty()
+        || (2..=10).contains(&fraction.len()) && fraction[0] == b'.' && fraction[1..].iter().all(u8::is_ascii_digit);
+    let is_cut = matches!(date.len(), 4 | 7 | 10 | 16 | 19);
+    is_fraction && is_cut && has_form(date, &FORM[..date.len()], u8::is_ascii_digit)
 }
 
 /// The block of a record, as far as it was not read.

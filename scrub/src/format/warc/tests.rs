@@ -234,6 +234,44 @@ fn what_is_only_looked_at_is_counted() {
     }
 }
 
+/// What is called text is treated as what it is.
+#[test]
+fn a_block_of_fields_is_no_cover() {
+    let packed = compressed::pack(Codec::Gzip, b"EMP-004711");
+    for fields in ["WARC-Type: warcinfo\r\n", "Content-Type: application/warc-fields\r\n"] {
+        let found = records(&scrubbed(&record(fields, &packed)));
+        assert_eq!(compressed::unpack(Codec::Gzip, &found[0].1), b"<BADGE>");
+        let image = run(&LABELS, &record(fields, b"\x89PNG\r\n\x1A\n\0\0 EMP-004711"));
+        assert!(matches!(image, Err(FormatError::Unknown { what: "PNG", nested: true, .. })), "{image:?}");
+    }
+}
+
+#[test]
+fn only_what_has_its_exact_form_is_not_looked_at() {
+    for hidden in [
+        "WARC-Refers-To-Date: 47110815",
+        "WARC-Refers-To-Date: 2026-01-02T47110815Z",
+        "WARC-Refers-To-Date: 2026-01-02T03:04:05.0047110815Z",
+        "WARC-Refers-To: <urn:uuid:47110815---------------------------->",
+        "WARC-Refers-To: <urn:uuid:4711081500000000000000000000000000>",
+        "WARC-Concurrent-To: <urn:uuid:EMP-004711>",
+        "WARC-Profile: http://netpreserve.org/warc/1.0/47110815",
+        "WARC-Profile: http://netpreserve.org/warc/47110815",
+    ] {
+        scrubbed(&record(&format!("{hidden}\r\n"), b""));
+    }
+    for (name, value) in [
+        ("WARC-Date", "2026"),
+        ("WARC-Date", "2026-01-02"),
+        ("WARC-Date", "2026-01-02T03:04Z"),
+        ("WARC-Date", "2026-01-02T03:04:05.123456789Z"),
+        ("warc-refers-to", "<urn:uuid:4711081f-0000-4000-8000-000047110815>"),
+        ("WARC-Profile", "http://netpreserve.org/warc/1.1/revisit/identical-payload-digest"),
+    ] {
+        assert!(is_fixed(name.as_bytes(), value.as_bytes()), "{value}");
+    }
+}
+
 proptest! {
     /// Lengths and digests hold, whatever is in the blocks.
     #[test]
