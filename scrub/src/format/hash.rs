@@ -6,6 +6,12 @@ use aws_lc_rs::digest::{Context, SHA256};
 
 use super::{FormatError, READ};
 
+/// Two digits for each byte.
+pub fn hex(bytes: &[u8]) -> String {
+    let digit = |value: u8| char::from(b"0123456789abcdef"[usize::from(value & 0xF)]);
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]).collect()
+}
+
 /// A SHA-256.
 pub struct Hash(Context);
 

@@ -32,7 +32,7 @@ pub fn fixed(
                 let Some(text) = text else { continue };
                 let row = index * ROWS + row;
                 let slot = &mut anew.get_or_insert_with(|| data.to_vec())[row * width..][..width];
-                if let Some(new) = fixed::read(of, form, width, &text) {
+                if let Some(new) = fixed::read(of, form, slot, &text) {
                     slot.copy_from_slice(&new);
                     continue;
                 }

@@ -1,12 +1,13 @@
 //! Values of a fixed width: printed, and read from a text that is to stand in their place.
 
 use super::schema::Fixed;
+use crate::format::table::fixed::{self, half};
 use crate::format::table::form::Form;
-use crate::format::table::scalar::{Printed, Scalar, big_endian, print_big_endian, print_text, read_decimal};
+use crate::format::table::scalar::{Printed, Scalar, big_endian, print_big_endian, read_decimal};
 
 pub fn print(of: Fixed, form: Form, bytes: &[u8]) -> Option<Printed<'_>> {
     match of {
-        Fixed::Bytes => print_text(bytes, form),
+        Fixed::Bytes => fixed::print(bytes, form),
         Fixed::Decimal => {
             let Form::Decimal { scale, .. } = form else { return None };
             let mut bytes = bytes.to_vec();
@@ -37,10 +38,11 @@ fn owned(printed: Printed<'_>) -> Printed<'static> {
     }
 }
 
-/// The value that is printed so, in `width` bytes; none if there is none.
-pub fn read(of: Fixed, form: Form, width: usize, text: &[u8]) -> Option<Vec<u8>> {
-    if of == Fixed::Bytes {
-        return (text.len() == width).then(|| text.to_vec());
+/// The value that is printed so, to stand in the place of `old`; none if there is none of as many bytes.
+pub fn read(of: Fixed, form: Form, old: &[u8], text: &[u8]) -> Option<Vec<u8>> {
+    let width = old.len();
+    if of == Fixed::Bytes || of == Fixed::Float && width == 2 {
+        return fixed::read(text, form, old);
     }
     let text = std::str::from_utf8(text).ok()?;
     match (of, form) {
@@ -68,18 +70,6 @@ fn number(of: Fixed, bytes: &[u8]) -> Option<i64> {
     Some(i64::from_le_bytes(whole))
 }
 
-/// A number of IEEE 754 in 16 bits.
-fn half(bits: u16) -> f32 {
-    let sign = if bits & 0x8000 == 0 { 1.0 } else { -1.0 };
-    let (exponent, fraction) = (i32::from(bits >> 10 & 0x1F), f32::from(bits & 0x3FF));
-    sign * match exponent {
-        0 => fraction * 2_f32.powi(-24),
-        0x1F if fraction == 0.0 => f32::INFINITY,
-        0x1F => f32::NAN,
-        _ => (1024.0 + fraction) * 2_f32.powi(exponent - 25),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -99,20 +89,24 @@ mod tests {
             (Fixed::Float, Form::Float, &7_f64.to_le_bytes(), "7"),
             (Fixed::Decimal, decimal, &[0x85, 0xFF, 0xFF, 0xFF], "-1.23"),
             (Fixed::Bytes, Form::Bytes, b"a text", "a text"),
+            (Fixed::Signed, Form::Time { units: 1000 }, &[0xDC, 5, 0, 0], "00:00:01.500"),
+            (Fixed::Signed, Form::Duration { units: 1 }, &[0xFF; 8], "PT-1S"),
+            (Fixed::Float, Form::Float, &[0x00, 0xC4], "-4"),
+            (Fixed::Bytes, Form::Interval, &[5, 0, 0, 0], "P5M"),
+            (Fixed::Bytes, Form::Uuid, &[0xAB; 16], "abababab-abab-abab-abab-abababababab"),
         ] {
             assert_eq!(print(of, form, bytes).unwrap().bytes(), text.as_bytes());
-            assert_eq!(read(of, form, bytes.len(), text.as_bytes()).as_deref(), Some(bytes), "{text}");
+            assert_eq!(read(of, form, bytes, text.as_bytes()).as_deref(), Some(bytes), "{text}");
         }
         assert_eq!(print(Fixed::Decimal, decimal, &wide).unwrap().bytes(), b"-1.23");
         assert_eq!(print(Fixed::Decimal, decimal, &[1; 32]), None);
-        assert_eq!(print(Fixed::Float, Form::Float, &[0x00, 0xC4]).unwrap().bytes(), b"-4");
         assert_eq!(print(Fixed::Float, Form::Float, &[0x00, 0x7C]), None);
         for (of, form, text) in [
             (Fixed::Signed, Form::Signed, "128"),
             (Fixed::Unsigned, Form::Unsigned, "256"),
             (Fixed::Bytes, Form::Bytes, "ab"),
         ] {
-            assert_eq!(read(of, form, 1, text.as_bytes()), None, "{text}");
+            assert_eq!(read(of, form, &[1], text.as_bytes()), None, "{text}");
         }
     }
 }

@@ -9,6 +9,9 @@ use crate::format::table::{Fault, texts};
 const DEPTH: u32 = 128;
 /// Fields, at most.
 const FIELDS: usize = 1 << 16;
+/// What is said of a field, and under which name that it is one of an extension.
+const SAID: usize = 6;
+const EXTENSION: &[u8] = b"ARROW:extension:name";
 /// Bytes of the names of a path, at most: the innermost say most.
 const PATH: usize = 1024;
 
@@ -117,6 +120,7 @@ impl Schema {
             children.push(self.read(flat, child, around, depth)?);
         }
         let (kind, form) = kind(flat, table).ok_or(MALFORMED)?.ok_or(Fault::unknown("Arrow of an unknown type"))?;
+        let form = extended(kind, flat.said(table, SAID, EXTENSION)).or(form);
         let fits = match kind {
             Kind::List { .. } | Kind::ListViews { .. } | Kind::FixedList => children.len() == 1,
             Kind::Map => {
@@ -175,6 +179,15 @@ fn innermost(path: &[&str]) -> Vec<String> {
     path
 }
 
+/// What an extension says of how the values of its storage are printed.
+fn extended(kind: Kind, name: Option<&[u8]>) -> Option<Form> {
+    match (name?, kind) {
+        (b"arrow.uuid", Kind::Fixed(16, Fixed::Bytes)) => Some(Form::Uuid),
+        (b"arrow.json", Kind::Bytes { .. } | Kind::Views) => Some(Form::Json),
+        _ => None,
+    }
+}
+
 /// Bytes of a number of so many bits.
 fn bytes(bits: i32) -> Option<usize> {
     usize::try_from(bits).ok().filter(|bits| matches!(bits, 8 | 16 | 32 | 64 | 128 | 256)).map(|bits| bits / 8)
@@ -186,6 +199,11 @@ fn kind(flat: &Flat, field: usize) -> Option<Option<(Kind, Option<Form>)>> {
     let number = flat.byte_field(field, 2)?;
     let of = flat.follow(flat.slot(field, 3)?)?;
     let wide_number = |form| (Kind::Fixed(8, Fixed::Signed), form);
+    // Milliseconds where it is not told.
+    let units = |of: usize| {
+        let unit = if flat.slot(of, 0).is_some() { flat.short_field(of, 0)? } else { 1 };
+        (unit < 4).then(|| 1000_i64.pow(unit.into()))
+    };
     Some(Some(match number {
         1 => (Kind::Null, None),
         2 => {
@@ -218,20 +236,23 @@ fn kind(flat: &Flat, field: usize) -> Option<Option<(Kind, Option<Form>)>> {
         },
         9 => {
             let bits = if flat.slot(of, 1).is_some() { flat.int_field(of, 1)? } else { 32 };
-            (Kind::Fixed(bytes(bits)?, Fixed::Signed), None)
+            (Kind::Fixed(bytes(bits)?, Fixed::Signed), Some(Form::Time { units: units(of)? }))
         }
         10 => {
             let units = 1000_i64.pow(flat.short_field(of, 0).filter(|unit| *unit < 4)?.into());
             wide_number(Some(Form::Timestamp { units }))
         }
-        11 => (Kind::Fixed(*[4, 8, 16].get(usize::from(flat.short_field(of, 0)?))?, Fixed::Signed), None),
+        11 => {
+            let width = *[4, 8, 16].get(usize::from(flat.short_field(of, 0)?))?;
+            (Kind::Fixed(width, Fixed::Bytes), Some(Form::Interval))
+        }
         12 => (Kind::List { wide: false }, None),
         13 => (Kind::Structure, None),
         14 => (Kind::Union { dense: flat.short_field(of, 0)? == 1 }, None),
         15 => (Kind::Fixed(usize::try_from(flat.int_field(of, 0)?).ok()?, Fixed::Bytes), Some(Form::Bytes)),
         16 => (Kind::FixedList, None),
         17 => (Kind::Map, None),
-        18 => wide_number(None),
+        18 => wide_number(Some(Form::Duration { units: units(of)? })),
         19 => (Kind::Bytes { wide: true }, Some(Form::Bytes)),
         20 => (Kind::Bytes { wide: true }, Some(Form::Text)),
         21 => (Kind::List { wide: true }, None),

@@ -7,6 +7,7 @@ use super::schema::{Kind, Node, Schema};
 use super::walk::{Step, Value, Walk, long, put_counted, put_long};
 use crate::format::fit::Names;
 use crate::format::table::Fault;
+use crate::format::table::fixed;
 use crate::format::table::form::Form;
 use crate::format::table::scalar::{Printed, Scalar, big_endian, print_big_endian, print_text, read_decimal};
 use crate::format::table::values::Values;
@@ -197,6 +198,7 @@ fn print<'b>(kind: &Kind, form: Form, mut bytes: &'b [u8]) -> Option<Printed<'b>
         Kind::Long => long(&mut bytes)?.print(form).map(own),
         Kind::Float => f32::plain(&mut bytes, 4)?.print(form).map(own),
         Kind::Double => f64::plain(&mut bytes, 8)?.print(form).map(own),
+        Kind::Fixed(_) => fixed::print(bytes, form),
         _ => match form {
             Form::Decimal { scale, .. } => print_big_endian(bytes, scale),
             _ => print_text(bytes, form),
@@ -221,13 +223,7 @@ fn encode(kind: &Kind, form: Form, old: &[u8], text: &[u8]) -> Option<Vec<u8>> {
         Kind::Long => put_long(&mut out, 0_i64.read(read()?, form)?),
         Kind::Float => out.extend_from_slice(&0_f32.read(read()?, form)?.to_le_bytes()),
         Kind::Double => out.extend_from_slice(&0_f64.read(read()?, form)?.to_le_bytes()),
-        Kind::Fixed(size) => match form {
-            Form::Decimal { scale, precision } => {
-                out.extend_from_slice(&big_endian(read_decimal(read()?, scale, precision)?, *size)?);
-            }
-            _ if text.len() == *size => out.extend_from_slice(text),
-            _ => return None,
-        },
+        Kind::Fixed(_) => out.extend_from_slice(&fixed::read(text, form, old)?),
         _ => match form {
             Form::Decimal { scale, precision } => {
                 put_counted(&mut out, &big_endian(read_decimal(read()?, scale, precision)?, old.len())?);

@@ -7,7 +7,6 @@
 
 mod block;
 mod codec;
-mod json;
 mod said;
 mod schema;
 mod walk;
@@ -15,12 +14,12 @@ mod walk;
 use std::io::{self, BufRead as _, BufReader, Read, Write};
 
 use super::fit::Names;
+use super::table::json::Json;
 use super::table::place::Target;
 use super::table::{Fault, texts};
 use super::{FormatError, Summary, Work};
 use block::Columns;
 use codec::Codec;
-use json::Json;
 use schema::Schema;
 use walk::{put_counted, put_long};
 

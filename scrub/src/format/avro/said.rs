@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::json::Json;
+use crate::format::table::json::Json;
 use crate::format::table::scalar::Printed;
 use crate::format::table::values::Values;
 use crate::format::table::{Fault, texts};

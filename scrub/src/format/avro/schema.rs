@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use super::json::Json;
 use crate::format::table::Fault;
 use crate::format::table::form::Form;
+use crate::format::table::json::Json;
 
 /// Types in types, at most.
 const DEPTH: u32 = 128;
@@ -238,7 +238,7 @@ impl<'j> Reader<'j> {
                 None => return self.named(other, namespace, name, around, depth),
             },
         };
-        let form = logical(&kind, json).unwrap_or(form);
+        let form = logical(&kind, json).or(form);
         self.add(kind, form, name, around)
     }
 
@@ -280,19 +280,21 @@ fn primitive(word: &str) -> Option<(Kind, Option<Form>)> {
     })
 }
 
-#[expect(clippy::option_option, reason = "a type that is not printed is told from one that is not known")]
-/// How a logical type is printed, if it is one of this type: others are as if they were not there. Times of day have no form, as in Parquet.
-fn logical(kind: &Kind, json: &Json) -> Option<Option<Form>> {
+/// How a logical type is printed, if it is one of this type: others are as if they were not there.
+fn logical(kind: &Kind, json: &Json) -> Option<Form> {
     let number = |name: &str| json.get(name).and_then(Json::number).and_then(|number| u32::try_from(number).ok());
     Some(match (kind, json.get("logicalType")?.text()?) {
         (Kind::Bytes | Kind::Fixed(_), "decimal") => {
-            Some(Form::Decimal { scale: number("scale").unwrap_or(0), precision: number("precision")? })
+            Form::Decimal { scale: number("scale").unwrap_or(0), precision: number("precision")? }
         }
-        (Kind::Int, "date") => Some(Form::Date),
-        (Kind::Long, "timestamp-millis" | "local-timestamp-millis") => Some(Form::Timestamp { units: 1000 }),
-        (Kind::Long, "timestamp-micros" | "local-timestamp-micros") => Some(Form::Timestamp { units: 1_000_000 }),
-        (Kind::Long, "timestamp-nanos" | "local-timestamp-nanos") => Some(Form::Timestamp { units: 1_000_000_000 }),
-        (Kind::Int, "time-millis") | (Kind::Long, "time-micros") | (Kind::Fixed(_), "uuid" | "duration") => None,
+        (Kind::Int, "date") => Form::Date,
+        (Kind::Long, "timestamp-millis" | "local-timestamp-millis") => Form::Timestamp { units: 1000 },
+        (Kind::Long, "timestamp-micros" | "local-timestamp-micros") => Form::Timestamp { units: 1_000_000 },
+        (Kind::Long, "timestamp-nanos" | "local-timestamp-nanos") => Form::Timestamp { units: 1_000_000_000 },
+        (Kind::Int, "time-millis") => Form::Time { units: 1000 },
+        (Kind::Long, "time-micros") => Form::Time { units: 1_000_000 },
+        (Kind::Fixed(16), "uuid") => Form::Uuid,
+        (Kind::Fixed(12), "duration") => Form::Interval,
         _ => return None,
     })
 }

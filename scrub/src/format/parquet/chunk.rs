@@ -225,7 +225,7 @@ where
             match value.read_bytes(text, form) {
                 Some(read) => *value = read,
                 None if nullable => *null = true,
-                None => *value = value.nothing(),
+                None => *value = value.nothing(form),
             }
         }
         if !nulls.contains(&true) {

@@ -7,6 +7,7 @@ use crate::format::table::scalar::{
     Printed, Scalar, big_endian, print_big_endian, print_integer, print_text, read_decimal, read_integer, take,
     take_bytes,
 };
+use crate::format::table::{bson, fixed};
 
 /// The Julian day of the first of January 1970, from which INT96 counts.
 const EPOCH: i64 = 2_440_588;
@@ -35,7 +36,7 @@ impl Scalar for Int96 {
         )
     }
 
-    fn nothing(&self) -> Self {
+    fn nothing(&self, _: Form) -> Self {
         int96(0)
     }
 }
@@ -53,6 +54,7 @@ impl Scalar for ByteArray {
         let bytes = self.as_ref();
         match form {
             Form::Decimal { scale, .. } => print_big_endian(bytes, scale),
+            Form::Bson => bson::print(bytes),
             _ => print_text(bytes, form),
         }
     }
@@ -69,6 +71,7 @@ impl Scalar for ByteArray {
     fn read_bytes(&self, text: &[u8], form: Form) -> Option<Self> {
         match form {
             Form::Decimal { .. } => self.read(std::str::from_utf8(text).ok()?, form),
+            Form::Bson => bson::read(text, self.as_ref()).map(Self::from),
             _ => Some(text.into()),
         }
     }
@@ -82,27 +85,29 @@ impl Scalar for ByteArray {
         self.len()
     }
 
-    fn nothing(&self) -> Self {
-        vec![0; self.len()].into()
+    fn nothing(&self, form: Form) -> Self {
+        if form == Form::Bson { bson::EMPTY.to_vec().into() } else { vec![0; self.len()].into() }
     }
 }
 
 impl Scalar for FixedLenByteArray {
     fn print(&self, form: Form) -> Option<Printed<'_>> {
-        let Form::Decimal { scale, .. } = form else { return None };
-        print_big_endian(self.as_ref(), scale)
+        fixed::print(self.as_ref(), form)
     }
 
     fn read(&self, text: &str, form: Form) -> Option<Self> {
-        let Form::Decimal { scale, precision } = form else { return None };
-        Some(big_endian(read_decimal(text, scale, precision)?, self.len())?.into())
+        self.read_bytes(text.as_bytes(), form)
+    }
+
+    fn read_bytes(&self, text: &[u8], form: Form) -> Option<Self> {
+        fixed::read(text, form, self.as_ref()).map(Self::from)
     }
 
     fn plain(bytes: &mut &[u8], width: usize) -> Option<Self> {
         take_bytes(bytes, width).map(Self::from)
     }
 
-    fn nothing(&self) -> Self {
+    fn nothing(&self, _: Form) -> Self {
         vec![0; self.len()].into()
     }
 }

@@ -164,6 +164,12 @@ impl Flat {
         Some(self.tables(table, slot)?.into_iter().filter_map(entry).collect())
     }
 
+    /// What is said under a key in a field of a table.
+    pub fn said(&self, table: usize, slot: usize, key: &[u8]) -> Option<&[u8]> {
+        let entries = self.entries(table, slot)?;
+        self.text(entries.iter().find(|entry| self.text(entry.key) == Some(key))?.value)
+    }
+
     /// Those of a schema of Arrow, and of its fields.
     pub fn schema_entries(&self, schema: usize) -> Option<Vec<Entry>> {
         let mut entries = self.entries(schema, 2)?;

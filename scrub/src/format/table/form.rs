@@ -7,6 +7,8 @@ pub enum Form {
     Text,
     /// One document of JSON.
     Json,
+    /// One document of BSON.
+    Bson,
     /// Bytes that say nothing of themselves: text if they look like it.
     Bytes,
     /// An integer.
@@ -21,4 +23,12 @@ pub enum Form {
     Date,
     /// A time since 1970, of which so many units make a second.
     Timestamp { units: i64 },
+    /// A time of day.
+    Time { units: i64 },
+    /// A span of time.
+    Duration { units: i64 },
+    /// Months, days and a part of one.
+    Interval,
+    /// A UUID in 16 bytes.
+    Uuid,
 }

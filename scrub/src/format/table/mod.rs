@@ -1,8 +1,13 @@
 //! What the binary formats of tables share: how values are printed, go through the engine and are read back, and what can be wrong with a file.
 
+pub mod bson;
 pub mod calendar;
+pub mod clock;
+
+pub mod fixed;
 pub mod flat;
 pub mod form;
+pub mod json;
 pub mod place;
 pub mod scalar;
 pub mod texts;

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::calendar::{print_date, print_time, read_date, read_time};
+use super::clock::{print_clock, print_duration, read_clock, read_duration};
 use super::form::Form;
 use crate::charset::{self, Charset, Content};
 
@@ -17,7 +18,7 @@ pub enum Printed<'a> {
     /// The same, if it is no document of JSON; the column may say that it is one.
     Maybe(&'a [u8], bool),
     /// A document of JSON, which stands as it is.
-    Json(&'a [u8]),
+    Json(Cow<'a, [u8]>),
     /// A number of JSON.
     Number(String),
 }
@@ -44,7 +45,7 @@ pub trait Scalar: Sized {
     }
 
     /// What stands in the place of a value that can neither be kept nor be null: zero, the start of 1970.
-    fn nothing(&self) -> Self;
+    fn nothing(&self, form: Form) -> Self;
 }
 
 pub fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
@@ -66,11 +67,16 @@ pub fn print_integer(value: i64, form: Form) -> Option<Printed<'static>> {
         Form::Decimal { scale, .. } => Some(Printed::Number(print_decimal(value.into(), scale))),
         Form::Date => print_date(value).map(quoted),
         Form::Timestamp { units } => print_time(value, units).map(quoted),
+        // What is no time of day is a number.
+        Form::Time { units } => {
+            Some(print_clock(value, units).map_or_else(|| Printed::Number(value.to_string()), quoted))
+        }
+        Form::Duration { units } => Some(quoted(print_duration(value, units))),
         _ => None,
     }
 }
 
-fn quoted(text: String) -> Printed<'static> {
+pub fn quoted(text: String) -> Printed<'static> {
     Printed::Text(Cow::Owned(text.into_bytes()))
 }
 
@@ -81,6 +87,8 @@ pub fn read_integer(text: &str, form: Form) -> Option<i64> {
         Form::Decimal { scale, precision } => read_decimal(text, scale, precision)?.try_into().ok(),
         Form::Date => read_date(text),
         Form::Timestamp { units } => read_time(text, units),
+        Form::Time { units } => read_clock(text, units),
+        Form::Duration { units } => read_duration(text, units),
         _ => None,
     }
 }
@@ -102,7 +110,7 @@ impl Scalar for i32 {
         take(bytes).map(Self::from_le_bytes)
     }
 
-    fn nothing(&self) -> Self {
+    fn nothing(&self, _: Form) -> Self {
         0
     }
 }
@@ -120,7 +128,7 @@ impl Scalar for i64 {
         take(bytes).map(Self::from_le_bytes)
     }
 
-    fn nothing(&self) -> Self {
+    fn nothing(&self, _: Form) -> Self {
         0
     }
 }
@@ -139,7 +147,7 @@ impl Scalar for f32 {
         take(bytes).map(Self::from_le_bytes)
     }
 
-    fn nothing(&self) -> Self {
+    fn nothing(&self, _: Form) -> Self {
         0.0
     }
 }
@@ -157,7 +165,7 @@ impl Scalar for f64 {
         take(bytes).map(Self::from_le_bytes)
     }
 
-    fn nothing(&self) -> Self {
+    fn nothing(&self, _: Form) -> Self {
         0.0
     }
 }
@@ -247,6 +255,8 @@ mod tests {
         check(&123_456_i64, decimal, "1234.56");
         check(&0_i32, Form::Date, "1970-01-01");
         check(&1500_i64, Form::Timestamp { units: 1000 }, "1970-01-01 00:00:01.500");
+        check(&1500_i32, Form::Time { units: 1000 }, "00:00:01.500");
+        check(&-1500_i64, Form::Duration { units: 1000 }, "PT-1.500S");
         check(&48.8584_f32, Form::Float, "48.8584");
         check(&78_051_120.0_f64, Form::Float, "78051120");
         check(&-0.5e-9_f64, Form::Float, "-5e-10");

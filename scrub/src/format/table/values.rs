@@ -230,8 +230,8 @@ impl<'a> Values<'a> {
 impl Printed<'_> {
     pub fn bytes(&self) -> &[u8] {
         match self {
-            Self::Text(text) => text,
-            Self::Maybe(text, _) | Self::Json(text) => text,
+            Self::Text(text) | Self::Json(text) => text,
+            Self::Maybe(text, _) => text,
             Self::Number(text) => text.as_bytes(),
         }
     }
@@ -242,7 +242,7 @@ impl Printed<'_> {
         let ends = (text.trim_ascii().first(), text.trim_ascii().last());
         let looks = *says || matches!(ends, (Some(b'{'), Some(b'}')) | (Some(b'['), Some(b']')));
         if looks && serde_json::from_slice::<serde::de::IgnoredAny>(text).is_ok() {
-            Printed::Json(text)
+            Printed::Json(Cow::Borrowed(text))
         } else {
             Printed::Text(Cow::Borrowed(text))
         }

@@ -6,6 +6,7 @@ use aws_lc_rs::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY, SHA256, SHA384, SHA51
 use md5::{Digest as _, Md5};
 
 use super::super::READ;
+use super::super::hash::hex;
 use crate::act::base32;
 
 /// How a digest is made and written.
@@ -100,11 +101,6 @@ impl Kind {
         let name = split(value).map_or(&[][..], |(name, _)| name);
         Ok([name, b":", digits.as_bytes()].concat())
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let digit = |value: u8| char::from(b"0123456789abcdef"[usize::from(value & 0xF)]);
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]).collect()
 }
 
 fn split(value: &[u8]) -> Option<(&[u8], &[u8])> {

@@ -1,9 +1,10 @@
 use arrow_array::builder::{FixedSizeListBuilder, ListBuilder, MapBuilder, StringBuilder, StringDictionaryBuilder};
 use arrow_array::types::Int32Type;
 use arrow_array::{
-    Array, ArrayRef, BinaryArray, BinaryViewArray, Date32Array, Decimal128Array, DictionaryArray, FixedSizeBinaryArray,
-    Float64Array, Int32Array, Int64Array, LargeStringArray, NullArray, StringArray, StringViewArray, StructArray,
-    TimestampMillisecondArray, UInt32Array,
+    Array, ArrayRef, BinaryArray, BinaryViewArray, Date32Array, Decimal128Array, DictionaryArray, DurationSecondArray,
+    FixedSizeBinaryArray, Float16Array, Float64Array, Int32Array, Int64Array, IntervalMonthDayNanoArray,
+    IntervalYearMonthArray, LargeStringArray, NullArray, StringArray, StringViewArray, StructArray,
+    Time32MillisecondArray, Time64NanosecondArray, TimestampMillisecondArray, UInt32Array,
 };
 use arrow_schema::{DataType, Field, Schema as Columns};
 use proptest::prelude::{Just, ProptestConfig, any, prop_assert, prop_assert_eq, prop_oneof, proptest};
@@ -93,6 +94,53 @@ fn what_is_found_is_replaced_in_every_way() {
         let observer = Job { actor: None, ..LABELS.clone() };
         let (out, summary) = run(&observer, &write(&batches, way)).unwrap();
         assert!(out.is_empty() && summary.findings["BADGE"] > 15);
+    }
+}
+
+#[test]
+fn every_type_has_a_printed_form() {
+    use arrow_array::types::{ArrowPrimitiveType, Float16Type, IntervalMonthDayNano};
+    type Half = <Float16Type as ArrowPrimitiveType>::Native;
+    let extension = |name: &str| HashMap::from([("ARROW:extension:name".to_owned(), name.to_owned())]);
+    let columns = |first: bool| -> Vec<ArrayRef> {
+        let of = |value: i64| if first { Some(value) } else { None };
+        let of32 = |value: i32| if first { Some(value) } else { None };
+        let uuid = FixedSizeBinaryArray::try_from_sparse_iter_with_size([first.then_some([0x1B; 16])].into_iter(), 16);
+        vec![
+            Arc::new(Time32MillisecondArray::from(vec![of32(45_296_789)])),
+            Arc::new(Time64NanosecondArray::from(vec![of(45_296_789_000_000)])),
+            Arc::new(DurationSecondArray::from(vec![of(45_296)])),
+            Arc::new(IntervalYearMonthArray::from(vec![of32(45)])),
+            Arc::new(IntervalMonthDayNanoArray::from(vec![first.then_some(IntervalMonthDayNano::new(1, 23, 4))])),
+            Arc::new(Float16Array::from_iter([first.then_some(Half::from_bits(0x521B))])),
+            Arc::new(uuid.unwrap()),
+            Arc::new(StringArray::from(vec![Some(if first {
+                "{\"a\": \"EMP-004711\"}"
+            } else {
+                "{\"a\": \"<BADGE>\"}"
+            })])),
+        ]
+    };
+    let table = |first: bool, clean: bool| {
+        let named = |array: &ArrayRef, index: usize| {
+            let name = if clean { "at".to_owned() } else { "dob".to_owned() };
+            let field = Field::new(name, array.data_type().clone(), true);
+            match index {
+                6 => field.with_metadata(extension("arrow.uuid")),
+                7 => field.with_metadata(extension("arrow.json")),
+                _ => field,
+            }
+        };
+        let columns = columns(first);
+        let fields: Vec<_> = columns.iter().enumerate().map(|(index, array)| named(array, index)).collect();
+        RecordBatch::try_new(Arc::new(Columns::new(fields)), columns).unwrap()
+    };
+    for way in ways() {
+        let (out, summary) = run(&LABELS, &write(&[table(true, false)], way)).unwrap();
+        assert_eq!(read(&out, way), [table(false, false)], "{way:?} {summary:?}");
+        assert_eq!((summary.findings["DATE_OF_BIRTH"], summary.findings["BADGE"]), (7, 1));
+        let (out, summary) = run(&LABELS, &write(&[table(true, true)], way)).unwrap();
+        assert_eq!(read(&out, way)[0].columns()[..7], table(true, true).columns()[..7], "{way:?} {summary:?}");
     }
 }
 

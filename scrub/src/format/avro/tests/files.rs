@@ -84,6 +84,25 @@ fn what_is_found_is_replaced_in_every_type_and_codec() {
 }
 
 #[test]
+fn every_logical_type_has_a_printed_form() {
+    let of = |name: &str, of: Json| json!({"name": name, "type": {"type": "record", "name": name, "fields": [{"name": "dob", "type": of}]}});
+    let schema = json!({"type": "record", "name": "R", "fields": [
+        of("a", json!({"type": "int", "logicalType": "time-millis"})), of("b", json!({"type": "long", "logicalType": "time-micros"})),
+        of("c", json!({"type": "fixed", "name": "U", "size": 16, "logicalType": "uuid"})),
+        of("d", json!(["null", {"type": "fixed", "name": "D", "size": 12, "logicalType": "duration"}])),
+        of("e", json!({"type": "string", "logicalType": "uuid"})), {"name": "id", "type": "U"}]});
+    let uuid = "0123456789abcdef";
+    let duration = "\u{1}\0\0\0\u{17}\0\0\0\u{4}\0\0\0";
+    let record = json!({"a": {"dob": 45_296_789}, "b": {"dob": 45_296_789_000_i64}, "c": {"dob": uuid}, "d": {"dob": [1, duration]},
+        "e": {"dob": "01234567-89ab-cdef-0123-456789abcdef"}, "id": uuid});
+    let (out, summary) = run(&LABELS, &file(&schema, "null", &[record], 9, None)).unwrap();
+    let nothing = json!({"a": {"dob": 0}, "b": {"dob": 0}, "c": {"dob": "\0".repeat(16)}, "d": {"dob": [0, null]},
+        "e": {"dob": "<DATE_OF_BIRTH>"}, "id": uuid});
+    assert_eq!(read(&out).1, [nothing], "{summary:?}");
+    assert_eq!(summary.findings["DATE_OF_BIRTH"], 5);
+}
+
+#[test]
 fn strategies_that_fit_keep_the_type() {
     let schema = json!({"type": "record", "name": "R", "fields": [
         {"name": "dob", "type": {"type": "int", "logicalType": "date"}}, {"name": "raw", "type": {"type": "fixed", "name": "F", "size": 10}},

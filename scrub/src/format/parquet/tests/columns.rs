@@ -99,6 +99,88 @@ fn what_does_not_fit_becomes_null_or_nothing() {
 }
 
 #[test]
+fn every_type_has_a_printed_form() {
+    let schema = "message m {
+        optional group a { optional int32 dob (TIME(MILLIS, true)); } optional group b { required int64 dob (TIME(MICROS, true)); }
+        optional group c { required int64 dob (TIME(NANOS, true)); } optional group d { optional int64 dob (TIME_MICROS); }
+        optional group e { required fixed_len_byte_array(2) dob (FLOAT16); } optional group f { optional fixed_len_byte_array(16) dob (UUID); }
+        optional group g { required fixed_len_byte_array(12) dob (INTERVAL); } optional fixed_len_byte_array(12) raw;
+        optional group x { optional int32 at (TIME(MILLIS, true)); } optional group y { optional fixed_len_byte_array(16) id (UUID); }
+    }";
+    let interval = [14_u32, 3, 4005].map(u32::to_le_bytes).concat();
+    let fixed = |group: &mut Group<'_>, value: &[u8], levels: &'static [i16]| {
+        column::<FixedLenByteArrayType>(group, &[value.to_vec().into()], levels, &[]);
+    };
+    let source = file(schema, WriterProperties::builder(), |group| {
+        column::<Int32Type>(group, &[45_296_789], &[2], &[]);
+        column::<Int64Type>(group, &[45_296_789_000], &[1], &[]);
+        column::<Int64Type>(group, &[45_296_789_000_000], &[1], &[]);
+        // No time of day.
+        column::<Int64Type>(group, &[219_099_999_000_000], &[2], &[]);
+        fixed(group, &0x521B_u16.to_le_bytes(), &[1]);
+        fixed(group, &[0x1B; 16], &[2]);
+        fixed(group, &interval, &[1]);
+        fixed(group, b"EMP-004711\0\0", &[1]);
+        column::<Int32Type>(group, &[45_296_789], &[2], &[]);
+        fixed(group, &[0x1B; 16], &[2]);
+    });
+    let (out, summary) = run(&LABELS, &source).unwrap();
+    assert_eq!(reader(&source).metadata().file_metadata().schema(), reader(&out).metadata().file_metadata().schema());
+    assert_eq!((summary.findings["DATE_OF_BIRTH"], summary.findings["BADGE"]), (7, 1), "{summary:?}");
+    // The reader of rows has no intervals.
+    let others = schema.replace("optional group g { required fixed_len_byte_array(12) dob (INTERVAL); }", "");
+    let cells = |file: &[u8]| {
+        let rows = reader(file);
+        let mut rows = rows.get_row_iter(Some(parse_message_type(&others).unwrap())).unwrap();
+        let row = rows.next().unwrap().unwrap();
+        row.get_column_iter().map(|(_, value)| value.to_string()).collect::<Vec<_>>()
+    };
+    let (before, after) = (cells(&source), cells(&out));
+    for (index, edited) in [(0, "{dob: null}"), (3, "{dob: null}"), (5, "{dob: null}")] {
+        assert_eq!(after[index], edited);
+    }
+    for index in [1, 2, 4, 6] {
+        assert_ne!(after[index], before[index], "{}", after[index]);
+    }
+    assert!(pages(&out, 6).iter().any(|page| page.buffer().ends_with(&[0; 12])));
+    for column in [8, 9] {
+        assert_eq!(stored(&source, column), stored(&out, column));
+    }
+    let raw = pages(&out, 7).iter().map(|page| page.buffer().to_vec()).collect::<Vec<_>>().concat();
+    assert!(memchr::memmem::find(&raw, b"<BADGE>\0\0\0\0\0").is_some());
+    let (again, summary) = run(&LABELS, &out).unwrap();
+    // What stands in the place of a value that may not be null is a time, a number and an interval too.
+    assert!(again == out || summary.findings.keys().eq(["DATE_OF_BIRTH"]), "{summary:?}");
+}
+
+#[test]
+fn texts_in_bson_are_replaced() {
+    use parquet::record::RowAccessor as _;
+
+    let document = |text: &str| {
+        let value = [&(text.len() as u32 + 1).to_le_bytes()[..], text.as_bytes(), b"\0"].concat();
+        let body = [&b"\x02a\0"[..], &value, b"\x10dob\0\x07\0\0\0\0"].concat();
+        ByteArray::from([&(body.len() as u32 + 4).to_le_bytes()[..], &body].concat())
+    };
+    let schema = "message m { optional binary a (BSON); required binary b (BSON); }";
+    // A document that is cut cannot be edited.
+    let cut = ByteArray::from(document("EMP-004711").as_ref()[..24].to_vec());
+    let source = file(schema, WriterProperties::builder(), |group| {
+        column::<ByteArrayType>(group, &[document("x"), document("by EMP-004711"), cut.clone()], &[1, 1, 1], &[]);
+        column::<ByteArrayType>(group, &[document("x"), document("by EMP-004711"), cut], &[], &[]);
+    });
+    let (out, summary) = run(&LABELS, &source).unwrap();
+    assert_eq!(summary.findings["BADGE"], 4, "{summary:?}");
+    let rows: Vec<_> = reader(&out).get_row_iter(None).unwrap().map(Result::unwrap).collect();
+    for (row, expected) in rows[..2].iter().zip([document("x"), document("by <BADGE>")]) {
+        assert_eq!((row.get_bytes(0).unwrap(), row.get_bytes(1).unwrap()), (&expected, &expected));
+    }
+    assert_eq!(rows[2].get_bytes(1).unwrap().data(), table::bson::EMPTY);
+    assert!(rows[2].get_bytes(0).is_err());
+    assert!(run(&LABELS, &out).unwrap().0 == out);
+}
+
+#[test]
 fn a_strategy_that_fits_keeps_the_type() {
     let schema = "message m { required int32 dob (DATE); required binary note (STRING); }";
     let source = file(schema, WriterProperties::builder(), |group| {
