@@ -33,7 +33,7 @@ use crate::context::Evidence;
 use crate::detector::{Detector, DetectorId};
 
 pub use self::field::Header;
-pub(crate) use self::field::fold;
+pub(crate) use self::field::{fold, position};
 pub use self::text::Text;
 
 /// A piece of text that passed the validator of its detector.

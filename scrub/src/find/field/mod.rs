@@ -2,6 +2,7 @@
 //! columns of a table whose first line names them.
 
 mod key;
+pub mod position;
 mod table;
 mod value;
 
@@ -13,6 +14,7 @@ use crate::detector::{Detector, DetectorId};
 
 pub(crate) use self::key::fold;
 use self::key::{Dictionary, Type};
+use self::position::Half;
 pub use self::table::Header;
 use self::value::{LONGEST, Place};
 use super::scan::{Served, Sure, before, byte, is_letter, is_word, run, run_back};
@@ -26,7 +28,12 @@ pub struct Fields {
     dictionary: Dictionary,
     /// By type of the dictionary.
     served: Vec<Served>,
+    /// That of positions.
+    position: Option<Type>,
 }
+
+/// The type of positions on the earth.
+const POSITION: &str = "GPS_COORDINATES";
 
 /// Makes it for detectors whose types are in the dictionary.
 pub fn make(detectors: &[(DetectorId, &Detector)]) -> Result<Box<dyn Finder>, String> {
@@ -44,7 +51,8 @@ pub fn make(detectors: &[(DetectorId, &Detector)]) -> Result<Box<dyn Finder>, St
             Served::new(&of)
         })
         .collect();
-    Ok(Box::new(Fields { dictionary, served }))
+    let position = dictionary.types.iter().position(|(kind, _)| *kind == POSITION);
+    Ok(Box::new(Fields { dictionary, served, position }))
 }
 
 impl Finder for Fields {
@@ -77,16 +85,23 @@ impl Finder for Fields {
     fn knows_columns(&self, header: &Header) -> bool {
         let mut words = Vec::new();
         header.names.iter().any(|name| !self.dictionary.types(name, &mut words).is_empty())
+            || header.halves().iter().any(Option::is_some)
     }
 
     fn find_columns(&self, header: &Header, text: &Text<'_>, core: Range<usize>, found: &mut Vec<Candidate>) {
         let mut words = Vec::new();
         let columns: Vec<&[(Type, bool)]> =
             header.names.iter().map(|name| self.dictionary.types(name, &mut words)).collect();
+        let halves = header.halves();
         for line in header.lines(text, core) {
-            for (cell, types) in line.into_iter().zip(&columns) {
+            for ((cell, types), half) in line.into_iter().zip(&columns).zip(&halves) {
                 let space = text[cell.clone()].len() - text[cell.clone()].trim_start().len();
-                self.value(text, cell.start + space..cell.end, types, Place::Data, found);
+                let value = cell.start + space..cell.end;
+                if !self.value(text, value.clone(), types, Place::Data, found)
+                    && let Some(half) = half
+                {
+                    self.half(text, value, *half, found);
+                }
             }
         }
     }
@@ -95,23 +110,47 @@ impl Finder for Fields {
 impl Fields {
     fn judge(&self, text: &str, field: &Field<'_>, words: &mut Vec<CompactString>, found: &mut Vec<Candidate>) {
         let types = self.dictionary.types(field.name, words);
-        if !types.is_empty() {
-            self.value(text, field.value.clone(), types, field.place, found);
+        if !types.is_empty() && self.value(text, field.value.clone(), types, field.place, found) {
+            return;
+        }
+        let start = field.name.as_ptr().addr() - text.as_ptr().addr();
+        if matches!(before(text.as_bytes(), start), b'"' | b'\'')
+            && let Some(half) = position::in_object(text, start..start + field.name.len(), &field.value)
+        {
+            self.half(text, field.value.clone(), half, found);
         }
     }
 
-    /// Adds the value for the first type whose form it has.
-    fn value(&self, text: &str, value: Range<usize>, types: &[(Type, bool)], place: Place, found: &mut Vec<Candidate>) {
+    /// Adds the value of one half of a position, if it is one.
+    fn half(&self, text: &str, value: Range<usize>, half: Half, found: &mut Vec<Candidate>) {
+        let degrees = text[value.clone()].trim_end_matches([',', ' ', '\r']);
+        if let Some(kind) = self.position
+            && half.fits(degrees.as_bytes())
+        {
+            self.served[kind].add(text, value.start..value.start + degrees.len(), Sure::Form, found);
+        }
+    }
+
+    /// Adds the value for the first type whose form it has; whether it has one.
+    fn value(
+        &self,
+        text: &str,
+        value: Range<usize>,
+        types: &[(Type, bool)],
+        place: Place,
+        found: &mut Vec<Candidate>,
+    ) -> bool {
         if value.len() > LONGEST {
-            return;
+            return false;
         }
         for (kind, _) in types {
             let len = self.dictionary.types[*kind].1.take(&text[value.clone()], place, &self.dictionary);
             if len > 0 {
                 self.served[*kind].add(text, value.start..value.start + len, Sure::Form, found);
-                return;
+                return true;
             }
         }
+        false
     }
 }
 
@@ -306,6 +345,9 @@ counter_examples = [\"\"]
             ("phone,030 1234567\n", "PHONE_NUMBER", "030 1234567"),
             ("age: 45", "AGE", "45"),
             ("\"lat\": 48.8584,", "GPS_COORDINATES", "48.8584"),
+            ("{\"pickup_lat\": -48.5, \"pickup_lng\": 200.5}", "GPS_COORDINATES", "-48.5"),
+            ("{'pickupLng': 200.5, 'x': 1.5, 'pickupLat': '48.5'}", "GPS_COORDINATES", "48.5"),
+            ("{\"latitude\": 2.5, \"longitude\": 7}", "GPS_COORDINATES", "2.5"),
             ("Фамилия: Иванов", "PERSON", "Иванов"),
             ("{\"employer\": \"cable one\"}", "ORGANIZATION", "cable one"),
             ("INFO company=Warren and Moore done", "ORGANIZATION", "Warren and Moore"),
@@ -344,6 +386,10 @@ counter_examples = [\"\"]
             "lastName = user.lastName",
             "<first-name></first-name>",
             "case city:",
+            "{\"pickup_lat\": 48.8584, \"dropoff_lng\": 2.2945}",
+            "{\"pickup_lat\": 48.8584}",
+            "{\"pickup_lat\": 48, \"pickup_lng\": 2}",
+            "{\"y\": 48.8584, \"x\": 2.2945}",
         ] {
             assert!(fields(text).is_empty(), "{text}: {:?}", fields(text));
         }
@@ -372,5 +418,8 @@ counter_examples = [\"\"]
         let texts: Vec<_> = found.iter().map(|(_, text)| text.as_str()).collect();
         assert_eq!(texts, ["john", "078051120", "Mary Ann"]);
         assert!(fields("id,name\n1,john\n").is_empty());
+        let found = fields("id,start_lat,start_lng,end_lat,y\n1.5,48.5,-2.25,7.5,48.8584\n2,\"90.5\",\"2.5\",,\n");
+        assert_eq!(found.iter().map(|(_, text)| text.as_str()).collect::<Vec<_>>(), ["48.5", "-2.25", "2.5"]);
+        assert!(found.iter().all(|(kind, _)| kind == "GPS_COORDINATES"));
     }
 }

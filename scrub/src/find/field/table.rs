@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::position::{Half, halves};
 use crate::detector::DetectorId;
 
 /// Bytes of a first line that may name columns.
@@ -43,6 +44,12 @@ impl Header {
         let empty = names.iter().filter(|name| name.is_empty()).count();
         let speaks_for = vec![Vec::new(); names.len()];
         (plausible && empty <= 2).then_some(Self { delimiter, names, speaks_for })
+    }
+
+    /// By column, which half of a position it is.
+    pub(super) fn halves(&self) -> Vec<Option<Half>> {
+        let names: Vec<_> = self.names.iter().map(|name| [name.as_str()]).collect();
+        halves(names.iter().map(<[_; 1]>::as_slice))
     }
 
     /// The cells of the lines that start in `range`, line by line: where each is, by column. Lines of another number of cells are not of

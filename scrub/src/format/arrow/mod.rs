@@ -113,7 +113,7 @@ impl<'a> Columns<'a> {
         let (work, columns) = (self.work, self.schema.count);
         self.values.entry(field.index).or_insert_with(|| {
             let path: Vec<_> = field.path.iter().map(String::as_str).collect();
-            Values::new(work, &path).sharing(columns)
+            Values::of_half(work, &path, self.schema.halves[field.index]).sharing(columns)
         })
     }
 

@@ -1,6 +1,7 @@
 //! What the columns of a table are.
 
 use super::message::MALFORMED;
+use crate::find::position::{Half, halves};
 use crate::format::table::flat::Flat;
 use crate::format::table::form::Form;
 use crate::format::table::{Fault, texts};
@@ -76,6 +77,8 @@ pub struct Schema {
     pub dictionaries: Vec<(i64, Field)>,
     /// Fields in all.
     pub count: usize,
+    /// By the number of a field, which half of a position it is.
+    pub halves: Vec<Option<Half>>,
 }
 
 impl Schema {
@@ -89,18 +92,34 @@ impl Schema {
             let field = schema.read(flat, field, &mut Vec::new(), DEPTH)?;
             schema.fields.push(field);
         }
+        schema.halves = schema.halves();
         Ok(schema)
+    }
+
+    /// All fields.
+    fn all(&self) -> Vec<&Field> {
+        let (mut all, mut open) = (Vec::new(), self.fields.iter().collect::<Vec<_>>());
+        open.extend(self.dictionaries.iter().flat_map(|(_, field)| &field.children));
+        while let Some(field) = open.pop() {
+            all.push(field);
+            open.extend(&field.children);
+        }
+        all
     }
 
     /// The names of all fields.
     pub fn names(&self) -> Vec<&[u8]> {
-        let (mut names, mut open) = (Vec::new(), self.fields.iter().collect::<Vec<_>>());
-        open.extend(self.dictionaries.iter().flat_map(|(_, field)| &field.children));
-        while let Some(field) = open.pop() {
-            names.push(field.name.as_bytes());
-            open.extend(&field.children);
+        self.all().into_iter().map(|field| field.name.as_bytes()).collect()
+    }
+
+    fn halves(&self) -> Vec<Option<Half>> {
+        let all = self.all();
+        let paths: Vec<Vec<_>> = all.iter().map(|field| field.path.iter().map(String::as_str).collect()).collect();
+        let mut of = vec![None; self.count];
+        for (field, half) in all.iter().zip(halves(paths.iter().map(Vec::as_slice))) {
+            of[field.index] = half;
         }
-        names
+        of
     }
 
     fn read(&mut self, flat: &Flat, table: usize, around: &mut Vec<String>, depth: u32) -> Result<Field, Fault> {

@@ -105,10 +105,9 @@ impl<'a> Columns<'a> {
                     Step::Head { .. } => None,
                 })
                 .collect();
-            let values = self
-                .values
-                .entry(column)
-                .or_insert_with(|| Values::new(work, &schema.path(node)).sharing(schema.columns()));
+            let values = self.values.entry(column).or_insert_with(|| {
+                Values::of_half(work, &schema.path(node), schema.half(node)).sharing(schema.columns())
+            });
             for (index, new) in indexes.into_iter().zip(values.scrub(&printed)?) {
                 instead[index] = new;
             }

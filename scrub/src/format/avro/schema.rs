@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use crate::find::position::{Half, halves};
 use crate::format::table::Fault;
 use crate::format::table::form::Form;
 use crate::format::table::json::Json;
@@ -57,6 +58,8 @@ struct At {
 pub struct Schema {
     nodes: Vec<At>,
     pub root: Node,
+    /// By the number of a type, which half of a position its values are.
+    halves: Vec<Option<Half>>,
 }
 
 impl Schema {
@@ -65,7 +68,16 @@ impl Schema {
         collect(json, "", &mut named);
         let mut reader = Reader { named, nodes: Vec::new(), open: Vec::new() };
         let root = reader.read(json, "", None, None, DEPTH)?;
-        Ok(Self { nodes: reader.nodes, root })
+        let mut schema = Self { nodes: reader.nodes, root, halves: Vec::new() };
+        let path = |index: usize| schema.nodes[index].form.map_or(Vec::new(), |_| schema.path(Node(index)));
+        let paths: Vec<_> = (0..schema.nodes.len()).map(path).collect();
+        schema.halves = halves(paths.iter().map(Vec::as_slice));
+        Ok(schema)
+    }
+
+    /// Which half of a position its values are.
+    pub fn half(&self, node: Node) -> Option<Half> {
+        self.halves[node.0]
     }
 
     pub fn kind(&self, node: Node) -> &Kind {

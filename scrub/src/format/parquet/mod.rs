@@ -26,6 +26,7 @@ use super::table::place::{Place, Target, read_at};
 use super::table::values::Values;
 use super::table::{self, Fault};
 use super::{FormatError, Summary, Work};
+use crate::find::position::{Half, halves};
 use chunk::Chunk;
 use footer::{Footer, field};
 use pages::Pages;
@@ -66,7 +67,10 @@ fn run(
     let root = Structure::of(&footer.bytes)?;
     let elements = root.list(field::FILE_SCHEMA)?;
     table::texts::names(texts::names(&elements)?, work, summary)?;
-    let mut source = Source { file, free: len, footer: footer.start, limit: work.limits.chunk };
+    let columns = footer.metadata.file_metadata().schema_descr().columns();
+    let paths: Vec<_> = columns.iter().map(|column| table::texts::path(column.path().parts())).collect();
+    let halves = halves(paths.iter().map(Vec::as_slice));
+    let mut source = Source { file, free: len, footer: footer.start, limit: work.limits.chunk, halves };
     let mut target = Target::new(out, work.actor.is_some());
     target.write(footer::MAGIC)?;
     let groups = root.list(field::FILE_ROW_GROUPS)?;
@@ -115,6 +119,8 @@ struct Source<'a, F> {
     footer: u64,
     /// Bytes of an index or a filter, at most: they are held.
     limit: u64,
+    /// By column, which half of a position it is.
+    halves: Vec<Option<Half>>,
 }
 
 impl<F: Read + Seek> Source<'_, F> {
@@ -232,7 +238,8 @@ fn look(
         bloom_filter: told.has(field::META_BLOOM),
     };
     let names = table::texts::path(meta.column_path().parts());
-    let mut values = Values::new(work, &names);
+    let half = source.halves.get(index).copied().flatten();
+    let mut values = Values::of_half(work, &names, half);
     let anew = chunk::scrub(&chunk, &mut values, work)?;
     values.finish(summary);
     Ok(anew)

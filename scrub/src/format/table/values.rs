@@ -11,6 +11,7 @@ use foldhash::{HashMap, HashMapExt as _};
 
 use super::Fault;
 use super::scalar::Printed;
+use crate::find::position::Half;
 use crate::format::fit::{Fit, Lexer};
 use crate::format::json::Json;
 use crate::format::{Summary, Work};
@@ -20,6 +21,8 @@ use crate::stream::{Collected, Scrubber};
 const BATCH: usize = 256 * 1024;
 /// A longer text is prose, in which the name of its column says little: it is read as it is.
 const PROSE: usize = 16 * 1024;
+/// Of fewer digits the engine takes none for a coordinate.
+const DIGITS: usize = 3;
 /// A longer value is not kept in the cache.
 const KEPT: usize = 1024;
 /// Bytes of values whose outcome is known, at most.
@@ -32,6 +35,8 @@ pub struct Values<'a> {
     work: &'a Work<'a>,
     /// What stands before each value: the names of its column.
     head: Vec<u8>,
+    /// The same, of a column that is one half of a position, where a value is such.
+    position: Option<(Half, Vec<u8>)>,
     /// How many names those are.
     depth: usize,
     cache: HashMap<Vec<u8>, Outcome>,
@@ -55,14 +60,27 @@ struct Outcome {
 impl<'a> Values<'a> {
     /// Of a column with these names, the outermost first; of none, where the name says nothing.
     pub fn new(work: &'a Work<'a>, names: &[&str]) -> Self {
-        let mut head = Vec::new();
-        for name in names {
-            head.push(b'{');
-            put_text(&mut head, name);
-            head.push(b':');
-        }
         let (cache, findings) = (HashMap::new(), Vec::new());
-        Self { work, head, depth: names.len(), cache, cached: 0, most: CACHE, findings, unfit: 0 }
+        Self {
+            work,
+            head: head(names),
+            position: None,
+            depth: names.len(),
+            cache,
+            cached: 0,
+            most: CACHE,
+            findings,
+            unfit: 0,
+        }
+    }
+
+    /// Of a column that is one half of a position, as the name of the other one beside it says.
+    pub fn of_half(work: &'a Work<'a>, names: &[&str], half: Option<Half>) -> Self {
+        let mut values = Self::new(work, names);
+        if let (Some(half), Some((_, around))) = (half, names.split_last()) {
+            values.position = Some((half, head(&[around, &[half.name()]].concat())));
+        }
+        values
     }
 
     /// The same, where so many columns are open at a time.
@@ -187,9 +205,15 @@ impl<'a> Values<'a> {
         let mut text = Vec::new();
         let mut places = Vec::with_capacity(values.len());
         for (_, value) in values {
-            text.extend_from_slice(&self.head);
+            let position = self.position.as_ref().filter(|(half, _)| half.fits(value.bytes()));
+            text.extend_from_slice(position.map_or(&self.head, |(_, head)| head));
             let start = text.len();
             value.put(&mut text);
+            if position.is_some() && value.bytes().iter().filter(|byte| byte.is_ascii_digit()).count() < DIGITS {
+                // One more, where it says nothing.
+                let first = text[start..].iter().position(u8::is_ascii_digit).unwrap_or(0);
+                text.insert(start + first, b'0');
+            }
             places.push(start..text.len());
             text.resize(text.len() + self.depth, b'}');
             text.push(b'\n');
@@ -269,6 +293,17 @@ impl Printed<'_> {
             Self::Maybe(..) | Self::Json(_) | Self::Number(_) => written.into(),
         }
     }
+}
+
+/// What stands before a value in the innermost of these names.
+fn head(names: &[&str]) -> Vec<u8> {
+    let mut head = Vec::new();
+    for name in names {
+        head.push(b'{');
+        put_text(&mut head, name);
+        head.push(b':');
+    }
+    head
 }
 
 fn put_text(out: &mut Vec<u8>, text: &str) {

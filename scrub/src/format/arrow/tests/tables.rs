@@ -145,6 +145,29 @@ fn every_type_has_a_printed_form() {
 }
 
 #[test]
+fn columns_side_by_side_are_positions() {
+    let table = |lat: Option<f64>, lng: Option<f64>| {
+        let array = |value: Option<f64>| Arc::new(Float64Array::from(vec![value, Some(7.0)])) as ArrayRef;
+        let halves = |prefix: &str| {
+            let field = |name: &str| Arc::new(Field::new(format!("{prefix}{name}"), DataType::Float64, true));
+            vec![field("lat"), field("lng")]
+        };
+        let place = StructArray::new(halves("home_").into(), vec![array(lat), array(lng)], None);
+        batch(vec![
+            ("pickupLat", array(lat), true),
+            ("pickupLng", array(lng), true),
+            ("other_lat", array(Some(48.8584)), true),
+            ("place", Arc::new(place), true),
+        ])
+    };
+    for way in ways() {
+        let (out, summary) = run(&LABELS, &write(&[table(Some(48.8584), Some(2.5))], way)).unwrap();
+        assert_eq!(read(&out, way), [table(None, None)], "{way:?} {summary:?}");
+        assert_eq!(summary.findings["GPS_COORDINATES"], 4);
+    }
+}
+
+#[test]
 fn what_does_not_fit_becomes_null_or_nothing() {
     let number = 219_099_999;
     let columns = |first: bool| -> Vec<(&str, ArrayRef, bool)> {

@@ -103,6 +103,18 @@ fn every_logical_type_has_a_printed_form() {
 }
 
 #[test]
+fn fields_side_by_side_are_positions() {
+    let schema = json!({"type": "record", "name": "R", "fields": [
+        {"name": "start_lat", "type": ["null", "double"]}, {"name": "start_lng", "type": "double"}, {"name": "end_lat", "type": "double"},
+        {"name": "in", "type": {"type": "record", "name": "P", "fields": [{"name": "a_lat", "type": "double"}, {"name": "a_long", "type": "string"}]}}]});
+    let record = |start: (Json, f64), lat: f64, long: &str| json!({"start_lat": start.0, "start_lng": start.1, "end_lat": 48.8584, "in": {"a_lat": lat, "a_long": long}});
+    let source = file(&schema, "null", &[record((json!([1, 48.8584]), 2.2945), 48.5, "-2.5")], 9, None);
+    let (out, summary) = run(&LABELS, &source).unwrap();
+    assert_eq!(read(&out).1, [record((json!([0, null]), 0.0), 0.0, "<GPS_COORDINATES>")], "{summary:?}");
+    assert_eq!(summary.findings["GPS_COORDINATES"], 4);
+}
+
+#[test]
 fn strategies_that_fit_keep_the_type() {
     let schema = json!({"type": "record", "name": "R", "fields": [
         {"name": "dob", "type": {"type": "int", "logicalType": "date"}}, {"name": "raw", "type": {"type": "fixed", "name": "F", "size": 10}},

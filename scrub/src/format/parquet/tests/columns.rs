@@ -154,6 +154,45 @@ fn every_type_has_a_printed_form() {
 }
 
 #[test]
+fn columns_side_by_side_are_positions() {
+    let schema = "message m {
+        optional double pickup_lat; optional double pickup_lng; required float end_lat; required binary end_lon (STRING);
+        optional double y; optional double x;
+        optional group track (LIST) { repeated group list { required group element { required double lat; required double lon; } } }
+        optional group odd { optional double start_lat; } optional double start_lon;
+    }";
+    let source = file(schema, WriterProperties::builder(), |group| {
+        column::<DoubleType>(group, &[48.8584, 7.0, 90.5, -2.5], &[1, 1, 1, 1], &[]);
+        column::<DoubleType>(group, &[2.2945, 7.0, -179.25], &[1, 1, 1, 0], &[]);
+        column::<FloatType>(group, &[-33.8568, 1.0, 2.0, 3.0], &[], &[]);
+        column::<ByteArrayType>(group, &texts(&["151.2153", "no", "-0.5", ""]), &[], &[]);
+        column::<DoubleType>(group, &[48.8584; 4], &[1; 4], &[]);
+        column::<DoubleType>(group, &[2.2945; 4], &[1; 4], &[]);
+        column::<DoubleType>(group, &[48.8584, 48.5], &[2, 2, 1, 1, 0], &[0, 1, 0, 0, 0]);
+        column::<DoubleType>(group, &[2.2945, 2.5], &[2, 2, 1, 1, 0], &[0, 1, 0, 0, 0]);
+        column::<DoubleType>(group, &[48.8584; 4], &[2; 4], &[]);
+        column::<DoubleType>(group, &[2.2945; 4], &[1; 4], &[]);
+    });
+    let (out, summary) = run(&LABELS, &source).unwrap();
+    assert_eq!(summary.findings["GPS_COORDINATES"], 11, "{summary:?}");
+    let rows = rows(&out);
+    for (row, expected) in rows.iter().zip([
+        "pickup_lat: null, pickup_lng: null, end_lat: 0E0, end_lon: \"<GPS_COORDINATES>\", y: 48.8584, x: 2.2945, \
+         track: [{lat: 0E0, lon: 0E0}, {lat: 0E0, lon: 0E0}], odd: {start_lat: 48.8584}, start_lon: 2.2945}",
+        "pickup_lat: 7.0, pickup_lng: 7.0, end_lat: 1.0, end_lon: \"no\",",
+        "pickup_lat: 90.5, pickup_lng: null, end_lat: 2.0, end_lon: \"<GPS_COORDINATES>\",",
+        "pickup_lat: null, pickup_lng: null, end_lat: 3.0, end_lon: \"\",",
+    ]) {
+        assert!(row.contains(expected), "{row}");
+    }
+    // What is made coarser is not touched again.
+    let (out, summary) = run(&job(Strategy::Generalize), &source).unwrap();
+    assert_eq!(summary.findings["GPS_COORDINATES"], 7, "{summary:?}");
+    let (again, summary) = run(&job(Strategy::Generalize), &out).unwrap();
+    assert!(again == out && summary.findings.is_empty(), "{summary:?}");
+}
+
+#[test]
 fn texts_in_bson_are_replaced() {
     use parquet::record::RowAccessor as _;
 
