@@ -395,10 +395,11 @@ def test_a_scrub_that_is_killed_goes_on(vault, tmp_path, how):
 
 
 class Gate:
-    """A wire to the store that holds back the first request that begins with given bytes until it is let go."""
+    """A wire to the store that holds back the first request that begins with given bytes, or is one of those, until it is let go."""
 
-    def __init__(self, behind: Endpoint, held: bytes, meanwhile: Callable[[], None]) -> None:
-        self.behind, self.held, self.meanwhile = behind, held, meanwhile
+    def __init__(self, behind: Endpoint, held: bytes | Callable[[bytes], bool], meanwhile: Callable[[], None]) -> None:
+        self.behind, self.meanwhile = behind, meanwhile
+        self.held = held if callable(held) else lambda data: data.startswith(held)
         self.port, self.fired = free_port(), False
         self.lock, self.open = threading.Lock(), []
         self.listener = socket.create_server(("127.0.0.1", self.port))
@@ -419,7 +420,7 @@ class Gate:
         try:
             while data := source.recv(65536):
                 with self.lock:
-                    fires = watched and not self.fired and data.startswith(self.held)
+                    fires = watched and not self.fired and self.held(data)
                     self.fired |= fires
                 if fires:
                     self.meanwhile()
@@ -470,6 +471,28 @@ def test_a_write_in_between_is_not_undone(target, vault, live, moment):
     assert got["Metadata"] == {"turn": "new"}
     assert got["Body"].read() == SCRUBBED * (7 if live == "content" else 100), "what the client wrote, scrubbed"
     assert json.loads(out)["outcomes"] == {"scrubbed": 1}
+
+
+def test_what_is_gone_before_it_was_read_back_takes_nothing_with_it(target, vault):
+    """A client deletes the version that the job has just written. The one that it was made from is not destroyed for one that nobody has seen."""
+    if target.store is None:
+        pytest.skip("the embedded store belongs to one process: nobody writes beside a job")
+    vault.s3.put_bucket_versioning(Bucket=vault.bucket, VersioningConfiguration={"Status": "Enabled"})
+    old = vault.put("key", ROW)["VersionId"]
+
+    def delete() -> None:
+        (new,) = {row["VersionId"] for row in vault.s3.list_object_versions(Bucket=vault.bucket)["Versions"]} - {old}
+        vault.s3.delete_object(Bucket=vault.bucket, Key="key", VersionId=new)
+
+    read_back = f"GET /{vault.bucket}/key?".encode()
+    gate = Gate(vault.gateway.behind, lambda data: data.startswith(read_back) and b"versionId" in data.split(b"\r\n")[0] and old.encode() not in data, delete)
+    job = start(vault.gateway, "scrub", f"s3://{vault.bucket}", *IN_PLACE, "--destroy-versions", "--report", "json", config=over(vault.gateway, gate.port))
+    out, log = job.communicate(timeout=120)
+    gate.close()
+    assert gate.fired and job.returncode == 0, log
+    # It was still there, and was scrubbed once more.
+    assert versions(vault, "key") == [SCRUBBED]
+    assert json.loads(out)["outcomes"] == {"scrubbed": 1, "destroyed": 1}
 
 
 def test_what_is_refused_is_left_and_told(vault, tmp_path):

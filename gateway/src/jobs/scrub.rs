@@ -100,14 +100,25 @@ struct Known {
     sealed: Option<ObjectRecord>,
 }
 
+/// What an object that this job wrote is when it is read back.
+enum ReadBack {
+    /// What it should be, to the last byte.
+    Right,
+    /// Something else.
+    Wrong(String),
+    /// It is gone, or was replaced since: that proves nothing.
+    Gone,
+}
+
 #[async_trait::async_trait(?Send)]
 impl Treat for Scrub {
     async fn treat(&self, entry: &Entry, group: &mut Group, log: &Log) -> Result<Seen, JobError> {
-        let seen = persist(entry, log, async || self.once(entry, group, log).await).await?;
+        let mut seen = persist(entry, log, async || self.once(entry, group, log).await).await?;
         // What the newest version holds may be needed, where nothing took its place.
         let done =
             matches!(seen.outcome, Outcome::Clean | Outcome::Scrubbed | Outcome::Sealed | Outcome::ScrubbedBefore);
-        group.spared |= entry.latest && !done && !self.dry_run;
+        seen.spares = entry.latest && !done && !self.dry_run;
+        group.spared |= seen.spares;
         Ok(seen)
     }
 
@@ -275,10 +286,16 @@ impl Scrub {
     }
 
     /// What was written is read back, and only then does what it was read from go. `headers`: of that.
-    async fn finish(&self, mut seen: Seen, written: &ObjectRecord, headers: &http::HeaderMap) -> Result<Seen, Error> {
-        if let Err(why) = self.read_back(written).await? {
-            seen.outcome = Outcome::Failed;
-            return Ok(seen.because(format!("what was written does not read back: {why}")));
+    async fn finish(&self, mut seen: Seen, written: &ObjectRecord, headers: &http::HeaderMap) -> Result<Seen, Stop> {
+        match self.read_back(written).await? {
+            ReadBack::Right => {}
+            ReadBack::Wrong(why) => {
+                seen.outcome = Outcome::Failed;
+                return Ok(seen.because(format!("what was written does not read back: {why}")));
+            }
+            // In another bucket that is nobody's concern here. In this one what is there now is to be looked at, and what it was read from may be needed.
+            ReadBack::Gone if self.to.is_none() => return Err(Stop::Changed),
+            ReadBack::Gone => {}
         }
         if self.to.is_some() {
             return Ok(seen);
@@ -296,22 +313,23 @@ impl Scrub {
         Ok(seen)
     }
 
-    /// Whether an object that this job wrote is what it should be. One that was replaced since is nobody's concern here.
-    async fn read_back(&self, written: &ObjectRecord) -> Result<Result<(), String>, Error> {
+    /// Reads an object that this job wrote.
+    async fn read_back(&self, written: &ObjectRecord) -> Result<ReadBack, Error> {
         let object = match look::read(&self.vault, &written.at, &self.signer, false).await {
             Ok(object) => object,
-            Err(Stop::Failed(Error::Sealed(error))) => return Ok(Err(chain(&error))),
+            Err(Stop::Failed(Error::Sealed(error))) => return Ok(ReadBack::Wrong(chain(&error))),
             Err(Stop::Failed(error)) if !matches!(error, Error::Answered { status: StatusCode::NOT_FOUND, .. }) => {
                 return Err(error);
             }
-            Err(_) => return Ok(Ok(())),
+            Err(_) => return Ok(ReadBack::Gone),
         };
         if object.sealed.as_ref().map(|record| record.oid) != Some(written.oid) {
-            return Ok(Ok(()));
+            return Ok(ReadBack::Gone);
         }
         match look::verify(object.body, &written.facts).await {
-            Ok(verified) => Ok(verified.map_err(str::to_owned)),
-            Err(Error::Sealed(error)) => Ok(Err(chain(&error))),
+            Ok(Ok(())) => Ok(ReadBack::Right),
+            Ok(Err(why)) => Ok(ReadBack::Wrong(why.to_owned())),
+            Err(Error::Sealed(error)) => Ok(ReadBack::Wrong(chain(&error))),
             Err(error) => Err(error),
         }
     }

@@ -123,6 +123,8 @@ pub struct Resumed {
     pub page: Option<PageDone>,
     /// Objects of the page that it was at.
     pub done: HashSet<Name>,
+    /// Keys of that page whose older versions stay.
+    pub spared: HashSet<String>,
     /// Versions that it wrote in the place of others, of the page that it was at.
     pub made: HashSet<Name>,
     /// What it was about to do when it was cut off, of the page that it was at.
@@ -235,10 +237,14 @@ fn read(
                     tally.add(&seen);
                     resumed.begun.remove(&(seen.key.clone(), seen.version.clone()));
                     resumed.made.extend(seen.made.map(|made| (seen.key.clone(), Some(made))));
+                    if seen.spares {
+                        resumed.spared.insert(seen.key.clone());
+                    }
                     resumed.done.insert((seen.key, seen.version));
                 }
                 Line::Page(page) => {
                     resumed.done.clear();
+                    resumed.spared.clear();
                     resumed.made.clear();
                     resumed.begun.clear();
                     tally.listed = page.listed;
@@ -291,11 +297,11 @@ mod tests {
         let begun = |key| Line::Begun(Begun { oid: Some("00".into()), seen: seen(key) });
         for line in [
             begun("a"),
-            Line::Object(seen("a")),
+            Line::Object(Seen { spares: true, ..seen("a") }),
             Line::Page(page.clone()),
             begun("c"),
             Line::Object(Seen { made: Some("v2".into()), version: Some("v1".into()), ..seen("c") }),
-            Line::Object(seen("d")),
+            Line::Object(Seen { spares: true, ..seen("d") }),
             begun("e"),
         ] {
             state.add(&line).unwrap();
@@ -306,6 +312,7 @@ mod tests {
         let version = |version: &str| ("c".to_owned(), Some(version.to_owned()));
         assert_eq!(resumed.done, HashSet::from([version("v1"), name("d")]));
         assert_eq!(resumed.made, HashSet::from([version("v2")]));
+        assert_eq!(resumed.spared, HashSet::from(["d".to_owned()]));
         assert_eq!(resumed.begun.into_keys().collect::<HashSet<_>>(), HashSet::from([name("c"), name("e")]));
         assert_eq!((tally.all.objects, tally.listed), (3, 3));
     }

@@ -131,6 +131,9 @@ pub struct Seen {
     /// What became of the version that it was read from, where another was written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub old: Option<Outcome>,
+    /// Older versions of its key stay for its sake.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub spares: bool,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
@@ -156,6 +159,7 @@ impl Seen {
             why: None,
             made: None,
             old: None,
+            spares: false,
         }
     }
 

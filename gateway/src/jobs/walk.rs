@@ -129,22 +129,25 @@ impl Walk {
         while let Some(at) = markers {
             let Page { entries, next } = self.page(&at).await.map_err(|e| self.no_page(e, Some(log)))?;
             let last = entries.last().map(|entry| entry.at.key.clone());
-            let (groups, on_page) = self.groups(entries, &mut resumed, spared.as_deref());
+            resumed.spared.extend(spared.take());
+            let (groups, on_page) = self.groups(entries, &mut resumed);
             listed += on_page;
             let mut done = stream::iter(groups.into_iter().map(|(entries, group)| all_of(treat, entries, group, log)))
                 .buffer_unordered(self.jobs);
-            spared = None;
             while let Some(outcome) = done.next().await {
                 let (key, is_spared, twice) = outcome?;
                 listed -= twice;
-                if is_spared && last.as_deref() == Some(&*key) {
-                    spared = Some(key);
+                if is_spared {
+                    resumed.spared.insert(key);
                 }
             }
             drop(done);
+            // Its versions may go on, on the next page.
+            spared = last.filter(|key| resumed.spared.contains(key));
             log.page(PageDone { next: next.clone(), listed, spared: spared.clone() })?;
             resumed.begun.clear();
             resumed.done.clear();
+            resumed.spared.clear();
             resumed.made.clear();
             markers = next;
         }
@@ -152,12 +155,7 @@ impl Walk {
     }
 
     /// The versions of each key that are to be treated, and how many objects the page lists that the job has not made itself.
-    fn groups(
-        &self,
-        entries: Vec<Entry>,
-        resumed: &mut Resumed,
-        spared: Option<&str>,
-    ) -> (Vec<(Vec<Entry>, Group)>, u64) {
+    fn groups(&self, entries: Vec<Entry>, resumed: &mut Resumed) -> (Vec<(Vec<Entry>, Group)>, u64) {
         // Those that are done may be gone by now.
         let mut listed = resumed.done.len() as u64;
         let mut groups: Vec<(Vec<Entry>, Group)> = Vec::new();
@@ -175,7 +173,7 @@ impl Walk {
                 _ => {
                     let key = &entry.at.key;
                     let begun = resumed.begun.extract_if(|name, _| name.0 == *key).collect();
-                    let spared = spared == Some(key);
+                    let spared = resumed.spared.contains(key);
                     groups.push((vec![entry], Group { begun, spared }));
                 }
             }
