@@ -249,6 +249,40 @@ def test_release(made):
     assert body(s3, bucket, "taken") == archive.getvalue()
 
 
+def test_an_upload_in_quarantine(made, target):
+    """It is released with what the upload was created with; the upload has ended with it, and who asks again gets the same answer."""
+    gateway, s3, bucket = made('scrub = "enforce"\non_media = "quarantine"')
+    parts = [b"%PDF-1.7 " + noise(5 * MIB), b"the rest"]
+    created = {"ContentType": "application/pdf", "CacheControl": "no-store", "Metadata": {"by": "me"}, "Tagging": "a=b&c=d", "StorageClass": "STANDARD"}
+    upload = s3.create_multipart_upload(Bucket=bucket, Key="parts", **created)["UploadId"]
+    etags = [s3.upload_part(Bucket=bucket, Key="parts", UploadId=upload, PartNumber=number, Body=part)["ETag"] for number, part in enumerate(parts, 1)]
+    complete = {"Bucket": bucket, "Key": "parts", "UploadId": upload, "MultipartUpload": {"Parts": [{"PartNumber": n, "ETag": etag} for n, etag in enumerate(etags, 1)]}}
+
+    def answer() -> str:
+        with pytest.raises(ClientError) as refused:
+            s3.complete_multipart_upload(**complete)
+        assert refused.value.response["Error"]["Code"] == "AccessDenied"
+        return re.search("quarantine as ([0-9a-f]{32})", str(refused.value))[1]
+
+    with ThreadPoolExecutor(3) as pool:
+        (item,) = set(pool.map(lambda _: answer(), range(3)))
+    assert answer() == item
+    assert "Uploads" not in s3.list_multipart_uploads(Bucket=bucket)
+    assert [row["id"] for row in json.loads(ask(gateway, f"quarantine/{bucket}")[1])["items"]] == [item], "once"
+    if target.store is not None:
+        kept = [row["Key"] for row in target.behind.list_objects_v2(Bucket=gateway.system_bucket).get("Contents", [])]
+        assert not [key for key in kept if key.startswith("stash/")], "parts do not outlive their upload"
+    with pytest.raises(ClientError) as refused:
+        s3.upload_part(Bucket=bucket, Key="parts", UploadId=upload, PartNumber=1, Body=b"more")
+    assert refused.value.response["Error"]["Code"] == "NoSuchUpload"
+    assert ask(gateway, f"quarantine/{bucket}/{item}/release", method="POST")[0] == 200
+    got = s3.get_object(Bucket=bucket, Key="parts")
+    assert got["Body"].read() == b"".join(parts)
+    assert (got["ContentType"], got["CacheControl"], got["Metadata"]) == ("application/pdf", "no-store", {"by": "me"})
+    assert s3.get_object_tagging(Bucket=bucket, Key="parts")["TagSet"] == [{"Key": "a", "Value": "b"}, {"Key": "c", "Value": "d"}]
+    assert answer() == item, "whatever became of it"
+
+
 def test_tokens_are_opened_with_the_key(made, tmp_path):
     policy, key = tmp_path / "policy.toml", tmp_path / "scrub.key"
     policy.write_text('id = "tokens"\nversion = 1\nscope = "bucket"\n[types.US_SSN]\nstrategy = "tokenize"\n[types.NATIONAL_ID]\nenabled = false\n')

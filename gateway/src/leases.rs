@@ -45,6 +45,11 @@ impl Leases {
         self.take_within(patience, (String::new(), upload.to_string())).await
     }
 
+    /// Waits until nobody else changes this note in the system bucket.
+    pub async fn note(self: &Arc<Self>, key: &str) -> Result<Lease, Error> {
+        self.take("", key).await
+    }
+
     async fn take_within(self: &Arc<Self>, patience: Duration, name: Name) -> Result<Lease, Error> {
         let lock = Arc::clone(self.locks().entry(name.clone()).or_default());
         match tokio::time::timeout(patience, lock.lock_owned()).await {

@@ -325,6 +325,34 @@ impl KnownPages {
 }
 
 #[cfg(test)]
+impl Vault {
+    /// Over a store of a test, with all else in this folder.
+    pub async fn of_tests(folder: &std::path::Path, backend: Arc<dyn Backend>) -> Self {
+        use keys::hierarchy::{CacheBounds, LocalKeyring};
+
+        use crate::sidecar::sqlite::{SqliteOptions, SqliteSidecar};
+
+        let text = format!("data_dir = {:?}\n[backend]\nkind = \"local\"\n", folder.display().to_string());
+        let config = Config::parse(folder, text).unwrap();
+        let sidecar: Arc<dyn Sidecar> =
+            Arc::new(SqliteSidecar::open(SqliteOptions::new(folder.join("sidecar.db"))).await.unwrap());
+        let system = config.backend.system_bucket.clone();
+        let records = crate::keks::SystemBucketKeks::new(backend.clone(), sidecar.clone(), system.clone());
+        let root = LocalKeyring::open_or_create(&folder.join("keyring.json")).unwrap();
+        let bounds = CacheBounds {
+            max_entries: config.keys.cache_entries,
+            max_age: config.keys.cache_age,
+            max_uses: config.keys.cache_uses,
+        };
+        let keys = KeyManager::new(Arc::new(root), Arc::new(records), bounds);
+        let credentials = Credentials::new(Vec::new()).unwrap();
+        let scrubbing = Scrubbing::load(&config).unwrap();
+        let reserved = Reserved::new(system, Vec::new());
+        Self::new(config, backend, keys, sidecar, credentials, reserved, Metrics::new([]), Honoured::ALL, scrubbing)
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

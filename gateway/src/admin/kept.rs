@@ -102,10 +102,7 @@ impl Kept {
     }
 
     async fn list(&self, bucket: &str, asked: &Asked<'_>) -> Result<Response<Body>, Error> {
-        let mut after = asked.value("after").map(str::to_owned);
-        if let Some(after) = &after {
-            parse(after)?;
-        }
+        let mut after = asked.value("after").map(parse).transpose()?.map(aside::behind);
         let mut items = Vec::new();
         loop {
             let (ids, more) = aside::list(&self.vault, Kind::Quarantine, bucket, after.as_deref()).await?;
@@ -156,9 +153,9 @@ impl Kept {
     }
 
     /// Written down before the first byte is given.
-    async fn content(&self, kind: Kind, id: Oid, mut note: Note, asked: &Asked<'_>) -> Result<Response<Body>, Error> {
+    async fn content(&self, kind: Kind, id: Oid, note: Note, asked: &Asked<'_>) -> Result<Response<Body>, Error> {
         let plaintext = aside::open(&self.vault, kind, id, &note).await?;
-        aside::record(&self.vault, kind, id, &mut note, asked.officer, "read").await?;
+        aside::record(&self.vault, kind, &note.bucket, id, asked.officer, "read").await?;
         let mut response = Response::new(plaintext);
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
@@ -167,19 +164,20 @@ impl Kept {
         Ok(response)
     }
 
-    async fn release(&self, id: Oid, mut note: Note, asked: &Asked<'_>) -> Result<Response<Body>, Error> {
+    async fn release(&self, id: Oid, note: Note, asked: &Asked<'_>) -> Result<Response<Body>, Error> {
         let is = |name: &str| asked.value(name).is_some_and(|value| value == "true");
         let (scrub, overwrite) = (is("scrub"), is("overwrite"));
         aside::release(&self.vault, id, &note, scrub, overwrite).await?;
         let what = if scrub { "released scrubbed" } else { "released" };
-        aside::record(&self.vault, Kind::Quarantine, id, &mut note, asked.officer, what).await?;
+        let note = aside::record(&self.vault, Kind::Quarantine, &note.bucket, id, asked.officer, what).await?;
         aside::destroy(&self.vault, Kind::Quarantine, &note.bucket, id, false).await?;
         Ok(document(StatusCode::OK, &shown(id, &note)))
     }
 
-    async fn destroy(&self, id: Oid, mut note: Note, asked: &Asked<'_>) -> Result<Response<Body>, Error> {
+    /// Written down before: should this be cut off, the content is still there, and it is done again.
+    async fn destroy(&self, id: Oid, note: Note, asked: &Asked<'_>) -> Result<Response<Body>, Error> {
+        let note = aside::record(&self.vault, Kind::Quarantine, &note.bucket, id, asked.officer, "destroyed").await?;
         aside::destroy(&self.vault, Kind::Quarantine, &note.bucket, id, false).await?;
-        aside::record(&self.vault, Kind::Quarantine, id, &mut note, asked.officer, "destroyed").await?;
         Ok(document(StatusCode::OK, &shown(id, &note)))
     }
 }

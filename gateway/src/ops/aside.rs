@@ -5,6 +5,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use aws_lc_rs::digest;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use keys::Oid;
@@ -14,11 +15,11 @@ use s3s::S3ErrorCode;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::precondition::Held;
+use super::precondition::{self, Held};
 use super::put::{self, Scrubbed, Sealing};
 use super::source::{Source, succeeded};
 use super::stored::Look;
-use super::{again, pages, spool};
+use super::{again, etag_of, pages, set, spool};
 use crate::backend::{BackendError, BackendRequest, Payload, Signer, path};
 use crate::body::scrub::{Original, Seen};
 use crate::body::seal::{Finish, body_error, seal};
@@ -95,21 +96,26 @@ pub struct Aside {
     principal: Option<String>,
     client: Option<IpAddr>,
     scrub: Option<(PolicyId, Seen)>,
+    id: Option<Oid>,
 }
 
 impl Aside {
     /// Of a write with these headers.
     pub fn of(sealing: &Sealing, headers: &HeaderMap) -> Self {
-        let kept = headers.iter().filter(|(name, _)| is_kept(name.as_str()));
-        let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
         Self {
             at: sealing.at.clone(),
             kek_id: sealing.kek_id,
-            headers: kept.map(|(name, value)| (name.as_str().to_owned(), text(value))).collect(),
+            headers: kept_of(headers),
             principal: sealing.principal.clone(),
             client: sealing.client,
             scrub: sealing.scrub.as_ref().map(|scrubbed| (scrubbed.policy.id.clone(), scrubbed.seen.clone())),
+            id: None,
         }
+    }
+
+    /// The same of an upload in parts: with this id, and once, however often that is asked for.
+    pub fn once(sealing: &Sealing, headers: &HeaderMap, id: Oid) -> Self {
+        Self { id: Some(id), ..Self::of(sealing, headers) }
     }
 
     /// Puts what came aside where that is what it was refused for, and says so. Gives the error for the client.
@@ -117,21 +123,58 @@ impl Aside {
         let Some((policy, seen)) = &self.scrub else { return Ok(refused) };
         let (Some(why), Some(original)) = (seen.aside.get(), seen.take_original()?) else { return Ok(refused) };
         let kek = vault.keys.by_id(&self.at.bucket, self.kek_id).await?;
-        let id = Oid::random()?;
+        if let Some(id) = self.id {
+            if let Some(answer) = answered(vault, &self.at.bucket, id).await? {
+                return Ok(answer);
+            }
+            // Of one that was cut off: without a note it is nothing, and under another key.
+            destroy(vault, Kind::Quarantine, &self.at.bucket, id, false).await?;
+        }
+        let id = self.id.map_or_else(Oid::random, Ok)?;
         let note = Note::new((&self.at.bucket, &self.at.key), policy, (self.principal.clone(), self.client));
         let note = Note { why: Some(why.clone()), headers: self.headers.clone(), ..note };
         keep(vault, &kek, Kind::Quarantine, id, note, original).await?;
         tracing::warn!(bucket = self.at.bucket, id = %id, why, "an object was put in quarantine");
-        Ok(Error::client(
-            S3ErrorCode::AccessDenied,
-            format!(
-                "The object was not stored: {why}. It was put in quarantine as {id}, where whoever is responsible for the security of this bucket can release it"
-            ),
-        ))
+        Ok(told(id, why))
     }
 }
 
-/// Headers that make an object what it is.
+/// What the client of an upload was told whose content went to quarantine under this id; none where it did not.
+pub async fn answered(vault: &Vault, bucket: &str, id: Oid) -> Result<Option<Error>, Error> {
+    let note = find(vault, Kind::Quarantine, bucket, id).await?;
+    Ok(note.map(|note| told(id, note.why.as_deref().unwrap_or_default())))
+}
+
+fn told(id: Oid, why: &str) -> Error {
+    Error::client(
+        S3ErrorCode::AccessDenied,
+        format!(
+            "The object was not stored: {why}. It was put in quarantine as {id}, where whoever is responsible for the security of this bucket can release it"
+        ),
+    )
+}
+
+/// The id in quarantine of what an upload makes of these parts, each a number and its `ETag` as the client knows it.
+pub fn id_of(upload: Oid, parts: impl Iterator<Item = (u16, String)>) -> Result<Oid, Error> {
+    let mut hash = digest::Context::new(&digest::SHA256);
+    hash.update(b"dv1/quarantine");
+    hash.update(&upload.0);
+    for (number, etag) in parts {
+        hash.update(&number.to_be_bytes());
+        hash.update(&(etag.len() as u64).to_be_bytes());
+        hash.update(etag.as_bytes());
+    }
+    let id = hash.finish().as_ref().first_chunk().copied();
+    id.map(Oid).ok_or_else(|| Error::Internal("a hash".into()))
+}
+
+/// Of the headers of a write, those that make the object what it is.
+pub fn kept_of(headers: &HeaderMap) -> Vec<(String, String)> {
+    let kept = headers.iter().filter(|(name, _)| is_kept(name.as_str()));
+    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    kept.map(|(name, value)| (name.as_str().to_owned(), text(value))).collect()
+}
+
 fn is_kept(name: &str) -> bool {
     keys::metadata::SYSTEM_HEADERS.contains(&name)
         || name.starts_with("x-amz-meta-") && name != keys::object::HEADER_NAME
@@ -166,8 +209,12 @@ async fn keep(
         key: format!("{}content", folder(kind, &note.bucket, id)),
         version_id: None,
     };
-    let request = BackendRequest::new(Method::PUT, path(&at.bucket, &at.key), Signer::Gateway)
+    let mut request = BackendRequest::new(Method::PUT, path(&at.bucket, &at.key), Signer::Gateway)
         .header(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    if kind == Kind::Quarantine && vault.honoured.writes() {
+        // One that was cut off, and still comes in, must not replace the content that a note is about.
+        request.headers.insert(header::IF_NONE_MATCH, HeaderValue::from_static("*"));
+    }
     let sealing = Sealing {
         at,
         object,
@@ -186,7 +233,8 @@ async fn keep(
         e => e.into(),
     })?)
     .await?;
-    write(vault, kek, kind, id, &note).await
+    write(vault, kek, kind, id, &note, None).await?;
+    Ok(())
 }
 
 impl Note {
@@ -247,27 +295,45 @@ fn request(vault: &Vault, method: Method, kind: Kind, bucket: &str, id: Oid, par
     BackendRequest::new(method, path(vault.reserved.system_bucket(), &key), Signer::Gateway)
 }
 
-async fn write(vault: &Vault, kek: &Kek, kind: Kind, id: Oid, note: &Note) -> Result<(), Error> {
+/// `over`: the note that it is to replace, by the backend's `ETag`. False: another is there by now.
+async fn write(vault: &Vault, kek: &Kek, kind: Kind, id: Oid, note: &Note, over: Option<&str>) -> Result<bool, Error> {
     // Room for all of it, so that no buffer with the DEK in it is outgrown and left behind unwiped.
     let mut json = Zeroizing::new(Vec::with_capacity(LONGEST));
     serde_json::to_writer(&mut *json, note).map_err(|_| Error::Internal("a note".into()))?;
     let sealed = Bytes::from(kek.seal_note(kind, id, &json)?);
-    let request = request(vault, Method::PUT, kind, &note.bucket, id, "note")
+    let mut request = request(vault, Method::PUT, kind, &note.bucket, id, "note")
         .header(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
-    succeeded(vault.backend.call(request.payload(Payload::Bytes(sealed))).await?).await?;
-    Ok(())
+    if let Some(etag) = over {
+        set(&mut request.headers, header::IF_MATCH, etag)?;
+    }
+    let response = vault.backend.call(request.payload(Payload::Bytes(sealed))).await?;
+    let gone =
+        matches!(response.status(), StatusCode::PRECONDITION_FAILED | StatusCode::CONFLICT | StatusCode::NOT_FOUND);
+    if over.is_some() && gone {
+        return Ok(false);
+    }
+    succeeded(response).await?;
+    Ok(true)
 }
 
 /// The note on what was kept under this id; none where there is nothing.
 pub async fn find(vault: &Vault, kind: Kind, bucket: &str, id: Oid) -> Result<Option<Note>, Error> {
+    Ok(read(vault, kind, bucket, id).await?.map(|(note, _)| note))
+}
+
+/// The note, and the backend's `ETag` of it.
+async fn read(vault: &Vault, kind: Kind, bucket: &str, id: Oid) -> Result<Option<(Note, String)>, Error> {
     let response = vault.backend.call(request(vault, Method::GET, kind, bucket, id, "note")).await?;
     if response.status() == StatusCode::NOT_FOUND {
         return Ok(None);
     }
-    let sealed = collect(succeeded(response).await?.into_body(), LONGEST).await?;
+    let response = succeeded(response).await?;
+    let etag = etag_of(response.headers());
+    let sealed = collect(response.into_body(), LONGEST).await?;
     let kek = vault.keys.by_id(bucket, Kek::named_in(&sealed)?).await?;
     let json = kek.open_note(kind, id, &sealed)?;
-    serde_json::from_slice(&json).map(Some).map_err(|_| keys::Error::Inconsistent("a note").into())
+    let note = serde_json::from_slice(&json).map_err(|_| keys::Error::Inconsistent("a note"))?;
+    Ok(Some((note, etag)))
 }
 
 /// What was kept, as it came.
@@ -305,27 +371,35 @@ pub async fn release(vault: &Arc<Vault>, id: Oid, note: &Note, scrub: bool, over
     let plaintext = Original { body: open(vault, Kind::Quarantine, id, note).await?, length: note.length };
     let held = (!overwrite).then_some(Held::ToNothing);
     let writer = (note.principal.clone(), note.client);
-    again::write(vault, &at, headers(note)?, held, plaintext, policy, Some(writer)).await?;
+    again::write(vault, &at, headers(&note.headers)?, held, plaintext, policy, Some(writer)).await?;
     Ok(())
 }
 
-/// Writes down what was done.
+/// Writes down what is done, and gives the note with it. Nothing is lost of what others write down at the same time: in this process, since whoever does holds a
+/// lease, and in others where the backend has conditions.
 pub async fn record(
     vault: &Vault,
     kind: Kind,
+    bucket: &str,
     id: Oid,
-    note: &mut Note,
     by: &str,
     what: &'static str,
-) -> Result<(), Error> {
-    if note.actions.len() >= ACTIONS {
-        note.actions.remove(ACTIONS / 2);
+) -> Result<Note, Error> {
+    let _lease = vault.leases.note(&folder(kind, bucket, id)).await?;
+    for _ in 0..precondition::TRIES {
+        let found = read(vault, kind, bucket, id).await?;
+        let (mut note, etag) = found.ok_or_else(|| Error::client(S3ErrorCode::NoSuchKey, "it is gone by now"))?;
+        if note.actions.len() >= ACTIONS {
+            note.actions.remove(ACTIONS / 2);
+        }
+        note.actions.push(Action { at_ms: now_ms(), by: by.to_owned(), what: what.to_owned() });
+        let kek = vault.keys.current(bucket).await?;
+        if write(vault, &kek, kind, id, &note, vault.honoured.puts.then_some(&*etag)).await? {
+            tracing::info!(kind = name(kind), bucket, id = %id, by, what, "what was kept is dealt with");
+            return Ok(note);
+        }
     }
-    note.actions.push(Action { at_ms: now_ms(), by: by.to_owned(), what: what.to_owned() });
-    let kek = vault.keys.current(&note.bucket).await?;
-    write(vault, &kek, kind, id, note).await?;
-    tracing::info!(kind = name(kind), bucket = note.bucket, id = %id, by, what, "what was kept was dealt with");
-    Ok(())
+    Err(precondition::try_again())
 }
 
 /// Destroys what was kept. Its note is left where that says what became of it.
@@ -348,7 +422,14 @@ pub async fn has_content(vault: &Vault, kind: Kind, bucket: &str, id: Oid) -> Re
     succeeded(response).await.map(|_| true)
 }
 
-/// The ids of what is kept of a bucket, in order, behind one of them: at most 1,000 entries of the storage's own listing. The second: where to go on.
+/// Where the listing goes on behind this id.
+pub fn behind(id: Oid) -> String {
+    // Behind all that is in its folder.
+    format!("{id}/~")
+}
+
+/// The ids of what is kept of a bucket, in order, from where an earlier page ended or [`behind`] one of them: at most 1,000 entries of the storage's own listing. The
+/// second: where to go on, which may be between the two objects of one id.
 pub async fn list(
     vault: &Vault,
     kind: Kind,
@@ -356,25 +437,28 @@ pub async fn list(
     after: Option<&str>,
 ) -> Result<(Vec<Oid>, Option<String>), Error> {
     let prefix = format!("{}/{bucket}/", name(kind));
-    // Behind all that is in its folder.
-    let after = after.map(|id| format!("{prefix}{id}/~")).unwrap_or_default();
+    let after = after.map(|after| format!("{prefix}{after}")).unwrap_or_default();
     let keys = pages::kept(vault, &prefix, &after).await?;
     let mut ids = Vec::new();
     for (key, _) in &keys {
         let Some((id, "note")) = key.strip_prefix(&prefix).and_then(|rest| rest.split_once('/')) else { continue };
         ids.extend(hex::decode(id).ok().and_then(|bytes| bytes.try_into().ok()).map(Oid));
     }
-    let last = keys.last().and_then(|(key, _)| key.strip_prefix(&prefix)?.split_once('/')).map(|(id, _)| id.to_owned());
-    Ok((ids, last.filter(|_| keys.len() >= pages::KEPT)))
+    // Only a page with nothing on it is the last: how many keys a storage lists at most is its own affair.
+    let last = keys.last().and_then(|(key, _)| key.strip_prefix(&prefix)).map(str::to_owned);
+    Ok((ids, last))
 }
 
 /// What a kept plaintext is to have as an object.
-pub fn headers(note: &Note) -> Result<HeaderMap, Error> {
+pub fn headers(kept: &[(String, String)]) -> Result<HeaderMap, Error> {
     let mut headers = HeaderMap::new();
-    for (name, value) in &note.headers {
+    for (name, value) in kept {
         let named = HeaderName::from_bytes(name.as_bytes()).ok().zip(HeaderValue::from_bytes(value.as_bytes()).ok());
         let (name, value) = named.ok_or(keys::Error::Inconsistent("a note"))?;
         headers.append(name, value);
     }
     Ok(headers)
 }
+
+#[cfg(test)]
+mod tests;

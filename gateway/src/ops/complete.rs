@@ -25,7 +25,7 @@ use super::spool::{completed, for_parts};
 use super::stored::{Look, answered};
 use super::upload_id::{Upload, no_such_upload};
 use super::upload_part::{LAST_NUMBER, MIN_PART};
-use super::{Call, documents, etag_of, forward, keepalive, set};
+use super::{Call, aside, documents, etag_of, forward, keepalive, set};
 use crate::backend::{BackendError, Payload, Template, query_value};
 use crate::body::scrub::Seen;
 use crate::body::{self, Body};
@@ -58,7 +58,7 @@ async fn complete(call: &Call, upload: &Upload, listed: &[CompletedPart]) -> Res
     let _alone = if enforced { Some(vault.leases.complete(oid, patience).await?) } else { None };
     let attempts = settled(vault.sidecar.parts(oid).await?);
     if attempts.is_empty() {
-        return repeated(call, upload).await?.ok_or_else(no_such_upload);
+        return repeated(call, upload, listed).await?.ok_or_else(no_such_upload);
     }
     let highest = attempts.iter().map(|a| a.number).max().unwrap_or(0);
     let chosen = choose(call, upload, listed, attempts).await?;
@@ -83,12 +83,12 @@ async fn complete(call: &Call, upload: &Upload, listed: &[CompletedPart]) -> Res
                 facts = sealed;
                 (numbered, intent, lease)
             }
-            Filled::Gone(error) => return repeated(call, upload).await?.ok_or(error),
+            Filled::Gone(error) => return repeated(call, upload, listed).await?.ok_or(error),
         }
     } else {
         let numbered = match append(call, upload, &chosen, &facts, highest, &parts).await? {
             Ok(numbered) => numbered,
-            Err(error) => return repeated(call, upload).await?.ok_or(error),
+            Err(error) => return repeated(call, upload, listed).await?.ok_or(error),
         };
         let lease = condition.under_lease()?.take().await?;
         (numbered, vault.sidecar.begin(sealing.intent()).await?, lease)
@@ -116,7 +116,7 @@ async fn complete(call: &Call, upload: &Upload, listed: &[CompletedPart]) -> Res
     if !status.is_success() {
         let error = answered(response).await;
         if status == http::StatusCode::NOT_FOUND
-            && let Some(done) = repeated(call, upload).await?
+            && let Some(done) = repeated(call, upload, listed).await?
         {
             return Ok(done);
         }
@@ -382,15 +382,22 @@ async fn last_part(vault: &Arc<Vault>, stashed: Option<&PartAttempt>, tail: Byte
 
 /// A Complete whose answer was lost, sent again: it was done where its answer is known, which the upload's own token entitles to, or the key holds the object of
 /// this upload.
-async fn repeated(call: &Call, upload: &Upload) -> Result<Option<Response<Body>>, Error> {
+async fn repeated(call: &Call, upload: &Upload, listed: &[CompletedPart]) -> Result<Option<Response<Body>>, Error> {
     let since = now_ms() - i64::try_from(COMPLETION_AGE.as_millis()).unwrap_or(i64::MAX);
-    if let Some(answer) = call.vault.sidecar.completion(upload.object.oid(), since).await? {
+    let oid = upload.object.oid();
+    if let Some(answer) = call.vault.sidecar.completion(oid, since).await? {
         let mut response = Response::new(body::full(answer.body));
         for (name, value) in &answer.headers {
             let name = HeaderName::try_from(name).map_err(|e| SidecarError::Damaged(format!("a header: {e}")))?;
             set(response.headers_mut(), name, value)?;
         }
         return Ok(Some(response));
+    }
+    if call.vault.scrubbing.of(call.bucket()?, call.key()?).is_some() {
+        let id = aside::id_of(oid, listed.iter().map(|part| (part.number, part.etag.clone())))?;
+        if let Some(refused) = aside::answered(&call.vault, call.bucket()?, id).await? {
+            return Err(refused);
+        }
     }
     let at = ObjectAt { version_id: None, ..call.at()? };
     let look = match Source::at(&call.vault, at, call.sender()).look(super::head::SUFFIX, false).await {
@@ -399,7 +406,7 @@ async fn repeated(call: &Call, upload: &Upload) -> Result<Option<Response<Body>>
         Err(e) => return Err(e),
     };
     let Look::Sealed(sealed) = look else { return Ok(None) };
-    if sealed.stored.oid() != upload.object.oid() {
+    if sealed.stored.oid() != oid {
         return Ok(None);
     }
     let answer = documents::complete_result(call.bucket_name()?, call.key()?, &sealed.facts, &location(call));
@@ -408,7 +415,7 @@ async fn repeated(call: &Call, upload: &Upload) -> Result<Option<Response<Body>>
     if let Some(version) = &sealed.stored.at.version_id {
         set(response.headers_mut(), HeaderName::from_static("x-amz-version-id"), version)?;
     }
-    end(&call.vault, upload.object.oid()).await;
+    end(&call.vault, oid).await;
     Ok(Some(response))
 }
 

@@ -12,7 +12,7 @@ use super::put::Sealing;
 use super::source::succeeded;
 use super::stored::answered;
 use super::upload_id::{Upload, no_such_upload};
-use super::{Call, documents, set};
+use super::{Call, aside, documents, set};
 use crate::backend::{BackendRequest, Signer, Template, path, query_value};
 use crate::body::{self, Body, collect};
 use crate::s3::{Error, checksum};
@@ -25,8 +25,10 @@ pub async fn create_multipart_upload(call: Call) -> Result<Response<Body>, Error
     let at = ObjectAt { version_id: None, ..call.at()? };
     let checksum = asked_checksum(&call)?;
     let mut request = call.forward_sealed();
+    let mut headers = Vec::new();
     if let Some(policy) = vault.scrubbing.of(&at.bucket, &at.key) {
         policy.look_at_names(&at.key, &request.headers)?;
+        headers = aside::kept_of(&request.headers);
     }
     let kek = vault.kek_for_write(&at.bucket, &request.sender).await?;
     let sealing = Sealing::begin(&call, at, &kek, &mut request.headers)?;
@@ -51,6 +53,7 @@ pub async fn create_multipart_upload(call: Call) -> Result<Response<Body>, Error
             backend_upload_id: backend_id,
             upload_id: token.clone(),
             oid: sealing.object.oid(),
+            headers,
             principal: sealing.principal,
             started_at_ms: now_ms(),
         })

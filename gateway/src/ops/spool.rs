@@ -99,6 +99,7 @@ impl<'a> OwnUpload<'a> {
             // No client ever sees it: an empty string keeps it out of listings and marks it for the collector.
             upload_id: String::new(),
             oid: sealing.object.oid(),
+            headers: Vec::new(),
             principal: sealing.principal.clone(),
             started_at_ms: now_ms(),
         };
@@ -193,14 +194,20 @@ impl<'a> OwnUpload<'a> {
 
     /// Drops it and its parts. What cannot be dropped now stays in the sidecar for the collector.
     pub async fn abort(&self) {
+        if self.drop_at_backend().await {
+            self.forget().await;
+        }
+    }
+
+    /// The same at the backend alone. Whether that was done.
+    pub async fn drop_at_backend(&self) -> bool {
         let abort = self.parts.request(Method::DELETE, format!("uploadId={}", query_value(&self.id)));
         match self.vault.backend.call(abort).await {
-            Ok(response) if response.status().is_success() || response.status().as_u16() == 404 => self.forget().await,
-            Ok(response) => {
-                tracing::warn!(status = %response.status(), "an upload of ours could not be dropped; the collector will");
-            }
-            Err(e) => tracing::warn!(error = %e, "an upload of ours could not be dropped; the collector will"),
+            Ok(response) if response.status().is_success() || response.status().as_u16() == 404 => return true,
+            Ok(response) => tracing::warn!(status = %response.status(), "an upload could not be dropped yet"),
+            Err(e) => tracing::warn!(error = %e, "an upload could not be dropped yet"),
         }
+        false
     }
 
     async fn forget(&self) {

@@ -186,7 +186,7 @@ impl Sweeper {
             return Ok(());
         }
         self.spend();
-        let Some(mut note) = aside::find(&self.vault, item.kind, &item.bucket, item.id).await? else {
+        let Some(note) = aside::find(&self.vault, item.kind, &item.bucket, item.id).await? else {
             return self.without_note(item).await;
         };
         if item.content_ms.is_some() {
@@ -194,7 +194,7 @@ impl Sweeper {
                 // Before it is: should this be cut off, the next run finds the content and does the rest.
                 if note.actions.last().is_none_or(|action| action.what != EXPIRED) {
                     self.spend();
-                    aside::record(&self.vault, item.kind, item.id, &mut note, "data-vault", EXPIRED).await?;
+                    aside::record(&self.vault, item.kind, &item.bucket, item.id, "data-vault", EXPIRED).await?;
                 }
                 self.destroy(item, false).await?;
                 self.gone(item, "quarantine");

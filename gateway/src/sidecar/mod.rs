@@ -119,6 +119,8 @@ pub struct UploadRecord {
     pub upload_id: String,
     /// Object id of the object being made.
     pub oid: Oid,
+    /// What the object is to have, should a policy put it in quarantine.
+    pub headers: Vec<(String, String)>,
     /// Access key of the initiator.
     pub principal: Option<String>,
     /// Milliseconds since the Unix epoch.

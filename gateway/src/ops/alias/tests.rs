@@ -4,26 +4,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Response};
-use keys::hierarchy::{CacheBounds, KeyManager, LocalKeyring};
 use tempfile::TempDir;
 
 use super::*;
 use crate::authorize::authorize;
 use crate::backend::local::{LocalBackend, LocalOptions};
-use crate::backend::{Backend, BackendError, Honoured};
+use crate::backend::{Backend, BackendError};
 use crate::body::{self, Body};
-use crate::config::Config;
-use crate::identity::{Credentials, Principal};
-use crate::keks::SystemBucketKeks;
+use crate::identity::Principal;
 use crate::ops::{self, Call, rebuild};
-use crate::s3::address::{Address, CopySource, Query, Reserved};
+use crate::s3::address::{Address, CopySource, Query};
 use crate::s3::operation;
 use crate::s3::sigv4::Authentication;
-use crate::scrubbing::Scrubbing;
 use crate::server::Client;
-use crate::sidecar::Sidecar;
-use crate::sidecar::sqlite::{SqliteOptions, SqliteSidecar};
-use crate::telemetry::Metrics;
 
 /// Longer than what is opened in memory.
 const LARGE: usize = 3 << 20;
@@ -77,28 +70,9 @@ struct Reply {
 impl Case {
     async fn new() -> Self {
         let dir = TempDir::new().unwrap();
-        let text = format!("data_dir = {:?}\n[backend]\nkind = \"local\"\n", dir.path().display().to_string());
-        let config = Config::parse(dir.path(), text).unwrap();
         let local = LocalBackend::open(&dir.path().join("objects"), LocalOptions::default()).await.unwrap();
         let store = Arc::new(Demanding { store: local, disturb: AtomicU32::new(0) });
-        let backend: Arc<dyn Backend> = store.clone();
-        let sidecar: Arc<dyn Sidecar> =
-            Arc::new(SqliteSidecar::open(SqliteOptions::new(dir.path().join("sidecar.db"))).await.unwrap());
-        let system = config.backend.system_bucket.clone();
-        let records = SystemBucketKeks::new(backend.clone(), sidecar.clone(), system.clone());
-        let root = LocalKeyring::open_or_create(&dir.path().join("keyring.json")).unwrap();
-        let bounds = CacheBounds {
-            max_entries: config.keys.cache_entries,
-            max_age: config.keys.cache_age,
-            max_uses: config.keys.cache_uses,
-        };
-        let keys = KeyManager::new(Arc::new(root), Arc::new(records), bounds);
-        let credentials = Credentials::new(Vec::new()).unwrap();
-        let metrics = Metrics::new([]);
-        let reserved = Reserved::new(system, Vec::new());
-        let scrubbing = Scrubbing::load(&config).unwrap();
-        let vault =
-            Vault::new(config, backend, keys, sidecar, credentials, reserved, metrics, Honoured::ALL, scrubbing);
+        let vault = Vault::of_tests(dir.path(), store.clone()).await;
         let case = Self { vault: Arc::new(vault), store, _dir: dir };
         for bucket in ["from", "into", "open", "closed"] {
             let made = case.behind(Method::PUT, &format!("/{bucket}"), &[], "").await;

@@ -2,13 +2,14 @@
 //! of the object to be. So nothing is at the object's place that no policy has seen, and the object is that of this upload, by its id.
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use http::{HeaderMap, Method, header};
+use http::{Method, header};
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
 use keys::object::{ETag, Facts, PartSealer, RangeOpener};
 use s3s::S3ErrorCode;
 
-use super::super::aside::Aside;
+use super::super::aside::{self, Aside};
+use super::super::multipart::end;
 use super::super::put::{self, Sealing, Settled};
 use super::super::source::content_length;
 use super::super::spool::OwnUpload;
@@ -75,6 +76,10 @@ pub async fn fill(
     sealing: &mut Sealing,
 ) -> Result<Filled, Error> {
     let vault = &call.vault;
+    // What the upload was created with, for the object to be.
+    let known = vault.sidecar.uploads(call.bucket()?, std::slice::from_ref(&upload.backend_id)).await?;
+    let created = aside::headers(&known.into_iter().flatten().next().map(|known| known.headers).unwrap_or_default())?;
+    let id = aside::id_of(upload.object.oid(), chosen.iter().map(|part| (part.number, hex::encode(part.entry.md5))))?;
     let opener = RangeOpener::new(&upload.object, received, 0..received.length)?;
     let plaintext = crate::body::open::open(stashes(vault.clone(), chosen.clone()), opener, vault.metrics.clone());
     let options = IntakeOptions {
@@ -86,12 +91,11 @@ pub async fn fill(
     let opener = RangeOpener::new(&upload.object, received, 0..received.length)?;
     let again = crate::body::open::open(stashes(vault.clone(), chosen), opener, vault.metrics.clone());
     let seen = Learnt::of(Original { body: again, length: received.length });
-    // Metadata and tags were looked at when the upload began.
-    let plaintext = put::under_policy(vault, sealing, &HeaderMap::new(), intake, seen)?;
+    let plaintext = put::under_policy(vault, sealing, &created, intake, seen)?;
     if let (Some(scrubbed), ETag::Multipart(md5)) = (&mut sealing.scrub, received.etag) {
         scrubbed.etag = Some(ETag::Received { md5, parts: received.part_count });
     }
-    let aside = Aside::of(sealing, &HeaderMap::new());
+    let aside = Aside::once(sealing, &created, id);
     let sealer = PartSealer::new(&upload.object, 1)?;
     let settled = Settled::default();
     let finish = put::finish(vault, sealing, upload.etag, sealer.prefix(), condition.under_lease()?, settled.clone());
@@ -107,7 +111,15 @@ pub async fn fill(
             return Ok(Filled::Sealed { numbered, facts, intent, lease });
         }
         Ok(Err(refused)) => Ok(refused),
-        Err(BackendError::Body(e)) => Err(aside.instead_of(vault, body_error(e)).await?),
+        Err(BackendError::Body(e)) => {
+            let answer = aside.instead_of(vault, body_error(e)).await?;
+            if sealing.scrub.as_ref().is_some_and(|scrubbed| scrubbed.seen.aside.get().is_some()) {
+                // All of it is durable in quarantine: nothing is left to be completed.
+                own.drop_at_backend().await;
+                end(vault, upload.object.oid()).await;
+            }
+            Err(answer)
+        }
         Err(e) => Err(e.into()),
     };
     // Nothing is at the object's place.

@@ -68,14 +68,15 @@ impl Rare {
 
 async fn insert_upload(db: &mut SqliteConnection, upload: &UploadRecord) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "INSERT OR REPLACE INTO uploads (oid, bucket, key, backend_upload_id, upload_id, principal, started_at_ms) \
-         VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO uploads (oid, bucket, key, backend_upload_id, upload_id, headers, principal, started_at_ms) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(upload.oid.0.as_slice())
     .bind(&upload.bucket)
     .bind(&upload.key)
     .bind(&upload.backend_upload_id)
     .bind(&upload.upload_id)
+    .bind(headers_column(&upload.headers)?)
     .bind(&upload.principal)
     .bind(upload.started_at_ms)
     .execute(db)
@@ -106,12 +107,15 @@ async fn end_upload(db: &mut SqliteConnection, oid: Oid) -> Result<(), sqlx::Err
     Ok(())
 }
 
+fn headers_column(headers: &[(String, String)]) -> Result<String, sqlx::Error> {
+    serde_json::to_string(headers).map_err(|e| sqlx::Error::Encode(e.into()))
+}
+
 async fn keep_completion(db: &mut SqliteConnection, oid: Oid, answer: &Completion) -> Result<(), sqlx::Error> {
-    let headers = serde_json::to_string(&answer.headers).map_err(|e| sqlx::Error::Encode(e.into()))?;
     sqlx::query("INSERT OR REPLACE INTO completions (oid, at_ms, headers, body) VALUES (?, ?, ?, ?)")
         .bind(oid.0.as_slice())
         .bind(answer.at_ms)
-        .bind(headers)
+        .bind(headers_column(&answer.headers)?)
         .bind(answer.body.as_ref())
         .execute(db)
         .await?;

@@ -126,6 +126,7 @@ pub(super) fn upload(row: &SqliteRow) -> Result<UploadRecord, SidecarError> {
         backend_upload_id: column(row, "backend_upload_id")?,
         upload_id: column(row, "upload_id")?,
         oid: Oid(bytes(row, "oid")?),
+        headers: headers(row)?,
         principal: column(row, "principal")?,
         started_at_ms: column(row, "started_at_ms")?,
     })
@@ -144,12 +145,15 @@ pub(super) fn attempt(row: &SqliteRow) -> Result<PartAttempt, SidecarError> {
 }
 
 pub(super) fn completion(row: &SqliteRow) -> Result<Completion, SidecarError> {
-    let headers = serde_json::from_str(column(row, "headers")?);
     Ok(Completion {
         at_ms: column(row, "at_ms")?,
-        headers: headers.map_err(|e| SidecarError::Damaged(format!("headers: {e}")))?,
+        headers: headers(row)?,
         body: column::<Vec<u8>>(row, "body")?.into(),
     })
+}
+
+fn headers(row: &SqliteRow) -> Result<Vec<(String, String)>, SidecarError> {
+    serde_json::from_str(column(row, "headers")?).map_err(|e| SidecarError::Damaged(format!("headers: {e}")))
 }
 
 /// The `copied_from` column.

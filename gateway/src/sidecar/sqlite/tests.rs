@@ -405,7 +405,7 @@ async fn attempts_that_nobody_will_end_go_after_a_month() {
     let folder = tempfile::tempdir().unwrap();
     let sidecar = open(&folder).await;
     let mut db = connect(&folder).await;
-    sqlx::query("INSERT INTO uploads VALUES (x'01', 'b', 'k', 'id', 'sealed', NULL, 0)")
+    sqlx::query("INSERT INTO uploads VALUES (x'01', 'b', 'k', 'id', 'sealed', NULL, 0, '[]')")
         .execute(&mut db)
         .await
         .unwrap();

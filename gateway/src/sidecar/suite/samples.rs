@@ -95,6 +95,7 @@ pub(super) fn upload(oid: u8, backend_upload_id: &str, started_at_ms: i64) -> Up
         backend_upload_id: backend_upload_id.into(),
         upload_id: format!("sealed-{backend_upload_id}"),
         oid: Oid([oid; 16]),
+        headers: vec![("x-amz-meta-of".into(), backend_upload_id.into())],
         principal: Some("AKIAEXAMPLE".into()),
         started_at_ms,
     }
