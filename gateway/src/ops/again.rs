@@ -1,4 +1,7 @@
 //! Objects that are written again by the gateway itself: released from quarantine, or scrubbed where they are since they are read.
+//!
+//! They are read with the gateway's own credential at the backend, and written with that of whoever wrote them, where it has one of its own: so they
+//! belong to the same account as before, and a right to write that was taken from it since is not given back.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -20,20 +23,30 @@ use crate::scrubbing::BucketPolicy;
 use crate::sidecar::ObjectAt;
 use crate::vault::Vault;
 
-/// Writes a plaintext of ours under a name, with these headers, as a PUT does. `held`: to what is there; `writer`: for the records.
+/// As whom a client writes at the backend, by its access key: the gateway itself where it has no credential there, or is not configured any more.
+pub fn signer_of(vault: &Vault, access_key: Option<&str>) -> Signer {
+    let client = access_key.and_then(|access_key| vault.credentials.find(access_key));
+    client.map_or(Signer::Gateway, |client| client.principal().backend)
+}
+
+/// Writes a plaintext of ours under a name, with these headers, as a PUT of this signer does. `held`: to what is there; `writer`: for the records.
+#[expect(clippy::too_many_arguments, reason = "all that a PUT has, without a client")]
 pub async fn write(
     vault: &Arc<Vault>,
     at: &ObjectAt,
     headers: HeaderMap,
+    signer: Signer,
     held: Option<Held>,
     plaintext: Original,
     policy: Option<Arc<BucketPolicy>>,
     writer: Option<(Option<String>, Option<IpAddr>)>,
 ) -> Result<Written, Error> {
-    let call = carried::call(vault, at, headers, Signer::Gateway)?;
+    // Who may write need not be allowed to look.
+    let looks = carried::call(vault, at, HeaderMap::new(), Signer::Gateway)?;
+    let call = carried::call(vault, at, headers, signer)?;
     let mut request = call.forward_sealed();
     let kek = vault.kek_for_write(&at.bucket, &request.sender).await?;
-    let condition = Precondition::hold(&call, held.as_ref(), &mut request.headers)?;
+    let condition = Precondition::hold(&looks, held.as_ref(), &mut request.headers)?;
     let mut sealing = Sealing::begin(&call, at.clone(), &kek, &mut request.headers)?;
     if let Some(writer) = writer {
         (sealing.principal, sealing.client) = writer;
@@ -81,7 +94,9 @@ pub async fn scrub_on_read(call: &Call, refused: Error) -> Result<(), Error> {
     let held = Held::To { etag: object.etag, header: object.header };
     let plaintext = Original { body: object.body, length: object.length };
     let policy = Arc::new(policy.for_what_is_there());
-    match write(vault, &at, carried(&object.headers, true), Some(held), plaintext, Some(policy), None).await {
+    let written_by = vault.sidecar.object(&at).await?.and_then(|record| record.principal);
+    let signer = signer_of(vault, written_by.as_deref());
+    match write(vault, &at, carried(&object.headers, true), signer, Some(held), plaintext, Some(policy), None).await {
         Err(error) if !look::is_overtaken(&error) => Err(match error {
             Error::Client { message, .. } => Error::client(
                 S3ErrorCode::AccessDenied,

@@ -24,6 +24,7 @@ use crate::backend::{BackendError, BackendRequest, Payload, Signer, path};
 use crate::body::scrub::{Original, Seen};
 use crate::body::seal::{Finish, body_error, seal};
 use crate::body::{Body, collect};
+use crate::jobs::scrub::carried;
 use crate::s3::Error;
 use crate::s3::intake::Intake;
 use crate::scrubbing::PolicyId;
@@ -34,6 +35,17 @@ use crate::vault::{Vault, now_ms};
 const LONGEST: usize = 256 << 10;
 /// Actions on what was put aside that are kept in its note; the first ones stay, and the last.
 const ACTIONS: usize = 100;
+
+/// What else of the headers of a write is kept. Never a customer's key.
+const KEPT: [&str; 7] = [
+    "x-amz-acl",
+    "x-amz-server-side-encryption",
+    "x-amz-server-side-encryption-aws-kms-key-id",
+    "x-amz-server-side-encryption-context",
+    "x-amz-storage-class",
+    "x-amz-tagging",
+    "x-amz-website-redirect-location",
+];
 
 /// What is known of a plaintext that was kept.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -178,8 +190,9 @@ pub fn kept_of(headers: &HeaderMap) -> Vec<(String, String)> {
 fn is_kept(name: &str) -> bool {
     keys::metadata::SYSTEM_HEADERS.contains(&name)
         || name.starts_with("x-amz-meta-") && name != keys::object::HEADER_NAME
-        || matches!(name, "x-amz-tagging" | "x-amz-storage-class" | "x-amz-website-redirect-location")
+        || KEPT.contains(&name)
         || name.starts_with("x-amz-object-lock-")
+        || name.starts_with("x-amz-grant-")
 }
 
 /// Keeps what a scrubbed object is made from. Durable when this returns, which is before there is the object.
@@ -371,7 +384,10 @@ pub async fn release(vault: &Arc<Vault>, id: Oid, note: &Note, scrub: bool, over
     let plaintext = Original { body: open(vault, Kind::Quarantine, id, note).await?, length: note.length };
     let held = (!overwrite).then_some(Held::ToNothing);
     let writer = (note.principal.clone(), note.client);
-    again::write(vault, &at, headers(&note.headers)?, held, plaintext, policy, Some(writer)).await?;
+    let mut headers = headers(&note.headers)?;
+    carried::drop_locks_that_are_over(&mut headers);
+    let signer = again::signer_of(vault, note.principal.as_deref());
+    again::write(vault, &at, headers, signer, held, plaintext, policy, Some(writer)).await?;
     Ok(())
 }
 

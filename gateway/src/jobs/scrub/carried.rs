@@ -63,6 +63,14 @@ pub fn carried(stored: &HeaderMap, with_locks: bool) -> HeaderMap {
     headers
 }
 
+/// Takes a retention away whose end has come meanwhile: a write with it would be refused.
+pub fn drop_locks_that_are_over(headers: &mut HeaderMap) {
+    if headers.get(LOCK_UNTIL).is_some_and(|until| !until.to_str().is_ok_and(is_to_come)) {
+        headers.remove(LOCK_MODE);
+        headers.remove(LOCK_UNTIL);
+    }
+}
+
 fn is_archive(class: &[u8]) -> bool {
     matches!(class, b"GLACIER" | b"DEEP_ARCHIVE")
 }
