@@ -47,7 +47,7 @@ impl Leases {
 
     /// Waits until nobody else changes this note in the system bucket.
     pub async fn note(self: &Arc<Self>, key: &str) -> Result<Lease, Error> {
-        self.take("", key).await
+        self.take_within(Duration::from_mins(1), (String::new(), key.to_owned())).await
     }
 
     async fn take_within(self: &Arc<Self>, patience: Duration, name: Name) -> Result<Lease, Error> {

@@ -147,7 +147,7 @@ impl Scrub {
             && let Some(sealed) = &object.sealed
         {
             if let Some(begun) = of_ours(group, sealed.oid) {
-                return Ok(self.finish(begun.seen, sealed, &object.headers).await?);
+                return self.finish(begun.seen, sealed, &object.headers).await;
             }
             let record = scrubbed::find(&self.vault, &entry.at.bucket, sealed.oid).await?;
             if record.is_some_and(|record| is_by(&record, &policy)) {
@@ -272,7 +272,7 @@ impl Scrub {
         log.begin(&begun)?;
         group.begun.insert((seen.key.clone(), seen.version.clone()), begun);
         match put::seal_and_send(vault, request, condition, plaintext, sealing).await {
-            Ok(written) => Ok(self.finish(seen, &written.record, &object.headers).await?),
+            Ok(written) => self.finish(seen, &written.record, &object.headers).await,
             Err(error) if look::is_overtaken(&error) && self.to.is_some() => {
                 let before = self.written_before(entry, group).await?;
                 Ok(before.unwrap_or(Seen { outcome: Outcome::NameTaken, ..seen }))
@@ -288,14 +288,13 @@ impl Scrub {
     /// What was written is read back, and only then does what it was read from go. `headers`: of that.
     async fn finish(&self, mut seen: Seen, written: &ObjectRecord, headers: &http::HeaderMap) -> Result<Seen, Stop> {
         match self.read_back(written).await? {
-            ReadBack::Right => {}
             ReadBack::Wrong(why) => {
                 seen.outcome = Outcome::Failed;
                 return Ok(seen.because(format!("what was written does not read back: {why}")));
             }
             // In another bucket that is nobody's concern here. In this one what is there now is to be looked at, and what it was read from may be needed.
             ReadBack::Gone if self.to.is_none() => return Err(Stop::Changed),
-            ReadBack::Gone => {}
+            ReadBack::Right | ReadBack::Gone => {}
         }
         if self.to.is_some() {
             return Ok(seen);

@@ -144,7 +144,7 @@ fn what_an_object_is_to_have_is_kept_and_no_key_of_a_customer() {
     assert_eq!(kept, names[..8]);
 }
 
-/// The embedded store, and as whom objects of `b` were written and with which ACL.
+/// The embedded store, and as whom objects of `bucket` were written and with which ACL.
 struct Watched {
     store: LocalBackend,
     seen: Mutex<Vec<(String, Option<HeaderValue>)>>,
@@ -153,7 +153,7 @@ struct Watched {
 #[async_trait::async_trait]
 impl Backend for Watched {
     async fn call(&self, request: BackendRequest) -> Result<Response<Body>, BackendError> {
-        if request.method == Method::PUT && request.path == "/b/k" {
+        if request.method == Method::PUT && request.path == "/bucket/k" {
             let by = match &request.sender.signer {
                 Signer::Client(credential) => credential.access_key.clone(),
                 other => format!("{other:?}"),
@@ -183,13 +183,13 @@ async fn what_is_released_belongs_to_its_writer() {
     };
     vault.credentials = Credentials::new(vec![client]).unwrap();
     let vault = Arc::new(vault);
-    let made = BackendRequest::new(Method::PUT, "/b".to_owned(), Signer::Gateway);
+    let made = BackendRequest::new(Method::PUT, "/bucket".to_owned(), Signer::Gateway);
     assert!(vault.backend.call(made).await.unwrap().status().is_success());
-    let kek = vault.keys.current("b").await.unwrap();
+    let kek = vault.keys.current("bucket").await.unwrap();
     for (turn, principal) in ["writer", "whoever is gone"].into_iter().enumerate() {
         let id = Oid([turn as u8; 16]);
         let writer = (Some(principal.to_owned()), None);
-        let note = Note::new(("b", "k"), &PolicyId { id: "p".into(), version: 1 }, writer);
+        let note = Note::new(("bucket", "k"), &PolicyId { id: "p".into(), version: 1 }, writer);
         let lock = |name: &str, value: &str| (format!("x-amz-object-lock-{name}"), value.to_owned());
         let headers = vec![
             ("x-amz-acl".to_owned(), "private".to_owned()),
@@ -198,7 +198,7 @@ async fn what_is_released_belongs_to_its_writer() {
         ];
         let original = Original { body: body::full("abc"), length: 3 };
         keep(&vault, &kek, Kind::Quarantine, id, Note { headers, ..note }, original).await.unwrap();
-        let note = find(&vault, Kind::Quarantine, "b", id).await.unwrap().unwrap();
+        let note = find(&vault, Kind::Quarantine, "bucket", id).await.unwrap().unwrap();
         // Not over what is there: that is looked at by the gateway itself.
         assert_eq!(release(&vault, id, &note, false, turn == 1).await.map_err(|e| e.to_string()), Ok(()));
     }
