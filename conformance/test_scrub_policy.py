@@ -151,6 +151,42 @@ def test_what_is_read_is_scrubbed_first(make_gateway, read):
     assert "PDF" in str(refused.value)
 
 
+def test_what_is_there_is_not_put_aside_by_its_readers(make_gateway):
+    """A rule says `quarantine`, which is for what is written. Who reads what is there and cannot be scrubbed makes no copy of it with each read."""
+    bucket = fresh("onread")
+    gateway = make_gateway()
+    s3 = boto(gateway.endpoint)
+    s3.create_bucket(Bucket=bucket)
+    s3.put_object(Bucket=bucket, Key="media", Body=b"%PDF-1.7 " + TEXT)
+    gateway.stop()
+    gateway.more = f'{OFFICERS}[buckets."{bucket}"]\nscrub = "enforce"\non_media = "quarantine"\non_unscrubbed = "scrub_on_read"\n'
+    gateway.config.write_text(gateway._configuration())
+    gateway.start()
+    s3 = boto(gateway.endpoint)
+    for _ in range(3):
+        with pytest.raises(ClientError) as refused:
+            s3.get_object(Bucket=bucket, Key="media")
+        assert refused.value.response["Error"]["Code"] == "AccessDenied"
+        assert "quarantine" not in str(refused.value)
+    assert json.loads(ask(gateway, f"quarantine/{bucket}")[1])["items"] == []
+
+
+def test_who_may_not_write_fills_no_quarantine(make_gateway):
+    """Unsigned requests go on to the store, which lets nobody write to the bucket without a signature: nothing of theirs is kept for an officer to release."""
+    bucket = fresh("quarantine")
+    gateway = make_gateway({"identity.anonymous": "backend"}, more=f'{OFFICERS}[buckets."{bucket}"]\nscrub = "enforce"\non_media = "quarantine"\n')
+    s3 = boto(gateway.endpoint)
+    s3.create_bucket(Bucket=bucket)
+    for size in (1, 200_000):
+        request = urllib.request.Request(f"{gateway.endpoint.url}/{bucket}/media", data=b"%PDF-1.7 " + TEXT * size, method="PUT")
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(request)
+        answer = refused.value.read()
+        assert refused.value.code == 403 and b"quarantine" not in answer, answer
+    assert json.loads(ask(gateway, f"quarantine/{bucket}")[1])["items"] == []
+    assert "Uploads" not in s3.list_multipart_uploads(Bucket=bucket)
+
+
 def test_an_original_is_kept_for_officers(made):
     gateway, s3, bucket = made('scrub = "dual"')
     large = TEXT * (9 * MIB // len(TEXT))
@@ -234,6 +270,7 @@ def test_release(made):
         assert status == 200, told
         action = json.loads(told)["actions"][-1]
         assert (action["by"], action["what"]) == ("bob", "released scrubbed" if query else "released")
+        assert json.loads(told)["actions"][-2]["what"] == "release begun", "should it be cut off, that is still told"
         got = s3.get_object(Bucket=bucket, Key=key)
         assert (got["ContentType"], got["Metadata"]) == ("application/x-mine", {"by": "me"})
         with zipfile.ZipFile(io.BytesIO(got["Body"].read())) as file:

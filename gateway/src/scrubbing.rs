@@ -302,10 +302,14 @@ impl BucketPolicy {
         Self::of(scrub, limits(config), key, &mut HashMap::new())
     }
 
-    /// The same for a job on objects that are there: what they are called stays, whatever it holds.
+    /// The same for objects that are there: what they are called stays, whatever it holds, and what cannot be scrubbed stays where it is, with no need of another copy
+    /// in quarantine.
     #[must_use]
     pub fn for_what_is_there(&self) -> Self {
-        Self { on_key_finding: OnKeyFinding::Record, ..self.again() }
+        let stays = |rule| if rule == Rule::Quarantine { Rule::Refuse } else { rule };
+        let (on_media, on_unknown) = (stays(self.job.on_media), stays(self.job.on_unknown));
+        let job = Job { on_media, on_unknown, ..self.job.clone() };
+        Self { on_key_finding: OnKeyFinding::Record, on_block: stays(self.on_block), job, ..self.again() }
     }
 
     /// Whether it changes what is stored.
@@ -352,7 +356,7 @@ impl BucketPolicy {
             mode: config.mode,
             id,
             on_key_finding: config.on_key_finding,
-            on_block: config.on_block,
+            on_block: rule(config.on_block),
             on_unscrubbed: config.on_unscrubbed,
             etag_of: config.etag_of,
             scope,

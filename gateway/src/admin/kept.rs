@@ -167,6 +167,8 @@ impl Kept {
     async fn release(&self, id: Oid, note: Note, asked: &Asked<'_>) -> Result<Response<Body>, Error> {
         let is = |name: &str| asked.value(name).is_some_and(|value| value == "true");
         let (scrub, overwrite) = (is("scrub"), is("overwrite"));
+        // Should it be cut off in between, or be refused, it is still told who wanted it.
+        aside::record(&self.vault, Kind::Quarantine, &note.bucket, id, asked.officer, "release begun").await?;
         aside::release(&self.vault, id, &note, scrub, overwrite).await?;
         let what = if scrub { "released scrubbed" } else { "released" };
         let note = aside::record(&self.vault, Kind::Quarantine, &note.bucket, id, asked.officer, what).await?;

@@ -15,6 +15,7 @@ use super::put::{self, Scrubbed, Sealing, Written};
 use crate::backend::Signer;
 use crate::body::scrub::{Original, Seen};
 use crate::config::OnUnscrubbed;
+use crate::identity::ANONYMOUS;
 use crate::jobs::look::{self, Stop};
 use crate::jobs::scrub::carried::{self, carried};
 use crate::s3::Error;
@@ -25,6 +26,9 @@ use crate::vault::Vault;
 
 /// As whom a client writes at the backend, by its access key: the gateway itself where it has no credential there, or is not configured any more.
 pub fn signer_of(vault: &Vault, access_key: Option<&str>) -> Signer {
+    if access_key == Some(ANONYMOUS) {
+        return Signer::Anonymous;
+    }
     let client = access_key.and_then(|access_key| vault.credentials.find(access_key));
     client.map_or(Signer::Gateway, |client| client.principal().backend)
 }
@@ -97,13 +101,32 @@ pub async fn scrub_on_read(call: &Call, refused: Error) -> Result<(), Error> {
     let written_by = vault.sidecar.object(&at).await?.and_then(|record| record.principal);
     let signer = signer_of(vault, written_by.as_deref());
     match write(vault, &at, carried(&object.headers, true), signer, Some(held), plaintext, Some(policy), None).await {
-        Err(error) if !look::is_overtaken(&error) => Err(match error {
-            Error::Client { message, .. } => Error::client(
-                S3ErrorCode::AccessDenied,
-                format!("Access Denied: the object was to be scrubbed before it is read, and cannot be. {message}"),
-            ),
-            other => other,
-        }),
+        Err(error) if !look::is_overtaken(&error) => Err(for_the_reader(error)),
         _ => Ok(()),
+    }
+}
+
+/// What a reader is told where the scrub of an object failed: what helps to try again stays.
+fn for_the_reader(error: Error) -> Error {
+    match error {
+        Error::Client { code: S3ErrorCode::SlowDown | S3ErrorCode::ServiceUnavailable, .. } => error,
+        Error::Client { message, .. } => Error::client(
+            S3ErrorCode::AccessDenied,
+            format!("Access Denied: the object was to be scrubbed before it is read, and cannot be. {message}"),
+        ),
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_may_try_again_is_not_denied() {
+        let told = |code| for_the_reader(Error::client(code, "why")).s3().0.into_owned();
+        assert_eq!(told(S3ErrorCode::SlowDown), "SlowDown");
+        assert_eq!(told(S3ErrorCode::ServiceUnavailable), "ServiceUnavailable");
+        assert_eq!(told(S3ErrorCode::InvalidRequest), "AccessDenied");
     }
 }

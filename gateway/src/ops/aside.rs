@@ -18,9 +18,10 @@ use zeroize::Zeroizing;
 use super::precondition::{self, Held};
 use super::put::{self, Scrubbed, Sealing};
 use super::source::{Source, succeeded};
+use super::spool::OwnUpload;
 use super::stored::Look;
 use super::{again, etag_of, pages, set, spool};
-use crate::backend::{BackendError, BackendRequest, Payload, Signer, path};
+use crate::backend::{BackendError, BackendRequest, Payload, Signer, Template, path};
 use crate::body::scrub::{Original, Seen};
 use crate::body::seal::{Finish, body_error, seal};
 use crate::body::{Body, collect};
@@ -83,7 +84,7 @@ pub struct Action {
     pub at_ms: i64,
     /// Name of the security officer.
     pub by: String,
-    /// `read`, `released`, `released scrubbed`, `destroyed` or `expired`.
+    /// `read`, `release begun`, `released`, `released scrubbed`, `destroyed` or `expired`.
     pub what: String,
 }
 
@@ -109,6 +110,7 @@ pub struct Aside {
     client: Option<IpAddr>,
     scrub: Option<(PolicyId, Seen)>,
     id: Option<Oid>,
+    asks: Option<(Template, Sealing)>,
 }
 
 impl Aside {
@@ -122,7 +124,18 @@ impl Aside {
             client: sealing.client,
             scrub: sealing.scrub.as_ref().map(|scrubbed| (scrubbed.policy.id.clone(), scrubbed.seen.clone())),
             id: None,
+            asks: None,
         }
+    }
+
+    /// The same of a write of which the backend has not heard yet: it is asked first whether it would take it. Only the gateway itself may certainly write.
+    #[must_use]
+    pub fn asking(self, mut target: Template, sealing: &Sealing) -> Self {
+        if matches!(target.sender.signer, Signer::Gateway) {
+            return self;
+        }
+        target.headers.remove(header::EXPECT);
+        Self { asks: Some((target, sealing.clone())), ..self }
     }
 
     /// The same of an upload in parts: with this id, and once, however often that is asked for.
@@ -141,6 +154,13 @@ impl Aside {
             }
             // Of one that was cut off: without a note it is nothing, and under another key.
             destroy(vault, Kind::Quarantine, &self.at.bucket, id, false).await?;
+        }
+        if let Some((target, sealing)) = &self.asks {
+            // An upload is begun with the same right as an object is written, and leaves nothing.
+            match OwnUpload::create(vault, target, sealing).await? {
+                Ok(upload) => upload.abort().await,
+                Err(refused) => return Ok(super::stored::answered(refused).await),
+            }
         }
         let id = self.id.map_or_else(Oid::random, Ok)?;
         let note = Note::new((&self.at.bucket, &self.at.key), policy, (self.principal.clone(), self.client));

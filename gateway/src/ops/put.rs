@@ -100,6 +100,7 @@ pub fn reading_options(vault: &Vault) -> IntakeOptions {
 }
 
 /// An object about to be sealed: its key, already wrapped into the request's header.
+#[derive(Clone)]
 pub struct Sealing {
     /// Where it goes.
     pub at: ObjectAt,
@@ -298,7 +299,7 @@ pub async fn seal_and_send(
     sealing: Sealing,
 ) -> Result<Written, Error> {
     let may_go_aside = sealing.scrub.as_ref().is_some_and(|scrubbed| scrubbed.policy.has_quarantine());
-    let aside = may_go_aside.then(|| Aside::of(&sealing, &request.headers));
+    let aside = may_go_aside.then(|| Aside::of(&sealing, &request.headers).asking(request.template(), &sealing));
     // A body that the backend may not want is not read before it says so.
     let expects = request.headers.contains_key(header::EXPECT);
     let declared = plaintext.length().map(|length| (length, keys::length::sealed_object_len(length)));
