@@ -268,6 +268,9 @@ async fn build(config: Config, serves: bool) -> Result<(Arc<Vault>, Stores, Opti
         ..SqliteOptions::from_url(&config.sidecar.url)?
     };
     let sqlite = Arc::new(SqliteSidecar::open(options).await?);
+    if serves {
+        sqlite.drop_leases().await?;
+    }
     let sidecar: Arc<dyn Sidecar> = sqlite.clone();
 
     let records = SystemBucketKeks::new(backend.clone(), sidecar.clone(), config.backend.system_bucket.clone());

@@ -1,14 +1,15 @@
 //! Leases on keys, for conditional writes on a backend that has none: whoever weighs a condition holds the key until the backend has
-//! answered the write, and so does every other writer of it.
+//! answered the write, and so does every other writer of it. Those of [jobs](job) are in the sidecar.
 //!
-//! The sidecar is SQLite and belongs to one process, so its leases live in the memory of that process and end with it. As many are
+//! The sidecar is SQLite and belongs to one process, so leases on keys live in the memory of that process and end with it. As many are
 //! held or waited for as there are requests, which `server.max_connections` bounds.
+
+pub mod job;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use keys::Oid;
 use s3s::S3ErrorCode;
 use tokio::sync::OwnedMutexGuard;
 
@@ -37,12 +38,6 @@ impl Leases {
     /// Waits for a key. Error: `SlowDown` after a minute.
     pub async fn take(self: &Arc<Self>, bucket: &str, key: &str) -> Result<Lease, Error> {
         self.take_within(PATIENCE, (bucket.to_owned(), key.to_owned())).await
-    }
-
-    /// Waits until nobody else completes this upload, which may take as long as a Complete may.
-    pub async fn complete(self: &Arc<Self>, upload: Oid, patience: Duration) -> Result<Lease, Error> {
-        // No bucket has this name.
-        self.take_within(patience, (String::new(), upload.to_string())).await
     }
 
     /// Waits until nobody else changes this note in the system bucket.

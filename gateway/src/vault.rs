@@ -1,10 +1,12 @@
 //! What every operation works with: the backend, the keys, the sidecar, the caches and the bounds.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::StatusCode;
+use keys::Oid;
 use keys::hierarchy::{Kek, KeyManager};
 use moka::sync::Cache;
 use s3s::S3ErrorCode;
@@ -18,10 +20,16 @@ use crate::ops::keepalive::Ongoing;
 use crate::s3::Error;
 use crate::s3::address::Reserved;
 use crate::scrubbing::Scrubbing;
-use crate::sidecar::{ObjectAt, ObjectRecord, Sidecar, SidecarError};
+use crate::sidecar::{COMPLETION_AGE, ObjectAt, ObjectRecord, Sidecar, SidecarError};
 use crate::telemetry::{Cache as Cached, Metrics};
 
 pub use keys::now_ms;
+
+/// Refused Completes that are remembered.
+const REFUSED: u64 = 10_000;
+
+/// An upload, and a digest of the attempts at parts that its Complete chose.
+pub type Refused = (Oid, [u8; 16]);
 
 /// How many records that a read found may wait for the sidecar at once.
 const LEARNING: usize = 256;
@@ -52,6 +60,8 @@ pub struct Vault {
     pub pages: KnownPages,
     /// Copies and completions that are under way.
     pub ongoing: Ongoing,
+    /// Completes that the scrub engine refused, and what their clients were told.
+    pub refused: Cache<Refused, (S3ErrorCode, Cow<'static, str>)>,
     /// What the scrub engine does for which bucket.
     pub scrubbing: Scrubbing,
     /// Buckets that were seen to exist, so that a write need not ask before it makes a first key for one.
@@ -90,6 +100,7 @@ impl Vault {
             pages,
             known_buckets,
             ongoing: Ongoing::default(),
+            refused: Cache::builder().max_capacity(REFUSED).time_to_live(COMPLETION_AGE).build(),
             scrubbing,
             learning: Arc::new(Semaphore::new(LEARNING)),
         }

@@ -30,6 +30,7 @@ use crate::backend::{BackendError, Payload, Template, query_value};
 use crate::body::scrub::Seen;
 use crate::body::{self, Body};
 use crate::config::EtagPolicy;
+use crate::leases::job::taken_over;
 use crate::s3::intake::Intake;
 use crate::s3::xml::{self, CompletedPart};
 use crate::s3::{Error, checksum};
@@ -55,7 +56,7 @@ async fn complete(call: &Call, upload: &Upload, listed: &[CompletedPart]) -> Res
     // Scrubbing takes its time, and a client that lost its patience asks again: that waits for the first, and gets the same answer.
     let enforced = vault.scrubbing.enforced(call.bucket()?, call.key()?).is_some();
     let patience = vault.config.server.request_timeout;
-    let _alone = if enforced { Some(vault.leases.complete(oid, patience).await?) } else { None };
+    let alone = if enforced { Some(vault.leases.complete(&vault.sidecar, oid, patience).await?) } else { None };
     let attempts = settled(vault.sidecar.parts(oid).await?);
     if attempts.is_empty() {
         return repeated(call, upload, listed).await?.ok_or_else(no_such_upload);
@@ -77,8 +78,9 @@ async fn complete(call: &Call, upload: &Upload, listed: &[CompletedPart]) -> Res
         request.headers.insert(header::IF_NONE_MATCH, value.clone());
     }
     let condition = Precondition::resolve(call, &mut request.headers).await?;
-    let (numbered, intent, lease) = if restream::is_needed(call, &chosen)? {
-        match restream::fill(call, upload, chosen, &facts, parts, &condition, &mut sealing).await? {
+    let anew = restream::is_needed(call, &chosen)?;
+    let (numbered, intent, lease) = if anew {
+        match restream::fill(call, upload, chosen, &facts, parts, &condition, &mut sealing, alone.clone()).await? {
             Filled::Sealed { numbered, facts: sealed, intent, lease } => {
                 facts = sealed;
                 (numbered, intent, lease)
@@ -93,6 +95,12 @@ async fn complete(call: &Call, upload: &Upload, listed: &[CompletedPart]) -> Res
         let lease = condition.under_lease()?.take().await?;
         (numbered, vault.sidecar.begin(sealing.intent()).await?, lease)
     };
+    if let Some(alone) = &alone
+        && let Err(lost) = alone.check().await
+    {
+        abandon(vault, Some(intent)).await;
+        return Err(lost);
+    }
     let document =
         Bytes::from(documents::complete_request(numbered.iter().map(|(number, etag)| (*number, etag.as_str()))));
 
@@ -125,6 +133,10 @@ async fn complete(call: &Call, upload: &Upload, listed: &[CompletedPart]) -> Res
         }
         if status == http::StatusCode::PRECONDITION_FAILED && condition.is_resolved() {
             return Err(precondition::try_again());
+        }
+        // The parts are ours, so only another gateway can have written over them. Of the two at most one can complete, and only what is all its own.
+        if anew && matches!(&error, Error::Answered { code, .. } if code == "InvalidPart") {
+            return Err(taken_over());
         }
         return Err(error);
     }
@@ -410,12 +422,18 @@ async fn repeated(call: &Call, upload: &Upload, listed: &[CompletedPart]) -> Res
         return Ok(None);
     }
     let answer = documents::complete_result(call.bucket_name()?, call.key()?, &sealed.facts, &location(call));
-    let mut response = Response::new(body::full(answer));
+    let answer = Bytes::from(answer);
+    let mut response = Response::new(body::full(answer.clone()));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/xml"));
     if let Some(version) = &sealed.stored.at.version_id {
         set(response.headers_mut(), HeaderName::from_static("x-amz-version-id"), version)?;
     }
-    end(&call.vault, oid).await;
+    if call.vault.scrubbing.enforced(call.bucket()?, call.key()?).is_some() {
+        let record = scrubbed::find(&call.vault, call.bucket()?, oid).await?;
+        put::tell(response.headers_mut(), record.as_ref())?;
+    }
+    let kept = Completion { at_ms: now_ms(), headers: repeated_headers(response.headers()), body: answer };
+    end_with(&call.vault, oid, Some(kept)).await;
     Ok(Some(response))
 }
 

@@ -169,6 +169,17 @@ pub struct Completion {
 /// How long a [`Completion`] is kept.
 pub const COMPLETION_AGE: Duration = Duration::from_hours(24);
 
+/// What a holder says of a lease that it wants or has: nobody else has the name until then.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// What it is on.
+    pub name: String,
+    /// Random, another one for each lease that is taken.
+    pub holder: [u8; 16],
+    /// Milliseconds since the Unix epoch.
+    pub until_ms: i64,
+}
+
 /// Why the sidecar could not do as asked.
 #[derive(Debug, thiserror::Error)]
 pub enum SidecarError {
@@ -301,6 +312,13 @@ pub trait Sidecar: Send + Sync + 'static {
     async fn upload_completed(&self, oid: Oid, answer: Completion) -> Result<(), SidecarError>;
     /// What was answered to the Complete of an upload, not before `since_ms`.
     async fn completion(&self, oid: Oid, since_ms: i64) -> Result<Option<Completion>, SidecarError>;
+
+    /// Takes a lease that nobody has, or that was not renewed in time. Whether it is the claimant's now.
+    async fn take_lease(&self, claim: Claim, now_ms: i64) -> Result<bool, SidecarError>;
+    /// Prolongs it. Whether the holder still has it: one that lapsed and was not taken by another is as good as before.
+    async fn renew_lease(&self, claim: Claim) -> Result<bool, SidecarError>;
+    /// Gives it back, where the holder still has it.
+    async fn release_lease(&self, claim: Claim) -> Result<(), SidecarError>;
 
     /// Keeps a KEK record: an opaque document (it is also in the system bucket).
     async fn keep_kek(&self, bucket: &str, kek_id: uuid::Uuid, document: Bytes) -> Result<(), SidecarError>;

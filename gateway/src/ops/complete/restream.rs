@@ -1,11 +1,14 @@
 //! An upload whose parts all wait in the stash: opened one after the other, looked into, and sealed anew as one message into the upload itself, which has the headers
 //! of the object to be. So nothing is at the object's place that no policy has seen, and the object is that of this upload, by its id.
 
+use std::sync::Arc;
+
 use futures_util::{StreamExt, TryStreamExt, stream};
 use http::{Method, header};
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
 use keys::object::{ETag, Facts, PartSealer, RangeOpener};
+use md5::{Digest, Md5};
 use s3s::S3ErrorCode;
 
 use super::super::aside::{self, Aside};
@@ -17,15 +20,16 @@ use super::super::upload_id::Upload;
 use super::super::{Call, set};
 use crate::backend::{BackendError, BackendRequest, Signer, Template, path};
 use crate::body::scrub::{Learnt, Original};
-use crate::body::seal::{body_error, seal};
+use crate::body::seal::{Finish, body_error, seal};
 use crate::body::{Body, BoxError};
 use crate::leases::Lease;
+use crate::leases::job::JobLease;
 use crate::ops::precondition::Precondition;
 use crate::ops::stored::answered;
 use crate::s3::Error;
 use crate::s3::intake::{Intake, IntakeOptions};
 use crate::sidecar::{IntentId, PartAttempt};
-use crate::vault::Vault;
+use crate::vault::{Refused, Vault};
 
 /// What is then to be completed.
 pub enum Filled {
@@ -65,7 +69,8 @@ pub fn is_needed(call: &Call, chosen: &[PartAttempt]) -> Result<bool, Error> {
     Ok(enforced || early)
 }
 
-/// Does it. `received`: what the parts are as they were uploaded; `parts`: where they are.
+/// Does it. `received`: what the parts are as they were uploaded; `parts`: where they are; `alone`: that nobody else does.
+#[expect(clippy::too_many_arguments, reason = "what a Complete has found out so far, each another thing")]
 pub async fn fill(
     call: &Call,
     upload: &Upload,
@@ -74,8 +79,14 @@ pub async fn fill(
     parts: Template,
     condition: &Precondition<'_>,
     sealing: &mut Sealing,
+    alone: Option<Arc<JobLease>>,
 ) -> Result<Filled, Error> {
     let vault = &call.vault;
+    // An error inside a 200 is sent again by most clients, several times: that is not scrubbed, nor put aside, once more.
+    let asked = asked(upload, &chosen);
+    if let Some((code, message)) = vault.refused.get(&asked) {
+        return Err(Error::client(code, message));
+    }
     // What the upload was created with, for the object to be.
     let known = vault.sidecar.uploads(call.bucket()?, std::slice::from_ref(&upload.backend_id)).await?;
     let created = aside::headers(&known.into_iter().flatten().next().map(|known| known.headers).unwrap_or_default())?;
@@ -100,27 +111,39 @@ pub async fn fill(
     let settled = Settled::default();
     let finish = put::finish(vault, sealing, upload.etag, sealer.prefix(), condition.under_lease()?, settled.clone());
     let own = OwnUpload::existing(vault, parts, upload.backend_id.clone(), upload.object.oid());
-    let filled = own.fill_with(seal(plaintext, sealer, finish)).await;
+    let filled = match alone {
+        Some(alone) => {
+            let sealed = seal(plaintext, sealer, if_still(alone.clone(), finish));
+            alone.during(async { Ok(own.fill_with(sealed).await) }).await
+        }
+        None => Ok(own.fill_with(seal(plaintext, sealer, finish)).await),
+    };
     let settled = settled.lock().map_err(|_| Error::Internal("a lock was poisoned".into()))?.take();
     let refused = match filled {
-        Ok(Ok(etags)) => {
+        Ok(Ok(Ok(etags))) => {
             let Some((facts, intent, lease)) = settled else {
                 return Err(Error::Protocol("the backend acknowledged parts that it had not read".into()));
             };
             let numbered = (1..).zip(etags).collect();
             return Ok(Filled::Sealed { numbered, facts, intent, lease });
         }
-        Ok(Err(refused)) => Ok(refused),
-        Err(BackendError::Body(e)) => {
-            let answer = aside.instead_of(vault, body_error(e)).await?;
+        Ok(Ok(Err(refused))) => Ok(refused),
+        Ok(Err(BackendError::Body(e))) => {
+            let refused = aside.instead_of(vault, body_error(e)).await?;
             if sealing.scrub.as_ref().is_some_and(|scrubbed| scrubbed.seen.aside.get().is_some()) {
                 // All of it is durable in quarantine: nothing is left to be completed.
                 own.drop_at_backend().await;
                 end(vault, upload.object.oid()).await;
             }
-            Err(answer)
+            if let Error::Client { code: code @ (S3ErrorCode::AccessDenied | S3ErrorCode::InvalidRequest), message } =
+                &refused
+            {
+                vault.refused.insert(asked, (code.clone(), message.clone()));
+            }
+            Err(refused)
         }
-        Err(e) => Err(e.into()),
+        Ok(Err(e)) => Err(e.into()),
+        Err(lost) => Err(lost),
     };
     // Nothing is at the object's place.
     put::abandon(vault, settled.map(|(_, intent, _)| intent)).await;
@@ -130,8 +153,27 @@ pub async fn fill(
     if gone { Ok(Filled::Gone(error)) } else { Err(error) }
 }
 
+/// These very attempts of this upload.
+fn asked(upload: &Upload, chosen: &[PartAttempt]) -> Refused {
+    let mut attempts = Md5::new();
+    for attempt in chosen {
+        attempts.update(attempt.entry.prefix);
+    }
+    (upload.object.oid(), attempts.finalize().into())
+}
+
+/// What is kept beside the object is written before its end: not where another may be at that.
+fn if_still(alone: Arc<JobLease>, finish: Finish) -> Finish {
+    Box::new(move |received| {
+        Box::pin(async move {
+            alone.check().await?;
+            finish(received).await
+        })
+    })
+}
+
 /// The sealed parts, one behind the other.
-fn stashes(vault: std::sync::Arc<Vault>, chosen: Vec<PartAttempt>) -> Body {
+fn stashes(vault: Arc<Vault>, chosen: Vec<PartAttempt>) -> Body {
     let bodies = stream::iter(chosen).then(move |attempt| {
         let vault = vault.clone();
         async move { stashed(&vault, &attempt).await.map_err(|e| Box::new(e) as BoxError) }

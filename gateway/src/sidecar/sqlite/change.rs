@@ -7,7 +7,9 @@ use keys::Oid;
 use sqlx::SqliteConnection;
 
 use super::row;
-use crate::sidecar::{Completion, Intent, IntentId, LineageEdge, ObjectAt, ObjectRecord, PartAttempt, UploadRecord};
+use crate::sidecar::{
+    Claim, Completion, Intent, IntentId, LineageEdge, ObjectAt, ObjectRecord, PartAttempt, UploadRecord,
+};
 
 /// Most rows that one [`Rare::Sweep`] removes, so that it never holds up the writes behind it.
 const SWEEP_ROWS: u32 = 10_000;
@@ -33,13 +35,21 @@ pub(super) enum Rare {
     PartAttempt(Box<PartAttempt>),
     UploadEnded(Oid),
     UploadCompleted(Oid, Completion),
+    TakeLease {
+        claim: Claim,
+        now_ms: i64,
+    },
+    RenewLease(Claim),
+    ReleaseLease(Claim),
+    /// Of all holders.
+    DropLeases,
     KeepKek {
         bucket: String,
         kek_id: uuid::Uuid,
         document: Bytes,
     },
     /// Removes attempts older than `before_ms` whose upload is not known: a part that was still running when its upload
-    /// ended records itself afterwards, and nobody would ever remove it. And answers older than `answers_before_ms`.
+    /// ended records itself afterwards, and nobody would ever remove it. And answers older than `answers_before_ms`, and leases that lapsed before.
     Sweep {
         before_ms: i64,
         answers_before_ms: i64,
@@ -47,22 +57,28 @@ pub(super) enum Rare {
 }
 
 impl Rare {
-    /// Runs the statements inside the open transaction.
-    pub(super) async fn apply(&self, db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    /// Runs the statements inside the open transaction. Gives 1 where a lease is the holder's, else 0.
+    pub(super) async fn apply(&self, db: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
         match self {
-            Self::UploadStarted(upload) => insert_upload(db, upload).await,
-            Self::PartAttempt(attempt) => insert_attempt(db, attempt).await,
-            Self::UploadEnded(oid) => end_upload(db, *oid).await,
+            Self::UploadStarted(upload) => insert_upload(db, upload).await?,
+            Self::PartAttempt(attempt) => insert_attempt(db, attempt).await?,
+            Self::UploadEnded(oid) => end_upload(db, *oid).await?,
             Self::UploadCompleted(oid, answer) => {
                 keep_completion(db, *oid, answer).await?;
-                end_upload(db, *oid).await
+                end_upload(db, *oid).await?;
             }
-            Self::KeepKek { bucket, kek_id, document } => keep_kek(db, bucket, kek_id, document).await,
+            Self::TakeLease { claim, now_ms } => return take_lease(db, claim, *now_ms).await,
+            Self::RenewLease(claim) => return renew_lease(db, claim).await,
+            Self::ReleaseLease(claim) => release_lease(db, claim).await?,
+            Self::DropLeases => drop_leases(db).await?,
+            Self::KeepKek { bucket, kek_id, document } => keep_kek(db, bucket, kek_id, document).await?,
             Self::Sweep { before_ms, answers_before_ms } => {
                 sweep(db, *before_ms).await?;
-                sweep_completions(db, *answers_before_ms).await
+                sweep_completions(db, *answers_before_ms).await?;
+                sweep_leases(db, *answers_before_ms).await?;
             }
         }
+        Ok(0)
     }
 }
 
@@ -151,6 +167,53 @@ async fn sweep(db: &mut SqliteConnection, before_ms: i64) -> Result<(), sqlx::Er
 
 async fn sweep_completions(db: &mut SqliteConnection, before_ms: i64) -> Result<(), sqlx::Error> {
     sqlx::query("DELETE FROM completions WHERE oid IN (SELECT oid FROM completions WHERE at_ms < ? LIMIT ?)")
+        .bind(before_ms)
+        .bind(SWEEP_ROWS)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+async fn take_lease(db: &mut SqliteConnection, claim: &Claim, now_ms: i64) -> Result<i64, sqlx::Error> {
+    let taken = sqlx::query(
+        "INSERT INTO leases (name, holder, until_ms) VALUES (?1, ?2, ?3) ON CONFLICT (name) \
+         DO UPDATE SET holder = excluded.holder, until_ms = excluded.until_ms WHERE until_ms < ?4",
+    )
+    .bind(&claim.name)
+    .bind(claim.holder.as_slice())
+    .bind(claim.until_ms)
+    .bind(now_ms)
+    .execute(db)
+    .await?;
+    Ok(taken.rows_affected() as i64)
+}
+
+async fn renew_lease(db: &mut SqliteConnection, claim: &Claim) -> Result<i64, sqlx::Error> {
+    let renewed = sqlx::query("UPDATE leases SET until_ms = ?3 WHERE name = ?1 AND holder = ?2")
+        .bind(&claim.name)
+        .bind(claim.holder.as_slice())
+        .bind(claim.until_ms)
+        .execute(db)
+        .await?;
+    Ok(renewed.rows_affected() as i64)
+}
+
+async fn release_lease(db: &mut SqliteConnection, claim: &Claim) -> Result<(), sqlx::Error> {
+    sqlx::query("DELETE FROM leases WHERE name = ? AND holder = ?")
+        .bind(&claim.name)
+        .bind(claim.holder.as_slice())
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+async fn drop_leases(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    sqlx::query("DELETE FROM leases").execute(db).await?;
+    Ok(())
+}
+
+async fn sweep_leases(db: &mut SqliteConnection, before_ms: i64) -> Result<(), sqlx::Error> {
+    sqlx::query("DELETE FROM leases WHERE name IN (SELECT name FROM leases WHERE until_ms < ? LIMIT ?)")
         .bind(before_ms)
         .bind(SWEEP_ROWS)
         .execute(db)

@@ -30,8 +30,8 @@ use self::change::{Change, Rare};
 use self::group::Counters;
 use self::writer::{Write, Writer};
 use super::{
-    Completion, Intent, IntentId, LineageEdge, Listed, ObjectAt, ObjectRecord, PartAttempt, Sidecar, SidecarError,
-    UploadRecord,
+    Claim, Completion, Intent, IntentId, LineageEdge, Listed, ObjectAt, ObjectRecord, PartAttempt, Sidecar,
+    SidecarError, UploadRecord,
 };
 use crate::sqlite;
 
@@ -153,6 +153,12 @@ impl SqliteSidecar {
         self.closing.cancel();
         self.closed.cancelled().await;
         self.readers.close().await;
+    }
+
+    /// Drops every lease, at the start of the one process that takes any: whoever had them is gone.
+    pub async fn drop_leases(&self) -> Result<(), SidecarError> {
+        self.write(Change::Rare(Rare::DropLeases)).await?;
+        Ok(())
     }
 
     /// Queues a change and waits until it is durable.
@@ -461,6 +467,19 @@ impl Sidecar for SqliteSidecar {
             .as_ref()
             .map(row::completion)
             .transpose()
+    }
+
+    async fn take_lease(&self, claim: Claim, now_ms: i64) -> Result<bool, SidecarError> {
+        Ok(self.write(Change::Rare(Rare::TakeLease { claim, now_ms })).await? > 0)
+    }
+
+    async fn renew_lease(&self, claim: Claim) -> Result<bool, SidecarError> {
+        Ok(self.write(Change::Rare(Rare::RenewLease(claim))).await? > 0)
+    }
+
+    async fn release_lease(&self, claim: Claim) -> Result<(), SidecarError> {
+        self.write(Change::Rare(Rare::ReleaseLease(claim))).await?;
+        Ok(())
     }
 
     async fn keep_kek(&self, bucket: &str, kek_id: uuid::Uuid, document: Bytes) -> Result<(), SidecarError> {

@@ -117,7 +117,7 @@ impl Writer {
         };
         let sweep = Rare::Sweep { before_ms: before(ORPHAN_AGE), answers_before_ms: before(COMPLETION_AGE) };
         if let Err(e) = self.commit(&[Change::Rare(sweep)]).await {
-            tracing::warn!(error = %e, "orphaned part attempts and old answers could not be removed from the sidecar");
+            tracing::warn!(error = %e, "orphaned part attempts, old answers and leases could not be removed from the sidecar");
         }
     }
 
@@ -177,8 +177,7 @@ impl Writer {
         let mut answers = Vec::with_capacity(changes.len());
         while let Some((first, rest)) = changes.split_first() {
             if let Change::Rare(rare) = first {
-                rare.apply(&mut self.db).await?;
-                answers.push(0);
+                answers.push(rare.apply(&mut self.db).await?);
                 changes = rest;
             } else {
                 let group = Group::take(&mut changes, &mut self.counters);

@@ -13,7 +13,7 @@ use proptest::test_runner::TestRunner;
 
 use self::samples::{any_record, attempt, bad_record, edge, listed, multipart, upload};
 pub(crate) use self::samples::{at, facts, intent, large_record, record};
-use super::{Completion, CopiedFrom, ObjectAt, ObjectRecord, PartAttempt, Sidecar};
+use super::{Claim, Completion, CopiedFrom, ObjectAt, ObjectRecord, PartAttempt, Sidecar};
 
 /// Runs the suite. `$open`: an async function that gives an empty `Arc<dyn Sidecar>` and whatever must outlive it.
 macro_rules! over {
@@ -44,6 +44,9 @@ macro_rules! over {
             every_attempt_at_a_part_is_kept,
             an_ended_upload_leaves_nothing,
             the_answer_to_a_complete_is_kept,
+            one_holder_has_a_lease,
+            a_lease_that_lapsed_goes_to_the_next,
+            of_many_that_want_a_lease_one_gets_it,
             keks_are_kept_by_bucket,
             it_answers_a_ping,
         );
@@ -458,6 +461,40 @@ pub(crate) async fn the_answer_to_a_complete_is_kept(sidecar: Arc<dyn Sidecar>) 
     assert_eq!(sidecar.completion(oid, 100).await.unwrap(), Some(answer));
     assert_eq!(sidecar.completion(oid, 101).await.unwrap(), None, "it is too old");
     assert_eq!(sidecar.completion(Oid([2; 16]), 0).await.unwrap(), None);
+}
+
+fn claim(holder: u8, until_ms: i64) -> Claim {
+    Claim { name: "upload".into(), holder: [holder; 16], until_ms }
+}
+
+pub(crate) async fn one_holder_has_a_lease(sidecar: Arc<dyn Sidecar>) {
+    assert!(sidecar.take_lease(claim(1, 100), 0).await.unwrap());
+    assert!(!sidecar.take_lease(claim(2, 200), 100).await.unwrap(), "it lasts until then");
+    assert!(!sidecar.renew_lease(claim(2, 200)).await.unwrap());
+    let other = Claim { name: "another".into(), ..claim(2, 200) };
+    assert!(sidecar.take_lease(other, 0).await.unwrap());
+    sidecar.release_lease(claim(2, 0)).await.unwrap();
+    assert!(!sidecar.take_lease(claim(2, 200), 100).await.unwrap(), "only its holder gives it back");
+    assert!(sidecar.renew_lease(claim(1, 150)).await.unwrap());
+    assert!(!sidecar.take_lease(claim(2, 200), 101).await.unwrap());
+    sidecar.release_lease(claim(1, 0)).await.unwrap();
+    assert!(!sidecar.renew_lease(claim(1, 300)).await.unwrap(), "it is gone");
+    assert!(sidecar.take_lease(claim(2, 200), 101).await.unwrap());
+}
+
+/// Its holder was killed, or slept; that one must not think that it has it still.
+pub(crate) async fn a_lease_that_lapsed_goes_to_the_next(sidecar: Arc<dyn Sidecar>) {
+    assert!(sidecar.take_lease(claim(1, 100), 0).await.unwrap());
+    assert!(sidecar.renew_lease(claim(1, 110)).await.unwrap(), "late, but nobody took it");
+    assert!(sidecar.take_lease(claim(2, 200), 111).await.unwrap());
+    assert!(!sidecar.renew_lease(claim(1, 300)).await.unwrap());
+    sidecar.release_lease(claim(1, 0)).await.unwrap();
+    assert!(sidecar.renew_lease(claim(2, 300)).await.unwrap());
+}
+
+pub(crate) async fn of_many_that_want_a_lease_one_gets_it(sidecar: Arc<dyn Sidecar>) {
+    let taken = join_all((0..50).map(|holder| sidecar.take_lease(claim(holder, 100), 0))).await;
+    assert_eq!(taken.into_iter().filter(|taken| *taken.as_ref().unwrap()).count(), 1);
 }
 
 pub(crate) async fn keks_are_kept_by_bucket(sidecar: Arc<dyn Sidecar>) {
