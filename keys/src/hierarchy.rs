@@ -5,6 +5,7 @@
 //! DEK    sealed under the KEK, context "dv1/dek" ‖ bucket uuid ‖ len(4) ‖ key ‖ oid ‖ metadata digest      in the object's header
 //! upload sealed under the KEK, context "dv1/upload" ‖ bucket uuid ‖ len(4) ‖ key     in the UploadId given to clients
 //! note   sealed under the KEK, context its kind ‖ bucket uuid ‖ oid                  beside the object, in the system bucket
+//! tokens sealed as notes are, under KEKs of the bucket's token vault                 in the system bucket
 //! ```
 
 mod keyring;
@@ -37,6 +38,8 @@ pub enum Note {
     Original,
     /// How to open what was put aside, and why that was.
     Quarantine,
+    /// What the short tokens of a vault stand for: a batch of them. Its KEK is one of the vault's own.
+    Tokens,
 }
 
 impl Note {
@@ -46,6 +49,7 @@ impl Note {
             Self::Scrub => b"dv1/scrub",
             Self::Original => b"dv1/original",
             Self::Quarantine => b"dv1/quarantine",
+            Self::Tokens => b"dv1/tokens",
         }
     }
 }
@@ -272,7 +276,9 @@ mod tests {
         let sealed = kek(1, 1).seal_note(Note::Scrub, Oid([1; 16]), b"record").unwrap();
         assert_eq!(*kek(1, 1).open_note(Note::Scrub, Oid([1; 16]), &sealed).unwrap(), b"record");
         assert!(kek(1, 1).open_note(Note::Scrub, Oid([2; 16]), &sealed).is_err());
-        assert!(kek(1, 1).open_note(Note::Original, Oid([1; 16]), &sealed).is_err());
+        for other in [Note::Original, Note::Quarantine, Note::Tokens] {
+            assert!(kek(1, 1).open_note(other, Oid([1; 16]), &sealed).is_err());
+        }
         assert!(kek(2, 1).open_note(Note::Scrub, Oid([1; 16]), &sealed).is_err());
         assert!(matches!(kek(1, 2).open_note(Note::Scrub, Oid([1; 16]), &sealed), Err(Error::OtherKek { .. })));
         assert!(kek(1, 1).open_upload("", &sealed).is_err());

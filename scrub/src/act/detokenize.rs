@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 
 use super::key::{KindKey, ScopeKey};
-use super::token;
+use super::token::{self, Lookup, VaultError};
 
 /// The longest token that is opened, in bytes: of a value of 150 KiB, twice what a segment holds.
 const LONGEST: usize = 256 * 1024;
@@ -19,7 +19,7 @@ pub struct TokenCounts {
     pub opened: u64,
     /// `t1_`, of other keys or changed: left.
     pub foreign: u64,
-    /// `v1_`, which only the vault knows that made them: left.
+    /// `v1_`, which a vault made that is not asked or does not know them: left.
     pub vault: u64,
 }
 
@@ -31,10 +31,11 @@ impl TokenCounts {
 }
 
 /// Turns tokens `<TYPE:t1_…>` of some scopes back to canonical values, in a stream in any cut; all else stays byte for byte. One that XML or HTML has as
-/// `&lt;TYPE:t1_…&gt;` becomes its value as it is written there. Memory: the longest
+/// `&lt;TYPE:t1_…&gt;` becomes its value as it is written there. With a vault, its tokens `<TYPE:v1_…>` too. Memory: the longest
 /// token, 256 KiB. Time is linear in the stream.
 pub struct Detokenizer {
     scopes: Vec<ScopeKey>,
+    vault: Option<Lookup>,
     /// By type, a key a scope.
     keys: HashMap<String, Vec<KindKey>>,
     /// What may be a token so far, from `<` or `&lt;` on.
@@ -96,11 +97,24 @@ impl State {
 impl Detokenizer {
     /// For the tokens of these scopes, which are tried in turn.
     pub fn new(scopes: Vec<ScopeKey>) -> Self {
-        Self { scopes, keys: HashMap::new(), held: Vec::new(), state: State::Text, counts: TokenCounts::default() }
+        Self {
+            scopes,
+            vault: None,
+            keys: HashMap::new(),
+            held: Vec::new(),
+            state: State::Text,
+            counts: TokenCounts::default(),
+        }
     }
 
-    /// Takes the next bytes of the stream, and adds what they become to `out`.
-    pub fn push(&mut self, mut bytes: &[u8], out: &mut Vec<u8>) {
+    /// For those of a vault as well.
+    #[must_use]
+    pub fn with_vault(self, vault: Lookup) -> Self {
+        Self { vault: Some(vault), ..self }
+    }
+
+    /// Takes the next bytes of the stream, and adds what they become to `out`. Error: the vault does not answer.
+    pub fn push(&mut self, mut bytes: &[u8], out: &mut Vec<u8>) -> Result<(), VaultError> {
         while let Some((byte, rest)) = bytes.split_first() {
             if self.state == State::Text {
                 let start = memchr::memchr2(b'<', b'&', bytes).unwrap_or(bytes.len());
@@ -119,13 +133,14 @@ impl Detokenizer {
                     self.state = next;
                     bytes = rest;
                     if next == State::End {
-                        self.token(out);
+                        self.token(out)?;
                     }
                 }
                 // The byte is looked at again: it may begin another.
                 None => self.release(out),
             }
         }
+        Ok(())
     }
 
     /// Ends the stream: how many tokens there were in it.
@@ -141,13 +156,22 @@ impl Detokenizer {
     }
 
     /// What is held is of the form of a token.
-    fn token(&mut self, out: &mut Vec<u8>) {
+    fn token(&mut self, out: &mut Vec<u8>) -> Result<(), VaultError> {
         let held = std::str::from_utf8(&self.held).ok();
         let of_markup = self.held.first() == Some(&b'&');
         let (start, end) = if of_markup { ("&lt;", "&gt;") } else { ("<", ">") };
         let parts = held.and_then(|token| token.strip_prefix(start)?.strip_suffix(end)?.split_once(':'));
         match parts {
-            Some((_, digits)) if digits.starts_with("v1_") => self.counts.vault += 1,
+            Some((kind, digits)) if digits.starts_with("v1_") => {
+                let value = match &mut self.vault {
+                    Some(vault) => vault(&format!("<{kind}:{digits}>"))?,
+                    None => None,
+                };
+                match value {
+                    Some(value) => self.opened(&value, of_markup, out),
+                    None => self.counts.vault += 1,
+                }
+            }
             Some((kind, digits)) => {
                 if !self.keys.contains_key(kind) {
                     if self.keys.len() >= KINDS {
@@ -157,18 +181,26 @@ impl Detokenizer {
                     self.keys.insert(kind.to_owned(), keys);
                 }
                 let value = self.keys[kind].iter().find_map(|key| token::opened(key, kind, digits).ok());
-                if let Some(value) = value {
-                    self.counts.opened += 1;
-                    let value = if of_markup { escaped(&value) } else { value };
-                    out.extend_from_slice(value.as_bytes());
-                    self.held.clear();
-                } else {
-                    self.counts.foreign += 1;
+                match value {
+                    Some(value) => self.opened(&value, of_markup, out),
+                    None => self.counts.foreign += 1,
                 }
             }
             None => {}
         }
         self.release(out);
+        Ok(())
+    }
+
+    /// What is held stands for this.
+    fn opened(&mut self, value: &str, of_markup: bool, out: &mut Vec<u8>) {
+        self.counts.opened += 1;
+        if of_markup {
+            out.extend_from_slice(escaped(value).as_bytes());
+        } else {
+            out.extend_from_slice(value.as_bytes());
+        }
+        self.held.clear();
     }
 }
 
@@ -207,7 +239,7 @@ mod tests {
         let mut detokenizer = Detokenizer::new(scopes);
         let mut out = Vec::new();
         for part in parts {
-            detokenizer.push(part, &mut out);
+            detokenizer.push(part, &mut out).unwrap();
         }
         let counts = detokenizer.finish(&mut out);
         (String::from_utf8(out).unwrap(), counts)
@@ -267,12 +299,30 @@ mod tests {
     }
 
     #[test]
+    fn those_of_a_vault_are_opened_by_it() {
+        let known = |token: &str| (token == "<PERSON:v1_abcdefgh>").then(|| "ada <x>".to_owned());
+        let with = |vault: Lookup, text: &str| {
+            let mut detokenizer = Detokenizer::new(Vec::new()).with_vault(vault);
+            let mut out = Vec::new();
+            let pushed = detokenizer.push(text.as_bytes(), &mut out);
+            (pushed, detokenizer.finish(&mut out), String::from_utf8(out).unwrap())
+        };
+        let text = "<PERSON:v1_abcdefgh>, &lt;PERSON:v1_abcdefgh&gt; <PERSON:v1_bbbbbbbb> <PLACE:v1_abcdefgh>";
+        let opened = "ada <x>, ada &lt;x&gt; <PERSON:v1_bbbbbbbb> <PLACE:v1_abcdefgh>";
+        let counts = TokenCounts { opened: 2, foreign: 0, vault: 2 };
+        assert_eq!(with(Box::new(move |token| Ok(known(token))), text), (Ok(()), counts, opened.to_owned()));
+        let away = VaultError("it is away".to_owned());
+        let silent = away.clone();
+        assert_eq!(with(Box::new(move |_| Err(silent.clone())), text).0, Err(away));
+    }
+
+    #[test]
     fn what_never_ends_is_not_held() {
         let text = format!("<PERSON:t1_{}", "a".repeat(3 * LONGEST));
         let mut detokenizer = Detokenizer::new(vec![scope("a")]);
         let mut out = Vec::new();
         for part in text.as_bytes().chunks(1000) {
-            detokenizer.push(part, &mut out);
+            detokenizer.push(part, &mut out).unwrap();
             assert!(detokenizer.held.len() <= LONGEST);
         }
         assert_eq!(detokenizer.finish(&mut out), TokenCounts::default());

@@ -24,7 +24,7 @@ pub use generalize::SPARSE_ZIP3;
 pub use key::{KeyError, Scope, ScopeKey};
 pub use strategy::{Strategy, UnknownStrategy};
 pub(crate) use token::base32;
-pub use token::{TokenError, Vault, VaultError, label};
+pub use token::{Lookup, Tag, TokenError, Vault, VaultError, label};
 
 pub(crate) use token::{marks, without};
 
@@ -259,16 +259,18 @@ mod tests {
     }
 
     #[derive(Default)]
-    struct Map(Mutex<HashMap<String, String>>);
+    struct Map(Mutex<HashMap<String, (Tag, String)>>);
+
+    impl Map {
+        fn value(&self, token: &str) -> Option<String> {
+            self.0.lock().unwrap().get(token).map(|(_, value)| value.clone())
+        }
+    }
 
     impl Vault for Map {
-        fn keep(&self, token: &str, value: &str) -> Result<bool, VaultError> {
+        fn keep(&self, token: &str, tag: Tag, value: &str) -> Result<bool, VaultError> {
             let mut map = self.0.lock().unwrap();
-            Ok(map.entry(token.to_owned()).or_insert_with(|| value.to_owned()) == value)
-        }
-
-        fn value(&self, token: &str) -> Result<Option<String>, VaultError> {
-            Ok(self.0.lock().unwrap().get(token).cloned())
+            Ok(map.entry(token.to_owned()).or_insert_with(|| (tag, value.to_owned())).0 == tag)
         }
     }
 
@@ -279,22 +281,19 @@ mod tests {
         let actor = keyed.with_vault(vault.clone());
         let token = replaced(&actor, Strategy::Tokenize, "EMP-004711");
         assert_eq!(token.len(), "<BADGE:v1_12345678>".len());
-        assert_eq!(vault.value(&token).unwrap().as_deref(), Some("EMP004711"));
-        // The name is taken by another value: the next one is tried.
-        vault.0.lock().unwrap().insert(token.clone(), "other".to_owned());
+        assert_eq!(vault.value(&token).as_deref(), Some("EMP004711"));
+        assert_eq!(replaced(&actor, Strategy::Tokenize, "EMP004711"), token);
+        // The name is taken by another value, or by this one of another scope: the next one is tried.
+        vault.0.lock().unwrap().insert(token.clone(), ([7; 16], "EMP004711".to_owned()));
         let second = replaced(&actor, Strategy::Tokenize, "EMP-004711");
         assert_ne!(second, token);
-        assert_eq!(vault.value(&second).unwrap().as_deref(), Some("EMP004711"));
+        assert_eq!(vault.value(&second).as_deref(), Some("EMP004711"));
     }
 
     struct Silent;
 
     impl Vault for Silent {
-        fn keep(&self, _: &str, _: &str) -> Result<bool, VaultError> {
-            Err(VaultError("it is away".to_owned()))
-        }
-
-        fn value(&self, _: &str) -> Result<Option<String>, VaultError> {
+        fn keep(&self, _: &str, _: Tag, _: &str) -> Result<bool, VaultError> {
             Err(VaultError("it is away".to_owned()))
         }
     }

@@ -20,15 +20,19 @@ const SHORT: usize = 8;
 /// How often a token of a vault is tried: each time that its name is taken by another value.
 const TRIES: u32 = 16;
 
+/// A keyed digest of a value and its scope, by which a vault tells two of a token apart without knowing them.
+pub type Tag = [u8; 16];
+
 /// Keeps values for tokens that must be short. Its calls run where text is scrubbed, so they must be fast: a map in memory or a local table.
 pub trait Vault: Send + Sync {
-    /// Keeps `value` for `token` when nothing is kept for it. Whether `value` is what is kept for it now.
-    fn keep(&self, token: &str, value: &str) -> Result<bool, VaultError>;
-    /// What is kept for a token.
-    fn value(&self, token: &str) -> Result<Option<String>, VaultError>;
+    /// Keeps `value` for `token` when nothing is kept for it. Whether the value of this tag is what is kept for it now.
+    fn keep(&self, token: &str, tag: Tag, value: &str) -> Result<bool, VaultError>;
 }
 
-/// A vault that does not answer. The value is replaced by its label.
+/// What a vault has kept for a token.
+pub type Lookup = Box<dyn FnMut(&str) -> Result<Option<String>, VaultError> + Send>;
+
+/// A vault that does not answer. Where text is scrubbed, the value is replaced by its label.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the token vault: {0}")]
 pub struct VaultError(pub String);
@@ -66,11 +70,15 @@ pub(super) fn sealed(key: &KindKey, kind: &str, canonical: &str) -> Option<Strin
 
 /// `<TYPE:v1_token>` of a canonical value, which `vault` keeps.
 pub(super) fn kept(key: &KindKey, kind: &str, canonical: &str, vault: &dyn Vault) -> Option<String> {
-    (0..TRIES).find_map(|attempt| {
+    for attempt in 0..TRIES {
         let name = hmac(&key.hash, &[b"vault", &attempt.to_be_bytes()[..], canonical.as_bytes()].concat());
         let token = labelled(kind, &format!("v1_{}", &base32(&name)[..SHORT]));
-        matches!(vault.keep(&token, canonical), Ok(true)).then_some(token)
-    })
+        let tag: Tag = name[16..].try_into().ok()?;
+        if vault.keep(&token, tag, canonical).ok()? {
+            return Some(token);
+        }
+    }
+    None
 }
 
 /// The canonical value of `t1_token`.
