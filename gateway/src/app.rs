@@ -177,8 +177,8 @@ pub async fn rebuild_sidecar(
     let (vault, stores, _) = build(config, false).await?;
     let done = rebuild::rebuild(&vault, skipped).await;
     stores.close().await;
-    let Rebuilt { objects, plain, skipped } = done?;
-    tracing::info!(objects, plain, skipped, "the sidecar was rebuilt");
+    let Rebuilt { objects, plain, token_batches, skipped } = done?;
+    tracing::info!(objects, plain, token_batches, skipped, "the sidecar was rebuilt");
     if skipped > 0 { Err(AppError::Skipped(skipped)) } else { Ok(()) }
 }
 

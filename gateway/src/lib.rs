@@ -21,4 +21,5 @@ pub mod service;
 pub mod sidecar;
 pub mod sqlite;
 pub mod telemetry;
+pub mod tokens;
 pub mod vault;

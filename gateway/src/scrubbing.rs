@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 use http::HeaderMap;
 use s3s::S3ErrorCode;
 
-use crate::config::{Config, EtagOf, OnKeyFinding, OnUnscrubbed, Scrub, ScrubConfig};
+use crate::config::{Config, EtagOf, OnKeyFinding, OnUnscrubbed, Scrub, ScrubConfig, Tokens};
 use crate::ops::tables;
 use crate::s3::Error;
 use crate::s3::address::tenant;
@@ -129,6 +129,8 @@ pub struct BucketPolicy {
     pub on_unscrubbed: OnUnscrubbed,
     /// Of which bytes the `ETag` is.
     pub etag_of: EtagOf,
+    /// What its tokens are.
+    tokens: Tokens,
     /// How far a keyed replacement is the same.
     scope: Scope,
     /// That of hashes, tokens and pseudonyms.
@@ -312,6 +314,11 @@ impl BucketPolicy {
         Self { on_key_finding: OnKeyFinding::Record, on_block: stays(self.on_block), job, ..self.again() }
     }
 
+    /// Whether its tokens are short, and a vault has what they stand for.
+    pub fn has_vault(&self) -> bool {
+        self.tokens == Tokens::Vault && self.key.is_some() && self.job.actor.is_some()
+    }
+
     /// Whether it changes what is stored.
     pub fn enforces(&self) -> bool {
         self.mode != Scrub::Detect
@@ -359,6 +366,7 @@ impl BucketPolicy {
             on_block: rule(config.on_block),
             on_unscrubbed: config.on_unscrubbed,
             etag_of: config.etag_of,
+            tokens: config.tokens,
             scope,
             key,
             released: false,

@@ -22,6 +22,7 @@ use crate::s3::address::Reserved;
 use crate::scrubbing::Scrubbing;
 use crate::sidecar::{COMPLETION_AGE, ObjectAt, ObjectRecord, Sidecar, SidecarError};
 use crate::telemetry::{Cache as Cached, Metrics};
+use crate::tokens::TokenVaults;
 
 pub use keys::now_ms;
 
@@ -64,6 +65,8 @@ pub struct Vault {
     pub refused: Cache<Refused, (S3ErrorCode, Cow<'static, str>)>,
     /// What the scrub engine does for which bucket.
     pub scrubbing: Scrubbing,
+    /// The vaults of short tokens.
+    pub tokens: TokenVaults,
     /// Buckets that were seen to exist, so that a write need not ask before it makes a first key for one.
     known_buckets: Cache<String, ()>,
     learning: Arc<Semaphore>,
@@ -84,6 +87,7 @@ impl Vault {
         scrubbing: Scrubbing,
     ) -> Self {
         let known = KnownObjects::new(config.limits.facts_cache_entries);
+        let tokens = TokenVaults::new(&config.limits);
         let pages = KnownPages::new(config.limits.list_cache);
         let known_buckets = Cache::builder().max_capacity(10_000).time_to_live(Duration::from_mins(5)).build();
         Self {
@@ -102,6 +106,7 @@ impl Vault {
             ongoing: Ongoing::default(),
             refused: Cache::builder().max_capacity(REFUSED).time_to_live(COMPLETION_AGE).build(),
             scrubbing,
+            tokens,
             learning: Arc::new(Semaphore::new(LEARNING)),
         }
     }

@@ -29,6 +29,7 @@ use crate::s3::intake::{Intake, Received};
 use crate::scrubbing::BucketPolicy;
 use crate::sidecar::ObjectAt;
 use crate::telemetry::{Metrics, ScrubOutcome};
+use crate::tokens::writing::ObjectTokens;
 use crate::vault::Vault;
 
 /// Frames that wait between the client and the engine, and between the engine and the seal.
@@ -137,6 +138,8 @@ pub struct Scrubbing {
     bucket: String,
     metrics: Arc<Metrics>,
     seen: Seen,
+    /// Where its short tokens are kept.
+    tokens: Option<Arc<ObjectTokens>>,
     failed: bool,
 }
 
@@ -167,14 +170,18 @@ struct Changed {
 impl Scrubbing {
     /// Begins. `place`: its own among the bodies under way.
     pub fn begin(
-        vault: &Vault,
+        vault: &Arc<Vault>,
         at: &ObjectAt,
         policy: &Arc<BucketPolicy>,
         place: OwnedSemaphorePermit,
         intake: Intake,
         seen: &Seen,
     ) -> Result<Self, Error> {
-        let job = policy.job_of(at).map_err(|_| Error::Internal("the key of a scrub".into()))?;
+        let mut job = policy.job_of(at).map_err(|_| Error::Internal("the key of a scrub".into()))?;
+        let tokens = policy.has_vault().then(|| Arc::new(ObjectTokens::new(vault, &at.bucket)));
+        if let Some(tokens) = &tokens {
+            job.actor = job.actor.map(|actor| actor.with_vault(tokens.clone()));
+        }
         let (slots, rate) = (vault.scrubbing.slots.clone(), vault.scrubbing.rate.clone());
         let metrics = vault.metrics.clone();
         let (input, from_client) = mpsc::channel(FRAMES);
@@ -187,7 +194,7 @@ impl Scrubbing {
         });
         let keeps = (policy.keeps_originals() || policy.has_quarantine()) && !seen.has_original();
         let (handle, control) = (Handle::current(), Control::of(&at.key));
-        let (learnt, rules, figures) = (seen.clone(), policy.clone(), metrics.clone());
+        let (learnt, rules, figures, given) = (seen.clone(), policy.clone(), metrics.clone(), tokens.clone());
         let engine = tokio::task::spawn_blocking(move || {
             let _place = place;
             let turn = RefCell::new(Turn { slots, slot: None, worked: Duration::ZERO, handle });
@@ -197,6 +204,10 @@ impl Scrubbing {
             let scrubbed = format::scrub_as(&mut source, &mut target, &job, control)
                 .and_then(|summary| target.flush().map(|()| summary).map_err(FormatError::Write));
             turn.borrow_mut().give_back();
+            // What its tokens stand for is durable before the object can be.
+            if let (Ok(_), Some(tokens)) = (&scrubbed, given) {
+                tokens.finish();
+            }
             let worked = turn.borrow().worked;
             rate.measured(source.read, worked);
             figures.scrub.worked(source.read, worked);
@@ -218,6 +229,7 @@ impl Scrubbing {
             bucket: at.bucket.clone(),
             metrics,
             seen: seen.clone(),
+            tokens,
             failed: false,
         })
     }
@@ -310,6 +322,11 @@ impl Scrubbing {
                 return Err(refused(&error));
             }
         };
+        if let Some(failure) = self.tokens.as_ref().and_then(|tokens| tokens.failure()) {
+            self.drain().await?;
+            self.metrics.scrub.ended(&self.bucket, ScrubOutcome::Refused);
+            return Err(failure);
+        }
         // Only what vouches for the client's bytes is left of them: no engine ends before its source does.
         if self.intake.next().await?.is_some() {
             return Err(Error::Internal("the scrub engine left bytes behind".into()));

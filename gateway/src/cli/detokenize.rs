@@ -5,19 +5,25 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use clap::Args;
-use scrub::act::{Detokenizer, Scope, ScopeKey};
+use scrub::act::{Detokenizer, Lookup, Scope, ScopeKey, VaultError};
+use tokio::runtime::Handle;
 use zeroize::Zeroizing;
 
 use super::scrub::keys::read_key;
 use super::scrub::named;
 use super::scrub::output::Target;
+use super::{ConfigArgs, chain, runtime};
+use crate::app;
+use crate::telemetry;
+use crate::tokens::opening::Opening;
 
 /// Bytes that are read at a time.
 const READ: usize = 256 * 1024;
 
-/// Turn the tokens of `scrub` back, with the key that they were made under; all else stays as it is.
+/// Turn the tokens of `scrub` back, with the key that they were made under, and those of a bucket's vault, with that. All else stays as it is.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Exit status: 0 every token was opened, 1 failure, 2 wrong command line or key, 3 tokens of other keys, names or vaults were left."
@@ -26,9 +32,17 @@ pub struct DetokenizeArgs {
     /// What is read; `-` is standard input. One after the other is written.
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
-    /// The key that was given to `scrub`: 64 hexadecimal digits.
-    #[arg(long, value_name = "FILE")]
-    key_file: PathBuf,
+    /// The key that was given to `scrub`: 64 hexadecimal digits. Opens tokens `t1_…`.
+    #[arg(long, value_name = "FILE", required_unless_present = "vault")]
+    key_file: Option<PathBuf>,
+    /// The bucket whose vault is asked, by the configuration of its gateway. Opens tokens `v1_…`.
+    #[arg(long, value_name = "BUCKET", requires = "by")]
+    vault: Option<String>,
+    /// Who opens the tokens: with --vault each is written down in the log under this name.
+    #[arg(long, value_name = "NAME", requires = "vault")]
+    by: Option<String>,
+    #[command(flatten)]
+    config: ConfigArgs,
     /// The scope of the policy that made the tokens: object, prefix or bucket.
     #[arg(long, value_name = "SCOPE", default_value = "object", value_parser = scope)]
     scope: Scope,
@@ -50,12 +64,27 @@ fn scope(name: &str) -> Result<Scope, String> {
 
 impl DetokenizeArgs {
     /// Does what the command line says.
-    pub fn run(self) -> Result<ExitCode, Box<dyn Error>> {
-        let root = read_key(&self.key_file)?;
+    pub fn run(mut self) -> Result<ExitCode, Box<dyn Error>> {
+        let (Some(bucket), Some(by)) = (self.vault.take(), self.by.take()) else { return self.open(None) };
+        let config = std::mem::take(&mut self.config).load()?;
+        telemetry::start_log(&config.log)?;
+        runtime()?.block_on(app::run_job(config, async |vault| {
+            let opening = Arc::new(Mutex::new(Opening::new(vault.clone(), bucket, by)));
+            // What is read and written blocks its thread.
+            Ok(tokio::task::block_in_place(|| self.open(Some(&opening))))
+        }))?
+    }
+
+    fn open(&self, opening: Option<&Arc<Mutex<Opening>>>) -> Result<ExitCode, Box<dyn Error>> {
+        let root = self.key_file.as_deref().map(read_key).transpose()?;
         let mut out = Target::of(self.out.as_deref())?;
         let (mut opened, mut left) = (0, 0);
         for path in &self.files {
-            let mut detokenizer = Detokenizer::new(self.scopes(&root, path)?);
+            let scopes = root.as_ref().map(|root| self.scopes(root, path)).transpose()?;
+            let mut detokenizer = Detokenizer::new(scopes.unwrap_or_default());
+            if let Some(opening) = opening {
+                detokenizer = detokenizer.with_vault(lookup(opening.clone()));
+            }
             let mut source: Box<dyn Read> = if path == Path::new("-") {
                 Box::new(io::stdin())
             } else {
@@ -67,7 +96,7 @@ impl DetokenizeArgs {
                 if read == 0 {
                     break;
                 }
-                detokenizer.push(&buffer[..read], &mut text);
+                detokenizer.push(&buffer[..read], &mut text)?;
                 out.write_all(&text)?;
                 text.clear();
             }
@@ -91,4 +120,13 @@ impl DetokenizeArgs {
         let scopes = names.iter().map(|name| ScopeKey::derive(root, &self.tenant, self.scope, name));
         Ok(scopes.collect::<Result<_, _>>()?)
     }
+}
+
+/// The vault as a stream asks it, on a thread that may wait.
+fn lookup(opening: Arc<Mutex<Opening>>) -> Lookup {
+    let handle = Handle::current();
+    Box::new(move |token| {
+        let mut opening = opening.lock().unwrap_or_else(PoisonError::into_inner);
+        handle.block_on(opening.value(token)).map_err(|e| VaultError(chain(&e)))
+    })
 }

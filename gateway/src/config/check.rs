@@ -13,7 +13,7 @@ use super::value::{ByteSize, Span};
 use super::{
     AdminConfig, BackendConfig, BackendKind, BucketConfig, Buckets, ClientAuth, ClientCredential, Config, Connections,
     IdentityConfig, KeysConfig, LimitsConfig, LogConfig, Officer, S3Config, ScrubConfig, ServerConfig, SidecarConfig,
-    TlsConfig,
+    TlsConfig, Tokens,
 };
 use crate::backend::BackendCredential;
 use crate::s3::address::{BucketNames, tenant};
@@ -23,7 +23,7 @@ impl Config {
         let data_dir = raw.data_dir.unwrap_or_else(|| PathBuf::from("data"));
         let s3 = raw.backend.kind == raw::Kind::S3;
         let tenants = raw.backend.tenants;
-        Ok(Self {
+        let config = Self {
             server: server(raw.server)?,
             admin: admin(raw.admin)?,
             backend: backend(raw.backend)?,
@@ -38,7 +38,23 @@ impl Config {
             limits: limits(&raw.limits)?,
             log: LogConfig { format: raw.log.format.unwrap_or_default(), level: log_level(raw.log.level)? },
             data_dir,
-        })
+        };
+        config.check_tokens()?;
+        Ok(config)
+    }
+
+    /// The name of a short token is made with the key.
+    fn check_tokens(&self) -> Result<(), Invalid> {
+        let has_vault = |(_, bucket): &(Option<&str>, &BucketConfig)| {
+            bucket.prefixes.values().chain([&bucket.scrub]).any(|scrub| scrub.tokens == Tokens::Vault)
+        };
+        match self.buckets.all().find(has_vault) {
+            Some((name, _)) if self.keys.scrub_key.is_none() => Err(Invalid::at(
+                format!("buckets.{}.tokens", name.unwrap_or("default")),
+                "`vault` needs `keys.scrub_key`, by which tokens are named",
+            )),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -90,6 +106,7 @@ fn scrub(raw: &raw::Bucket, base: &ScrubConfig) -> ScrubConfig {
         on_block: on_block.unwrap_or(base.on_block),
         on_unscrubbed: raw.on_unscrubbed.unwrap_or(base.on_unscrubbed),
         etag_of: raw.etag_of.unwrap_or(base.etag_of),
+        tokens: raw.tokens.unwrap_or(base.tokens),
     }
 }
 
@@ -403,6 +420,8 @@ fn limits(raw: &raw::Limits) -> Result<LimitsConfig, Invalid> {
         scrub_depth: count("limits.scrub_depth", raw.scrub_depth, 8, 1..=64)? as u32,
         scrub_expansion: count("limits.scrub_expansion", raw.scrub_expansion, 1000, 10..=1_000_000)? as u64,
         scrub_chunk: wide_size("limits.scrub_chunk", raw.scrub_chunk, 256 << 20, 1 << 20..=8 << 30)?,
+        scrub_tokens: wide_count("limits.scrub_tokens", raw.scrub_tokens, 100_000, 1..=10_000_000)?,
+        scrub_token_cache: wide_count("limits.scrub_token_cache", raw.scrub_token_cache, 100_000, 0..=10_000_000)?,
         sweep_every: time("limits.sweep_every", raw.sweep_every, 3_600_000)?,
         sweep_grace: time("limits.sweep_grace", raw.sweep_grace, 3_600_000)?,
         quarantine_age: age("limits.quarantine_age", raw.quarantine_age, Duration::from_hours(30 * 24))?,

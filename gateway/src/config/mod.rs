@@ -357,6 +357,8 @@ pub struct ScrubConfig {
     pub on_unscrubbed: OnUnscrubbed,
     /// Of which bytes the `ETag` is.
     pub etag_of: EtagOf,
+    /// What the tokens are.
+    pub tokens: Tokens,
 }
 
 /// `on_unscrubbed`
@@ -383,6 +385,17 @@ pub enum EtagOf {
     Received,
 }
 
+/// `tokens`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Tokens {
+    /// They hold their values, sealed.
+    #[default]
+    Sealed,
+    /// They are short, and a vault holds their values.
+    Vault,
+}
+
 /// `on_key_finding`
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -406,6 +419,7 @@ impl Default for ScrubConfig {
             on_block: Rule::Refuse,
             on_unscrubbed: OnUnscrubbed::Refuse,
             etag_of: EtagOf::Stored,
+            tokens: Tokens::Sealed,
         }
     }
 }
@@ -487,6 +501,10 @@ pub struct LimitsConfig {
     pub scrub_expansion: u64,
     /// Bytes of a column chunk of Parquet, which is held as a whole.
     pub scrub_chunk: u64,
+    /// Short tokens that one object may add to the vault of its bucket.
+    pub scrub_tokens: u64,
+    /// Short tokens that are known in memory.
+    pub scrub_token_cache: u64,
     /// How often what is kept beside objects is looked through for what nobody needs any more.
     pub sweep_every: Duration,
     /// What is younger is left alone by that: its write may be under way.

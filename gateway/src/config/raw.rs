@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::value::{ByteSize, Network, Secret, Span};
 use super::{
     Anonymous, ClientAuth, Conditions, EtagOf, EtagPolicy, ForwardedHeaders, LogFormat, OnKeyFinding, OnUnscrubbed,
-    Scrub, SigV2, State,
+    Scrub, SigV2, State, Tokens,
 };
 
 #[derive(Debug, Default, Deserialize)]
@@ -158,6 +158,7 @@ pub(super) struct Bucket {
     pub on_block: Option<OnBlock>,
     pub on_unscrubbed: Option<OnUnscrubbed>,
     pub etag_of: Option<EtagOf>,
+    pub tokens: Option<Tokens>,
     pub prefixes: BTreeMap<String, Bucket>,
 }
 
@@ -193,6 +194,8 @@ pub(super) struct Limits {
     pub scrub_depth: Option<u32>,
     pub scrub_expansion: Option<u32>,
     pub scrub_chunk: Option<ByteSize>,
+    pub scrub_tokens: Option<u64>,
+    pub scrub_token_cache: Option<u64>,
     pub sweep_every: Option<Span>,
     pub sweep_grace: Option<Span>,
     pub quarantine_age: Option<Span>,

@@ -74,6 +74,12 @@ fn a_wrong_type_or_value_names_what_is_allowed() {
         ("[buckets.x]\nstate = \"open\"\n", "expected `sealed` or `migrating`"),
         ("[buckets.x]\non_block = \"pass\"\n", "expected `refuse` or `quarantine`"),
         ("[buckets.x]\non_unscrubbed = \"scrub\"\n", "expected one of `refuse`, `serve`, `scrub_on_read`"),
+        ("[buckets.x]\ntokens = \"short\"\n", "expected `sealed` or `vault`"),
+        ("[buckets.x]\ntokens = \"vault\"\n", "`buckets.x.tokens`: `vault` needs `keys.scrub_key`"),
+        (
+            "[buckets.default.prefixes.\"a/\"]\ntokens = \"vault\"\n",
+            "`buckets.default.tokens`: `vault` needs `keys.scrub_key`",
+        ),
         ("[buckets.x.prefixes.\"\"]\nscrub = \"off\"\n", "what holds for every key is said of the bucket"),
         ("[buckets.x.prefixes.\"a/\"]\netag = \"md5\"\n", "`buckets.x.prefixes.a/.etag`: is of a bucket"),
         ("[log]\nlevel = \"loud\"\n", "must be one of `off`, `error`"),

@@ -320,6 +320,7 @@ pub fn name(kind: Kind) -> &'static str {
         Kind::Scrub => "scrubbed",
         Kind::Original => "original",
         Kind::Quarantine => "quarantine",
+        Kind::Tokens => "tokens",
     }
 }
 

@@ -340,7 +340,7 @@ pub async fn seal_and_send(
 
 /// The plaintext of an object: as it comes, or on its way through the engine where its bucket has a policy.
 pub fn under_policy(
-    vault: &Vault,
+    vault: &Arc<Vault>,
     sealing: &mut Sealing,
     headers: &HeaderMap,
     intake: Intake,
@@ -355,7 +355,7 @@ pub fn under_policy(
 
 /// A body on its way through the engine.
 pub fn look_into(
-    vault: &Vault,
+    vault: &Arc<Vault>,
     at: &ObjectAt,
     policy: &Arc<BucketPolicy>,
     intake: Intake,

@@ -17,6 +17,7 @@ use crate::s3::Error;
 use crate::s3::address::tenant;
 use crate::s3::xml::Document;
 use crate::sidecar::ObjectAt;
+use crate::tokens::batch;
 use crate::vault::Vault;
 
 /// What a rebuild found.
@@ -26,6 +27,8 @@ pub struct Rebuilt {
     pub objects: u64,
     /// Objects without a header, in `migrating` buckets.
     pub plain: u64,
+    /// Batches of short tokens.
+    pub token_batches: u64,
     /// Objects that cannot be opened: altered, stripped, plaintext where none may be, under a lost key, or refused by the backend.
     pub skipped: u64,
 }
@@ -59,6 +62,11 @@ pub async fn rebuild(vault: &Arc<Vault>, mut skipped: impl FnMut(&ObjectAt, &Err
             }
             next = more;
         }
+        total.token_batches += batch::take_in(vault, &bucket, "", |at, e| {
+            total.skipped += 1;
+            skipped(at, e);
+        })
+        .await?;
     }
     Ok(total)
 }

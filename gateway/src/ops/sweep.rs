@@ -139,6 +139,8 @@ impl Sweeper {
             _ if self.vault.sidecar.is_under_way(item.id).await? => Ok(()),
             Kind::Scrub => self.record(item).await,
             Kind::Original => self.original(item).await,
+            // Those of an object may be those of others.
+            Kind::Tokens => Ok(()),
         }
     }
 
@@ -301,7 +303,7 @@ fn items(kind: Kind, page: Vec<(String, i64)>) -> Vec<Item> {
     let mut items: Vec<Item> = Vec::new();
     for (key, at_ms) in page {
         let (name, part) = match kind {
-            Kind::Scrub => (key.as_str(), "content"),
+            Kind::Scrub | Kind::Tokens => (key.as_str(), "content"),
             Kind::Original | Kind::Quarantine => key.rsplit_once('/').unwrap_or_default(),
         };
         let mut named = name.splitn(2, '/').skip(1).filter_map(|rest| rest.rsplit_once('/'));

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use keys::{Oid, object::Facts};
+use scrub::act::Tag;
 
 use crate::sqlite as database;
 
@@ -164,6 +165,15 @@ pub struct Completion {
     pub headers: Vec<(String, String)>,
     /// The document.
     pub body: Bytes,
+}
+
+/// Of a short token, by a batch of its vault.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenRow {
+    /// `<TYPE:v1_…>`.
+    pub token: String,
+    /// Tells its value from others.
+    pub tag: Tag,
 }
 
 /// How long a [`Completion`] is kept.
@@ -328,6 +338,17 @@ pub trait Sidecar: Send + Sync + 'static {
     async fn some_keks(&self, limit: u32) -> Result<Vec<Bytes>, SidecarError>;
     /// Every KEK record of a bucket.
     async fn keks(&self, bucket: &str) -> Result<Vec<(uuid::Uuid, Bytes)>, SidecarError>;
+
+    /// Keeps the tokens of a batch that was just written. False: another value has one of them, and nothing was kept.
+    async fn keep_tokens(&self, bucket: &str, batch: Oid, tokens: Vec<TokenRow>) -> Result<bool, SidecarError>;
+    /// Keeps those of a batch that was found. One that another batch has for another value stands for neither from now on; gives how many.
+    async fn adopt_tokens(&self, bucket: &str, batch: Oid, tokens: Vec<TokenRow>) -> Result<u64, SidecarError>;
+    /// The tag of a token, and the batch that has its value; none: batches differ on it.
+    async fn token(&self, bucket: &str, token: &str) -> Result<Option<(Tag, Option<Oid>)>, SidecarError>;
+    /// Whether the tokens of a batch are kept.
+    async fn has_token_batch(&self, bucket: &str, batch: Oid) -> Result<bool, SidecarError>;
+    /// The batch of the highest id, whose tokens are kept.
+    async fn last_token_batch(&self, bucket: &str) -> Result<Option<Oid>, SidecarError>;
 
     /// Answers when the database does: for `/readyz`.
     async fn ping(&self) -> Result<(), SidecarError>;

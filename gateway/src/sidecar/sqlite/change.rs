@@ -48,6 +48,14 @@ pub(super) enum Rare {
         kek_id: uuid::Uuid,
         document: Bytes,
     },
+    /// `tokens`: a JSON array of token and tag. Answers how many of them are of another value; then nothing is kept, unless the batch was
+    /// `found`: then those stand for nothing any more.
+    KeepTokens {
+        bucket: String,
+        batch: Oid,
+        tokens: String,
+        found: bool,
+    },
     /// Removes attempts older than `before_ms` whose upload is not known: a part that was still running when its upload
     /// ended records itself afterwards, and nobody would ever remove it. And answers older than `answers_before_ms`, and leases that lapsed before.
     Sweep {
@@ -57,9 +65,12 @@ pub(super) enum Rare {
 }
 
 impl Rare {
-    /// Runs the statements inside the open transaction. Gives 1 where a lease is the holder's, else 0.
+    /// Runs the statements inside the open transaction; gives what its caller is answered.
     pub(super) async fn apply(&self, db: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
         match self {
+            Self::KeepTokens { bucket, batch, tokens, found } => {
+                return keep_tokens(db, bucket, *batch, tokens, *found).await;
+            }
             Self::UploadStarted(upload) => insert_upload(db, upload).await?,
             Self::PartAttempt(attempt) => insert_attempt(db, attempt).await?,
             Self::UploadEnded(oid) => end_upload(db, *oid).await?,
@@ -151,6 +162,41 @@ async fn keep_kek(
         .execute(db)
         .await?;
     Ok(())
+}
+
+async fn keep_tokens(
+    db: &mut SqliteConnection,
+    bucket: &str,
+    batch: Oid,
+    tokens: &str,
+    found: bool,
+) -> Result<i64, sqlx::Error> {
+    let differ: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM json_each(?2) AS asked CROSS JOIN tokens AS t \
+         ON t.bucket = ?1 AND t.token = asked.value ->> 0 AND t.tag <> unhex(asked.value ->> 1)",
+    )
+    .bind(bucket)
+    .bind(tokens)
+    .fetch_one(&mut *db)
+    .await?;
+    if differ > 0 && !found {
+        return Ok(differ);
+    }
+    sqlx::query(
+        "INSERT INTO tokens (bucket, token, tag, batch) SELECT ?1, value ->> 0, unhex(value ->> 1), ?3 FROM json_each(?2) \
+         WHERE true ON CONFLICT DO UPDATE SET tag = zeroblob(16), batch = NULL WHERE tag <> excluded.tag",
+    )
+    .bind(bucket)
+    .bind(tokens)
+    .bind(batch.0.as_slice())
+    .execute(&mut *db)
+    .await?;
+    sqlx::query("INSERT OR IGNORE INTO token_batches (bucket, id) VALUES (?, ?)")
+        .bind(bucket)
+        .bind(batch.0.as_slice())
+        .execute(db)
+        .await?;
+    Ok(differ)
 }
 
 async fn sweep(db: &mut SqliteConnection, before_ms: i64) -> Result<(), sqlx::Error> {

@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use keys::{Oid, object::Facts};
+use scrub::act::Tag;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, SqliteConnection};
@@ -31,7 +32,7 @@ use self::group::Counters;
 use self::writer::{Write, Writer};
 use super::{
     Claim, Completion, Intent, IntentId, LineageEdge, Listed, ObjectAt, ObjectRecord, PartAttempt, Sidecar,
-    SidecarError, UploadRecord,
+    SidecarError, TokenRow, UploadRecord,
 };
 use crate::sqlite;
 
@@ -517,6 +518,47 @@ impl Sidecar for SqliteSidecar {
             .collect()
     }
 
+    async fn keep_tokens(&self, bucket: &str, batch: Oid, tokens: Vec<TokenRow>) -> Result<bool, SidecarError> {
+        let tokens = token_columns(&tokens)?;
+        let keep = Rare::KeepTokens { bucket: bucket.to_owned(), batch, tokens, found: false };
+        Ok(self.write(Change::Rare(keep)).await? == 0)
+    }
+
+    async fn adopt_tokens(&self, bucket: &str, batch: Oid, tokens: Vec<TokenRow>) -> Result<u64, SidecarError> {
+        let tokens = token_columns(&tokens)?;
+        let keep = Rare::KeepTokens { bucket: bucket.to_owned(), batch, tokens, found: true };
+        Ok(self.write(Change::Rare(keep)).await?.cast_unsigned())
+    }
+
+    async fn token(&self, bucket: &str, token: &str) -> Result<Option<(Tag, Option<Oid>)>, SidecarError> {
+        sqlx::query("SELECT tag, batch FROM tokens WHERE bucket = ? AND token = ?")
+            .bind(bucket)
+            .bind(token)
+            .fetch_optional(&self.readers)
+            .await?
+            .as_ref()
+            .map(row::token)
+            .transpose()
+    }
+
+    async fn has_token_batch(&self, bucket: &str, batch: Oid) -> Result<bool, SidecarError> {
+        let found = sqlx::query("SELECT 1 FROM token_batches WHERE bucket = ? AND id = ?")
+            .bind(bucket)
+            .bind(batch.0.as_slice())
+            .fetch_optional(&self.readers)
+            .await?;
+        Ok(found.is_some())
+    }
+
+    async fn last_token_batch(&self, bucket: &str) -> Result<Option<Oid>, SidecarError> {
+        sqlx::query("SELECT id FROM token_batches WHERE bucket = ? ORDER BY id DESC LIMIT 1")
+            .bind(bucket)
+            .fetch_optional(&self.readers)
+            .await?
+            .map(|found| Ok(Oid(row::bytes(&found, "id")?)))
+            .transpose()
+    }
+
     /// Fails too where the file was deleted or replaced: the open one answers on, but is gone at the next start.
     async fn ping(&self) -> Result<(), SidecarError> {
         let there = tokio::fs::metadata(&self.path).await;
@@ -533,6 +575,11 @@ impl Sidecar for SqliteSidecar {
 fn json<T: serde::Serialize>(asked: impl IntoIterator<Item = T>) -> Result<String, SidecarError> {
     let asked: Vec<T> = asked.into_iter().collect();
     serde_json::to_string(&asked).map_err(|e| sqlx::Error::Encode(e.into()).into())
+}
+
+/// Tokens and their tags, for `json_each`.
+fn token_columns(tokens: &[TokenRow]) -> Result<String, SidecarError> {
+    json(tokens.iter().map(|row| (&row.token, hex::encode(row.tag))))
 }
 
 fn place<T>(answers: &mut [Option<T>], found: &sqlx::sqlite::SqliteRow, answer: T) -> Result<(), SidecarError> {

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use keys::Oid;
 use keys::object::{Facts, PartEntry};
+use scrub::act::Tag;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Decode, Row, Sqlite, Type};
 
@@ -45,6 +46,12 @@ fn version(row: &SqliteRow, name: &str) -> Result<Option<String>, SidecarError> 
 
 pub(super) fn name(row: &SqliteRow) -> Result<ObjectAt, SidecarError> {
     Ok(ObjectAt { bucket: column(row, "bucket")?, key: column(row, "key")?, version_id: version(row, "version_id")? })
+}
+
+pub(super) fn token(row: &SqliteRow) -> Result<(Tag, Option<Oid>), SidecarError> {
+    let batch: Option<&[u8]> = column(row, "batch")?;
+    let batch = batch.map(|_| bytes(row, "batch")).transpose()?;
+    Ok((bytes(row, "tag")?, batch.map(Oid)))
 }
 
 pub(super) fn object(row: &SqliteRow) -> Result<ObjectRecord, SidecarError> {

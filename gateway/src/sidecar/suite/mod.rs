@@ -13,7 +13,7 @@ use proptest::test_runner::TestRunner;
 
 use self::samples::{any_record, attempt, bad_record, edge, listed, multipart, upload};
 pub(crate) use self::samples::{at, facts, intent, large_record, record};
-use super::{Claim, Completion, CopiedFrom, ObjectAt, ObjectRecord, PartAttempt, Sidecar};
+use super::{Claim, Completion, CopiedFrom, ObjectAt, ObjectRecord, PartAttempt, Sidecar, TokenRow};
 
 /// Runs the suite. `$open`: an async function that gives an empty `Arc<dyn Sidecar>` and whatever must outlive it.
 macro_rules! over {
@@ -48,6 +48,8 @@ macro_rules! over {
             a_lease_that_lapsed_goes_to_the_next,
             of_many_that_want_a_lease_one_gets_it,
             keks_are_kept_by_bucket,
+            tokens_are_kept_by_bucket_and_never_taken_by_another_value,
+            racing_tokens_go_to_one_value,
             it_answers_a_ping,
         );
         #[test]
@@ -511,6 +513,46 @@ pub(crate) async fn keks_are_kept_by_bucket(sidecar: Arc<dyn Sidecar>) {
     assert_eq!(all, [(one, document("one")), (two, document("two, wrapped anew"))]);
     assert_eq!(sidecar.keks("nowhere").await.unwrap(), []);
     assert_eq!(sidecar.some_keks(1).await.unwrap().len(), 1);
+}
+
+pub(crate) async fn tokens_are_kept_by_bucket_and_never_taken_by_another_value(sidecar: Arc<dyn Sidecar>) {
+    let row = |token: &str, tag: u8| TokenRow { token: token.to_owned(), tag: [tag; 16] };
+    let [one, two, three] = [1, 2, 3].map(|i| Oid([i; 16]));
+    assert_eq!(sidecar.token("corpus", "<A:v1_a>").await.unwrap(), None);
+    assert_eq!(sidecar.last_token_batch("corpus").await.unwrap(), None);
+    assert!(sidecar.keep_tokens("corpus", one, vec![row("<A:v1_a>", 1), row("<A:v1_\"b", 2)]).await.unwrap());
+    assert_eq!(sidecar.token("corpus", "<A:v1_a>").await.unwrap(), Some(([1; 16], Some(one))));
+    assert_eq!(sidecar.token("corpus", "<A:v1_\"b").await.unwrap(), Some(([2; 16], Some(one))));
+    assert_eq!(sidecar.token("other", "<A:v1_a>").await.unwrap(), None);
+
+    // The same value stays where it is; another one takes nothing, and nothing of its batch is kept.
+    assert!(sidecar.keep_tokens("corpus", two, vec![row("<A:v1_a>", 1), row("<A:v1_c>", 3)]).await.unwrap());
+    assert!(!sidecar.keep_tokens("corpus", three, vec![row("<A:v1_a>", 9), row("<A:v1_d>", 4)]).await.unwrap());
+    assert_eq!(sidecar.token("corpus", "<A:v1_a>").await.unwrap(), Some(([1; 16], Some(one))));
+    assert_eq!(sidecar.token("corpus", "<A:v1_d>").await.unwrap(), None);
+    assert!(sidecar.has_token_batch("corpus", two).await.unwrap());
+    assert!(!sidecar.has_token_batch("corpus", three).await.unwrap());
+    assert!(!sidecar.has_token_batch("other", two).await.unwrap());
+    assert_eq!(sidecar.last_token_batch("corpus").await.unwrap(), Some(two));
+
+    // Of a batch that was found, nobody knows which one objects were written by.
+    assert_eq!(sidecar.adopt_tokens("corpus", one, vec![row("<A:v1_a>", 1)]).await.unwrap(), 0);
+    let found = vec![row("<A:v1_a>", 9), row("<A:v1_c>", 3), row("<A:v1_e>", 5)];
+    assert_eq!(sidecar.adopt_tokens("corpus", three, found).await.unwrap(), 1);
+    assert_eq!(sidecar.token("corpus", "<A:v1_a>").await.unwrap(), Some(([0; 16], None)));
+    assert_eq!(sidecar.token("corpus", "<A:v1_c>").await.unwrap(), Some(([3; 16], Some(two))));
+    assert_eq!(sidecar.token("corpus", "<A:v1_e>").await.unwrap(), Some(([5; 16], Some(three))));
+    assert!(!sidecar.keep_tokens("corpus", Oid([4; 16]), vec![row("<A:v1_a>", 1)]).await.unwrap());
+}
+
+pub(crate) async fn racing_tokens_go_to_one_value(sidecar: Arc<dyn Sidecar>) {
+    let row = |tag| vec![TokenRow { token: "<A:v1_a>".to_owned(), tag: [tag; 16] }];
+    let racing = (1..=8).map(|i| sidecar.keep_tokens("corpus", Oid([i; 16]), row(i % 4 + 1)));
+    let kept: Vec<_> = join_all(racing).await.into_iter().map(Result::unwrap).collect();
+    let (tag, batch) = sidecar.token("corpus", "<A:v1_a>").await.unwrap().unwrap();
+    let of_it = (1..=8).map(|i| i % 4 + 1 == tag[0]);
+    assert_eq!(kept, of_it.collect::<Vec<_>>());
+    assert_eq!(batch.unwrap().0[0] % 4 + 1, tag[0]);
 }
 
 pub(crate) async fn it_answers_a_ping(sidecar: Arc<dyn Sidecar>) {
