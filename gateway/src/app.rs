@@ -8,7 +8,7 @@ use keys::hierarchy::{CacheBounds, KeyManager, LocalKeyring};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::admin::{self, Admin, Kept};
+use crate::admin::{self, Admin, Officers};
 use crate::backend::http::HttpBackend;
 use crate::backend::local::{LocalBackend, LocalError, LocalOptions};
 use crate::backend::{Backend, BackendRequest, Honoured, Measured, Signer};
@@ -19,6 +19,7 @@ use crate::keks::{SystemBucketKeks, make_bucket};
 use crate::ops::rebuild::{self, Rebuilt};
 use crate::ops::settle;
 use crate::ops::sweep::{self, Sweeper};
+use crate::policies::{self, PoliciesError};
 use crate::s3::address::Reserved;
 use crate::s3::operation::Op;
 use crate::scrubbing::{PolicyError, Scrubbing};
@@ -94,6 +95,9 @@ pub enum AppError {
     /// A policy of scrubbing cannot be used.
     #[error("cannot use a scrub policy")]
     Policy(#[from] PolicyError),
+    /// What was set over REST cannot be read, so nothing is known of what must be scrubbed.
+    #[error("cannot read the scrub policies that were set over REST")]
+    Policies(#[from] PoliciesError),
     /// The gateway runs, and a job cannot beside it.
     #[error(
         "{} is in use by another process: with the embedded store a job works in its place, so stop the gateway, run the job, and start it again",
@@ -131,6 +135,7 @@ pub async fn serve(config: Config) -> Result<(), AppError> {
 
     let settler = tokio::spawn(settle::run(vault.clone()));
     let sweeper = tokio::spawn(sweep::run(vault.clone()));
+    let policies = tokio::spawn(policies::run(vault.clone()));
     let listeners: Vec<_> = [&s3_tls, &admin_tls].into_iter().flatten().cloned().collect();
     let certificates = tokio::spawn(tls::keep_fresh(listeners, hangup, vault.metrics.clone()));
     let admin = Arc::new(admin_of(&vault));
@@ -149,6 +154,7 @@ pub async fn serve(config: Config) -> Result<(), AppError> {
 
     settler.abort();
     sweeper.abort();
+    policies.abort();
     certificates.abort();
     if let Err(e) = admin.await {
         tracing::warn!(error = %e, "the admin listener ended badly");
@@ -293,11 +299,10 @@ async fn build(config: Config, serves: bool) -> Result<(Arc<Vault>, Stores, Opti
         );
     }
     let stores = Stores { sidecar: sqlite, local };
-    Ok((
-        Arc::new(Vault::new(config, backend, keys, sidecar, credentials, reserved, metrics, honoured, scrubbing)),
-        stores,
-        fresh,
-    ))
+    let vault = Vault::new(config, backend, keys, sidecar, credentials, reserved, metrics, honoured, scrubbing);
+    let vault = Arc::new(vault);
+    policies::load(&vault, serves).await?;
+    Ok((vault, stores, fresh))
 }
 
 /// A keyring is made only for a store in which nothing is sealed: a fresh root key beside objects of another would open none of
@@ -361,11 +366,11 @@ fn announce(config: &Config, credential: &Credential) {
     );
 }
 
-/// `/readyz` asks the backend and the sidecar.
+/// `/readyz` asks the backend and the sidecar, and whether it is known which policies hold.
 fn admin_of(vault: &Arc<Vault>) -> Admin {
-    let (asked, queried) = (vault.clone(), vault.clone());
+    let (asked, queried, held) = (vault.clone(), vault.clone(), vault.clone());
     Admin::new(vault.metrics.clone())
-        .kept(Kept::new(vault.clone()))
+        .officers(Officers::new(vault.clone()))
         .check("backend", move || {
             let vault = asked.clone();
             async move {
@@ -382,5 +387,9 @@ fn admin_of(vault: &Arc<Vault>) -> Admin {
         .check("sidecar", move || {
             let vault = queried.clone();
             async move { vault.sidecar.ping().await }
+        })
+        .check("policies", move || {
+            let vault = held.clone();
+            async move { vault.scrubbing.now().map(|_| ()) }
         })
 }

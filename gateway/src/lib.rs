@@ -14,6 +14,7 @@ pub mod jobs;
 pub mod keks;
 pub mod leases;
 pub mod ops;
+pub mod policies;
 pub mod s3;
 pub mod scrubbing;
 pub mod server;

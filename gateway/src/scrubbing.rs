@@ -1,10 +1,14 @@
-//! What the scrub engine does for which bucket, compiled once at start.
+//! What the scrub engine does for which bucket. What holds at one time is a [`Table`], which is never changed: another one takes its place, and a request goes by
+//! the one that it began with.
 
-use std::collections::{BTreeMap, HashMap};
+mod table;
+
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::str::FromStr;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::Duration;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use keys::Oid;
 use moka::sync::Cache;
@@ -13,17 +17,19 @@ use scrub::format::{FormatError, Job, Limits, Rule, Summary};
 use scrub::policy::{self, Policy};
 use scrub::{Engine, EngineError, builtin};
 use serde::{Deserialize, Serialize};
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore};
 use zeroize::Zeroizing;
 
 use http::HeaderMap;
 use s3s::S3ErrorCode;
 
-use crate::config::{Config, EtagOf, OnKeyFinding, OnUnscrubbed, Scrub, ScrubConfig, Tokens};
+use crate::config::{Config, EtagOf, OnKeyFinding, OnUnscrubbed, PolicyName, Scrub, ScrubConfig, Tokens};
 use crate::ops::tables;
 use crate::s3::Error;
 use crate::s3::address::tenant;
 use crate::sidecar::ObjectAt;
+
+pub use table::{Engines, Holds, Table};
 
 /// Our own header, which is nobody's text, behind `x-amz-meta-`.
 const OUR_NAME: &str = "dv1";
@@ -40,6 +46,17 @@ pub enum PolicyError {
     /// It cannot be compiled.
     #[error("the policy {0} cannot be used")]
     Unusable(String, #[source] EngineError),
+    /// It was to be stored over REST, and is not.
+    #[error("no policy {0} is stored")]
+    NotStored(PolicyId),
+    /// Two that are called the same.
+    #[error(
+        "the policy {0} is stored, and there is another of this id and version in the configuration or built in: which was meant could not be told"
+    )]
+    Twice(PolicyId),
+    /// Tokens of a vault are named by a key.
+    #[error("`tokens = \"vault\"` needs `keys.scrub_key`, by which tokens are named")]
+    Unnamed,
     /// The file of the key cannot be read.
     #[error("keys.scrub_key: {0} cannot be read")]
     KeyFile(PathBuf, #[source] std::io::Error),
@@ -48,10 +65,13 @@ pub enum PolicyError {
     NoKey(PathBuf),
 }
 
-/// The policies of all buckets, and how many bodies may be treated at a time.
+/// What holds now, and how many bodies may be treated at a time.
 pub struct Scrubbing {
-    default: Policies,
-    named: HashMap<String, Policies>,
+    held: RwLock<Held>,
+    /// So long after that was last known to be the newest, nothing is done any more.
+    age: Duration,
+    /// Held by who looks for a newer one, or makes one.
+    pub changing: Mutex<()>,
     /// A slot for each engine that may work at a time.
     pub slots: Arc<Semaphore>,
     /// A place for each body that may be under way.
@@ -67,19 +87,10 @@ pub struct Scrubbing {
 /// Objects that are remembered with what has seen them.
 const SEEN: u64 = 100_000;
 
-/// What holds in a bucket; none where its objects are not looked into.
-#[derive(Default)]
-struct Policies {
-    all: Option<Arc<BucketPolicy>>,
-    /// For keys that begin so, the longest first.
-    prefixes: Vec<(String, Option<Arc<BucketPolicy>>)>,
-}
-
-impl Policies {
-    fn of(&self, key: &str) -> Option<&Arc<BucketPolicy>> {
-        let by_prefix = self.prefixes.iter().find(|(prefix, _)| key.starts_with(prefix.as_str()));
-        by_prefix.map_or(&self.all, |(_, policy)| policy).as_ref()
-    }
+struct Held {
+    table: Arc<Table>,
+    /// When it was last known that there is no newer one; none: nobody looks, and it holds as long as this process.
+    known: Option<Instant>,
 }
 
 /// Bytes that an engine reads in a second of work, as measured; the last bodies count most.
@@ -150,12 +161,24 @@ struct Key {
 pub type Findings = BTreeMap<String, u64>;
 
 /// Which policy, in which version.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct PolicyId {
     /// Its `id`.
     pub id: String,
     /// Its `version`.
     pub version: u32,
+}
+
+/// As it is written in the settings of a bucket: `id/version`.
+impl FromStr for PolicyId {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (id, version) = text.rsplit_once('/').ok_or(())?;
+        let plain = version.bytes().all(|b| b.is_ascii_digit()) && !version.starts_with('0');
+        let version = Some(version).filter(|_| plain).and_then(|version| version.parse().ok()).ok_or(())?;
+        Ok(Self { id: id.to_owned(), version })
+    }
 }
 
 impl std::fmt::Display for PolicyId {
@@ -165,32 +188,12 @@ impl std::fmt::Display for PolicyId {
 }
 
 impl Scrubbing {
-    /// Reads and compiles what the configuration names. Each policy is compiled once, however many buckets it holds for.
+    /// Reads and compiles what the configuration names.
     pub fn load(config: &Config) -> Result<Self, PolicyError> {
-        let limits = limits(config);
-        let key = config.keys.scrub_key.as_deref().map(read_key).transpose()?;
-        let mut compiled = HashMap::new();
-        let mut of = |scrub: &ScrubConfig, prefix: &str| {
-            let key = key.clone().map(|root| Key { root, prefix: prefix.to_owned() });
-            BucketPolicy::of(scrub, limits, key, &mut compiled)
-        };
-        let (mut default, mut named) = (Policies::default(), HashMap::new());
-        for (name, bucket) in config.buckets.all() {
-            let mut policies = Policies { all: of(&bucket.scrub, "")?, prefixes: Vec::new() };
-            for (prefix, config) in &bucket.prefixes {
-                policies.prefixes.push((prefix.clone(), of(config, prefix)?));
-            }
-            policies.prefixes.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
-            match name {
-                None => default = policies,
-                Some(name) => {
-                    named.insert(name.to_owned(), policies);
-                }
-            }
-        }
         Ok(Self {
-            default,
-            named,
+            held: RwLock::new(Held { table: Arc::new(Table::configured(config)?), known: None }),
+            age: config.limits.policies_age,
+            changing: Mutex::default(),
             slots: Arc::new(Semaphore::new(config.limits.scrub_threads)),
             bodies: Arc::new(Semaphore::new(config.limits.scrub_bodies)),
             rate: Arc::default(),
@@ -199,24 +202,64 @@ impl Scrubbing {
         })
     }
 
+    /// What holds for a request that begins now, to its end. Error: that is not known, since a newer one could not be looked for.
+    pub fn now(&self) -> Result<Arc<Table>, Error> {
+        let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
+        match held.known {
+            Some(known) if known.elapsed() > self.age => Err(Error::PoliciesUnknown),
+            _ => Ok(held.table.clone()),
+        }
+    }
+
+    /// The newest that is known, however long ago that was.
+    pub fn newest(&self) -> Arc<Table> {
+        self.held.read().unwrap_or_else(PoisonError::into_inner).table.clone()
+    }
+
+    /// From now on another one holds.
+    pub fn hold(&self, table: Arc<Table>) {
+        self.held.write().unwrap_or_else(PoisonError::into_inner).table = table;
+    }
+
+    /// There was no newer one at this time.
+    pub fn known(&self, at: Instant) {
+        self.held.write().unwrap_or_else(PoisonError::into_inner).known = Some(at);
+    }
+
     /// The longest body that one PUT may have now: a client waits for its answer in silence, and gives up.
     pub fn longest_put(&self) -> u64 {
         self.rate.within(self.longest)
     }
-
-    /// That of an object; none where it is not looked into.
-    pub fn of(&self, bucket: &str, key: &str) -> Option<&Arc<BucketPolicy>> {
-        self.named.get(bucket).unwrap_or(&self.default).of(key)
-    }
-
-    /// That of an object where it changes what is stored.
-    pub fn enforced(&self, bucket: &str, key: &str) -> Option<&Arc<BucketPolicy>> {
-        self.of(bucket, key).filter(|policy| policy.enforces())
-    }
 }
 
-/// A policy with its engine.
-type Compiled = (PolicyId, Arc<Engine>, Scope);
+/// A policy with its engine, as it was written.
+#[derive(Clone)]
+pub struct Compiled {
+    /// Name and version.
+    pub id: PolicyId,
+    /// What was compiled.
+    pub text: Arc<str>,
+    engine: Arc<Engine>,
+    scope: Scope,
+}
+
+impl Compiled {
+    /// Of a policy that was read from `text`; `name`: for errors.
+    pub fn new(name: &str, policy: &Policy, text: &str) -> Result<Self, PolicyError> {
+        let engine =
+            Engine::new(builtin::detectors(), policy).map_err(|e| PolicyError::Unusable(name.to_owned(), e))?;
+        let id = PolicyId { id: policy.id.clone(), version: policy.version };
+        Ok(Self { id, text: text.into(), engine: Arc::new(engine), scope: policy.scope })
+    }
+
+    /// Every mistake in a policy, with its place, is the error. `name`: of what it was read from.
+    pub fn read(name: &str, text: &str) -> Result<Self, PolicyError> {
+        let policy = policy::read(name, text).map_err(|errors| {
+            PolicyError::Malformed(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+        })?;
+        Self::new(name, &policy, text)
+    }
+}
 
 impl BucketPolicy {
     /// What is found in an object's key, its metadata and its tags, none of which is ever changed: a client could not find the object again. Error: the policy
@@ -301,7 +344,7 @@ impl BucketPolicy {
     pub fn given(config: &Config, scrub: &ScrubConfig) -> Result<Option<Arc<Self>>, PolicyError> {
         let root = config.keys.scrub_key.as_deref().map(read_key).transpose()?;
         let key = root.map(|root| Key { root, prefix: String::new() });
-        Self::of(scrub, limits(config), key, &mut HashMap::new())
+        Self::of(scrub, limits(config), key, &mut Engines::new())
     }
 
     /// The same for objects that are there: what they are called stays, whatever it holds, and what cannot be scrubbed stays where it is, with no need of another copy
@@ -347,14 +390,20 @@ impl BucketPolicy {
         config: &ScrubConfig,
         limits: Limits,
         key: Option<Key>,
-        compiled: &mut HashMap<String, Compiled>,
+        engines: &mut Engines,
     ) -> Result<Option<Arc<Self>>, PolicyError> {
+        if config.tokens == Tokens::Vault && key.is_none() {
+            return Err(PolicyError::Unnamed);
+        }
         if config.mode == Scrub::Off {
             return Ok(None);
         }
-        let (id, engine, scope) = match compiled.get(&config.policy) {
-            Some(known) => known.clone(),
-            None => compiled.entry(config.policy.clone()).or_insert(compile(&config.policy)?).clone(),
+        let Compiled { id, engine, scope, .. } = match (engines.get(&config.policy), &config.policy) {
+            (Some(known), _) => known.clone(),
+            (None, PolicyName::Stored(id)) => return Err(PolicyError::NotStored(id.clone())),
+            (None, PolicyName::Configured(name)) => {
+                engines.entry(config.policy.clone()).or_insert(compile(name)?).clone()
+            }
         };
         let enforces = config.mode != Scrub::Detect;
         // Nothing is refused where nothing is enforced.
@@ -393,12 +442,14 @@ fn limits(config: &Config) -> Limits {
 }
 
 fn compile(name: &str) -> Result<Compiled, PolicyError> {
-    let policy = match Policy::preset(name) {
-        Some(preset) => preset,
-        None => read(Path::new(name))?,
-    };
-    let engine = Engine::new(builtin::detectors(), &policy).map_err(|e| PolicyError::Unusable(name.to_owned(), e))?;
-    Ok((PolicyId { id: policy.id, version: policy.version }, Arc::new(engine), policy.scope))
+    if let (Some(preset), Some((_, text))) = (Policy::preset(name), policy::PRESETS.iter().find(|(n, _)| *n == name)) {
+        return Compiled::new(name, &preset, text);
+    }
+    let text = std::fs::read_to_string(name).map_err(|e| {
+        let presets: Vec<_> = policy::PRESETS.iter().map(|(name, _)| *name).collect();
+        PolicyError::Missing(name.into(), presets.join(", "), e)
+    })?;
+    Compiled::read(name, &text)
 }
 
 fn read_key(path: &Path) -> Result<Arc<Zeroizing<[u8; 32]>>, PolicyError> {
@@ -406,15 +457,6 @@ fn read_key(path: &Path) -> Result<Arc<Zeroizing<[u8; 32]>>, PolicyError> {
     let (text, mut root) = (Zeroizing::new(text), Zeroizing::new([0; 32]));
     hex::decode_to_slice(text.trim(), &mut *root).map_err(|_| PolicyError::NoKey(path.to_owned()))?;
     Ok(Arc::new(root))
-}
-
-fn read(path: &Path) -> Result<Policy, PolicyError> {
-    let toml = std::fs::read_to_string(path).map_err(|e| {
-        let presets: Vec<_> = policy::PRESETS.iter().map(|(name, _)| *name).collect();
-        PolicyError::Missing(path.to_owned(), presets.join(", "), e)
-    })?;
-    policy::read(&path.display().to_string(), &toml)
-        .map_err(|errors| PolicyError::Malformed(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))
 }
 
 /// What was done to an object, kept sealed beside it: never a value.
@@ -488,17 +530,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_longest_prefix_holds() {
-        let toml = "[buckets.b]\nscrub = \"enforce\"\n[buckets.b.prefixes.\"raw/\"]\nscrub = \"off\"\n\
-                    [buckets.b.prefixes.\"raw/kept/\"]\nscrub = \"dual\"\nscrub_policy = \"gdpr\"\n";
-        let config = Config::parse("f".as_ref(), toml.to_owned()).unwrap();
-        let scrubbing = Scrubbing::load(&config).unwrap();
-        let of = |bucket, key| scrubbing.of(bucket, key).map(|policy| (policy.mode, policy.id.id.clone()));
-        assert_eq!(of("b", "a"), Some((Scrub::Enforce, "llm-training".to_owned())));
-        assert_eq!(of("b", "raw/a"), None);
-        assert_eq!(of("b", "raw/kept/a"), Some((Scrub::Dual, "gdpr".to_owned())));
-        assert_eq!(of("b", "raw"), of("b", "a"));
-        assert_eq!(of("other", "raw/kept/a"), None);
+    fn ids_are_read_as_they_are_written() {
+        let id = |id: &str, version| PolicyId { id: id.to_owned(), version };
+        assert_eq!("own/3".parse(), Ok(id("own", 3)));
+        assert_eq!("a/b/10".parse(), Ok(id("a/b", 10)));
+        for wrong in ["own", "own/", "own/0", "own/03", "own/+3", "own/-1", "own/4294967296"] {
+            assert!(wrong.parse::<PolicyId>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_may_have_been_changed_long_ago_does_not_hold() {
+        let toml = "[limits]\npolicies_every = \"1s\"\npolicies_age = \"10s\"\n";
+        let scrubbing = Scrubbing::load(&Config::parse("f".as_ref(), toml.to_owned()).unwrap()).unwrap();
+        assert!(scrubbing.now().is_ok(), "nobody looks for another");
+        let now = Instant::now();
+        scrubbing.known(now.checked_sub(Duration::from_secs(9)).unwrap());
+        assert!(scrubbing.now().is_ok());
+        scrubbing.known(now.checked_sub(Duration::from_secs(11)).unwrap());
+        assert!(matches!(scrubbing.now(), Err(Error::PoliciesUnknown)));
+        scrubbing.known(now);
+        assert!(scrubbing.now().is_ok());
     }
 
     #[test]

@@ -184,6 +184,7 @@ impl Service {
             permit,
             client,
             request_id: request_id.as_str().to_owned(),
+            policies: vault.scrubbing.now()?,
         };
         let response = match reply {
             Some(reply) => Box::pin(post::post_object(call, body, reply)).await?,

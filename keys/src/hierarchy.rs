@@ -6,6 +6,7 @@
 //! upload sealed under the KEK, context "dv1/upload" ‖ bucket uuid ‖ len(4) ‖ key     in the UploadId given to clients
 //! note   sealed under the KEK, context its kind ‖ bucket uuid ‖ oid                  beside the object, in the system bucket
 //! tokens sealed as notes are, under KEKs of the bucket's token vault                 in the system bucket
+//! policies sealed under the system bucket's KEK, context "dv1/policy" ‖ bucket uuid ‖ number(8)    one a change, in the system bucket
 //! ```
 
 mod keyring;
@@ -131,39 +132,49 @@ impl Kek {
 
     /// Seals the state of a multipart upload of that key: `kek id(16) ‖ message`.
     pub fn seal_upload(&self, object_key: &str, state: &[u8]) -> Result<Vec<u8>, Error> {
-        let context = self.upload_context(object_key)?;
-        let mut out = self.id().as_bytes().to_vec();
-        out.extend_from_slice(&cobblestone::seal(&self.key, &context, state)?);
-        Ok(out)
+        self.seal_in(&self.upload_context(object_key)?, state)
     }
 
     /// Opens the state of a multipart upload of that key.
     pub fn open_upload(&self, object_key: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
-        let named = Self::named_in(sealed)?;
-        if named != self.id() {
-            return Err(Error::OtherKek { named, given: self.id() });
-        }
-        let context = self.upload_context(object_key)?;
-        cobblestone::open_as(&self.key, &context, &sealed[16..], "upload state")
+        self.open_in(&self.upload_context(object_key)?, sealed, "upload state")
     }
 
     /// Seals a note on the object of this id: `kek id(16) ‖ message`.
     pub fn seal_note(&self, kind: Note, oid: Oid, note: &[u8]) -> Result<Vec<u8>, Error> {
-        let mut out = self.id().as_bytes().to_vec();
-        out.extend_from_slice(&cobblestone::seal(&self.key, &self.note_context(kind, oid), note)?);
-        Ok(out)
+        self.seal_in(&self.note_context(kind, oid), note)
     }
 
     /// Opens a note on the object of this id.
     pub fn open_note(&self, kind: Note, oid: Oid, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
+        self.open_in(&self.note_context(kind, oid), sealed, "note")
+    }
+
+    /// Seals what security officers set, as of the change of this number: `kek id(16) ‖ message`.
+    pub fn seal_policies(&self, number: u64, state: &[u8]) -> Result<Vec<u8>, Error> {
+        self.seal_in(&self.policies_context(number), state)
+    }
+
+    /// Opens what security officers set, as of the change of this number.
+    pub fn open_policies(&self, number: u64, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
+        self.open_in(&self.policies_context(number), sealed, "change of policies")
+    }
+
+    fn seal_in(&self, context: &[u8], plaintext: &[u8]) -> Result<Vec<u8>, Error> {
+        let mut out = self.id().as_bytes().to_vec();
+        out.extend_from_slice(&cobblestone::seal(&self.key, context, plaintext)?);
+        Ok(out)
+    }
+
+    fn open_in(&self, context: &[u8], sealed: &[u8], what: &'static str) -> Result<Zeroizing<Vec<u8>>, Error> {
         let named = Self::named_in(sealed)?;
         if named != self.id() {
             return Err(Error::OtherKek { named, given: self.id() });
         }
-        cobblestone::open_as(&self.key, &self.note_context(kind, oid), &sealed[16..], "note")
+        cobblestone::open_as(&self.key, context, &sealed[16..], what)
     }
 
-    /// The KEK that a sealed upload state or note names.
+    /// The KEK that a sealed upload state, note or change names.
     pub fn named_in(sealed: &[u8]) -> Result<Uuid, Error> {
         let (id, _) = sealed.split_first_chunk().ok_or(Error::Truncated)?;
         Ok(Uuid::from_bytes(*id))
@@ -171,6 +182,10 @@ impl Kek {
 
     fn note_context(&self, kind: Note, oid: Oid) -> Vec<u8> {
         [kind.context(), &self.name.bucket_uuid.as_bytes()[..], &oid.0].concat()
+    }
+
+    fn policies_context(&self, number: u64) -> Vec<u8> {
+        [b"dv1/policy", &self.name.bucket_uuid.as_bytes()[..], &number.to_be_bytes()].concat()
     }
 
     fn dek_context(&self, object_key: &str, oid: [u8; 16], digest: &[u8; 32]) -> Result<Vec<u8>, Error> {
@@ -282,6 +297,21 @@ mod tests {
         assert!(kek(2, 1).open_note(Note::Scrub, Oid([1; 16]), &sealed).is_err());
         assert!(matches!(kek(1, 2).open_note(Note::Scrub, Oid([1; 16]), &sealed), Err(Error::OtherKek { .. })));
         assert!(kek(1, 1).open_upload("", &sealed).is_err());
+    }
+
+    #[test]
+    fn a_change_of_policies_opens_only_under_its_number() {
+        let sealed = kek(1, 1).seal_policies(7, b"state").unwrap();
+        assert_eq!(*kek(1, 1).open_policies(7, &sealed).unwrap(), b"state");
+        assert!(kek(1, 1).open_policies(8, &sealed).is_err());
+        assert!(kek(2, 1).open_policies(7, &sealed).is_err());
+        assert!(matches!(kek(1, 2).open_policies(7, &sealed), Err(Error::OtherKek { .. })));
+        assert!(kek(1, 1).open_note(Note::Scrub, Oid([0; 16]), &sealed).is_err());
+        for bit in 0..sealed.len() * 8 {
+            let mut flipped = sealed.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert!(kek(1, 1).open_policies(7, &flipped).is_err());
+        }
     }
 
     #[test]

@@ -1,5 +1,4 @@
-//! `/v1`: what security officers do with what no S3 name reaches, quarantine and originals. Each has a token of their own, and what is done is written down
-//! under their name.
+//! What security officers do with what no S3 name reaches, quarantine and originals. What is done is written down under their name.
 //!
 //! ```text
 //! GET    /v1/quarantine/{bucket}[?after={id}]     what is there, 100 at a time
@@ -13,23 +12,19 @@
 
 use std::sync::Arc;
 
-use aws_lc_rs::{constant_time, digest};
-use bytes::Bytes;
-use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+use http::{HeaderValue, Response, StatusCode, header};
 use keys::Oid;
 use keys::hierarchy::Note as Kind;
-use s3s::S3ErrorCode;
 use serde_json::{Value, json};
 
+use super::officers::{Asked, document, nothing};
 use crate::backend::Signer;
+use crate::body::Body;
 use crate::body::scrub::Seen;
-use crate::body::{self, Body};
-use crate::config::Officer;
 use crate::ops::aside::{self, Note};
 use crate::ops::{documents, put};
 use crate::s3::Error;
-use crate::s3::address::{self, decode_query};
+use crate::s3::address;
 use crate::s3::intake::Intake;
 use crate::scrubbing::{Findings, Record};
 use crate::sidecar::ObjectAt;
@@ -38,43 +33,15 @@ use crate::vault::Vault;
 /// Items of one page.
 const PAGE: usize = 100;
 
-/// What is served to security officers.
+/// What is served to those who may deal with what is kept.
 pub struct Kept {
-    vault: Arc<Vault>,
-}
-
-/// What a request is about.
-struct Asked<'a> {
-    officer: &'a str,
-    method: &'a Method,
-    query: Vec<(String, String)>,
+    /// The gateway.
+    pub vault: Arc<Vault>,
 }
 
 impl Kept {
-    /// Of this gateway.
-    pub fn new(vault: Arc<Vault>) -> Self {
-        Self { vault }
-    }
-
-    /// Answers a request below `/v1/`.
-    pub async fn handle(&self, request: &Parts) -> Response<Body> {
-        let answer = async {
-            let officer = officer(&self.vault.config.admin.officers, &request.headers)?;
-            let query = pairs(request.uri.query().unwrap_or_default())?;
-            let asked = Asked { officer: &officer.name, method: &request.method, query };
-            let path = request.uri.path().trim_start_matches("/v1/");
-            self.route(path, &asked).await
-        };
-        answer.await.unwrap_or_else(|error| {
-            let (code, status, message, _) = error.s3();
-            if status.is_server_error() {
-                tracing::error!(error = %error, "a request of a security officer failed");
-            }
-            document(status, &json!({ "code": code, "message": message }))
-        })
-    }
-
-    async fn route(&self, path: &str, asked: &Asked<'_>) -> Result<Response<Body>, Error> {
+    /// Answers a request for what is below `/v1/`.
+    pub async fn answer(&self, path: &str, asked: &Asked<'_>) -> Result<Response<Body>, Error> {
         let mut parts = path.splitn(3, '/');
         let (kind, bucket, rest) = (parts.next(), parts.next(), parts.next());
         let bucket = bucket.map(address::decode).transpose()?.filter(|bucket| !bucket.is_empty());
@@ -125,7 +92,8 @@ impl Kept {
     /// Where nothing can be looked into, that is told too.
     async fn findings(&self, id: Oid, note: &Note) -> Result<Response<Body>, Error> {
         let vault = &self.vault;
-        let policy = vault.scrubbing.of(&note.bucket, &note.key);
+        let policies = vault.scrubbing.now()?;
+        let policy = policies.of(&note.bucket, &note.key);
         let policy =
             policy.ok_or_else(|| nothing("the key has no policy any more by which it could be looked into"))?;
         let policy = Arc::new(policy.observing());
@@ -184,46 +152,10 @@ impl Kept {
     }
 }
 
-impl Asked<'_> {
-    fn value(&self, name: &str) -> Option<&str> {
-        self.query.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
-    }
-}
-
-/// Whose token a request shows. Every token is compared, by its digest, in constant time.
-fn officer<'a>(officers: &'a [Officer], headers: &HeaderMap) -> Result<&'a Officer, Error> {
-    let denied = |why| Err(Error::client(S3ErrorCode::AccessDenied, why));
-    if officers.is_empty() {
-        return denied("nobody may: no [[admin.officers]] is configured");
-    }
-    let shown = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let Some(token) = shown.and_then(|value| value.strip_prefix("Bearer ")) else {
-        return denied("send the token of a security officer as `Authorization: Bearer …`");
-    };
-    let of = |token: &str| digest::digest(&digest::SHA256, token.as_bytes());
-    let shown = of(token);
-    let mut found = None;
-    for officer in officers {
-        if constant_time::verify_slices_are_equal(of(&officer.token).as_ref(), shown.as_ref()).is_ok() {
-            found = Some(officer);
-        }
-    }
-    found.map_or_else(|| denied("this is the token of no security officer"), Ok)
-}
-
-fn pairs(query: &str) -> Result<Vec<(String, String)>, Error> {
-    let pairs = query.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split_once('=').unwrap_or((pair, "")));
-    pairs.map(|(name, value)| Ok((decode_query(name)?, decode_query(value)?))).collect()
-}
-
 fn parse(id: &str) -> Result<Oid, Error> {
     let mut oid = [0; 16];
     hex::decode_to_slice(id, &mut oid).map_err(|_| nothing("an id has 32 hexadecimal digits"))?;
     Ok(Oid(oid))
-}
-
-fn nothing(why: &'static str) -> Error {
-    Error::client(S3ErrorCode::NoSuchKey, why)
 }
 
 fn nowhere() -> Error {
@@ -251,36 +183,9 @@ fn shown(id: Oid, note: &Note) -> Value {
     })
 }
 
-fn document(status: StatusCode, value: &Value) -> Response<Body> {
-    let mut response = Response::new(body::full(Bytes::from(format!("{value}\n"))));
-    *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
-}
-
 #[cfg(test)]
 mod tests {
-    use zeroize::Zeroizing;
-
     use super::*;
-
-    #[test]
-    fn an_officer_is_who_has_the_token() {
-        let of = |name: &str, token: &str| Officer { name: name.into(), token: Zeroizing::new(token.into()) };
-        let officers = [of("alice", "one"), of("bob", "two")];
-        let ask = |officers: &[Officer], value: Option<&str>| {
-            let mut headers = HeaderMap::new();
-            if let Some(value) = value {
-                headers.insert(header::AUTHORIZATION, value.parse().unwrap());
-            }
-            officer(officers, &headers).map(|officer| officer.name.clone()).map_err(|e| e.s3().2.into_owned())
-        };
-        assert_eq!(ask(&officers, Some("Bearer two")).unwrap(), "bob");
-        for value in [None, Some("Bearer three"), Some("two"), Some("Bearer "), Some("Basic two")] {
-            assert!(ask(&officers, value).is_err(), "{value:?}");
-        }
-        assert!(ask(&[], Some("Bearer ")).unwrap_err().contains("no [[admin.officers]]"));
-    }
 
     #[test]
     fn what_opens_it_is_not_shown() {

@@ -1,6 +1,8 @@
 //! The operators' listener: `/healthz`, `/readyz`, `/metrics`, and for security officers `/v1`.
 
 mod kept;
+mod officers;
+mod policies;
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,7 +15,7 @@ use crate::body::{self, Body};
 use crate::config::{AdminConfig, ForwardedHeaders, ServerConfig};
 use crate::server::Handler;
 use crate::telemetry::Metrics;
-pub use kept::Kept;
+pub use officers::Officers;
 
 /// How long a part may take to say that it is ready.
 const CHECK_TIME: Duration = Duration::from_secs(2);
@@ -25,19 +27,19 @@ type Check = Box<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Syn
 pub struct Admin {
     metrics: Arc<Metrics>,
     checks: Vec<(&'static str, Check)>,
-    kept: Option<Kept>,
+    officers: Option<Officers>,
 }
 
 impl Admin {
     /// Without checks: ready at once.
     pub fn new(metrics: Arc<Metrics>) -> Self {
-        Self { metrics, checks: Vec::new(), kept: None }
+        Self { metrics, checks: Vec::new(), officers: None }
     }
 
     /// Serves `/v1` too.
     #[must_use]
-    pub fn kept(mut self, kept: Kept) -> Self {
-        self.kept = Some(kept);
+    pub fn officers(mut self, officers: Officers) -> Self {
+        self.officers = Some(officers);
         self
     }
 
@@ -87,9 +89,9 @@ impl Admin {
 
 impl Handler for Admin {
     async fn handle(&self, request: Request<Body>) -> Response<Body> {
-        if let Some(kept) = self.kept.as_ref().filter(|_| request.uri().path().starts_with("/v1/")) {
-            // None of these has a body.
-            return kept.handle(&request.into_parts().0).await;
+        if let Some(officers) = self.officers.as_ref().filter(|_| request.uri().path().starts_with("/v1/")) {
+            let (parts, body) = request.into_parts();
+            return officers.handle(&parts, body).await;
         }
         if ![Method::GET, Method::HEAD].contains(request.method()) {
             return text(StatusCode::METHOD_NOT_ALLOWED, "only GET\n");
@@ -105,7 +107,7 @@ impl Handler for Admin {
     }
 }
 
-/// The bounds of the admin listener: it serves a few tools, none of which sends a body. `request_timeout`: of the S3 listener, since what is in quarantine may be
+/// The bounds of the admin listener: it serves a few tools. `request_timeout`: of the S3 listener, since what is in quarantine may be
 /// as large as any object.
 pub fn bounds(config: &AdminConfig, request_timeout: Duration) -> ServerConfig {
     ServerConfig {

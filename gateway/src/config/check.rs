@@ -6,14 +6,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use scrub::format::Rule;
-
 use super::raw::{self, Raw};
 use super::value::{ByteSize, Span};
 use super::{
     AdminConfig, BackendConfig, BackendKind, BucketConfig, Buckets, ClientAuth, ClientCredential, Config, Connections,
-    IdentityConfig, KeysConfig, LimitsConfig, LogConfig, Officer, S3Config, ScrubConfig, ServerConfig, SidecarConfig,
-    TlsConfig, Tokens,
+    IdentityConfig, KeysConfig, LimitsConfig, LogConfig, ManagedBy, Officer, Right, S3Config, ServerConfig, Setting,
+    SidecarConfig, TlsConfig, Tokens,
 };
 use crate::backend::BackendCredential;
 use crate::s3::address::{BucketNames, tenant};
@@ -69,45 +67,35 @@ impl Buckets {
 
 /// A bucket over what holds for all; its prefixes are its own.
 fn bucket(name: &str, raw: &raw::Bucket, base: &BucketConfig) -> Result<BucketConfig, Invalid> {
-    let scrub = scrub(raw, &base.scrub);
+    let setting = raw.setting();
+    let scrub = setting.over(&base.scrub);
+    // What the file says of a bucket by its name, no REST call undoes, unless the file says so.
+    let says = name != "default" && (setting != Setting::default() || !raw.prefixes.is_empty());
+    let managed_by = raw.scrub_managed_by.unwrap_or(if says { ManagedBy::Configuration } else { base.managed_by });
     let mut prefixes = BTreeMap::new();
     for (prefix, of) in &raw.prefixes {
         let at = |key: &str| format!("buckets.{name}.prefixes.{prefix}{key}");
         if prefix.is_empty() {
             return Err(Invalid::at(at(""), "what holds for every key is said of the bucket"));
         }
-        let of_bucket =
-            [("state", of.state.is_some()), ("etag", of.etag.is_some()), ("prefixes", !of.prefixes.is_empty())];
+        let of_bucket = [
+            ("state", of.state.is_some()),
+            ("etag", of.etag.is_some()),
+            ("scrub_managed_by", of.scrub_managed_by.is_some()),
+            ("prefixes", !of.prefixes.is_empty()),
+        ];
         if let Some((key, _)) = of_bucket.iter().find(|(_, given)| *given) {
             return Err(Invalid::at(at(&format!(".{key}")), "is of a bucket, not of a prefix"));
         }
-        prefixes.insert(prefix.clone(), self::scrub(of, &scrub));
+        prefixes.insert(prefix.clone(), of.setting().over(&scrub));
     }
-    Ok(BucketConfig { state: raw.state.unwrap_or(base.state), etag: raw.etag.unwrap_or(base.etag), scrub, prefixes })
-}
-
-fn scrub(raw: &raw::Bucket, base: &ScrubConfig) -> ScrubConfig {
-    let rule = |rule| match rule {
-        raw::OnUnknown::Pass => Rule::Pass,
-        raw::OnUnknown::Refuse => Rule::Refuse,
-        raw::OnUnknown::Quarantine => Rule::Quarantine,
-    };
-    let on_block = raw.on_block.map(|rule| match rule {
-        raw::OnBlock::Refuse => Rule::Refuse,
-        raw::OnBlock::Quarantine => Rule::Quarantine,
-    });
-    ScrubConfig {
-        mode: raw.scrub.unwrap_or(base.mode),
-        policy: raw.scrub_policy.clone().unwrap_or_else(|| base.policy.clone()),
-        on_unknown: raw.on_unknown.map_or(base.on_unknown, rule),
-        on_media: raw.on_media.map_or(base.on_media, rule),
-        max_bad_records: raw.max_bad_records.unwrap_or(base.max_bad_records),
-        on_key_finding: raw.on_key_finding.unwrap_or(base.on_key_finding),
-        on_block: on_block.unwrap_or(base.on_block),
-        on_unscrubbed: raw.on_unscrubbed.unwrap_or(base.on_unscrubbed),
-        etag_of: raw.etag_of.unwrap_or(base.etag_of),
-        tokens: raw.tokens.unwrap_or(base.tokens),
-    }
+    Ok(BucketConfig {
+        state: raw.state.unwrap_or(base.state),
+        etag: raw.etag.unwrap_or(base.etag),
+        scrub,
+        managed_by,
+        prefixes,
+    })
 }
 
 /// A value that has the right type and is wrong all the same.
@@ -166,7 +154,7 @@ fn officers(raw: Vec<raw::Officer>) -> Result<Vec<Officer>, Invalid> {
     /// Bytes of a token: as 128 random bits in hexadecimal.
     const SHORTEST: usize = 32;
     let mut out: Vec<Officer> = Vec::with_capacity(raw.len());
-    for raw::Officer { name, token } in raw {
+    for raw::Officer { name, token, may } in raw {
         let at = |message: String| Err(Invalid::at("admin.officers", message));
         if name.is_empty() || out.iter().any(|other| other.name == name) {
             return at(format!("the name `{name}` is empty or given twice"));
@@ -177,7 +165,11 @@ fn officers(raw: Vec<raw::Officer>) -> Result<Vec<Officer>, Invalid> {
         if out.iter().any(|other| other.token == token.0) {
             return at(format!("`{name}` has the token of another"));
         }
-        out.push(Officer { name, token: token.0 });
+        let may = may.unwrap_or_else(|| vec![Right::Kept]);
+        if may.is_empty() {
+            return at(format!("`{name}` may do nothing: give `may` one of `kept`, `policies`, or take it out"));
+        }
+        out.push(Officer { name, token: token.0, may });
     }
     Ok(out)
 }
@@ -426,6 +418,8 @@ fn limits(raw: &raw::Limits) -> Result<LimitsConfig, Invalid> {
         sweep_grace: time("limits.sweep_grace", raw.sweep_grace, 3_600_000)?,
         quarantine_age: age("limits.quarantine_age", raw.quarantine_age, Duration::from_hours(30 * 24))?,
         original_age: age("limits.original_age", raw.original_age, Duration::ZERO)?,
+        policies_every: time("limits.policies_every", raw.policies_every, 10_000)?,
+        policies_age: policies_age(raw)?,
     })
 }
 
@@ -440,6 +434,16 @@ fn log_level(level: Option<String>) -> Result<String, Invalid> {
              `info,gateway::server=debug`",
         )),
     }
+}
+
+/// A pass or two may fail before nothing is served any more.
+fn policies_age(raw: &raw::Limits) -> Result<Duration, Invalid> {
+    let every = time("limits.policies_every", raw.policies_every, 10_000)?;
+    let age = time("limits.policies_age", raw.policies_age, 60_000)?;
+    if age < 2 * every {
+        return Err(Invalid::at("limits.policies_age", "must be at least twice `limits.policies_every`"));
+    }
+    Ok(age)
 }
 
 /// An access key goes into `Credential=key/date/region/…`, so it can hold neither `/` nor `,` nor space.

@@ -198,7 +198,7 @@ fn span_of(table: &DeTable<'_>, path: &[String]) -> Option<Range<usize>> {
 }
 
 /// `file:line:column: message`, then the line with the place marked. A line that may hold a secret is not repeated.
-fn render(file: &str, text: &str, span: Option<Range<usize>>, message: &str) -> String {
+pub(super) fn render(file: &str, text: &str, span: Option<Range<usize>>, message: &str) -> String {
     let Some(span) = span.filter(|s| s.start <= text.len()) else {
         return format!("{file}: {message}");
     };

@@ -5,6 +5,7 @@
 mod check;
 mod load;
 mod raw;
+mod setting;
 mod value;
 
 use std::collections::BTreeMap;
@@ -15,12 +16,14 @@ use std::time::Duration;
 
 use scrub::format::Rule;
 use scrub::policy::Policy;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::backend::BackendCredential;
 use crate::s3::address::BucketNames;
+use crate::scrubbing::PolicyId;
 pub use load::{ConfigError, Sources};
+pub use setting::Setting;
 pub use value::Network;
 
 /// Everything the gateway is told from outside.
@@ -131,7 +134,7 @@ pub struct AdminConfig {
     pub listen: SocketAddr,
     /// Served under TLS where set.
     pub tls: Option<TlsConfig>,
-    /// Who may deal with quarantine and originals.
+    /// Who may deal with quarantine and originals, or change policies.
     pub officers: Vec<Officer>,
 }
 
@@ -142,6 +145,28 @@ pub struct Officer {
     pub name: String,
     /// By which they are known.
     pub token: Zeroizing<String>,
+    /// What they may.
+    pub may: Vec<Right>,
+}
+
+/// `may` of an officer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Right {
+    /// To deal with what is in quarantine, and to read what objects were made from.
+    Kept,
+    /// To see and to change what is done with the objects of which bucket.
+    Policies,
+}
+
+impl Right {
+    /// Its name in the configuration.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Kept => "kept",
+            Self::Policies => "policies",
+        }
+    }
 }
 
 impl std::fmt::Debug for Officer {
@@ -332,6 +357,8 @@ pub struct BucketConfig {
     pub etag: EtagPolicy,
     /// What is done about personal data.
     pub scrub: ScrubConfig,
+    /// Whether that may be changed over REST.
+    pub managed_by: ManagedBy,
     /// The same for keys that begin so; the longest that fits holds.
     pub prefixes: BTreeMap<String, ScrubConfig>,
 }
@@ -341,8 +368,8 @@ pub struct BucketConfig {
 pub struct ScrubConfig {
     /// Whether, and how.
     pub mode: Scrub,
-    /// The policy: the name of a preset, or the path of a file.
-    pub policy: String,
+    /// By which policy.
+    pub policy: PolicyName,
     /// What is done with data that is no text, and with what is broken.
     pub on_unknown: Rule,
     /// What is done with media, PDF and documents of office programs.
@@ -361,8 +388,37 @@ pub struct ScrubConfig {
     pub tokens: Tokens,
 }
 
-/// `on_unscrubbed`
+/// `scrub_policy`
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum PolicyName {
+    /// The name of a preset, or the path of a file.
+    Configured(String),
+    /// One that was stored over REST.
+    Stored(PolicyId),
+}
+
+impl std::fmt::Display for PolicyName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Configured(name) => f.write_str(name),
+            Self::Stored(id) => id.fmt(f),
+        }
+    }
+}
+
+/// `scrub_managed_by`: who says what is done with the objects of a bucket.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ManagedBy {
+    /// The configuration file alone.
+    Configuration,
+    /// Security officers, and until they do the configuration file.
+    #[default]
+    Rest,
+}
+
+/// `on_unscrubbed`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OnUnscrubbed {
     /// They are refused.
@@ -375,7 +431,7 @@ pub enum OnUnscrubbed {
 }
 
 /// `etag_of`
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum EtagOf {
     /// Those that are stored, which readers get.
@@ -386,7 +442,7 @@ pub enum EtagOf {
 }
 
 /// `tokens`
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Tokens {
     /// They hold their values, sealed.
@@ -397,7 +453,7 @@ pub enum Tokens {
 }
 
 /// `on_key_finding`
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnKeyFinding {
     /// They are counted in the record of the object.
@@ -411,7 +467,7 @@ impl Default for ScrubConfig {
     fn default() -> Self {
         Self {
             mode: Scrub::Off,
-            policy: Policy::default().id,
+            policy: PolicyName::Configured(Policy::default().id),
             on_unknown: Rule::Refuse,
             on_media: Rule::Refuse,
             max_bad_records: u64::MAX,
@@ -447,7 +503,7 @@ pub enum EtagPolicy {
 }
 
 /// `scrub`
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Scrub {
     /// Nothing.
@@ -513,6 +569,10 @@ pub struct LimitsConfig {
     pub quarantine_age: Option<Duration>,
     /// The same of originals; none: as long as their objects.
     pub original_age: Option<Duration>,
+    /// How often it is looked for policies that another process has changed.
+    pub policies_every: Duration,
+    /// So long after it was last known which policies hold, nothing is served any more.
+    pub policies_age: Duration,
 }
 
 /// `[log]`

@@ -6,10 +6,11 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use super::setting::{OnBlock, OnUnknown, Setting};
 use super::value::{ByteSize, Network, Secret, Span};
 use super::{
-    Anonymous, ClientAuth, Conditions, EtagOf, EtagPolicy, ForwardedHeaders, LogFormat, OnKeyFinding, OnUnscrubbed,
-    Scrub, SigV2, State, Tokens,
+    Anonymous, ClientAuth, Conditions, EtagOf, EtagPolicy, ForwardedHeaders, LogFormat, ManagedBy, OnKeyFinding,
+    OnUnscrubbed, Right, Scrub, SigV2, State, Tokens,
 };
 
 #[derive(Debug, Default, Deserialize)]
@@ -67,6 +68,7 @@ pub(super) struct Admin {
 pub(super) struct Officer {
     pub name: String,
     pub token: Secret,
+    pub may: Option<Vec<Right>>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -159,24 +161,26 @@ pub(super) struct Bucket {
     pub on_unscrubbed: Option<OnUnscrubbed>,
     pub etag_of: Option<EtagOf>,
     pub tokens: Option<Tokens>,
+    pub scrub_managed_by: Option<ManagedBy>,
     pub prefixes: BTreeMap<String, Bucket>,
 }
 
-/// What is done with what cannot be looked into.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum OnUnknown {
-    Pass,
-    Refuse,
-    Quarantine,
-}
-
-/// What is done with what the policy blocks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum OnBlock {
-    Refuse,
-    Quarantine,
+impl Bucket {
+    /// What it says of scrubbing.
+    pub(super) fn setting(&self) -> Setting {
+        Setting {
+            scrub: self.scrub,
+            scrub_policy: self.scrub_policy.clone(),
+            on_unknown: self.on_unknown,
+            on_media: self.on_media,
+            max_bad_records: self.max_bad_records,
+            on_key_finding: self.on_key_finding,
+            on_block: self.on_block,
+            on_unscrubbed: self.on_unscrubbed,
+            etag_of: self.etag_of,
+            tokens: self.tokens,
+        }
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -200,6 +204,8 @@ pub(super) struct Limits {
     pub sweep_grace: Option<Span>,
     pub quarantine_age: Option<Span>,
     pub original_age: Option<Span>,
+    pub policies_every: Option<Span>,
+    pub policies_age: Option<Span>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -106,9 +106,36 @@ fn a_prefix_takes_over_what_its_bucket_says() {
     let b = config.bucket("b");
     assert_eq!((b.scrub.mode, b.scrub.on_media), (Scrub::Detect, Rule::Quarantine));
     let within = &b.prefixes["in/"];
-    assert_eq!((within.mode, &*within.policy, within.on_media), (Scrub::Dual, "gdpr", Rule::Quarantine));
+    let gdpr = PolicyName::Configured("gdpr".into());
+    assert_eq!((within.mode, &within.policy, within.on_media), (Scrub::Dual, &gdpr, Rule::Quarantine));
     assert!(!b.prefixes.contains_key("raw/"), "those of the default are its own");
     assert_eq!(config.bucket("other").prefixes["raw/"].mode, Scrub::Off);
+}
+
+#[test]
+fn what_the_file_says_of_a_bucket_is_the_files_to_change() {
+    use ManagedBy::{Configuration, Rest};
+    let by = |text: &str, bucket: &str| file(text).unwrap().bucket(bucket).managed_by;
+    assert_eq!(by("", "b"), Rest);
+    assert_eq!(by("[buckets.default]\nscrub = \"enforce\"\n", "b"), Rest);
+    assert_eq!(by("[buckets.b]\nstate = \"migrating\"\n", "b"), Rest);
+    assert_eq!(by("[buckets.b]\non_media = \"pass\"\n", "b"), Configuration);
+    assert_eq!(by("[buckets.b.prefixes.\"raw/\"]\nscrub = \"off\"\n", "b"), Configuration);
+    assert_eq!(by("[buckets.b]\nscrub = \"detect\"\nscrub_managed_by = \"rest\"\n", "b"), Rest);
+    let all = "[buckets.default]\nscrub_managed_by = \"configuration\"\n[buckets.b]\nscrub_managed_by = \"rest\"\n[buckets.c]\netag = \"md5\"\n";
+    assert_eq!([by(all, "a"), by(all, "b"), by(all, "c")], [Configuration, Rest, Configuration]);
+    let error = refused("[buckets.b.prefixes.\"raw/\"]\nscrub_managed_by = \"rest\"\n");
+    assert!(error.contains("is of a bucket, not of a prefix"), "{error}");
+}
+
+#[test]
+fn an_officer_may_change_policies_only_where_that_is_said() {
+    let officer = |may: &str| format!("[[admin.officers]]\nname = \"a\"\ntoken = \"{}\"\n{may}", "t".repeat(32));
+    let may = |text: &str| file(&officer(text)).unwrap().admin.officers[0].may.clone();
+    assert_eq!(may(""), [Right::Kept]);
+    assert_eq!(may("may = [\"policies\"]\n"), [Right::Policies]);
+    assert!(refused(&officer("may = []\n")).contains("may do nothing"));
+    assert!(refused(&officer("may = [\"all\"]\n")).contains("unknown variant `all`"));
 }
 
 #[test]

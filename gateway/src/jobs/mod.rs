@@ -17,7 +17,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::backend::Signer;
-use crate::config::ScrubConfig;
+use crate::config::{PolicyName, ScrubConfig};
 use crate::s3::Error;
 use crate::s3::address::tenant;
 use crate::scrubbing::{BucketPolicy, PolicyError};
@@ -125,7 +125,7 @@ impl Chosen {
     /// The policy of an object that is called so; none where none is configured.
     pub fn of(&self, vault: &Vault, bucket: &str, key: &str) -> Option<Arc<BucketPolicy>> {
         match self {
-            Self::Configured => vault.scrubbing.of(bucket, key).cloned(),
+            Self::Configured => vault.scrubbing.newest().of(bucket, key).cloned(),
             Self::Given(policy) => Some(policy.clone()),
         }
     }
@@ -133,7 +133,8 @@ impl Chosen {
 
 /// A policy by name in the place of the configured one, with the bucket's other settings.
 pub fn given(vault: &Vault, bucket: &str, name: &str, mode: crate::config::Scrub) -> Result<Chosen, JobError> {
-    let config = ScrubConfig { mode, policy: name.to_owned(), ..vault.config.bucket(bucket).scrub.clone() };
+    let policy = PolicyName::Configured(name.to_owned());
+    let config = ScrubConfig { mode, policy, ..vault.scrubbing.newest().holds(bucket, "").said.clone() };
     let policy = BucketPolicy::given(&vault.config, &config)?;
     policy.map(Chosen::Given).ok_or_else(|| JobError::Usage(format!("{name} does nothing")))
 }

@@ -73,7 +73,7 @@ pub async fn write(
 pub async fn scrub_on_read(call: &Call, refused: Error) -> Result<(), Error> {
     let vault = &call.vault;
     let at = call.at()?;
-    let policy = vault.scrubbing.enforced(&at.bucket, &at.key);
+    let policy = call.policies.enforced(&at.bucket, &at.key);
     let policy = policy.filter(|policy| policy.on_unscrubbed == OnUnscrubbed::ScrubOnRead);
     // Nothing can be written in the place of an older version.
     let (Error::Unscrubbed { .. }, Some(policy), None) = (&refused, policy, &at.version_id) else {

@@ -400,7 +400,8 @@ pub async fn oid_of(vault: &Arc<Vault>, at: ObjectAt, signer: Signer) -> Result<
 /// what the policy blocks.
 pub async fn release(vault: &Arc<Vault>, id: Oid, note: &Note, scrub: bool, overwrite: bool) -> Result<(), Error> {
     let at = ObjectAt { bucket: note.bucket.clone(), key: note.key.clone(), version_id: None };
-    let policy = vault.scrubbing.of(&at.bucket, &at.key);
+    let policies = vault.scrubbing.now()?;
+    let policy = policies.of(&at.bucket, &at.key);
     let policy = policy.map(|policy| Arc::new(if scrub { policy.passing() } else { policy.releasing() }));
     let plaintext = Original { body: open(vault, Kind::Quarantine, id, note).await?, length: note.length };
     let held = (!overwrite).then_some(Held::ToNothing);

@@ -54,7 +54,7 @@ async fn complete(call: &Call, upload: &Upload, listed: &[CompletedPart]) -> Res
     let vault = &call.vault;
     let oid = upload.object.oid();
     // Scrubbing takes its time, and a client that lost its patience asks again: that waits for the first, and gets the same answer.
-    let enforced = vault.scrubbing.enforced(call.bucket()?, call.key()?).is_some();
+    let enforced = call.policies.enforced(call.bucket()?, call.key()?).is_some();
     let patience = vault.config.server.request_timeout;
     let alone = if enforced { Some(vault.leases.complete(&vault.sidecar, oid, patience).await?) } else { None };
     let attempts = settled(vault.sidecar.parts(oid).await?);
@@ -155,7 +155,7 @@ async fn finish(
 ) -> Result<Response<Body>, Error> {
     let (vault, oid) = (&call.vault, record.oid);
     let (parts, answer) = response.into_parts();
-    if sealing.scrub.is_none() && vault.scrubbing.of(&record.at.bucket, &record.at.key).is_some() {
+    if sealing.scrub.is_none() && call.policies.of(&record.at.bucket, &record.at.key).is_some() {
         // To look into it takes its time, and a repeat meanwhile finds the object.
         end(vault, oid).await;
     }
@@ -231,7 +231,8 @@ async fn append(
 
 /// Looks into an object that is there, for a policy that changes nothing. What fails here fails nobody: the object is as it should be.
 async fn detect(call: &Call, sealing: &Sealing, record: &ObjectRecord) -> Option<Record> {
-    let policy = call.vault.scrubbing.of(&record.at.bucket, &record.at.key)?;
+    // One that changes what is stored has had its say before, and can be satisfied by nothing that is looked at afterwards.
+    let policy = call.policies.of(&record.at.bucket, &record.at.key).filter(|policy| !policy.enforces())?;
     let looked = async {
         let source = Source::at(&call.vault, record.at.clone(), call.sender());
         let Ok(opened) = source.open(&record.backend_etag, &record.facts, 0..record.facts.length).await? else {
@@ -405,7 +406,7 @@ async fn repeated(call: &Call, upload: &Upload, listed: &[CompletedPart]) -> Res
         }
         return Ok(Some(response));
     }
-    if call.vault.scrubbing.of(call.bucket()?, call.key()?).is_some() {
+    if call.policies.of(call.bucket()?, call.key()?).is_some() {
         let id = aside::id_of(oid, listed.iter().map(|part| (part.number, part.etag.clone())))?;
         if let Some(refused) = aside::answered(&call.vault, call.bucket()?, id).await? {
             return Err(refused);
@@ -428,7 +429,7 @@ async fn repeated(call: &Call, upload: &Upload, listed: &[CompletedPart]) -> Res
     if let Some(version) = &sealed.stored.at.version_id {
         set(response.headers_mut(), HeaderName::from_static("x-amz-version-id"), version)?;
     }
-    if call.vault.scrubbing.enforced(call.bucket()?, call.key()?).is_some() {
+    if call.policies.enforced(call.bucket()?, call.key()?).is_some() {
         let record = scrubbed::find(&call.vault, call.bucket()?, oid).await?;
         put::tell(response.headers_mut(), record.as_ref())?;
     }

@@ -87,7 +87,7 @@ async fn copy(call: &Call, named: &CopySource) -> Result<Option<Response<Body>>,
             refuse_copy_to_itself(call, named)?;
             let by_backend = !wants_other_checksum(call, &sealed.facts)? && !is_namesake(&named.bucket, call.bucket()?);
             // What goes into a bucket with a policy passes through the engine.
-            let by_backend = by_backend && call.vault.scrubbing.of(call.bucket()?, call.key()?).is_none();
+            let by_backend = by_backend && call.policies.of(call.bucket()?, call.key()?).is_none();
             let pin = pin(&call.vault, sealed.stored.total).filter(|_| by_backend && !would_ignore(call));
             let done = match pin {
                 Some(pin) if !loses_tags(call, &sealed.stored.headers, pin) => {
@@ -410,7 +410,7 @@ async fn stream_through(
     let mut sealing = Sealing::begin(call, at.clone(), &kek, &mut request.headers)?;
     let version = from.at.version_id.clone().or_else(|| named.version_id.clone());
     sealing.lineage = vec![edge(call, from, at)];
-    let Written { mut headers, record, scrubbed } = write(vault, request, condition, intake, sealing).await?;
+    let Written { mut headers, record, scrubbed } = write(call, request, condition, intake, sealing).await?;
     if let Some(version) = version {
         set(&mut headers, HeaderName::from_static("x-amz-copy-source-version-id"), &version)?;
     }

@@ -46,6 +46,7 @@ use crate::s3::Error;
 use crate::s3::address::{Address, Query, tenant};
 use crate::s3::operation::{Op, Operation, Treatment};
 use crate::s3::sigv4::Authentication;
+use crate::scrubbing::Table;
 use crate::server::Client;
 use crate::sidecar::ObjectAt;
 use crate::vault::Vault;
@@ -72,6 +73,8 @@ pub struct Call {
     pub client: Client,
     /// `x-amz-request-id`.
     pub request_id: String,
+    /// What scrub policies hold for it, to its end.
+    pub policies: Arc<Table>,
 }
 
 impl Call {

@@ -26,7 +26,7 @@ pub async fn create_multipart_upload(call: Call) -> Result<Response<Body>, Error
     let checksum = asked_checksum(&call)?;
     let mut request = call.forward_sealed();
     let mut headers = Vec::new();
-    if let Some(policy) = vault.scrubbing.of(&at.bucket, &at.key) {
+    if let Some(policy) = call.policies.of(&at.bucket, &at.key) {
         policy.look_at_names(&at.key, &request.headers)?;
         headers = aside::kept_of(&request.headers);
     }

@@ -47,7 +47,7 @@ pub async fn store(call: &Call, body: Body) -> Result<Written, Error> {
     let vault = &call.vault;
     let at = ObjectAt { version_id: None, ..call.at()? };
     let intake = Intake::new(&call.headers, body, &call.authentication, intake_options(vault, &at.bucket, None))?;
-    refuse_what_takes_too_long(vault, &at, intake.length())?;
+    refuse_what_takes_too_long(call, &at, intake.length())?;
 
     let mut request = call.forward_sealed();
     if let Some(expect) = call.expect(intake.length()) {
@@ -56,14 +56,14 @@ pub async fn store(call: &Call, body: Body) -> Result<Written, Error> {
     let kek = vault.kek_for_write(&at.bucket, &request.sender).await?;
     let condition = Precondition::resolve(call, &mut request.headers).await?;
     let sealing = Sealing::begin(call, at, &kek, &mut request.headers)?;
-    write(vault, request, condition, intake, sealing).await
+    write(call, request, condition, intake, sealing).await
 }
 
 /// A client waits in silence for the answer to a PUT, and gives up; to a Complete it does not.
-fn refuse_what_takes_too_long(vault: &Vault, at: &ObjectAt, length: Option<u64>) -> Result<(), Error> {
-    let longest = vault.scrubbing.longest_put();
+fn refuse_what_takes_too_long(call: &Call, at: &ObjectAt, length: Option<u64>) -> Result<(), Error> {
+    let longest = call.vault.scrubbing.longest_put();
     match length {
-        Some(length) if length > longest && vault.scrubbing.enforced(&at.bucket, &at.key).is_some() => {
+        Some(length) if length > longest && call.policies.enforced(&at.bucket, &at.key).is_some() => {
             Err(Error::client(
                 S3ErrorCode::EntityTooLarge,
                 format!(
@@ -280,14 +280,14 @@ pub type Settled = Arc<Mutex<Option<(Facts, IntentId, Option<Lease>)>>>;
 /// Seals a plaintext and writes it: in memory where it is small, streamed under a declared length where that is known, else through
 /// a multipart upload of our own.
 pub async fn write(
-    vault: &Arc<Vault>,
+    call: &Call,
     request: BackendRequest,
     condition: Precondition<'_>,
     intake: Intake,
     mut sealing: Sealing,
 ) -> Result<Written, Error> {
-    let plaintext = under_policy(vault, &mut sealing, &request.headers, intake, Seen::default())?;
-    seal_and_send(vault, request, condition, plaintext, sealing).await
+    let plaintext = under_policy(call, &mut sealing, &request.headers, intake, Seen::default())?;
+    seal_and_send(&call.vault, request, condition, plaintext, sealing).await
 }
 
 /// The same of a plaintext that goes through the engine already, where it is to.
@@ -340,17 +340,17 @@ pub async fn seal_and_send(
 
 /// The plaintext of an object: as it comes, or on its way through the engine where its bucket has a policy.
 pub fn under_policy(
-    vault: &Arc<Vault>,
+    call: &Call,
     sealing: &mut Sealing,
     headers: &HeaderMap,
     intake: Intake,
     seen: Seen,
 ) -> Result<Plaintext, Error> {
-    let Some(policy) = vault.scrubbing.of(&sealing.at.bucket, &sealing.at.key) else {
+    let Some(policy) = call.policies.of(&sealing.at.bucket, &sealing.at.key) else {
         return Ok(Plaintext::from(intake));
     };
     let scrubbed = sealing.scrub.insert(Scrubbed::begin(policy, &sealing.at.key, headers, seen)?);
-    look_into(vault, &sealing.at, policy, intake, &scrubbed.seen)
+    look_into(&call.vault, &sealing.at, policy, intake, &scrubbed.seen)
 }
 
 /// A body on its way through the engine.

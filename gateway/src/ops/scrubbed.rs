@@ -9,7 +9,6 @@ use keys::hierarchy::{Kek, Note};
 use super::stored::answered;
 use crate::backend::{BackendRequest, Payload, Signer, path, query_value};
 use crate::body::collect;
-use crate::config::OnUnscrubbed;
 use crate::s3::Error;
 use crate::s3::xml::Document;
 use crate::scrubbing::{BucketPolicy, PolicyId, Record};
@@ -64,10 +63,9 @@ pub async fn remove(vault: &Vault, bucket: &str, oid: Oid) -> Result<(), Error> 
     if status.is_success() || status == StatusCode::NOT_FOUND { Ok(()) } else { Err(unusable(status)) }
 }
 
-/// Refuses a read of what the policy of its key has not seen in this version, where the policy wants that. An object says so itself, by the record that is sealed
-/// beside it; which it was is remembered.
-pub async fn admit(vault: &Vault, at: &ObjectAt, oid: Oid) -> Result<(), Error> {
-    let Some(policy) = guarding(vault, at) else { return Ok(()) };
+/// Refuses a read of what this policy, which wants that, has not seen in this version. An object says so itself, by the record that is sealed beside it; which it
+/// was is remembered.
+pub async fn admit(vault: &Vault, policy: &BucketPolicy, at: &ObjectAt, oid: Oid) -> Result<(), Error> {
     let seen = |by: &(PolicyId, bool)| by.1 && by.0 == policy.id;
     let name = (at.bucket.clone(), oid);
     if vault.scrubbing.seen.get(&name).is_some_and(|by| seen(&by)) {
@@ -83,18 +81,8 @@ pub async fn admit(vault: &Vault, at: &ObjectAt, oid: Oid) -> Result<(), Error> 
     Err(unscrubbed(vault, at, policy))
 }
 
-/// The same of plaintext from before, which no policy has seen.
-pub fn admit_plain(vault: &Vault, at: &ObjectAt) -> Result<(), Error> {
-    guarding(vault, at).map_or(Ok(()), |policy| Err(unscrubbed(vault, at, policy)))
-}
-
-/// The policy that keeps clients from what it has not seen.
-fn guarding<'a>(vault: &'a Vault, at: &ObjectAt) -> Option<&'a BucketPolicy> {
-    let policy = vault.scrubbing.enforced(&at.bucket, &at.key)?;
-    (policy.on_unscrubbed != OnUnscrubbed::Serve).then_some(&**policy)
-}
-
-fn unscrubbed(vault: &Vault, at: &ObjectAt, policy: &BucketPolicy) -> Error {
+/// That a policy has not seen it, and keeps readers from it.
+pub fn unscrubbed(vault: &Vault, at: &ObjectAt, policy: &BucketPolicy) -> Error {
     vault.metrics.scrub.ended(&at.bucket, ScrubOutcome::Unscrubbed);
     Error::Unscrubbed { policy: policy.id.to_string() }
 }

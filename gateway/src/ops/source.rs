@@ -13,10 +13,11 @@ use super::upload_part::LAST_NUMBER;
 use super::{Call, etag_of, range, scrubbed};
 use crate::backend::{self, BackendRequest, Sender};
 use crate::body::{Body, collect};
-use crate::config::State;
+use crate::config::{OnUnscrubbed, State};
 use crate::s3::Error;
 use crate::s3::address::{CopySource, tenant};
 use crate::s3::operation::{self, SEALED_HEADER};
+use crate::scrubbing::{BucketPolicy, Table};
 use crate::sidecar::ObjectAt;
 use crate::vault::Vault;
 
@@ -36,6 +37,8 @@ pub struct Source {
     guarded: bool,
     /// Plaintext is taken in a bucket that is not `migrating` too.
     takes_plain: bool,
+    /// What holds for the request that it is read for.
+    policies: Arc<Table>,
 }
 
 /// What a client knows an object by, and what the backend does.
@@ -82,6 +85,7 @@ impl Source {
             sender: call.sender(),
             guarded: reads,
             takes_plain: false,
+            policies: call.policies.clone(),
         })
     }
 
@@ -103,7 +107,8 @@ impl Source {
         }
         let at =
             ObjectAt { bucket: source.bucket.clone(), key: source.key.clone(), version_id: source.version_id.clone() };
-        Self { headers, guarded: true, ..Self::at(&call.vault, at, call.sender()) }
+        let policies = call.policies.clone();
+        Self { headers, guarded: true, policies, ..Self::at(&call.vault, at, call.sender()) }
     }
 
     /// An object that the gateway itself reads.
@@ -113,17 +118,27 @@ impl Source {
         let sender = sender.into();
         let path = backend::path(&tenant::name_for(&at.bucket, sender.signer.tenant()), &at.key);
         let headers = HeaderMap::new();
-        Self { vault: vault.clone(), at, path, query, headers, sender, guarded: false, takes_plain: false }
+        let policies = vault.scrubbing.newest();
+        Self { vault: vault.clone(), at, path, query, headers, sender, guarded: false, takes_plain: false, policies }
     }
 
     /// Refuses what no client may read, since its bucket's policy has not seen it.
     pub async fn admit(&self, stored: &Stored) -> Result<(), Error> {
-        if self.guarded { scrubbed::admit(&self.vault, &stored.at, stored.oid()).await } else { Ok(()) }
+        match self.guarding() {
+            Some(policy) => scrubbed::admit(&self.vault, policy, &stored.at, stored.oid()).await,
+            None => Ok(()),
+        }
     }
 
     /// The same of plaintext from before, which no policy has seen.
     pub fn admit_plain(&self) -> Result<(), Error> {
-        if self.guarded { scrubbed::admit_plain(&self.vault, &self.at) } else { Ok(()) }
+        self.guarding().map_or(Ok(()), |policy| Err(scrubbed::unscrubbed(&self.vault, &self.at, policy)))
+    }
+
+    /// The policy that keeps clients from what it has not seen.
+    fn guarding(&self) -> Option<&BucketPolicy> {
+        let policy = self.policies.enforced(&self.at.bucket, &self.at.key).filter(|_| self.guarded)?;
+        (policy.on_unscrubbed != OnUnscrubbed::Serve).then_some(&**policy)
     }
 
     /// Plaintext is taken whatever the state of its bucket: for one who only looks at it.

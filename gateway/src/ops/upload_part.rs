@@ -160,7 +160,7 @@ enum Stash {
 
 impl Stash {
     fn of(call: &Call) -> Result<Self, Error> {
-        let policy = call.vault.scrubbing.enforced(call.bucket()?, call.key()?);
+        let policy = call.policies.enforced(call.bucket()?, call.key()?);
         Ok(if policy.is_some() { Self::All } else { Self::Few })
     }
 

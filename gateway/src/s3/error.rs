@@ -47,6 +47,9 @@ pub enum Error {
         /// Name and version of the policy.
         policy: String,
     },
+    /// Which policies hold is not known, so nothing is done that one of them may forbid.
+    #[error("which scrub policies hold could not be found out for longer than limits.policies_age")]
+    PoliciesUnknown,
     /// The signature, or what it covers, does not hold.
     #[error(transparent)]
     Signature(#[from] super::sigv4::SignatureError),
@@ -131,6 +134,13 @@ impl Error {
                 )
                 .into(),
                 Fault::Client,
+            ),
+            Self::PoliciesUnknown => (
+                "ServiceUnavailable".into(),
+                StatusCode::SERVICE_UNAVAILABLE,
+                "The gateway cannot find out which scrub policies hold, so it serves nothing. Its /readyz and its log say why. Try again."
+                    .into(),
+                Fault::Backend,
             ),
             Self::Signature(e) => {
                 let (code, message) = e.s3();

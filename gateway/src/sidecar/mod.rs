@@ -349,6 +349,10 @@ pub trait Sidecar: Send + Sync + 'static {
     async fn has_token_batch(&self, bucket: &str, batch: Oid) -> Result<bool, SidecarError>;
     /// The batch of the highest id, whose tokens are kept.
     async fn last_token_batch(&self, bucket: &str) -> Result<Option<Oid>, SidecarError>;
+    /// Keeps which change of policies is the last, and the digest of its bytes, unless a later one is known.
+    async fn keep_policy_mark(&self, number: u64, digest: [u8; 32]) -> Result<(), SidecarError>;
+    /// The last change of policies that is known.
+    async fn policy_mark(&self) -> Result<Option<(u64, [u8; 32])>, SidecarError>;
 
     /// Answers when the database does: for `/readyz`.
     async fn ping(&self) -> Result<(), SidecarError>;

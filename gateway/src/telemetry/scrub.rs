@@ -6,6 +6,7 @@ use std::time::Duration;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 
 /// What became of a body that the engine looked into.
@@ -40,6 +41,8 @@ pub struct ScrubMetrics {
     bytes: Counter,
     time: Counter<f64, std::sync::atomic::AtomicU64>,
     swept: Family<KindLabel, Counter>,
+    policy_changes: Family<KindLabel, Counter>,
+    policy_number: Gauge,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -61,6 +64,16 @@ struct KindLabel {
 
 impl ScrubMetrics {
     pub(super) fn register(&self, r: &mut Registry) {
+        r.register(
+            "scrub_policy_changes",
+            "Changes of scrub policies by security officers, made through this process",
+            self.policy_changes.clone(),
+        );
+        r.register(
+            "scrub_policy_change_number",
+            "The change of scrub policies that holds here; 0: none was made",
+            self.policy_number.clone(),
+        );
         r.register("scrub_findings", "Findings in what was written, by type", self.findings.clone());
         r.register(
             "scrub_bodies",
@@ -90,6 +103,16 @@ impl ScrubMetrics {
     /// Something that was kept beside objects was removed. `kind`: a word of ours.
     pub fn swept(&self, kind: &'static str) {
         self.swept.get_or_create(&KindLabel { kind }).inc();
+    }
+
+    /// A security officer changed something. `kind`: a word of ours.
+    pub fn policy_changed(&self, kind: &'static str) {
+        self.policy_changes.get_or_create(&KindLabel { kind }).inc();
+    }
+
+    /// The policies of this change hold.
+    pub fn policies(&self, number: u64) {
+        self.policy_number.set(i64::try_from(number).unwrap_or(i64::MAX));
     }
 
     /// The engine read so many bytes in so much time of work.

@@ -108,6 +108,7 @@ pub fn call(vault: &Arc<Vault>, at: &ObjectAt, headers: HeaderMap, signer: Signe
         permit,
         client: Client::UNKNOWN,
         request_id: RequestId::random().to_string(),
+        policies: vault.scrubbing.now()?,
     })
 }
 

@@ -127,6 +127,7 @@ impl Case {
             permit,
             client: Client::UNKNOWN,
             request_id: "test".to_owned(),
+            policies: self.vault.scrubbing.newest(),
         };
         let response = match ops::run(call, body::full(Bytes::copy_from_slice(sent))).await {
             Ok(response) => response,

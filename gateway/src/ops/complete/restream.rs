@@ -50,7 +50,7 @@ pub enum Filled {
 
 /// Whether the parts go this way: since a policy wants to see them, or did when they were uploaded.
 pub fn is_needed(call: &Call, chosen: &[PartAttempt]) -> Result<bool, Error> {
-    let enforced = call.vault.scrubbing.enforced(call.bucket()?, call.key()?).is_some();
+    let enforced = call.policies.enforced(call.bucket()?, call.key()?).is_some();
     let stashed = |attempt: &PartAttempt| attempt.stash.is_some();
     let all = chosen.iter().all(stashed);
     if enforced && !all {
@@ -102,7 +102,7 @@ pub async fn fill(
     let opener = RangeOpener::new(&upload.object, received, 0..received.length)?;
     let again = crate::body::open::open(stashes(vault.clone(), chosen), opener, vault.metrics.clone());
     let seen = Learnt::of(Original { body: again, length: received.length });
-    let plaintext = put::under_policy(vault, sealing, &created, intake, seen)?;
+    let plaintext = put::under_policy(call, sealing, &created, intake, seen)?;
     if let (Some(scrubbed), ETag::Multipart(md5)) = (&mut sealing.scrub, received.etag) {
         scrubbed.etag = Some(ETag::Received { md5, parts: received.part_count });
     }

@@ -56,6 +56,7 @@ pub(super) enum Rare {
         tokens: String,
         found: bool,
     },
+    KeepPolicyMark(i64, [u8; 32]),
     /// Removes attempts older than `before_ms` whose upload is not known: a part that was still running when its upload
     /// ended records itself afterwards, and nobody would ever remove it. And answers older than `answers_before_ms`, and leases that lapsed before.
     Sweep {
@@ -83,6 +84,7 @@ impl Rare {
             Self::ReleaseLease(claim) => release_lease(db, claim).await?,
             Self::DropLeases => drop_leases(db).await?,
             Self::KeepKek { bucket, kek_id, document } => keep_kek(db, bucket, kek_id, document).await?,
+            Self::KeepPolicyMark(number, digest) => keep_policy_mark(db, *number, digest).await?,
             Self::Sweep { before_ms, answers_before_ms } => {
                 sweep(db, *before_ms).await?;
                 sweep_completions(db, *answers_before_ms).await?;
@@ -197,6 +199,18 @@ async fn keep_tokens(
         .execute(db)
         .await?;
     Ok(differ)
+}
+
+async fn keep_policy_mark(db: &mut SqliteConnection, number: i64, digest: &[u8; 32]) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO policy_mark (id, number, digest) VALUES (0, ?, ?) ON CONFLICT (id) DO UPDATE \
+         SET number = excluded.number, digest = excluded.digest WHERE excluded.number > policy_mark.number",
+    )
+    .bind(number)
+    .bind(digest.as_slice())
+    .execute(db)
+    .await?;
+    Ok(())
 }
 
 async fn sweep(db: &mut SqliteConnection, before_ms: i64) -> Result<(), sqlx::Error> {

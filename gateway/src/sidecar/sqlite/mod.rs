@@ -559,6 +559,21 @@ impl Sidecar for SqliteSidecar {
             .transpose()
     }
 
+    async fn keep_policy_mark(&self, number: u64, digest: [u8; 32]) -> Result<(), SidecarError> {
+        let number =
+            i64::try_from(number).map_err(|_| SidecarError::Damaged(format!("change of policies {number}")))?;
+        self.write(Change::Rare(Rare::KeepPolicyMark(number, digest))).await?;
+        Ok(())
+    }
+
+    async fn policy_mark(&self) -> Result<Option<(u64, [u8; 32])>, SidecarError> {
+        let found = sqlx::query("SELECT number, digest FROM policy_mark").fetch_optional(self.readers().await).await?;
+        let Some(found) = found else { return Ok(None) };
+        let number: i64 = row::column(&found, "number")?;
+        let number = u64::try_from(number).map_err(|_| SidecarError::Damaged(format!("number: {number}")))?;
+        Ok(Some((number, row::bytes(&found, "digest")?)))
+    }
+
     /// Fails too where the file was deleted or replaced: the open one answers on, but is gone at the next start.
     async fn ping(&self) -> Result<(), SidecarError> {
         let there = tokio::fs::metadata(&self.path).await;

@@ -50,6 +50,7 @@ macro_rules! over {
             keks_are_kept_by_bucket,
             tokens_are_kept_by_bucket_and_never_taken_by_another_value,
             racing_tokens_go_to_one_value,
+            the_last_change_of_policies_is_kept,
             it_answers_a_ping,
         );
         #[test]
@@ -553,6 +554,16 @@ pub(crate) async fn racing_tokens_go_to_one_value(sidecar: Arc<dyn Sidecar>) {
     let of_it = (1..=8).map(|i| i % 4 + 1 == tag[0]);
     assert_eq!(kept, of_it.collect::<Vec<_>>());
     assert_eq!(batch.unwrap().0[0] % 4 + 1, tag[0]);
+}
+
+pub(crate) async fn the_last_change_of_policies_is_kept(sidecar: Arc<dyn Sidecar>) {
+    assert_eq!(sidecar.policy_mark().await.unwrap(), None);
+    sidecar.keep_policy_mark(3, [3; 32]).await.unwrap();
+    sidecar.keep_policy_mark(2, [2; 32]).await.unwrap();
+    sidecar.keep_policy_mark(3, [4; 32]).await.unwrap();
+    assert_eq!(sidecar.policy_mark().await.unwrap(), Some((3, [3; 32])), "only a later one takes its place");
+    sidecar.keep_policy_mark(4, [4; 32]).await.unwrap();
+    assert_eq!(sidecar.policy_mark().await.unwrap(), Some((4, [4; 32])));
 }
 
 pub(crate) async fn it_answers_a_ping(sidecar: Arc<dyn Sidecar>) {
