@@ -228,7 +228,10 @@ impl Policies {
             None => last,
             Some(Ok(number)) if number <= table.number => number,
             Some(_) => {
-                return Err(wrong("InvalidArgument", "`before` is the number of a change, as `next` of a page says it"));
+                return Err(wrong(
+                    "InvalidArgument",
+                    "`before` is the number of a change, as `next` of a page says it",
+                ));
             }
         };
         let mut items = Vec::new();

@@ -59,6 +59,10 @@ impl Setting {
     /// From TOML, or from JSON. Error: what is wrong, and where.
     pub fn read(text: &str, json: bool) -> Result<Self, String> {
         if json {
+            // A list would be taken for the keys in their order.
+            if !text.trim_start().starts_with('{') {
+                return Err("body: an object is expected".to_owned());
+            }
             return serde_json::from_str(text).map_err(|e| format!("body: {e}"));
         }
         toml::from_str(text).map_err(|e| render("body", text, e.span(), e.message()))
@@ -141,6 +145,7 @@ mod tests {
         assert!(wrong("scrub = \"on\"\n", false).starts_with("body:1:9: unknown variant `on`"));
         let error = wrong("{\n\"on_medium\": 1}", true);
         assert!(error.contains("unknown field `on_medium`") && error.contains("line 2"), "{error}");
+        assert!(wrong("[\"off\"]", true).contains("an object is expected"));
         for key in ["state = \"sealed\"", "prefixes = {}", "scrub_managed_by = \"rest\""] {
             assert!(wrong(key, false).contains("unknown field"), "{key}");
         }

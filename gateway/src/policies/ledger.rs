@@ -14,7 +14,7 @@ use crate::ops::stored::answered;
 use crate::s3;
 use crate::vault::Vault;
 
-/// Bytes of one change, with all that is set: some 10,000 settings.
+/// Bytes of one change, sealed. In JSON it may have half as many: some 5,000 settings.
 const LONGEST: usize = 2 << 20;
 
 const FOLDER: &str = "policies/";
@@ -35,30 +35,48 @@ pub(super) fn unreadable(number: u64, why: impl Into<String>) -> PoliciesError {
     PoliciesError::Unreadable { name: name(number), why: why.into() }
 }
 
-/// The number of the last change, where the one of `known` is known to be there; 0: there is none. None is missing between the two.
+/// The number of the last change, no sooner than the one of `known`, which must be there; 0: there is none. Of others that are missing only the log is told: they
+/// are history, and the last one says all that holds.
 pub(super) async fn last(vault: &Vault, known: u64) -> Result<u64, PoliciesError> {
     // With the known one in front, so that it is seen whether that is still there.
     let mut last = known.saturating_sub(1);
     let mut after = if last == 0 { FOLDER.to_owned() } else { name(last) };
+    let mut found = Vec::new();
     loop {
         let page = pages::kept(vault, FOLDER, &after).await?;
         for (key, _) in &page {
-            let number = key.strip_prefix(FOLDER).filter(|digits| digits.len() == 16);
-            let Some(number) = number.and_then(|digits| digits.parse::<u64>().ok()).filter(|n| name(*n) == *key) else {
-                tracing::warn!(key, "something that is no change of policies is in their place in the system bucket");
-                continue;
-            };
-            if number != last + 1 {
-                return Err(gone(last + 1));
+            match number_of(key) {
+                Some(number) => found.push(number),
+                None => {
+                    tracing::warn!(key, "something in the place of changes of policies in the system bucket is none")
+                }
             }
-            last = number;
         }
+        // Only a page with nothing on it is the last: how many keys a storage lists at most is its own affair.
         match page.last() {
-            Some((key, _)) if page.len() >= pages::KEPT => after.clone_from(key),
-            _ => break,
+            Some((key, _)) => after.clone_from(key),
+            None => break,
         }
     }
-    if last < known { Err(gone(last + 1)) } else { Ok(last) }
+    if known > 0 && found.first() != Some(&known) {
+        return Err(gone(known));
+    }
+    for number in found {
+        if number != last + 1 {
+            tracing::error!(
+                from = name(last + 1),
+                to = name(number - 1),
+                "changes of policies are missing in the system bucket"
+            );
+        }
+        last = number;
+    }
+    Ok(last)
+}
+
+fn number_of(key: &str) -> Option<u64> {
+    let digits = key.strip_prefix(FOLDER)?;
+    digits.parse().ok().filter(|number| *number > 0 && name(*number) == key)
 }
 
 /// One change, and the digest of its bytes; none: there is no such.
@@ -130,4 +148,24 @@ fn digest_of(sealed: &[u8]) -> [u8; 32] {
     let mut out = [0; 32];
     out.copy_from_slice(digest::digest(&digest::SHA256, sealed).as_ref());
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_in_the_order_of_their_numbers() {
+        assert!(name(9) < name(10) && name(99_999) < name(100_000));
+        assert_eq!(number_of(&name(1)), Some(1));
+        for other in [
+            "policies/1",
+            "policies/0000000000000000",
+            "policies/+000000000000001",
+            "policies/0000000000000001.bak",
+            "policies/",
+        ] {
+            assert_eq!(number_of(other), None, "{other}");
+        }
+    }
 }

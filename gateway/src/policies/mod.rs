@@ -97,8 +97,8 @@ pub async fn load(vault: &Arc<Vault>, watches: bool) -> Result<(), PoliciesError
     let begun = Instant::now();
     let _alone = vault.scrubbing.changing.lock().await;
     let mark = vault.sidecar.policy_mark().await?;
-    let known = mark.map_or(0, |(number, _)| number);
-    let last = ledger::last(vault, known).await?;
+    // From the first one on, so that the log tells what is missing.
+    let last = ledger::last(vault, 0).await?;
     if let Some((number, digest)) = mark {
         ledger::check(vault, number, digest).await?;
     }
