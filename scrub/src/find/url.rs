@@ -161,6 +161,9 @@ fn end(text: &str, from: usize) -> usize {
             matches!(character, '\u{80}'..='\u{A0}' | '\u{2000}'..='\u{206F}' | '\u{3000}'..='\u{303F}' | '\u{FF00}'..='\u{FF0F}' | '«' | '»')
         })
         .map_or(stop, |(at, _)| from + at);
+    // Tags that are written in a text of markup do too, but for signs in a password: `https://a.b/c&lt;/d&gt;`.
+    let tag = ["&lt;", "&gt;", "&quot;"].into_iter().filter_map(|sign| text[from..stop].find(sign)).min();
+    let stop = tag.filter(|at| !text[from + at..stop].contains('@')).map_or(stop, |at| from + at);
     let url = &text[from..stop];
     let mut end = url.len();
     // Counted once: taking off one bracket after the other must not count each time again.
@@ -283,6 +286,8 @@ mod tests {
             ("\"s3://bucket/key\"", "s3://bucket/key"),
             ("http://[2001:db8::1]:80/", "http://[2001:db8::1]:80/"),
             ("curl('https://a.example/y', x)", "https://a.example/y"),
+            ("&lt;a&gt;https://a.example/x&amp;y&lt;/a&gt;", "https://a.example/x&amp;y"),
+            ("&quot;https://a.example&quot;&gt;", "https://a.example"),
         ] {
             assert_eq!(sure("url", text), [url], "{text}");
         }
@@ -299,6 +304,7 @@ mod tests {
             ("postgres://app:s3cr3t@db.example:5432/x", Some("app:s3cr3t")),
             ("redis://:hunter2@cache", Some(":hunter2")),
             ("https://u:p@ss@host/", Some("u:p@ss")),
+            ("https://u:p&lt;ss@host/", Some("u:p&lt;ss")),
             ("amqp://user:pa/ss#w@host/vhost", Some("user:pa/ss#w")),
             ("https://9f86d081884c7d659a2f@github.com/x", Some("9f86d081884c7d659a2f")),
             ("ssh://git@host/x", None),

@@ -119,6 +119,12 @@ impl Archive<'_> {
         FormatError::Broken { format: "tar", why: why.to_owned(), rule: self.job.on_unknown }
     }
 
+    /// Its structure is not known, so nothing of it can be passed on.
+    fn unknown(&self, what: &'static str) -> FormatError {
+        let rule = if self.job.on_unknown == Rule::Pass { Rule::Refuse } else { self.job.on_unknown };
+        FormatError::Unknown { what, nested: self.depth > 1, rule }
+    }
+
     /// The next block; none at the end.
     fn block(&mut self) -> Result<Option<Block>, FormatError> {
         let mut block = [0; BLOCK];
@@ -160,15 +166,7 @@ impl Archive<'_> {
             // Links, devices, folders: they have no content, whatever their length says of what they point to.
             b'1'..=b'6' => size = 0,
             _ => {
-                return Err(FormatError::Unknown {
-                    what: "a tar with members in pieces",
-                    nested: self.depth > 1,
-                    rule: match self.job.on_unknown {
-                        // Its structure is not known, so nothing of it can be passed on.
-                        Rule::Pass => Rule::Refuse,
-                        rule => rule,
-                    },
-                });
+                return Err(self.unknown("a tar with members in pieces"));
             }
         }
         let size = self.size.take().unwrap_or(size);
@@ -256,11 +254,7 @@ impl Archive<'_> {
                     continue;
                 }
                 _ if name.starts_with(b"GNU.sparse.") => {
-                    return Err(FormatError::Unknown {
-                        what: "a sparse member of a tar",
-                        nested: true,
-                        rule: Rule::Refuse,
-                    });
+                    return Err(self.unknown("a tar with sparse members"));
                 }
                 _ => self.scrubbed(value, name == b"path")?,
             };

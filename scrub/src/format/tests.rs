@@ -70,6 +70,9 @@ pub(super) fn job(engine: &Arc<Engine>) -> Job {
 
 pub(super) static LABELS: LazyLock<Job> = LazyLock::new(|| job(&engine(crate::act::Strategy::Label)));
 
+static BUILTIN: LazyLock<Job> =
+    LazyLock::new(|| job(&Arc::new(Engine::new(builtin::detectors(), &Policy::default()).unwrap())));
+
 pub(super) fn run(job: &Job, mut text: &[u8]) -> Result<(Vec<u8>, Summary), FormatError> {
     let mut out = Vec::new();
     let summary = scrub(&mut text, &mut out, job)?;
@@ -416,9 +419,8 @@ proptest! {
 
 #[test]
 fn with_all_detectors_json_stays_json() {
-    let engine = Arc::new(Engine::new(builtin::detectors(), &Policy::default()).unwrap());
     let text = r#"{"name": "Mary Johnson", "ssn": 219099999, "address": {"street": "12 Main Street", "city": "Springfield", "zip": "62704"}, "tags": ["John Smith", "Paris"]}"#;
-    let (out, summary) = run(&job(&engine), text.as_bytes()).unwrap();
+    let (out, summary) = run(&BUILTIN, text.as_bytes()).unwrap();
     let value: serde_json::Value = serde_json::from_slice(&out).unwrap();
     assert_eq!(value["name"], "<PERSON>");
     assert_eq!(value["ssn"], serde_json::Value::Null);
@@ -427,6 +429,8 @@ fn with_all_detectors_json_stays_json() {
 }
 
 mod hostile;
+mod layers;
+mod oddities;
 
 /// Line and column of each finding, in bytes of the file.
 fn placed(source: &[u8], most: usize) -> Vec<(u64, u64, u64, u64)> {

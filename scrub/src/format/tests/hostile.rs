@@ -4,8 +4,6 @@ use super::*;
 
 static MASK: LazyLock<Job> = LazyLock::new(|| job(&engine(crate::act::Strategy::Mask)));
 static DROP: LazyLock<Job> = LazyLock::new(|| job(&engine(crate::act::Strategy::Drop)));
-static BUILTIN: LazyLock<Job> =
-    LazyLock::new(|| job(&Arc::new(Engine::new(builtin::detectors(), &Policy::default()).unwrap())));
 
 fn with(job: &Job, text: &str) -> String {
     String::from_utf8(run(job, text.as_bytes()).unwrap().0).unwrap()

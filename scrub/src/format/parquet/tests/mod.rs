@@ -1,6 +1,7 @@
 mod columns;
 mod damage;
 mod file;
+mod odd;
 
 use std::io::Cursor;
 use std::sync::{Arc, LazyLock};
