@@ -284,6 +284,7 @@ async fn build(config: Config, serves: bool) -> Result<(Arc<Vault>, Stores, Opti
 
     let (credentials, fresh) = if serves { credentials(&config)? } else { (Credentials::new(Vec::new())?, None) };
     let scrubbing = Scrubbing::load(&config)?;
+    metrics.scrub.watch(&scrubbing.memory);
     let reserved = Reserved::new(config.backend.system_bucket.clone(), config.backend.reserved_names.clone());
     let honoured = match config.backend.kind {
         BackendKind::Local => Honoured::ALL,

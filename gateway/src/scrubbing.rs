@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use keys::Oid;
 use moka::sync::Cache;
 use scrub::act::{Actor, KeyError, Scope, ScopeKey};
-use scrub::format::{FormatError, Job, Limits, Rule, Summary};
+use scrub::format::{Budget, FormatError, Job, Limits, Rule, Summary};
 use scrub::policy::{self, Policy};
 use scrub::{Engine, EngineError, builtin};
 use serde::{Deserialize, Serialize};
@@ -76,6 +76,8 @@ pub struct Scrubbing {
     pub slots: Arc<Semaphore>,
     /// A place for each body that may be under way.
     pub bodies: Arc<Semaphore>,
+    /// What the large buffers of all of them are taken from.
+    pub memory: Arc<Budget>,
     /// How fast they are.
     pub rate: Arc<Rate>,
     /// The longest that the scrub of one PUT may take.
@@ -190,12 +192,14 @@ impl std::fmt::Display for PolicyId {
 impl Scrubbing {
     /// Reads and compiles what the configuration names.
     pub fn load(config: &Config) -> Result<Self, PolicyError> {
+        let memory = memory(config);
         Ok(Self {
-            held: RwLock::new(Held { table: Arc::new(Table::configured(config)?), known: None }),
+            held: RwLock::new(Held { table: Arc::new(Table::configured(config, &memory)?), known: None }),
             age: config.limits.policies_age,
             changing: Mutex::default(),
             slots: Arc::new(Semaphore::new(config.limits.scrub_threads)),
             bodies: Arc::new(Semaphore::new(config.limits.scrub_bodies)),
+            memory,
             rate: Arc::default(),
             longest: config.limits.scrub_put_time,
             seen: Cache::new(SEEN),
@@ -344,7 +348,7 @@ impl BucketPolicy {
     pub fn given(config: &Config, scrub: &ScrubConfig) -> Result<Option<Arc<Self>>, PolicyError> {
         let root = config.keys.scrub_key.as_deref().map(read_key).transpose()?;
         let key = root.map(|root| Key { root, prefix: String::new() });
-        Self::of(scrub, limits(config), key, &mut Engines::new())
+        Self::of(scrub, limits(config), &memory(config), key, &mut Engines::new())
     }
 
     /// The same for objects that are there: what they are called stays, whatever it holds, and what cannot be scrubbed stays where it is, with no need of another copy
@@ -382,13 +386,14 @@ impl BucketPolicy {
         match error {
             FormatError::Unknown { rule, .. } | FormatError::Broken { rule, .. } => *rule == Rule::Quarantine,
             FormatError::Blocked(_) => self.on_block == Rule::Quarantine,
-            FormatError::Limit(_) | FormatError::Read(_) | FormatError::Write(_) => false,
+            FormatError::Limit(_) | FormatError::Busy | FormatError::Read(_) | FormatError::Write(_) => false,
         }
     }
 
     fn of(
         config: &ScrubConfig,
         limits: Limits,
+        memory: &Arc<Budget>,
         key: Option<Key>,
         engines: &mut Engines,
     ) -> Result<Option<Arc<Self>>, PolicyError> {
@@ -426,6 +431,7 @@ impl BucketPolicy {
                 on_media: rule(config.on_media),
                 on_unknown: rule(config.on_unknown),
                 limits: Limits { bad_records: if enforces { config.max_bad_records } else { u64::MAX }, ..limits },
+                memory: Some(Arc::clone(memory)),
             },
         })))
     }
@@ -439,6 +445,11 @@ fn limits(config: &Config) -> Limits {
         chunk: config.limits.scrub_chunk,
         ..Limits::default()
     }
+}
+
+/// That of all bodies together. Nobody waits longer for it than a PUT may take.
+fn memory(config: &Config) -> Arc<Budget> {
+    Arc::new(Budget::new(config.limits.scrub_memory, config.limits.scrub_put_time))
 }
 
 fn compile(name: &str) -> Result<Compiled, PolicyError> {

@@ -32,6 +32,7 @@ static JOB: LazyLock<Job> = LazyLock::new(|| {
         on_media: Rule::Refuse,
         on_unknown: Rule::Refuse,
         limits: Limits::default(),
+        memory: None,
     }
 });
 

@@ -16,7 +16,7 @@ use keys::object::ETag;
 use md5::{Digest as _, Md5};
 use s3s::S3ErrorCode;
 use scrub::format::stage::Stage;
-use scrub::format::{self, Control, FormatError, Summary};
+use scrub::format::{self, Control, FormatError, Pause, Summary};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::{self, error::TryRecvError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -201,7 +201,7 @@ impl Scrubbing {
             let kept = keeps.then(|| Stage::new(KEPT_IN_MEMORY));
             let mut source = Source { input: from_client, frame: Bytes::new(), read: 0, kept, turn: &turn };
             let mut target = Target { output: to_seal, frame: BytesMut::new(), turn: &turn };
-            let scrubbed = format::scrub_as(&mut source, &mut target, &job, control)
+            let scrubbed = format::scrub_as(&mut source, &mut target, &job, control, Some(&Waits(&turn)))
                 .and_then(|summary| target.flush().map(|()| summary).map_err(FormatError::Write));
             turn.borrow_mut().give_back();
             // What its tokens stand for is durable before the object can be.
@@ -382,6 +382,9 @@ fn refused(error: &FormatError) -> Error {
         FormatError::Broken { .. } | FormatError::Limit(_) => {
             Error::client(S3ErrorCode::InvalidRequest, format!("The object was not stored: {error}"))
         }
+        FormatError::Busy => {
+            Error::client(S3ErrorCode::SlowDown, "Too many large objects are looked into. Reduce your request rate")
+        }
         FormatError::Read(_) | FormatError::Write(_) => Error::Internal("the scrub engine was cut off".into()),
     }
 }
@@ -409,6 +412,19 @@ impl Turn {
         if let Some((_, since)) = self.slot.take() {
             self.worked += since.elapsed();
         }
+    }
+}
+
+/// While it waits for memory: others, which hold that, may need a turn to come to their end.
+struct Waits<'a>(&'a RefCell<Turn>);
+
+impl Pause for Waits<'_> {
+    fn pause(&self) {
+        self.0.borrow_mut().give_back();
+    }
+
+    fn go_on(&self) -> io::Result<()> {
+        self.0.borrow_mut().take()
     }
 }
 

@@ -394,6 +394,9 @@ fn credentials(raw: Vec<raw::Credential>, s3: bool, tenants: bool) -> Result<Vec
 }
 
 fn limits(raw: &raw::Limits) -> Result<LimitsConfig, Invalid> {
+    let scrub_chunk = wide_size("limits.scrub_chunk", raw.scrub_chunk, 256 << 20, 1 << 20..=8 << 30)?;
+    // As it is stored and open, and the same again for the new one.
+    let one_body = scrub_chunk * 4;
     Ok(LimitsConfig {
         body_in_memory: size("limits.body_in_memory", raw.body_in_memory, 8 << 20, 5 << 20..=64 << 20)?,
         small_object: wide_size("limits.small_object", raw.small_object, 1 << 20, 0..=8 << 20)?,
@@ -411,9 +414,10 @@ fn limits(raw: &raw::Limits) -> Result<LimitsConfig, Invalid> {
         scrub_put_time: time("limits.scrub_put_time", raw.scrub_put_time, 30_000)?,
         scrub_depth: count("limits.scrub_depth", raw.scrub_depth, 8, 1..=64)? as u32,
         scrub_expansion: count("limits.scrub_expansion", raw.scrub_expansion, 1000, 10..=1_000_000)? as u64,
-        scrub_chunk: wide_size("limits.scrub_chunk", raw.scrub_chunk, 256 << 20, 1 << 20..=8 << 30)?,
+        scrub_chunk,
         scrub_tokens: wide_count("limits.scrub_tokens", raw.scrub_tokens, 100_000, 1..=10_000_000)?,
         scrub_token_cache: wide_count("limits.scrub_token_cache", raw.scrub_token_cache, 100_000, 0..=10_000_000)?,
+        scrub_memory: wide_size("limits.scrub_memory", raw.scrub_memory, one_body.max(1 << 30), one_body..=1 << 50)?,
         sweep_every: time("limits.sweep_every", raw.sweep_every, 3_600_000)?,
         sweep_grace: time("limits.sweep_grace", raw.sweep_grace, 3_600_000)?,
         quarantine_age: age("limits.quarantine_age", raw.quarantine_age, Duration::from_hours(30 * 24))?,

@@ -561,6 +561,8 @@ pub struct LimitsConfig {
     pub scrub_tokens: u64,
     /// Short tokens that are known in memory.
     pub scrub_token_cache: u64,
+    /// Bytes of large buffers of all bodies that are looked into.
+    pub scrub_memory: u64,
     /// How often what is kept beside objects is looked through for what nobody needs any more.
     pub sweep_every: Duration,
     /// What is younger is left alone by that: its write may be under way.

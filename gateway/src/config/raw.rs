@@ -200,6 +200,7 @@ pub(super) struct Limits {
     pub scrub_chunk: Option<ByteSize>,
     pub scrub_tokens: Option<u64>,
     pub scrub_token_cache: Option<u64>,
+    pub scrub_memory: Option<ByteSize>,
     pub sweep_every: Option<Span>,
     pub sweep_grace: Option<Span>,
     pub quarantine_age: Option<Span>,

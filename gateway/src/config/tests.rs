@@ -49,6 +49,18 @@ fn the_example_of_the_documentation_is_accepted_whole() {
 }
 
 #[test]
+fn the_memory_of_scrubs_is_what_one_body_may_need_at_least() {
+    assert_eq!(file("").unwrap().limits.scrub_memory, 1 << 30);
+    assert_eq!(file("[limits]\nscrub_chunk = \"1GiB\"\n").unwrap().limits.scrub_memory, 4 << 30);
+    assert_eq!(
+        file("[limits]\nscrub_chunk = \"1MiB\"\nscrub_memory = \"4MiB\"\n").unwrap().limits.scrub_memory,
+        4 << 20
+    );
+    let error = refused("[limits]\nscrub_memory = \"512MiB\"\n");
+    assert!(error.contains("limits.scrub_memory") && error.contains("1073741824"), "{error}");
+}
+
+#[test]
 fn an_unknown_key_names_file_line_and_what_is_allowed() {
     let error = refused("data_dir = \"d\"\n\n[server]\nlistne = \"127.0.0.1:1\"\n");
     assert!(error.starts_with("data-vault.toml:4:1: unknown field `listne`, expected one of `listen`"), "{error}");

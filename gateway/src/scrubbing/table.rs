@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use scrub::format::Budget;
+
 use zeroize::Zeroizing;
 
 use super::{BucketPolicy, Compiled, Key, PolicyError, PolicyId, limits, read_key};
@@ -22,6 +24,7 @@ pub struct Table {
     named: HashMap<String, Policies>,
     engines: Engines,
     root: Option<Arc<Zeroizing<[u8; 32]>>>,
+    memory: Arc<Budget>,
 }
 
 /// What holds for a bucket, or for keys that begin with a prefix.
@@ -40,9 +43,9 @@ struct Policies {
 
 impl Table {
     /// What the configuration says alone.
-    pub fn configured(config: &Config) -> Result<Self, PolicyError> {
+    pub fn configured(config: &Config, memory: &Arc<Budget>) -> Result<Self, PolicyError> {
         let root = config.keys.scrub_key.as_deref().map(read_key).transpose()?;
-        Self::build(config, root, Engines::new(), 0, Arc::default())
+        Self::build(config, root, memory.clone(), Engines::new(), 0, Arc::default())
     }
 
     /// As of another change. `stored`: policies that it needs and this one has not. What the configuration names is not read again.
@@ -65,12 +68,13 @@ impl Table {
             PolicyName::Configured(_) => true,
             PolicyName::Stored(id) => needed.contains(id),
         });
-        Self::build(config, self.root.clone(), engines, number, state)
+        Self::build(config, self.root.clone(), self.memory.clone(), engines, number, state)
     }
 
     fn build(
         config: &Config,
         root: Option<Arc<Zeroizing<[u8; 32]>>>,
+        memory: Arc<Budget>,
         mut engines: Engines,
         number: u64,
         state: Arc<State>,
@@ -78,7 +82,7 @@ impl Table {
         let limits = limits(config);
         let mut holds = |said: ScrubConfig, prefix: &str| {
             let key = root.clone().map(|root| Key { root, prefix: prefix.to_owned() });
-            Ok(Holds { policy: BucketPolicy::of(&said, limits, key, &mut engines)?, said })
+            Ok(Holds { policy: BucketPolicy::of(&said, limits, &memory, key, &mut engines)?, said })
         };
         let (mut default, mut named) = (None, HashMap::new());
         let none = OfBucket::default();
@@ -103,7 +107,7 @@ impl Table {
             Some(default) => default,
             None => Policies::of(&BucketConfig::default(), &none, &mut holds)?,
         };
-        Ok(Self { number, state, default, named, engines, root })
+        Ok(Self { number, state, default, named, engines, root, memory })
     }
 
     fn policies(&self, bucket: &str) -> &Policies {
@@ -204,6 +208,10 @@ mod tests {
         Config::parse("f".as_ref(), toml.to_owned()).unwrap()
     }
 
+    fn memory() -> Arc<Budget> {
+        Arc::new(Budget::new(1 << 30, std::time::Duration::from_secs(1)))
+    }
+
     fn state(settings: &[(&str, &str, &str)]) -> Arc<State> {
         let mut state = State::default();
         for (bucket, prefix, toml) in settings {
@@ -226,7 +234,7 @@ mod tests {
     fn the_longest_prefix_holds() {
         let toml = "[buckets.b]\nscrub = \"enforce\"\n[buckets.b.prefixes.\"raw/\"]\nscrub = \"off\"\n\
                     [buckets.b.prefixes.\"raw/kept/\"]\nscrub = \"dual\"\nscrub_policy = \"gdpr\"\n";
-        let table = Table::configured(&config(toml)).unwrap();
+        let table = Table::configured(&config(toml), &memory()).unwrap();
         assert_eq!(says(&table, "b", "a"), is(Scrub::Enforce, "llm-training/1"));
         assert_eq!(says(&table, "b", "raw/a"), None);
         assert_eq!(says(&table, "b", "raw/kept/a"), is(Scrub::Dual, "gdpr/1"));
@@ -247,7 +255,7 @@ mod tests {
             ("given", "", "scrub_policy = \"gdpr\""),
             ("only", "raw/", "scrub = \"enforce\""),
         ]);
-        let table = Table::configured(&config).unwrap().changed(&config, 1, set, Vec::new()).unwrap();
+        let table = Table::configured(&config, &memory()).unwrap().changed(&config, 1, set, Vec::new()).unwrap();
         assert_eq!(says(&table, "held", "a"), is(Scrub::Enforce, "llm-training/1"));
         assert_eq!(says(&table, "new", "a"), is(Scrub::Enforce, "gdpr/1"));
         assert_eq!(says(&table, "new", "raw/a"), None);
@@ -263,7 +271,7 @@ mod tests {
     #[test]
     fn what_cannot_be_found_is_an_error_and_not_off() {
         let config = config("");
-        let table = Table::configured(&config).unwrap();
+        let table = Table::configured(&config, &memory()).unwrap();
         let set = state(&[("b", "", "scrub = \"enforce\"\nscrub_policy = \"own/1\"")]);
         assert!(matches!(table.changed(&config, 1, set.clone(), Vec::new()), Err(PolicyError::NotStored(_))));
         let own = Compiled::read("own", "id = \"own\"\nversion = 1\n").unwrap();

@@ -1,13 +1,18 @@
 //! Figures of the scrub engine in the request path.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric as _};
+use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::registry::{Registry, Unit};
+use scrub::format::Budget;
 
 /// What became of a body that the engine looked into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +48,7 @@ pub struct ScrubMetrics {
     swept: Family<KindLabel, Counter>,
     policy_changes: Family<KindLabel, Counter>,
     policy_number: Gauge,
+    memory: Memory,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -60,6 +66,24 @@ struct BodyLabels {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct KindLabel {
     kind: &'static str,
+}
+
+/// Reads how much is taken of the memory of large buffers when asked.
+#[derive(Clone, Debug, Default)]
+struct Memory(Arc<OnceLock<Arc<Budget>>>);
+
+impl Collector for Memory {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let bytes = self.0.get().map_or(0, |memory| memory.taken());
+        let gauge = ConstGauge::<i64>::new(i64::try_from(bytes).unwrap_or(i64::MAX));
+        let metric = encoder.encode_descriptor(
+            "scrub_memory",
+            "Large buffers that the scrub engine holds",
+            Some(&Unit::Bytes),
+            MetricType::Gauge,
+        )?;
+        gauge.encode(metric)
+    }
 }
 
 impl ScrubMetrics {
@@ -82,7 +106,13 @@ impl ScrubMetrics {
         );
         r.register_with_unit("scrub_read", "Bytes that the scrub engine read", Unit::Bytes, self.bytes.clone());
         r.register_with_unit("scrub_work", "Time that the scrub engine worked", Unit::Seconds, self.time.clone());
+        r.register_collector(Box::new(self.memory.clone()));
         r.register("swept", "What was kept beside objects and nobody needs any more, removed", self.swept.clone());
+    }
+
+    /// Says which memory the engine's large buffers are taken from.
+    pub fn watch(&self, memory: &Arc<Budget>) {
+        let _ = self.memory.0.set(Arc::clone(memory));
     }
 
     /// What was found in a body that is taken.

@@ -5,6 +5,7 @@
 
 mod arrow;
 mod avro;
+mod budget;
 mod compressed;
 mod control;
 mod csv;
@@ -35,10 +36,12 @@ use crate::charset::TextScrubber;
 use crate::engine::Engine;
 use crate::finding::Finding;
 use crate::stream::{Blocked, Scrubber, Sink};
+use budget::{Held, Share};
 use fit::{Fit, Key, Lexer, Names, Spans};
 use places::Places;
 use stage::Stage;
 
+pub use budget::{Budget, Pause};
 pub use compressed::Codec;
 pub use control::Control;
 pub use places::Placed;
@@ -97,6 +100,8 @@ pub struct Job {
     pub on_unknown: Rule,
     /// Bounds.
     pub limits: Limits,
+    /// Memory for large buffers, shared with other jobs; none: no more is held than the bounds allow.
+    pub memory: Option<Arc<Budget>>,
 }
 
 /// A job at one file, and how much it has asked for.
@@ -108,11 +113,40 @@ struct Work<'a> {
     given: Cell<u64>,
     /// Where findings are is told, of the file itself.
     places: Option<&'a RefCell<Places>>,
+    /// What it has of the memory.
+    share: Arc<Share>,
+    /// What is done while it waits for more.
+    pause: Option<&'a dyn Pause>,
 }
 
 impl<'a> Work<'a> {
     fn new(job: &'a Job) -> Self {
-        Self { job, taken: Cell::new(0), given: Cell::new(0), places: None }
+        let share = Share::of(job.memory.as_ref());
+        Self { job, taken: Cell::new(0), given: Cell::new(0), places: None, share, pause: None }
+    }
+
+    /// Takes memory for so many bytes, for which it may wait.
+    fn hold(&self, bytes: u64) -> Result<Held, FormatError> {
+        let mut held = Held::new(&self.share);
+        held.grow(bytes, self.pause)?;
+        Ok(held)
+    }
+
+    /// The same for more.
+    fn grow(&self, held: &mut Held, by: u64) -> Result<(), FormatError> {
+        held.grow(by, self.pause)
+    }
+
+    /// An empty stage, in memory as far as there is any.
+    fn stage(&self, in_memory: usize) -> Stage {
+        Stage::sharing(in_memory, Held::new(&self.share))
+    }
+
+    /// The same, of all that `source` gives.
+    fn staged(&self, source: &mut dyn Read, in_memory: usize) -> Result<Stage, FormatError> {
+        let mut stage = self.stage(in_memory);
+        stage.fill(source).map_err(read_error)?;
+        Ok(stage)
     }
 
     /// An archive at this depth is about to be opened.
@@ -217,6 +251,9 @@ pub enum FormatError {
     /// It asks for more than [`Limits`].
     #[error("{0}")]
     Limit(String),
+    /// Others hold the memory that it needs, and did not give it back in time.
+    #[error("the memory for files that are looked into is taken")]
+    Busy,
 }
 
 impl FormatError {
@@ -234,6 +271,7 @@ impl FormatError {
             Self::Unknown { what, .. } => what,
             Self::Broken { format, .. } => format,
             Self::Limit(_) => "too large or too deep",
+            Self::Busy => "too much at a time",
             Self::Blocked(_) => "blocked",
             Self::Read(_) | Self::Write(_) => "cut off",
         }
@@ -243,17 +281,19 @@ impl FormatError {
 /// Scrubs a file: from `source`, which is read to its end, to `out`. Memory: some 300 KiB, up to 3 MiB where nearly every byte is another token, and what
 /// the codecs of its compression need.
 pub fn scrub(source: &mut dyn Read, out: &mut dyn Write, job: &Job) -> Result<Summary, FormatError> {
-    whole(source, out, job, None, None)
+    whole(source, out, job, None, None, None)
 }
 
-/// Scrubs a file which by its name may be one that programs read back to know what to do. Up to 16 MiB of such are held.
+/// Scrubs a file which by its name may be one that programs read back to know what to do. Up to 16 MiB of such are held. `pause`: what the thread does while it
+/// waits for memory.
 pub fn scrub_as(
     source: &mut dyn Read,
     out: &mut dyn Write,
     job: &Job,
     control: Option<Control>,
+    pause: Option<&dyn Pause>,
 ) -> Result<Summary, FormatError> {
-    whole(source, out, job, control, None)
+    whole(source, out, job, control, None, pause)
 }
 
 /// As [`scrub`], and where the first `most` findings are, in order: of a file whose own bytes are text, whatever its format is. Findings in what is compressed,
@@ -265,7 +305,7 @@ pub fn scrub_with_places(
     most: usize,
 ) -> Result<(Summary, Vec<Placed>), FormatError> {
     let places = RefCell::new(Places::new(most));
-    let summary = whole(source, out, job, None, Some(&places))?;
+    let summary = whole(source, out, job, None, Some(&places), None)?;
     Ok((summary, places.into_inner().into_placed()))
 }
 
@@ -275,9 +315,10 @@ fn whole(
     job: &Job,
     control: Option<Control>,
     places: Option<&RefCell<Places>>,
+    pause: Option<&dyn Pause>,
 ) -> Result<Summary, FormatError> {
     let mut summary = Summary::default();
-    let work = Work { places, ..Work::new(job) };
+    let work = Work { places, pause, ..Work::new(job) };
     let mut begun = Vec::new();
     if let Some(control) = control.filter(|_| job.actor.is_some()) {
         (&mut *source).take(control::LONGEST as u64 + 1).read_to_end(&mut begun).map_err(read_error)?;
@@ -332,7 +373,7 @@ fn file(
     }
     if format == Format::Parquet {
         summary.format.get_or_insert(format);
-        let mut stage = Stage::of(&mut source, IN_MEMORY).map_err(read_error)?;
+        let mut stage = job.staged(&mut source, IN_MEMORY)?;
         let len = stage.len();
         return parquet::scrub(&mut stage, len, out, job, summary).map_err(|error| error.within(depth));
     }

@@ -8,6 +8,8 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKe
 use aws_lc_rs::rand;
 use zeroize::Zeroizing;
 
+use super::budget::Held;
+
 /// Bytes that are sealed as one.
 const CHUNK: usize = 64 * 1024;
 /// What sealing adds to them.
@@ -23,6 +25,8 @@ pub struct Stage {
     len: u64,
     /// Where it is read.
     at: u64,
+    /// Its memory, where that is shared.
+    held: Option<Held>,
 }
 
 struct Spilled {
@@ -37,21 +41,36 @@ struct Spilled {
 impl Stage {
     /// An empty one.
     pub fn new(in_memory: usize) -> Self {
-        Self { in_memory: in_memory.max(CHUNK), bytes: Vec::new(), spilled: None, len: 0, at: 0 }
+        Self { in_memory: in_memory.max(CHUNK), bytes: Vec::new(), spilled: None, len: 0, at: 0, held: None }
+    }
+
+    /// An empty one which is no longer in memory than there is some for it.
+    pub(super) fn sharing(in_memory: usize, held: Held) -> Self {
+        Self { held: Some(held), ..Self::new(in_memory) }
     }
 
     /// Of all that `source` gives.
     pub fn of(source: &mut dyn Read, in_memory: usize) -> io::Result<Self> {
         let mut stage = Self::new(in_memory);
+        stage.fill(source)?;
+        Ok(stage)
+    }
+
+    /// Writes all that `source` gives, and ends the writing.
+    pub fn fill(&mut self, source: &mut dyn Read) -> io::Result<()> {
         let mut buffer = vec![0; CHUNK];
         loop {
             let read = source.read(&mut buffer)?;
             if read == 0 {
-                stage.end()?;
-                return Ok(stage);
+                return self.end();
             }
-            stage.write_all(&buffer[..read])?;
+            self.write_all(&buffer[..read])?;
         }
+    }
+
+    /// Whether so many bytes more may be in memory.
+    fn has_room(&mut self, bytes: usize) -> bool {
+        self.bytes.len() + bytes <= self.in_memory && self.held.as_mut().is_none_or(|held| held.try_grow(bytes as u64))
     }
 
     /// Bytes that were written.
@@ -118,7 +137,7 @@ impl Spilled {
 
 impl Write for Stage {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.spilled.is_none() && self.bytes.len() + bytes.len() > self.in_memory {
+        if self.spilled.is_none() && !self.has_room(bytes.len()) {
             let mut spilled = Spilled::begin()?;
             let whole = std::mem::take(&mut self.bytes);
             let mut chunks = whole.chunks_exact(CHUNK);
@@ -128,6 +147,7 @@ impl Write for Stage {
             }
             self.bytes.extend_from_slice(chunks.remainder());
             self.spilled = Some(spilled);
+            self.held = None;
         }
         let taken = if self.spilled.is_some() { bytes.len().min(CHUNK - self.bytes.len()) } else { bytes.len() };
         self.bytes.extend_from_slice(&bytes[..taken]);
@@ -180,9 +200,13 @@ impl Seek for Stage {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
     use proptest::prelude::{any, prop, prop_assert_eq, proptest};
 
     use super::*;
+    use crate::format::budget::{Budget, Share};
 
     fn bytes(len: usize) -> Vec<u8> {
         (0..len).map(|at| (at * 7 % 251) as u8).collect()
@@ -211,6 +235,26 @@ mod tests {
         file.write_all(b"x").unwrap();
         let error = io::copy(&mut stage, &mut io::sink()).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+    }
+
+    #[test]
+    fn what_there_is_no_memory_for_is_spilled() {
+        let budget = Arc::new(Budget::new(6 << 20, Duration::ZERO));
+        let stage = || Stage::sharing(4 << 20, Held::new(&Share::of(Some(&budget))));
+        let (mut first, mut second) = (stage(), stage());
+        let all = bytes(3 << 20);
+        for stage in [&mut first, &mut second] {
+            stage.fill(&mut &all[..]).unwrap();
+        }
+        assert_eq!((first.spilled.is_some(), second.spilled.is_some()), (false, false));
+        let mut third = stage();
+        third.fill(&mut &all[..]).unwrap();
+        assert!(third.spilled.is_some() && budget.most() == 6 << 20);
+        let mut read = Vec::new();
+        third.read_to_end(&mut read).unwrap();
+        assert!(read == all);
+        drop((first, second));
+        assert_eq!(budget.taken(), 0);
     }
 
     proptest! {

@@ -6,7 +6,6 @@
 use std::io::{self, Read, Write};
 
 use super::fit::Names;
-use super::stage::Stage;
 use super::{FormatError, Rule, Summary, Work, file, read_error, rename};
 
 /// Bytes of a block.
@@ -172,7 +171,7 @@ impl Archive<'_> {
         let size = self.size.take().unwrap_or(size);
         self.name(&mut block)?;
         let mut content = (&mut *self.source).take(size);
-        let mut stage = Stage::new(IN_MEMORY);
+        let mut stage = self.job.stage(IN_MEMORY);
         file(&mut content, &mut stage, self.job, self.depth + 1, self.summary)?;
         if content.limit() > 0 {
             return Err(self.broken("it ends within a member"));

@@ -65,6 +65,7 @@ pub(super) fn job(engine: &Arc<Engine>) -> Job {
         on_media: Rule::Refuse,
         on_unknown: Rule::Refuse,
         limits: Limits::default(),
+        memory: None,
     }
 }
 
@@ -431,6 +432,7 @@ fn with_all_detectors_json_stays_json() {
 mod hostile;
 mod layers;
 mod oddities;
+mod memory;
 
 /// Line and column of each finding, in bytes of the file.
 fn placed(source: &[u8], most: usize) -> Vec<(u64, u64, u64, u64)> {

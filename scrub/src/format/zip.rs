@@ -27,7 +27,7 @@ pub fn scrub(
     depth: u32,
     summary: &mut Summary,
 ) -> Result<(), FormatError> {
-    let mut stage = Stage::of(source, IN_MEMORY).map_err(read_error)?;
+    let mut stage = job.staged(source, IN_MEMORY)?;
     if members(&mut stage).map_err(read_error)? > MEMBERS {
         return Err(FormatError::Limit(format!("its zip has more than {MEMBERS} members")));
     }

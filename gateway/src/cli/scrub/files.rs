@@ -171,6 +171,7 @@ fn one(
         on_media: wanted.on_media,
         on_unknown: wanted.on_unknown,
         limits: Limits::default(),
+        memory: None,
     };
     let most = if wanted.places { report::PLACES } else { 0 };
     let mut out = Written { target: &mut target, bytes: written };

@@ -8,6 +8,7 @@ use std::io::{Read as _, Write as _};
 use super::message::{MALFORMED, Message, VERSION_5};
 use super::schema::{Field, Kind};
 use super::{Columns, column, views};
+use crate::format::budget::Held;
 use crate::format::compressed::Codec;
 use crate::format::stage::Stage;
 use crate::format::table::Fault;
@@ -56,6 +57,8 @@ pub struct Batch<'b, 'a> {
     changed: bool,
     /// What all buffers start at a multiple of.
     round: u64,
+    /// The memory of the buffers of the column that is looked into.
+    held: Held,
 }
 
 impl<'b, 'a> Batch<'b, 'a> {
@@ -98,9 +101,10 @@ impl<'b, 'a> Batch<'b, 'a> {
             end: 0,
             parts: Vec::new(),
             counts: Vec::new(),
-            made: Stage::new(IN_MEMORY),
+            made: work.stage(IN_MEMORY),
             changed: false,
             round: 64,
+            held: work.hold(0)?,
         })
     }
 
@@ -166,6 +170,7 @@ impl<'b, 'a> Batch<'b, 'a> {
     /// `groups`: no two values between two of these rows are to become the same.
     fn column(&mut self, field: &Field, groups: Option<&[usize]>) -> Result<(), Fault> {
         let (rows, node) = self.next_node()?;
+        let before = self.held.bytes();
         match field.kind {
             Kind::Null => {}
             Kind::Bits => {
@@ -214,6 +219,7 @@ impl<'b, 'a> Batch<'b, 'a> {
             }
             Kind::RunEnds => self.children(field)?,
         }
+        self.held.shrink(before);
         Ok(())
     }
 
@@ -296,6 +302,7 @@ impl<'b, 'a> Batch<'b, 'a> {
 
     /// The content of a buffer.
     pub fn open(&mut self, place: Place) -> Result<Vec<u8>, Fault> {
+        self.hold(place.len)?;
         let mut stored = read_at(self.file, self.base + place.start, place.len)?;
         let Some(codec) = self.codec.filter(|_| place.len > 0) else {
             self.work.take(place.len)?;
@@ -308,6 +315,7 @@ impl<'b, 'a> Batch<'b, 'a> {
         }
         let len = u64::try_from(len).map_err(|_| "a buffer has no length")?;
         self.check_size(len)?;
+        self.hold(len)?;
         let broken = |error| Fault::Broken(format!("a buffer cannot be opened: {error}"));
         let (mut bytes, mut decoder) = (Vec::new(), codec.decoder(&stored[PREFIX..]).map_err(broken)?);
         loop {
@@ -322,6 +330,11 @@ impl<'b, 'a> Batch<'b, 'a> {
         if bytes.len() as u64 == len { Ok(bytes) } else { Err("a buffer has another length than it says".into()) }
     }
 
+    /// Takes memory for so many bytes of the column.
+    pub fn hold(&mut self, bytes: u64) -> Result<(), Fault> {
+        Ok(self.work.grow(&mut self.held, bytes)?)
+    }
+
     /// Takes a buffer over as it is stored.
     pub fn keep(&mut self, place: Place) {
         self.parts.push(Part::Source(place));
@@ -333,6 +346,8 @@ impl<'b, 'a> Batch<'b, 'a> {
         if self.work.actor.is_none() {
             return Ok(());
         }
+        // With its compression.
+        self.hold(bytes.len() as u64 * 2)?;
         let stored = match self.codec.filter(|_| !bytes.is_empty()) {
             None => bytes.to_vec(),
             Some(codec) => {

@@ -31,6 +31,9 @@ pub fn fixed(
             for (row, text) in batch.values(field).scrub(&printed)?.into_iter().enumerate() {
                 let Some(text) = text else { continue };
                 let row = index * ROWS + row;
+                if anew.is_none() {
+                    batch.hold(len as u64)?;
+                }
                 let slot = &mut anew.get_or_insert_with(|| data.to_vec())[row * width..][..width];
                 if let Some(new) = fixed::read(of, form, slot, &text) {
                     slot.copy_from_slice(&new);
@@ -123,6 +126,8 @@ pub fn bytes(
         let instead = batch.values(field).scrub(&printed)?;
         if anew.is_none() && batch.acts() && instead.iter().any(Option::is_some) {
             let before = from[..=start].iter().map(|offset| offset - first);
+            // What is written anew, and its offsets.
+            batch.hold((data.len() + rows * 8) as u64)?;
             anew = Some((before.collect(), data[first..from[start]].to_vec()));
         }
         for (row, text) in (start..end).zip(&instead) {

@@ -6,6 +6,7 @@ use super::batch::says_something;
 use super::message::{CONTINUES, LONGEST, MALFORMED, Message, Next, SCHEMA};
 use super::schema::Schema;
 use super::{Columns, write_schema};
+use crate::format::budget::Held;
 use crate::format::stage::Stage;
 use crate::format::table::flat::Flat;
 use crate::format::table::place::{Target, read_at};
@@ -38,8 +39,9 @@ struct Block {
 }
 
 pub fn run(source: &mut dyn Read, out: &mut dyn Write, work: &Work<'_>, summary: &mut Summary) -> Result<(), Fault> {
-    let mut file = Stage::of(source, IN_MEMORY).map_err(Fault::read)?;
-    let (mut footer, end) = footer(&mut file)?;
+    let mut file = work.staged(source, IN_MEMORY)?;
+    let mut memory = work.hold(0)?;
+    let (mut footer, end) = footer(&mut file, work, &mut memory)?;
     let root = footer.root().ok_or(MALFORMED)?;
     let table = footer.slot(root, FOOTER_SCHEMA).and_then(|at| footer.follow(at)).ok_or(MALFORMED)?;
     let schema = Schema::of(&footer, table)?;
@@ -54,7 +56,7 @@ pub fn run(source: &mut dyn Read, out: &mut dyn Write, work: &Work<'_>, summary:
         target.write(between.as_deref().unwrap_or_default())?;
         at = block.end;
         file.seek(SeekFrom::Start(block.start)).map_err(Fault::read)?;
-        let Next::Message(message) = Message::read(&mut file)? else {
+        let Next::Message(message) = Message::read(&mut file, work)? else {
             return Err("a batch is not where it should be".into());
         };
         if (message.size, message.body) != (block.head, block.body) {
@@ -87,7 +89,7 @@ pub fn run(source: &mut dyn Read, out: &mut dyn Write, work: &Work<'_>, summary:
 }
 
 /// The footer, and where it starts.
-fn footer(file: &mut Stage) -> Result<(Flat, u64), Fault> {
+fn footer(file: &mut Stage, work: &Work<'_>, held: &mut Held) -> Result<(Flat, u64), Fault> {
     let len = file.len();
     if len < TAIL + MAGIC.len() as u64 {
         return Err("it is too short".into());
@@ -103,6 +105,7 @@ fn footer(file: &mut Stage) -> Result<(Flat, u64), Fault> {
     }
     let start = (len - TAIL).checked_sub(size).filter(|start| *start >= MAGIC.len() as u64);
     let start = start.ok_or("its footer is longer than the file")?;
+    work.grow(held, size)?;
     Ok((Flat::new(read_at(file, start, size)?), start))
 }
 
@@ -145,7 +148,7 @@ fn begin(
     if at as u64 == first {
         return Ok(first);
     }
-    let Next::Message(message) = Message::read(file)? else { return Ok(at as u64) };
+    let Next::Message(message) = Message::read(file, work)? else { return Ok(at as u64) };
     let behind = at as u64 + message.size;
     if message.kind != SCHEMA || write_schema(message, target, work, summary)? != *schema {
         return Err("its footer has another schema".into());

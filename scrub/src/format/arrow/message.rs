@@ -2,6 +2,8 @@
 
 use std::io::Read;
 
+use crate::format::Work;
+use crate::format::budget::Held;
 use crate::format::table::Fault;
 use crate::format::table::flat::Flat;
 use crate::format::table::place::Target;
@@ -43,6 +45,8 @@ pub struct Message {
     pub body: u64,
     /// Bytes before the body.
     pub size: u64,
+    /// The memory of what describes it.
+    _held: Held,
 }
 
 /// What is at a place of a stream.
@@ -56,7 +60,7 @@ pub enum Next {
 }
 
 impl Message {
-    pub fn read(source: &mut impl Read) -> Result<Next, Fault> {
+    pub fn read(source: &mut impl Read, work: &Work<'_>) -> Result<Next, Fault> {
         let mut head = take(source, 4)?;
         if head.is_empty() {
             return Ok(Next::End);
@@ -73,21 +77,23 @@ impl Message {
         if len > LONGEST {
             return Err(Fault::limit(format!("a message has a head of {len} bytes, and at most {LONGEST} may be")));
         }
+        let memory = work.hold(len)?;
         let bytes = take(source, len)?;
         if bytes.len() as u64 != len {
             return Err("it is cut".into());
         }
         let size = len + head.len() as u64;
-        Ok(Next::Message(Self::of(continues, Flat::new(bytes), size).ok_or(MALFORMED)?))
+        Ok(Next::Message(Self::of(continues, Flat::new(bytes), size, memory).ok_or(MALFORMED)?))
     }
 
-    fn of(continues: bool, flat: Flat, size: u64) -> Option<Self> {
+    fn of(continues: bool, flat: Flat, size: u64, held: Held) -> Option<Self> {
         let root = flat.root()?;
         let version = flat.short_field(root, VERSION)?;
         let kind = flat.byte_field(root, KIND)?;
         let header = flat.follow(flat.slot(root, HEADER)?)?;
         let body = u64::try_from(flat.long_field(root, BODY)?).ok()?;
-        Some(Self { continues, flat, root, kind, version, header, body, size }).filter(|it| it.version >= VERSION_4)
+        Some(Self { continues, flat, root, kind, version, header, body, size, _held: held })
+            .filter(|it| it.version >= VERSION_4)
     }
 
     /// Scrubs what is said about the message itself by `text`; whether it changed.

@@ -52,12 +52,12 @@ pub fn file(
 
 fn run(mut source: &mut dyn Read, out: &mut dyn Write, work: &Work<'_>, summary: &mut Summary) -> Result<(), Fault> {
     let mut target = Target::new(out, work.actor.is_some());
-    let Next::Message(first) = Message::read(&mut source)? else { return Err("it has no schema".into()) };
+    let Next::Message(first) = Message::read(&mut source, work)? else { return Err("it has no schema".into()) };
     let schema = write_schema(first, &mut target, work, summary)?;
     texts::names(schema.names(), work, summary)?;
     let mut columns = Columns::new(&schema, work);
     loop {
-        let message = match Message::read(&mut source)? {
+        let message = match Message::read(&mut source, work)? {
             Next::Message(message) => message,
             Next::Mark(mark) => {
                 target.write(&mark)?;
@@ -66,7 +66,7 @@ fn run(mut source: &mut dyn Read, out: &mut dyn Write, work: &Work<'_>, summary:
             // The end of the stream is one too.
             Next::End => break,
         };
-        let mut body = Stage::of(&mut source.take(message.body), IN_MEMORY).map_err(Fault::read)?;
+        let mut body = work.staged(&mut source.take(message.body), IN_MEMORY)?;
         if body.len() != message.body {
             return Err("it is cut".into());
         }

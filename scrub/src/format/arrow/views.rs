@@ -158,6 +158,7 @@ pub fn scrub(batch: &mut Batch<'_, '_>, field: &Field, rows: usize, groups: Opti
         batch.set_count(count);
         return Ok(());
     }
+    batch.hold((views.stored.len() + total) as u64)?;
     let mut anew = Anew::default();
     for row in 0..rows {
         if let Some(new) = changes.get(&row) {

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use super::schema::{Kind, Node, Schema};
 use super::walk::{Step, Value, Walk, long, put_counted, put_long};
+use crate::format::budget::Held;
 use crate::format::fit::Names;
 use crate::format::table::Fault;
 use crate::format::table::fixed;
@@ -38,7 +39,7 @@ impl<'a> Columns<'a> {
     }
 
     /// Scrubs the data of a block of so many records. If something in it changes, gives it anew.
-    pub fn scrub(&mut self, data: &[u8], records: u64) -> Result<Option<Vec<u8>>, Fault> {
+    pub fn scrub(&mut self, data: &[u8], records: u64, held: &mut Held) -> Result<Option<Vec<u8>>, Fault> {
         let (schema, work) = (self.schema, self.work);
         let mut walk = Walk::new(schema, work, data, records);
         let mut before = 0;
@@ -49,6 +50,8 @@ impl<'a> Columns<'a> {
             }
             let instead = self.look(&steps, data)?;
             if work.actor.is_some() && instead.iter().any(Option::is_some) {
+                // The new block, and what it is compressed to.
+                work.grow(held, (data.len() as u64).saturating_mul(2))?;
                 return self.rewrite(data, records, before, walk, (&steps, &instead)).map(Some);
             }
             before += 1;

@@ -6,6 +6,7 @@ use flate2::bufread::DeflateDecoder;
 use flate2::write::DeflateEncoder;
 use flate2::{Compression, Crc};
 
+use crate::format::budget::Held;
 use crate::format::compressed;
 use crate::format::table::Fault;
 use crate::format::{READ, Work};
@@ -46,15 +47,16 @@ impl Codec {
     }
 
     /// Opens the data of a block.
-    pub fn open(self, stored: &[u8], work: &Work<'_>) -> Result<Opened, Fault> {
+    pub fn open(self, stored: &[u8], work: &Work<'_>, held: &mut Held) -> Result<Opened, Fault> {
         match self {
             Self::Null => {
                 work.take(stored.len() as u64)?;
+                work.grow(held, stored.len() as u64)?;
                 Ok(Opened { bytes: stored.to_vec(), is_all: true })
             }
             Self::Deflate => {
                 let mut decoder = DeflateDecoder::new(stored);
-                let bytes = bounded(&mut decoder, work)?;
+                let bytes = bounded(&mut decoder, work, held)?;
                 let behind = decoder.into_inner();
                 if behind.len() > BEHIND {
                     return Err("there is something behind the data of a block".into());
@@ -70,6 +72,7 @@ impl Codec {
                 if len as u64 > work.limits.chunk {
                     return Err(too_large(work));
                 }
+                work.grow(held, len as u64)?;
                 let bytes = snap::raw::Decoder::new().decompress_vec(packed).map_err(|error| broken(&error))?;
                 if crc(&bytes) != *sum {
                     return Err("the checksum of a block is wrong".into());
@@ -78,7 +81,7 @@ impl Codec {
             }
             Self::Other(codec) => {
                 let mut decoder = codec.decoder(stored).map_err(|error| broken(&error))?;
-                Ok(Opened { bytes: bounded(&mut decoder, work)?, is_all: true })
+                Ok(Opened { bytes: bounded(&mut decoder, work, held)?, is_all: true })
             }
         }
     }
@@ -131,7 +134,7 @@ pub fn too_large(work: &Work<'_>) -> Fault {
 }
 
 /// All that a decoder gives.
-fn bounded(decoder: &mut impl Read, work: &Work<'_>) -> Result<Vec<u8>, Fault> {
+fn bounded(decoder: &mut impl Read, work: &Work<'_>, held: &mut Held) -> Result<Vec<u8>, Fault> {
     let (mut bytes, mut buffer) = (Vec::new(), vec![0; READ]);
     loop {
         let read = match decoder.read(&mut buffer) {
@@ -141,6 +144,7 @@ fn bounded(decoder: &mut impl Read, work: &Work<'_>) -> Result<Vec<u8>, Fault> {
             Err(error) => return Err(broken(&error)),
         };
         work.take(read as u64)?;
+        work.grow(held, read as u64)?;
         bytes.extend_from_slice(&buffer[..read]);
         if bytes.len() as u64 > work.limits.chunk {
             return Err(too_large(work));

@@ -62,12 +62,13 @@ fn run(source: &mut dyn Read, out: &mut dyn Write, work: &Work<'_>, summary: &mu
         if size > work.limits.chunk {
             return Err(codec::too_large(work));
         }
+        let mut memory = work.hold(size)?;
         let stored = input.take(size)?;
         if input.take(SYNC as u64)? != header.sync {
             return Err("a block does not end as its header says".into());
         }
-        let opened = codec.open(&stored, work)?;
-        let new = match columns.scrub(&opened.bytes, count)? {
+        let opened = codec.open(&stored, work, &mut memory)?;
+        let new = match columns.scrub(&opened.bytes, count, &mut memory)? {
             Some(new) => codec.pack(new)?,
             None if opened.is_all => stored,
             None => codec.pack(opened.bytes)?,

@@ -12,7 +12,7 @@ const PENDING: &str = r#"{"version":2,"filename":null,"uri":"s3a://data/t/EMP-00
 fn run(key: &str, file: &str) -> (String, Summary) {
     let mut out = Vec::new();
     let job = job(&engine(Strategy::Label));
-    let summary = scrub_as(&mut file.as_bytes(), &mut out, &job, Control::of(key)).unwrap();
+    let summary = scrub_as(&mut file.as_bytes(), &mut out, &job, Control::of(key), None).unwrap();
     (String::from_utf8(out).unwrap(), summary)
 }
 
@@ -94,14 +94,14 @@ fn files_of_committers_hold_nothing() {
         let policy = preset.map_or(Policy::default(), |name| Policy::preset(name).unwrap());
         let job = job(&Arc::new(Engine::new(builtin::detectors(), &policy).unwrap()));
         for (key, file) in [("t/__magic/x.pending", &*clean), ("t/_SUCCESS", success)] {
-            let summary = scrub_as(&mut file.as_bytes(), &mut Vec::new(), &job, Control::of(key)).unwrap();
+            let summary = scrub_as(&mut file.as_bytes(), &mut Vec::new(), &job, Control::of(key), None).unwrap();
             // The name of an object is a URL where those are looked for.
             let urls = if file.contains(uri) { job.engine.detect(uri.as_bytes()).len() as u64 } else { 0 };
             assert_eq!(summary.unfit, urls, "{preset:?} {key} {summary:?}");
         }
         let file = clean.replace(r#""note":"z""#, r#""password":"hunterXq7vo2p""#);
         let mut out = Vec::new();
-        scrub_as(&mut file.as_bytes(), &mut out, &job, Control::of("t/__magic/x.pending")).unwrap();
+        scrub_as(&mut file.as_bytes(), &mut out, &job, Control::of("t/__magic/x.pending"), None).unwrap();
         assert!(!String::from_utf8(out).unwrap().contains("hunter"), "{preset:?}");
     }
 }

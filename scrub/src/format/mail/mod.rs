@@ -310,7 +310,7 @@ impl Mail<'_, '_> {
 
     /// Reads up to the end of a part. Its last line ends are apart: they belong to what follows.
     fn raw(&mut self) -> Result<(Stage, Vec<u8>), FormatError> {
-        let (mut raw, mut held) = (Stage::new(IN_MEMORY), Vec::new());
+        let (mut raw, mut held) = (self.job.stage(IN_MEMORY), Vec::new());
         while self.ends()?.is_none() {
             let piece = self.lines.take();
             let text = piece.strip_suffix(b"\n").map_or(&piece[..], |line| line.strip_suffix(b"\r").unwrap_or(line));
@@ -334,7 +334,7 @@ impl Mail<'_, '_> {
             }
             raw.seek(SeekFrom::Start(0)).map_err(FormatError::Write)?;
         }
-        let mut made = Stage::new(IN_MEMORY);
+        let mut made = self.job.stage(IN_MEMORY);
         let mut source = Hashed::new(Decoded::new(&mut *raw, about.encoding));
         file(&mut source, &mut made, self.job, self.depth, self.summary)?;
         io::copy(&mut source, &mut io::sink()).map_err(read_error)?;

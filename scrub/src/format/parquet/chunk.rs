@@ -20,6 +20,7 @@ use parquet::schema::types::{ColumnDescriptor, Type as Node, TypePtr};
 
 use super::pages::Pages;
 use crate::format::Work;
+use crate::format::budget::Held;
 use crate::format::table::Fault;
 use crate::format::table::form::Form;
 use crate::format::table::scalar::Scalar;
@@ -52,8 +53,11 @@ impl Chunk<'_> {
     }
 }
 
+/// A file of one column, and its memory.
+type Anew = (Vec<u8>, Held);
+
 /// Scrubs a chunk. If something in it changes, gives a file of this column alone in which it is written anew, if there is somebody who acts.
-pub fn scrub(chunk: &Chunk<'_>, values: &mut Values<'_>, work: &Work<'_>) -> Result<Option<Vec<u8>>, Fault> {
+pub fn scrub(chunk: &Chunk<'_>, values: &mut Values<'_>, work: &Work<'_>) -> Result<Option<Anew>, Fault> {
     match chunk.meta.column_type() {
         Type::BOOLEAN => Ok(None),
         Type::INT32 => typed::<Int32Type>(chunk, values, work),
@@ -71,7 +75,7 @@ pub fn guarded<T>(read: impl FnOnce() -> parquet::errors::Result<T>) -> Result<T
     catch_unwind(AssertUnwindSafe(read)).map_err(|_| "its reader gave up")?.map_err(Fault::from)
 }
 
-fn typed<D>(chunk: &Chunk<'_>, values: &mut Values<'_>, work: &Work<'_>) -> Result<Option<Vec<u8>>, Fault>
+fn typed<D>(chunk: &Chunk<'_>, values: &mut Values<'_>, work: &Work<'_>) -> Result<Option<Anew>, Fault>
 where
     D: DataType,
     D::T: Scalar,
@@ -121,11 +125,13 @@ fn rewrite<D>(
     before: u64,
     instead: &[Option<Rc<[u8]>>],
     work: &Work<'_>,
-) -> Result<Vec<u8>, Fault>
+) -> Result<Anew, Fault>
 where
     D: DataType,
     D::T: Scalar,
 {
+    // What is read again, and the new file.
+    let mut held = work.hold(chunk.pages.total.saturating_mul(2))?;
     let column = chunk.meta.column_descr();
     let mut file = SerializedFileWriter::new(Vec::new(), schema(column)?, Arc::new(properties(chunk)))?;
     let mut group = file.next_row_group()?;
@@ -146,7 +152,10 @@ where
     }
     guarded(|| writer.close())?;
     guarded(|| group.close())?;
-    guarded(|| file.into_inner())
+    let file = guarded(|| file.into_inner())?;
+    held.shrink(0);
+    work.grow(&mut held, file.len() as u64)?;
+    Ok((file, held))
 }
 
 /// A batch of rows after the other.

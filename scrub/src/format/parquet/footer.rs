@@ -8,6 +8,8 @@ use parquet::file::metadata::{
 
 use super::chunk::guarded;
 use super::thrift::Structure;
+use crate::format::Work;
+use crate::format::budget::Held;
 use crate::format::table::Fault;
 use crate::format::table::place::read_at;
 
@@ -77,11 +79,16 @@ pub struct Footer {
     pub start: u64,
     /// What its columns are.
     pub metadata: ParquetMetaData,
+    /// The memory of all that.
+    _held: Held,
 }
+
+/// Bytes in memory for one of a footer: as it came, what is read of it, and what is written.
+const TIMES: u64 = 4;
 
 impl Footer {
     /// Of a file of so many bytes.
-    pub fn read(file: &mut (impl Read + Seek), len: u64) -> Result<Self, Fault> {
+    pub fn read(file: &mut (impl Read + Seek), len: u64, work: &Work<'_>) -> Result<Self, Fault> {
         if len < TAIL + MAGIC.len() as u64 {
             return Err("it is too short".into());
         }
@@ -100,6 +107,7 @@ impl Footer {
         if size > LONGEST {
             return Err(Fault::limit(format!("it has a footer of {size} bytes, and at most {LONGEST} may be")));
         }
+        let memory = work.hold(size * TIMES)?;
         let bytes = read_at(file, start, size)?;
         check(&Structure::of(&bytes)?)?;
         // Statistics are taken over as bytes, so it does not matter whether they are read.
@@ -108,7 +116,7 @@ impl Footer {
             .with_size_stats_policy(ParquetStatisticsPolicy::SkipAll)
             .with_encoding_stats_policy(ParquetStatisticsPolicy::SkipAll);
         let metadata = guarded(|| ParquetMetaDataReader::decode_metadata_with_options(&bytes, Some(&options)))?;
-        Ok(Self { bytes, start, metadata })
+        Ok(Self { bytes, start, metadata, _held: memory })
     }
 }
 

@@ -5,7 +5,7 @@
 //! pages and encoding. The footer is edited where places and sizes change, and is otherwise the one of the source ([`thrift`]): so the schema stays
 //! as it was written, to the last annotation. What no field of the footer points to is not taken over.
 //!
-//! Memory: the footer, and one chunk as it is stored, with a page of it open; twice that when it is written anew.
+//! Memory: the footer, and one chunk as it is stored, with a page of it open; twice that when it is written anew. All of it is taken from the budget before.
 
 mod chunk;
 mod footer;
@@ -22,6 +22,7 @@ use std::io::{Read, Seek, Write};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::RowGroupMetaData;
 
+use super::budget::Held;
 use super::table::place::{Place, Target, read_at};
 use super::table::values::Values;
 use super::table::{self, Fault};
@@ -63,14 +64,14 @@ fn run(
     work: &Work<'_>,
     summary: &mut Summary,
 ) -> Result<(), Fault> {
-    let footer = Footer::read(file, len)?;
+    let footer = Footer::read(file, len, work)?;
     let root = Structure::of(&footer.bytes)?;
     let elements = root.list(field::FILE_SCHEMA)?;
     table::texts::names(texts::names(&elements)?, work, summary)?;
     let columns = footer.metadata.file_metadata().schema_descr().columns();
     let paths: Vec<_> = columns.iter().map(|column| table::texts::path(column.path().parts())).collect();
     let halves = halves(paths.iter().map(Vec::as_slice));
-    let mut source = Source { file, free: len, footer: footer.start, limit: work.limits.chunk, halves };
+    let mut source = Source { file, free: len, footer: footer.start, work, held: work.hold(0)?, halves };
     let mut target = Target::new(out, work.actor.is_some());
     target.write(footer::MAGIC)?;
     let groups = root.list(field::FILE_ROW_GROUPS)?;
@@ -117,8 +118,9 @@ struct Source<'a, F> {
     free: u64,
     /// Where the footer starts, before which all else lies.
     footer: u64,
-    /// Bytes of an index or a filter, at most: they are held.
-    limit: u64,
+    work: &'a Work<'a>,
+    /// The memory of the index or filter that was taken last.
+    held: Held,
     /// By column, which half of a position it is.
     halves: Vec<Option<Half>>,
 }
@@ -127,9 +129,12 @@ impl<F: Read + Seek> Source<'_, F> {
     /// Takes what lies at a place.
     fn take(&mut self, place: Place) -> Result<Vec<u8>, Fault> {
         self.claim(place)?;
-        if place.len > self.limit {
-            return Err(Fault::limit(format!("it has an index of more than {} bytes", self.limit)));
+        let limit = self.work.limits.chunk;
+        if place.len > limit {
+            return Err(Fault::limit(format!("it has an index of more than {limit} bytes")));
         }
+        self.held.shrink(0);
+        self.work.grow(&mut self.held, place.len)?;
         read_at(self.file, place.start, place.len)
     }
 
@@ -166,7 +171,7 @@ fn row_group<'g>(
         let before = place::sizes(&chunk)?;
         let mut placed = match &anew {
             None => Placed::copied(source.file, place, chunk, target)?,
-            Some(anew) => Placed::anew(anew, chunk, of.column(index).column_type(), target)?,
+            Some((anew, _)) => Placed::anew(anew, chunk, of.column(index).column_type(), target)?,
         };
         texts::edit_column(&mut placed.meta, work, summary)?;
         let after = place::sizes_of(&placed.meta)?;
@@ -206,7 +211,7 @@ fn row_group<'g>(
     Ok((group, columns))
 }
 
-/// Looks into the values of a chunk; gives a file of the column alone if some change.
+/// Looks into the values of a chunk; gives a file of the column alone if some change, and its memory.
 fn look(
     source: &mut Source<'_, impl Read + Seek>,
     place: Place,
@@ -215,16 +220,19 @@ fn look(
     index: usize,
     work: &Work<'_>,
     summary: &mut Summary,
-) -> Result<Option<Vec<u8>>, Fault> {
+) -> Result<Option<(Vec<u8>, Held)>, Fault> {
     let meta = of.column(index);
     let Some(form) = form::of(meta.column_descr()) else { return Ok(None) };
     let limit = work.limits.chunk;
     if place.len > limit || u64::try_from(meta.uncompressed_size()).is_ok_and(|size| size > limit) {
         return Err(pages::too_large(limit));
     }
+    let mut held = work.hold(place.len)?;
     let bytes = read_at(source.file, place.start, place.len)?;
     let pages = Pages::of(&bytes, meta.column_descr().max_rep_level() > 0, limit)?;
     work.take(pages.total)?;
+    // What is open of it is no more than all of its pages.
+    work.grow(&mut held, pages.total.saturating_add(pages.levels))?;
     let rebased = meta.clone().into_builder().set_dictionary_page_offset(None).set_data_page_offset(0).build()?;
     let told = chunk.structure(field::CHUNK_META)?.unwrap_or_default();
     let chunk = Chunk {

@@ -27,6 +27,8 @@ pub struct Pages {
     pub size: u64,
     /// Bytes of all of them.
     pub total: u64,
+    /// What their levels may take, where a row has any number of them.
+    pub levels: u64,
 }
 
 impl Pages {
@@ -68,6 +70,7 @@ impl Pages {
             if repeated && values > limit / SHARE {
                 return Err(too_large(limit));
             }
+            pages.levels = if repeated { values * SHARE } else { 0 };
             pages.second |= head.int(1)? == Some(DATA_V2);
             pages.size = pages.size.max(page);
             pages.encoding = match body.int(encoding)? {

@@ -24,6 +24,7 @@ pub fn job(strategy: Strategy) -> Job {
         on_media: Rule::Refuse,
         on_unknown: Rule::Quarantine,
         limits: Limits::default(),
+        memory: None,
     }
 }
 

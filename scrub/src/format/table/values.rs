@@ -350,6 +350,7 @@ mod tests {
         on_media: Rule::Refuse,
         on_unknown: Rule::Refuse,
         limits: Limits::default(),
+        memory: None,
     });
 
     fn words() -> impl Strategy<Value = String> {

@@ -21,7 +21,7 @@ pub fn scrub(
     summary: &mut Summary,
 ) -> Result<Made, FormatError> {
     let (head, complete) = read_head(block, HEAD).map_err(read_error)?;
-    let mut made = Made { body: Stage::new(IN_MEMORY), ..Made::default() };
+    let mut made = Made::new(job);
     let first = head.split_inclusive(|byte| *byte == b'\n').next().unwrap_or_default();
     let Some(data) = first_line(first).filter(|_| complete) else {
         file(&mut Cursor::new(head).chain(block), &mut made.body, job, depth, summary)?;
@@ -99,7 +99,7 @@ fn chunked(
     depth: u32,
     summary: &mut Summary,
 ) -> Result<(), FormatError> {
-    let mut raw = Stage::of(block, IN_MEMORY).map_err(read_error)?;
+    let mut raw = job.staged(block, IN_MEMORY)?;
     let mut source = Hashed::new(Chunks::new(&mut raw));
     treat(&mut source, &mut made.body, job, depth, summary)?;
     let (is_plain, is_chunked) = (source.inner.is_plain(), source.inner.is_chunked);

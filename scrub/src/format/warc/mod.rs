@@ -68,14 +68,12 @@ struct Made {
     payload_is_body: bool,
 }
 
-impl Default for Made {
-    fn default() -> Self {
-        let (head, before, after) = Default::default();
-        Self { head, before, body: Stage::new(IN_MEMORY), after, payload_is_body: false }
-    }
-}
-
 impl Made {
+    fn new(job: &Work<'_>) -> Self {
+        let (head, before, after) = Default::default();
+        Self { head, before, body: job.stage(IN_MEMORY), after, payload_is_body: false }
+    }
+
     fn len(&self) -> u64 {
         (self.head.len() + self.before.len() + self.after.len()) as u64 + self.body.len()
     }
@@ -224,7 +222,7 @@ fn treat(
         let payload = payload.and_then(|value| Some((Kind::of(value)?, value.to_vec())));
         return http::scrub(block, payload, job, depth, summary);
     }
-    let mut made = Made::default();
+    let mut made = Made::new(job);
     // By content too where it is said to be text.
     file(block, &mut made.body, job, depth, summary)?;
     Ok(made)

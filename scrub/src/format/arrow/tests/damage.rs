@@ -23,9 +23,9 @@ fn table() -> RecordBatch {
 fn edited(batch: &RecordBatch, edit: impl FnOnce(&mut Flat, usize)) -> Vec<u8> {
     let source = write(std::slice::from_ref(batch), STREAM);
     let mut rest = &source[..];
-    assert!(matches!(Message::read(&mut rest), Ok(Next::Message(_))));
+    assert!(matches!(Message::read(&mut rest, &Work::new(&LABELS)), Ok(Next::Message(_))));
     let start = source.len() - rest.len();
-    let Ok(Next::Message(mut message)) = Message::read(&mut rest) else { panic!("no batch") };
+    let Ok(Next::Message(mut message)) = Message::read(&mut rest, &Work::new(&LABELS)) else { panic!("no batch") };
     assert_eq!(message.kind, BATCH);
     let header = message.header;
     edit(&mut message.flat, header);

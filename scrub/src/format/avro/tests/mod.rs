@@ -241,7 +241,10 @@ fn read(file: &[u8]) -> (HashMap<String, String>, Vec<Json>) {
     let work = Work::new(&job);
     while !input.is_at_end().unwrap() {
         let (count, size) = (input.long().unwrap(), input.long().unwrap());
-        let data = codec.open(&input.take(size.try_into().unwrap()).unwrap(), &work).unwrap().bytes;
+        let data = codec
+            .open(&input.take(size.try_into().unwrap()).unwrap(), &work, &mut work.hold(0).unwrap())
+            .unwrap()
+            .bytes;
         assert_eq!(input.take(SYNC as u64).unwrap(), MARKER);
         let mut rest = &data[..];
         records.extend((0..count).map(|_| types.read(&schema, &mut rest)));
