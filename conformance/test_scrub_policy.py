@@ -12,13 +12,15 @@ import urllib.error
 import urllib.request
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from clients import MIB, boto, fresh, md5, multipart_etag, noise, put_in_parts
 from servers import gateway_binary
+from test_scrub_jobs import Gate, over
 
 pytestmark = pytest.mark.gateway
 
@@ -173,7 +175,7 @@ def test_what_is_there_is_not_put_aside_by_its_readers(make_gateway):
 
 def test_who_may_not_write_fills_no_quarantine(make_gateway):
     """Unsigned requests go on to the store, which lets nobody write to the bucket without a signature: nothing of theirs is kept for an officer to release."""
-    bucket = fresh("quarantine")
+    bucket = fresh("unsigned")
     gateway = make_gateway({"identity.anonymous": "backend"}, more=f'{OFFICERS}[buckets."{bucket}"]\nscrub = "enforce"\non_media = "quarantine"\n')
     s3 = boto(gateway.endpoint)
     s3.create_bucket(Bucket=bucket)
@@ -318,6 +320,42 @@ def test_an_upload_in_quarantine(made, target):
     assert (got["ContentType"], got["CacheControl"], got["Metadata"]) == ("application/pdf", "no-store", {"by": "me"})
     assert s3.get_object_tagging(Bucket=bucket, Key="parts")["TagSet"] == [{"Key": "a", "Value": "b"}, {"Key": "c", "Value": "d"}]
     assert answer() == item, "whatever became of it"
+
+
+def test_killed_between_quarantine_and_the_end_of_an_upload(made, target):
+    """`kill -9` once all of an upload is in quarantine, and before it has ended: nothing is lost, and a repeated Complete finds what is there."""
+    if target.store is None:
+        pytest.skip("the wire to the embedded store cannot be held")
+    gateway, s3, bucket = made('scrub = "enforce"\non_media = "quarantine"')
+    parts = [b"%PDF-1.7 " + noise(5 * MIB), b"the rest"]
+    upload = s3.create_multipart_upload(Bucket=bucket, Key="parts", Metadata={"by": "me"})["UploadId"]
+    etags = [s3.upload_part(Bucket=bucket, Key="parts", UploadId=upload, PartNumber=number, Body=part)["ETag"] for number, part in enumerate(parts, 1)]
+    complete = {"Bucket": bucket, "Key": "parts", "UploadId": upload, "MultipartUpload": {"Parts": [{"PartNumber": n, "ETag": etag} for n, etag in enumerate(etags, 1)]}}
+
+    def kill() -> None:
+        gateway.kill()
+        raise ConnectionError("and nothing of it comes through")
+
+    gate = Gate(gateway.behind, f"DELETE /{bucket}/parts?".encode(), kill)
+    gateway.stop()
+    direct = gateway.config.read_text()
+    gateway.config.write_text(Path(over(gateway, gate.port)).read_text())
+    gateway.start()
+    with pytest.raises((BotoCoreError, ClientError)):
+        boto(gateway.endpoint).complete_multipart_upload(**complete)
+    assert gate.fired
+    gate.close()
+    gateway.config.write_text(direct)
+    gateway.start()
+    s3 = boto(gateway.endpoint)
+    (item,) = json.loads(ask(gateway, f"quarantine/{bucket}")[1])["items"]
+    assert [row["UploadId"] for row in s3.list_multipart_uploads(Bucket=bucket)["Uploads"]] == [upload]
+    for _ in range(2):
+        with pytest.raises(ClientError, match=f"quarantine as {item['id']}"):
+            s3.complete_multipart_upload(**complete)
+    assert "Uploads" not in s3.list_multipart_uploads(Bucket=bucket)
+    assert [row["id"] for row in json.loads(ask(gateway, f"quarantine/{bucket}")[1])["items"]] == [item["id"]], "not twice"
+    assert ask(gateway, f"quarantine/{bucket}/{item['id']}/content") == (200, b"".join(parts))
 
 
 def test_tokens_are_opened_with_the_key(made, tmp_path):
