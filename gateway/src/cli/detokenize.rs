@@ -18,7 +18,9 @@ use super::scrub::output::Target;
 use super::{ConfigArgs, chain, runtime};
 use crate::app;
 use crate::telemetry;
+use crate::tokens::destroying;
 use crate::tokens::opening::Opening;
+use crate::vault::Vault;
 
 /// Bytes that are read at a time.
 const READ: usize = 256 * 1024;
@@ -119,6 +121,32 @@ impl DetokenizeArgs {
         };
         let scopes = names.iter().map(|name| ScopeKey::derive(root, &self.tenant, self.scope, name));
         Ok(scopes.collect::<Result<_, _>>()?)
+    }
+}
+
+/// Destroy the vault of a bucket's short tokens: none of them stands for anything from then on.
+#[derive(Debug, Args)]
+pub struct DestroyTokensArgs {
+    /// The bucket whose vault is destroyed.
+    #[arg(long, value_name = "BUCKET")]
+    vault: String,
+    /// Who does that, for the log.
+    #[arg(long, value_name = "NAME")]
+    by: String,
+    /// The gateway is stopped: it would go on with tokens that it remembers.
+    #[arg(long, required = true)]
+    gateway_stopped: bool,
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+impl DestroyTokensArgs {
+    /// Does what the command line says.
+    pub fn run(self) -> Result<(), Box<dyn Error>> {
+        let config = self.config.load()?;
+        telemetry::start_log(&config.log)?;
+        let destroy = async |vault: &Arc<Vault>| Ok(destroying::destroy(vault, &self.vault, &self.by).await?);
+        Ok(runtime()?.block_on(app::run_job(config, destroy))?)
     }
 }
 

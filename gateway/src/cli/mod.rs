@@ -18,7 +18,7 @@ use crate::app::{self, AppError};
 use crate::config::{BackendKind, Config, ConfigError, Scrub, Sources};
 use crate::telemetry;
 use decrypt::DecryptArgs;
-use detokenize::DetokenizeArgs;
+use detokenize::{DestroyTokensArgs, DetokenizeArgs};
 use jobs::{ScanArgs, ScrubBucketArgs};
 use scrub::{ScrubArgs, ScrubError};
 
@@ -48,6 +48,8 @@ enum Command {
     ScrubBucket(ScrubBucketArgs),
     /// Turn the tokens of `scrub` back, with the key that they were made under.
     Detokenize(DetokenizeArgs),
+    /// Destroy the vault of a bucket's short tokens: none of them stands for anything from then on.
+    DestroyTokens(DestroyTokensArgs),
     /// Work on the metadata database.
     #[command(subcommand)]
     Sidecar(SidecarCommand),
@@ -187,6 +189,7 @@ fn run(command: Command) -> Result<ExitCode, Box<dyn Error>> {
         Command::Scan(args) => return args.run(),
         Command::ScrubBucket(args) => return args.run(),
         Command::Detokenize(args) => return args.run(),
+        Command::DestroyTokens(args) => args.run()?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -354,6 +354,9 @@ pub trait Sidecar: Send + Sync + 'static {
     /// The last change of policies that is known.
     async fn policy_mark(&self) -> Result<Option<(u64, [u8; 32])>, SidecarError>;
 
+    /// Forgets the tokens and batches of a bucket, and the KEK records of this scope; one transaction.
+    async fn forget_tokens(&self, bucket: &str, kek_scope: &str) -> Result<(), SidecarError>;
+
     /// Answers when the database does: for `/readyz`.
     async fn ping(&self) -> Result<(), SidecarError>;
 }

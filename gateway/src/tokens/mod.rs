@@ -7,7 +7,10 @@
 //! A batch is durable, and its tokens are in the sidecar, before the object that has the tokens is. A crash between leaves values that no object refers to.
 
 pub mod batch;
+pub mod destroying;
 pub mod opening;
+#[cfg(test)]
+mod tests;
 pub mod writing;
 
 use std::collections::HashMap;
@@ -91,25 +94,4 @@ async fn complete(vault: &Vault, bucket: &str) -> Result<(), Error> {
     }
     vault.tokens.complete.insert(bucket.to_owned(), ());
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_token_is_reserved_for_one_value_until_all_have_released_it() {
-        let vaults = TokenVaults::new(&crate::config::Config::parse("f".as_ref(), String::new()).unwrap().limits);
-        assert!(vaults.reserve("b", "<A:v1_a>", [1; 16]));
-        assert!(vaults.reserve("b", "<A:v1_a>", [1; 16]));
-        assert!(vaults.reserve("c", "<A:v1_a>", [2; 16]));
-        assert!(!vaults.reserve("b", "<A:v1_a>", [2; 16]));
-        vaults.release("b", "<A:v1_a>");
-        assert!(!vaults.reserve("b", "<A:v1_a>", [2; 16]));
-        vaults.release("b", "<A:v1_a>");
-        assert!(vaults.reserve("b", "<A:v1_a>", [2; 16]));
-        vaults.release("b", "<A:v1_a>");
-        vaults.release("c", "<A:v1_a>");
-        assert!(vaults.reserved.lock().unwrap().is_empty());
-    }
 }

@@ -21,6 +21,8 @@ pub struct Opening {
     vault: Arc<Vault>,
     bucket: String,
     by: String,
+    /// Every batch of the vault was looked for.
+    is_complete: bool,
     batches: HashMap<Oid, HashMap<String, Zeroizing<String>>>,
     opened: HashMap<String, Option<Zeroizing<String>>>,
 }
@@ -28,7 +30,7 @@ pub struct Opening {
 impl Opening {
     /// Of the vault of a bucket.
     pub fn new(vault: Arc<Vault>, bucket: String, by: String) -> Self {
-        Self { vault, bucket, by, batches: HashMap::new(), opened: HashMap::new() }
+        Self { vault, bucket, by, is_complete: false, batches: HashMap::new(), opened: HashMap::new() }
     }
 
     /// What a token stands for; none where the vault has nothing for it, or what it has cannot be opened any more.
@@ -55,7 +57,14 @@ impl Opening {
 
     async fn find(&mut self, token: &str) -> Result<Option<Zeroizing<String>>, Error> {
         complete(&self.vault, &self.bucket).await?;
-        let Some((_, Some(id))) = self.vault.sidecar.token(&self.bucket, token).await? else { return Ok(None) };
+        let mut found = self.vault.sidecar.token(&self.bucket, token).await?;
+        if found.is_none() && !self.is_complete {
+            // A gateway with a sidecar of its own may have made it.
+            batch::take_in(&self.vault, &self.bucket, "", |_, _| {}).await?;
+            self.is_complete = true;
+            found = self.vault.sidecar.token(&self.bucket, token).await?;
+        }
+        let Some((_, Some(id))) = found else { return Ok(None) };
         if !self.batches.contains_key(&id) {
             if self.batches.len() >= BATCHES {
                 self.batches.clear();

@@ -57,6 +57,10 @@ pub(super) enum Rare {
         found: bool,
     },
     KeepPolicyMark(i64, [u8; 32]),
+    ForgetTokens {
+        bucket: String,
+        kek_scope: String,
+    },
     /// Removes attempts older than `before_ms` whose upload is not known: a part that was still running when its upload
     /// ended records itself afterwards, and nobody would ever remove it. And answers older than `answers_before_ms`, and leases that lapsed before.
     Sweep {
@@ -85,6 +89,7 @@ impl Rare {
             Self::DropLeases => drop_leases(db).await?,
             Self::KeepKek { bucket, kek_id, document } => keep_kek(db, bucket, kek_id, document).await?,
             Self::KeepPolicyMark(number, digest) => keep_policy_mark(db, *number, digest).await?,
+            Self::ForgetTokens { bucket, kek_scope } => forget_tokens(db, bucket, kek_scope).await?,
             Self::Sweep { before_ms, answers_before_ms } => {
                 sweep(db, *before_ms).await?;
                 sweep_completions(db, *answers_before_ms).await?;
@@ -210,6 +215,13 @@ async fn keep_policy_mark(db: &mut SqliteConnection, number: i64, digest: &[u8; 
     .bind(digest.as_slice())
     .execute(db)
     .await?;
+    Ok(())
+}
+
+async fn forget_tokens(db: &mut SqliteConnection, bucket: &str, kek_scope: &str) -> Result<(), sqlx::Error> {
+    sqlx::query("DELETE FROM keks WHERE bucket = ?").bind(kek_scope).execute(&mut *db).await?;
+    sqlx::query("DELETE FROM tokens WHERE bucket = ?").bind(bucket).execute(&mut *db).await?;
+    sqlx::query("DELETE FROM token_batches WHERE bucket = ?").bind(bucket).execute(db).await?;
     Ok(())
 }
 

@@ -574,6 +574,12 @@ impl Sidecar for SqliteSidecar {
         Ok(Some((number, row::bytes(&found, "digest")?)))
     }
 
+    async fn forget_tokens(&self, bucket: &str, kek_scope: &str) -> Result<(), SidecarError> {
+        let (bucket, kek_scope) = (bucket.to_owned(), kek_scope.to_owned());
+        self.write(Change::Rare(Rare::ForgetTokens { bucket, kek_scope })).await?;
+        Ok(())
+    }
+
     /// Fails too where the file was deleted or replaced: the open one answers on, but is gone at the next start.
     async fn ping(&self) -> Result<(), SidecarError> {
         let there = tokio::fs::metadata(&self.path).await;

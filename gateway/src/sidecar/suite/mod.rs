@@ -544,6 +544,19 @@ pub(crate) async fn tokens_are_kept_by_bucket_and_never_taken_by_another_value(s
     assert_eq!(sidecar.token("corpus", "<A:v1_c>").await.unwrap(), Some(([3; 16], Some(two))));
     assert_eq!(sidecar.token("corpus", "<A:v1_e>").await.unwrap(), Some(([5; 16], Some(three))));
     assert!(!sidecar.keep_tokens("corpus", Oid([4; 16]), vec![row("<A:v1_a>", 1)]).await.unwrap());
+
+    // All of a bucket are forgotten with its keys.
+    let kek = uuid::Uuid::from_bytes([1; 16]);
+    for scope in ["corpus", "corpus~tokens"] {
+        sidecar.keep_kek(scope, kek, Bytes::from_static(b"kek")).await.unwrap();
+    }
+    assert!(sidecar.keep_tokens("other", one, vec![row("<A:v1_a>", 1)]).await.unwrap());
+    sidecar.forget_tokens("corpus", "corpus~tokens").await.unwrap();
+    assert_eq!(sidecar.token("corpus", "<A:v1_c>").await.unwrap(), None);
+    assert_eq!(sidecar.last_token_batch("corpus").await.unwrap(), None);
+    assert_eq!(sidecar.kek("corpus~tokens", kek).await.unwrap(), None);
+    assert!(sidecar.kek("corpus", kek).await.unwrap().is_some());
+    assert!(sidecar.token("other", "<A:v1_a>").await.unwrap().is_some());
 }
 
 pub(crate) async fn racing_tokens_go_to_one_value(sidecar: Arc<dyn Sidecar>) {
