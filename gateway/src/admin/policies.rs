@@ -103,7 +103,7 @@ impl Policies {
 
     async fn policy(&self, id: &str, version: Option<&str>) -> Answer {
         let table = self.vault.scrubbing.newest();
-        let none = || Error::from(nothing("there is no such policy, or not in this version"));
+        let none = || nothing("there is no such policy, or not in this version");
         let wanted = match version {
             Some(version) => Some(format!("{id}/{version}").parse::<PolicyId>().map_err(|()| none())?),
             None => None,
@@ -139,10 +139,12 @@ impl Policies {
             return Err(wrong("InvalidPolicy", "the id of a stored policy has letters, digits, `-`, `_` and `.`"));
         }
         let toml = text(body, LONGEST_POLICY).await?;
-        // Its expressions are compiled for some time.
+        // Its expressions are compiled for some time, no more at once than there are turns for engines.
+        let turn = self.vault.scrubbing.slots.acquire().await.map_err(|_| Error::Internal("no turns".into()))?;
         let read = toml.clone();
         let compiled = tokio::task::spawn_blocking(move || Compiled::read("body", &read));
         let compiled = compiled.await.map_err(|_| Error::Internal("a task was cut off".into()))??;
+        drop(turn);
         let policy = compiled.id;
         if policy.id != id {
             return Err(wrong(

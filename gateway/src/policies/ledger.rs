@@ -48,7 +48,7 @@ pub(super) async fn last(vault: &Vault, known: u64) -> Result<u64, PoliciesError
             match number_of(key) {
                 Some(number) => found.push(number),
                 None => {
-                    tracing::warn!(key, "something in the place of changes of policies in the system bucket is none")
+                    tracing::warn!(key, "something in the place of changes of policies in the system bucket is none");
                 }
             }
         }
