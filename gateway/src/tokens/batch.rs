@@ -40,7 +40,7 @@ pub struct Pair {
 
 impl Pair {
     /// What it takes in a batch, but for escapes.
-    pub fn len(&self) -> usize {
+    pub fn weight(&self) -> usize {
         self.token.len() + 2 * self.tag.len() + self.value.len() + 16
     }
 

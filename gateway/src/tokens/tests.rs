@@ -276,7 +276,7 @@ async fn an_object_adds_so_many_and_batches_are_small() {
     assert_eq!(batches.len(), (3000_usize).div_ceil(FULL.div_ceil(1068)));
     for id in batches {
         let pairs = batch::read(&vault, "b", id).await.unwrap().unwrap();
-        assert!(pairs.iter().map(batch::Pair::len).sum::<usize>() < FULL + 1100);
+        assert!(pairs.iter().map(batch::Pair::weight).sum::<usize>() < FULL + 1100);
     }
     assert!(!keep(&tokens, TOKEN, "ada").await);
     let Some(Error::Client { message: refused, .. }) = tokens.failure() else { panic!("it adds more than it may") };

@@ -100,7 +100,7 @@ impl ObjectTokens {
         }
         let pair = Pair { token: token.to_owned(), tag, value: Zeroizing::new(value.to_owned()) };
         gathered.added += 1;
-        gathered.bytes += pair.len();
+        gathered.bytes += pair.weight();
         gathered.tags.insert(token.to_owned(), tag);
         gathered.pairs.push(pair);
         if gathered.bytes >= batch::FULL {
