@@ -300,6 +300,7 @@ def test_two_officers_do_not_undo_each_other(made):
     assert rest.ask("DELETE", path(bucket), officer="carol")[0] == 428
     assert rest.set(bucket, 'scrub = "off"', If_None_Match="*", officer="carol") == 412
     assert rest.set(bucket, 'scrub = "dual"', If_Match=rest.etag(bucket), officer="carol") == 200
+    assert rest.set(bucket, 'scrub = "off"', "raw/", If_None_Match="*") == 200
     assert (rest.holds(bucket)["settings"]["scrub"], rest.holds(bucket)["set"]["by"]) == ("dual", "carol")
     # Of many that saw the same, one comes through.
     seen = rest.etag(bucket)

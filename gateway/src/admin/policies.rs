@@ -309,7 +309,8 @@ fn weigh(headers: &HeaderMap, state: &State, bucket: &str, prefix: &str) -> Resu
     let (etag, is_set) = (etag(state, bucket, prefix), state.setting(bucket, prefix).is_some());
     let holds = match (text(header::IF_MATCH), text(header::IF_NONE_MATCH)) {
         (Some(list), _) => list.trim() == "*" || conditions::matches(list, &etag),
-        (None, Some(list)) => !(list.trim() == "*" && is_set || conditions::matches(list, &etag)),
+        (None, Some(list)) if list.trim() == "*" => !is_set,
+        (None, Some(list)) => !conditions::matches(list, &etag),
         (None, None) if is_set => {
             return Err(PoliciesError::refused(
                 StatusCode::PRECONDITION_REQUIRED,
