@@ -113,8 +113,8 @@ pub async fn fill(
     let own = OwnUpload::existing(vault, parts, upload.backend_id.clone(), upload.object.oid());
     let filled = match alone {
         Some(alone) => {
-            let sealed = seal(plaintext, sealer, if_still(alone.clone(), finish));
-            alone.during(async { Ok(own.fill_with(sealed).await) }).await
+            let message = seal(plaintext, sealer, if_still(alone.clone(), finish));
+            alone.during(async { Ok(own.fill_with(message).await) }).await
         }
         None => Ok(own.fill_with(seal(plaintext, sealer, finish)).await),
     };
