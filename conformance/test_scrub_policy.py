@@ -415,3 +415,4 @@ def test_figures(made):
     assert f'data_vault_scrub_bodies_total{{bucket="{bucket}",outcome="taken"}} 1\n' in figures
     assert f'data_vault_scrub_bodies_total{{bucket="{bucket}",outcome="refused"}} 1\n' in figures
     assert f"data_vault_scrub_read_bytes_total {len(TEXT) + len(b'%PDF-1.7 ')}\n" in figures
+    assert "data_vault_scrub_memory_bytes 0\n" in figures
