@@ -25,6 +25,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from clients import CACHE, MIB, boto, error_code, fresh, md5, object_path, put_in_parts, raw, sign
 from servers import Endpoint, Gateway
+from test_matrix import BUILT, HERE, PYTHON, environment, jars
 
 pytestmark = pytest.mark.gateway
 
@@ -251,6 +252,32 @@ def test_clients_and_gateway_killed(slow, tmp_path, name, seconds):
     upload.gateway.start()
     assert upload.answered() == (etag, upload.findings())
     upload.check(etag)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("seconds", [pytest.param(20, id="seconds"), pytest.param(300, id="5 minutes")])
+def test_s3a(slow, tmp_path, seconds):
+    """S3A completes at the end of its stream, and asks again by itself when the gateway was killed in it."""
+    upload = slow(seconds)
+    upload.s3.abort_multipart_upload(**upload.at)
+    # Below that S3A uploads it in one PUT.
+    upload.blocks = max(upload.blocks, 6 * MIB // len(MEMBER))
+    upload.length = (tmp_path / "day.gz").write_bytes(MEMBER * upload.blocks)
+    command = [PYTHON, str(HERE / "s3a_upload.py"), jars(BUILT / "spark"), str(tmp_path / "day.gz"), f"s3a://{upload.bucket}/{KEY}"]
+    with (tmp_path / "said").open("w+b") as said:
+        home = environment(upload.gateway.endpoint, upload.bucket, tmp_path / "home")
+        writes = upload.during(lambda: subprocess.Popen(command, env=home, stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT))
+        upload.gateway.kill()
+        upload.gateway.start()
+        assert not upload.is_there()
+        try:
+            code = writes.wait(20 * seconds + 120)
+        finally:
+            writes.kill()
+        said.seek(0)
+        assert code == 0, said.read()[-4000:]
+    upload.check(upload.s3.head_object(Bucket=upload.bucket, Key=KEY)["ETag"])
 
 
 def attempt(upload: Slow) -> None:
