@@ -257,7 +257,7 @@ async fn take_lease(db: &mut SqliteConnection, claim: &Claim, now_ms: i64) -> Re
     .bind(now_ms)
     .execute(db)
     .await?;
-    Ok(taken.rows_affected() as i64)
+    Ok(taken.rows_affected().cast_signed())
 }
 
 async fn renew_lease(db: &mut SqliteConnection, claim: &Claim) -> Result<i64, sqlx::Error> {
@@ -267,7 +267,7 @@ async fn renew_lease(db: &mut SqliteConnection, claim: &Claim) -> Result<i64, sq
         .bind(claim.until_ms)
         .execute(db)
         .await?;
-    Ok(renewed.rows_affected() as i64)
+    Ok(renewed.rows_affected().cast_signed())
 }
 
 async fn release_lease(db: &mut SqliteConnection, claim: &Claim) -> Result<(), sqlx::Error> {
