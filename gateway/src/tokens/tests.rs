@@ -78,9 +78,15 @@ impl Case {
 
     /// Keys of batches of a bucket.
     async fn batches(&self, bucket: &str) -> Vec<Oid> {
-        let prefix = format!("tokens/{bucket}/");
-        let page = pages::kept(&self.process(), &prefix, "").await.unwrap();
-        page.iter().map(|(key, _)| Oid(hex::decode(&key[prefix.len()..]).unwrap().try_into().unwrap())).collect()
+        let (prefix, mut after, mut ids) = (format!("tokens/{bucket}/"), String::new(), Vec::new());
+        loop {
+            let page = pages::kept(&self.process(), &prefix, &after).await.unwrap();
+            ids.extend(page.iter().map(|(key, _)| Oid(hex::decode(&key[prefix.len()..]).unwrap().try_into().unwrap())));
+            match page.into_iter().next_back() {
+                Some((last, _)) => after = last,
+                None => return ids,
+            }
+        }
     }
 
     async fn raw(&self, method: Method, id: Oid, body: &[u8]) -> (StatusCode, Vec<u8>) {
