@@ -12,13 +12,6 @@ pub fn print(of: Fixed, form: Form, bytes: &[u8]) -> Option<Printed<'_>> {
             let Form::Decimal { scale, .. } = form else { return None };
             let mut bytes = bytes.to_vec();
             bytes.reverse();
-            // Of 256 bits the upper half says nothing but the sign, or it is no number of anybody.
-            if let Some(low @ 1..) = bytes.len().checked_sub(16) {
-                let sign = if bytes[low] & 0x80 == 0 { 0 } else { 0xFF };
-                if bytes.drain(..low).any(|byte| byte != sign) {
-                    return None;
-                }
-            }
             print_big_endian(&bytes, scale)
         }
         Fixed::Signed | Fixed::Unsigned => number(of, bytes)?.print(form).map(owned),

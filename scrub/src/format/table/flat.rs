@@ -2,6 +2,7 @@
 //! into the reference that leads there.
 
 use std::cell::Cell;
+use std::collections::HashMap;
 
 use super::Fault;
 
@@ -10,11 +11,13 @@ const DEPTH: u32 = 128;
 /// Tables that are looked at, at most: many references may lead to the same ones.
 const TABLES: usize = 1 << 20;
 
-/// Where a key and its value are referred to.
+const UNREADABLE: &str = "a text that describes its data cannot be read";
+
+/// Where a key and its value are referred to, of which one may be missing.
 #[derive(Clone, Copy, Debug)]
 pub struct Entry {
-    key: usize,
-    value: usize,
+    key: Option<usize>,
+    value: Option<usize>,
 }
 
 /// A buffer. Tables are known by where they start.
@@ -51,15 +54,20 @@ impl Flat {
         at.checked_add(self.word(at)?).filter(|to| *to < self.bytes.len() && *to > at)
     }
 
-    /// Where a table keeps a field; none if it has it not.
-    pub fn slot(&self, table: usize, index: usize) -> Option<usize> {
+    /// Where it stands where a table keeps its fields, and how many of them it may have.
+    pub fn offsets(&self, table: usize) -> Option<(usize, usize)> {
         let back = i64::from(i32::from_le_bytes(self.array(table)?));
         let offsets = usize::try_from(i64::try_from(table).ok()? - back).ok()?;
-        let at = 4 + 2 * index;
-        if at + 2 > self.short(offsets)? {
+        Some((offsets, self.short(offsets)?.saturating_sub(4) / 2))
+    }
+
+    /// Where a table keeps a field; none if it has it not.
+    pub fn slot(&self, table: usize, index: usize) -> Option<usize> {
+        let (offsets, slots) = self.offsets(table)?;
+        if index >= slots {
             return None;
         }
-        let field = self.short(offsets.checked_add(at)?)?;
+        let field = self.short(offsets.checked_add(4 + 2 * index)?)?;
         (field > 0).then_some(table + field)
     }
 
@@ -144,14 +152,19 @@ impl Flat {
         let len = self.text(reference).map_or(0, <[u8]>::len);
         self.bytes[old + 4..old + 4 + len].fill(b' ');
         self.pad(4);
-        let (Ok(to), Ok(len)) = (u32::try_from(self.bytes.len() - reference), u32::try_from(text.len())) else {
-            return;
-        };
-        self.bytes[reference..reference + 4].copy_from_slice(&to.to_le_bytes());
+        let Ok(len) = u32::try_from(text.len()) else { return };
+        self.refer(reference, self.bytes.len());
         self.bytes.extend_from_slice(&len.to_le_bytes());
         self.bytes.extend_from_slice(text);
         self.bytes.push(0);
         self.pad(4);
+    }
+
+    /// Leads a reference to another place, which is behind it.
+    fn refer(&mut self, reference: usize, to: usize) {
+        if let Ok(to) = u32::try_from(to - reference) {
+            self.bytes[reference..reference + 4].copy_from_slice(&to.to_le_bytes());
+        }
     }
 
     fn pad(&mut self, to: usize) {
@@ -160,8 +173,8 @@ impl Flat {
 
     /// The keys and values in a field of a table.
     pub fn entries(&self, table: usize, slot: usize) -> Option<Vec<Entry>> {
-        let entry = |entry: usize| Some(Entry { key: self.slot(entry, 0)?, value: self.slot(entry, 1)? });
-        Some(self.tables(table, slot)?.into_iter().filter_map(entry).collect())
+        let entry = |entry: usize| Entry { key: self.slot(entry, 0), value: self.slot(entry, 1) };
+        Some(self.tables(table, slot)?.into_iter().map(entry).collect())
     }
 
     /// What is said under a key in a field of a table.
@@ -186,21 +199,34 @@ impl Flat {
         Some(())
     }
 
-    /// Scrubs the values of entries by `text`, which is given their keys; whether one changed.
+    /// Scrubs entries by `text`, which is given the key of a value, and none of a key; whether one changed.
     pub fn edit(
         &mut self,
         entries: &[Entry],
         mut text: impl FnMut(&str, &[u8]) -> Result<Option<Vec<u8>>, Fault>,
     ) -> Result<bool, Fault> {
-        let mut changed = false;
-        for entry in entries {
-            let Some(old) = self.text(entry.value) else { continue };
-            let key = self.text(entry.key).map(|key| String::from_utf8_lossy(key).into_owned()).unwrap_or_default();
-            if let Some(new) = text(&key, old)? {
-                self.put(entry.value, &new);
-                changed = true;
+        // Where texts are that changed: other entries may refer to the same ones.
+        let mut moved: HashMap<usize, usize> = HashMap::new();
+        for Entry { key, value } in entries {
+            let mut name = String::new();
+            for (at, is_key) in [(*key, true), (*value, false)] {
+                let Some(at) = at else { continue };
+                let mut from = self.follow(at).ok_or(UNREADABLE)?;
+                while let Some(to) = moved.get(&from) {
+                    self.refer(at, *to);
+                    from = *to;
+                }
+                let old = self.text(at).ok_or(UNREADABLE)?;
+                let new = text(&name, old)?;
+                if is_key {
+                    name = String::from_utf8_lossy(old).into_owned();
+                }
+                if let Some(new) = new {
+                    self.put(at, &new);
+                    moved.insert(from, self.follow(at).ok_or(UNREADABLE)?);
+                }
             }
         }
-        Ok(changed)
+        Ok(!moved.is_empty())
     }
 }

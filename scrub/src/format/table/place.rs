@@ -69,7 +69,7 @@ impl<'a> Target<'a> {
         }
         file.seek(SeekFrom::Start(place.start)).map_err(Fault::read)?;
         let mut left = place.len;
-        let mut buffer = vec![0; READ];
+        let mut buffer = vec![0; READ.min(usize::try_from(left).unwrap_or(READ))];
         while left > 0 {
             let wanted = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
             let read = match file.read(&mut buffer[..wanted]) {

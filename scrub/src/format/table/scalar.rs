@@ -176,8 +176,12 @@ pub fn print_float(value: f64) -> Option<Printed<'static>> {
     value.is_finite().then_some(Printed::Number(text))
 }
 
-/// Bytes as text, where they are such.
-pub fn print_text(bytes: &[u8], form: Form) -> Option<Printed<'_>> {
+/// Bytes as text, where they are such; a text in more bytes than it has goes on with zeros.
+pub fn print_text(mut bytes: &[u8], form: Form) -> Option<Printed<'_>> {
+    if form == Form::Bytes {
+        let zeros = bytes.iter().rev().take_while(|byte| **byte == 0).count();
+        bytes = &bytes[..bytes.len() - zeros];
+    }
     match form {
         _ if bytes.is_empty() => None,
         Form::Bytes if charset::sniff(bytes) != Content::Text(Charset::Utf8) || std::str::from_utf8(bytes).is_err() => {
@@ -188,9 +192,17 @@ pub fn print_text(bytes: &[u8], form: Form) -> Option<Printed<'_>> {
     }
 }
 
-pub fn print_big_endian(bytes: &[u8], scale: u32) -> Option<Printed<'static>> {
-    // More than 38 digits are no number of anybody.
-    if bytes.is_empty() || bytes.len() > 16 {
+pub fn print_big_endian(mut bytes: &[u8], scale: u32) -> Option<Printed<'static>> {
+    // Those before the last 16 say nothing but the sign: more than 38 digits are no number of anybody.
+    while let [first, rest @ ..] = bytes
+        && rest.len() >= 16
+    {
+        if *first != if rest[0] & 0x80 == 0 { 0 } else { 0xFF } {
+            return None;
+        }
+        bytes = rest;
+    }
+    if bytes.is_empty() {
         return None;
     }
     let mut whole = [if bytes[0] & 0x80 == 0 { 0 } else { 0xFF }; 16];
@@ -202,13 +214,18 @@ pub fn print_big_endian(bytes: &[u8], scale: u32) -> Option<Printed<'static>> {
 pub fn big_endian(value: i128, len: usize) -> Option<Vec<u8>> {
     let whole = value.to_be_bytes();
     let sign = if value < 0 { 0xFF } else { 0 };
-    let (before, bytes) = whole.split_at_checked(16_usize.checked_sub(len)?)?;
+    let (before, bytes) = whole.split_at(16 - len.min(16));
     let fits = before.iter().all(|byte| *byte == sign) && bytes.first().is_some_and(|byte| (byte ^ sign) & 0x80 == 0);
-    fits.then(|| bytes.to_vec())
+    fits.then(|| [&vec![sign; len - bytes.len()], bytes].concat())
+}
+
+/// Digits behind the point, as far as they are told in earnest: as many as the widest type has in all.
+fn places(scale: u32) -> usize {
+    if scale <= 76 { scale as usize } else { 0 }
 }
 
 pub fn print_decimal(value: i128, scale: u32) -> String {
-    let scale = scale as usize;
+    let scale = places(scale);
     let sign = if value < 0 { "-" } else { "" };
     let digits = value.unsigned_abs().to_string();
     let digits = format!("{digits:0>width$}", width = scale + 1);
@@ -219,7 +236,7 @@ pub fn print_decimal(value: i128, scale: u32) -> String {
 pub fn read_decimal(text: &str, scale: u32, precision: u32) -> Option<i128> {
     let unsigned = text.strip_prefix('-').unwrap_or(text);
     let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, ""));
-    let scale = scale as usize;
+    let scale = places(scale);
     if whole.is_empty() || fraction.len() > scale {
         return None;
     }
@@ -278,8 +295,22 @@ mod tests {
     #[test]
     fn bytes_are_text_if_they_look_like_it() {
         assert_eq!(print_text(b"a text", Form::Bytes), Some(Printed::Maybe(b"a text", false)));
-        for bytes in [&b"\x89PNG\r\n\x1A\n"[..], b"a\0b", b"caf\xE9 au lait", b""] {
+        assert_eq!(print_text(b"a text\0\0", Form::Bytes), Some(Printed::Maybe(b"a text", false)));
+        for bytes in [&b"\x89PNG\r\n\x1A\n"[..], b"a\0b", b"caf\xE9 au lait", b"", b"\0"] {
             assert_eq!(print_text(bytes, Form::Bytes), None);
         }
+    }
+
+    #[test]
+    fn decimals_are_read_in_any_width_and_scale() {
+        for number in [219_099_999_i128, -219_099_999] {
+            let wide = big_endian(number, 20).unwrap();
+            assert_eq!(wide.len(), 20);
+            assert_eq!(print_big_endian(&wide, 0).unwrap().bytes(), number.to_string().as_bytes());
+        }
+        assert_eq!((print_big_endian(&[1; 20], 0), big_endian(1, 0)), (None, None));
+        // No number is as long as a file says.
+        assert_eq!(print_decimal(219_099_999, u32::MAX), "219099999");
+        assert_eq!(read_decimal("219099999", u32::MAX, 9), Some(219_099_999));
     }
 }

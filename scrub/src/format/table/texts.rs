@@ -43,6 +43,8 @@ pub fn names<'n>(
 
 /// What stands in the place of a text with a name; none where it stays.
 pub fn text(name: &str, value: &[u8], work: &Work<'_>, summary: &mut Summary) -> Result<Option<Vec<u8>>, Fault> {
+    // A short text may have any name, and many the same.
+    work.take(name.len() as u64)?;
     let mut values = Values::new(work, &[name]);
     let instead = values.scrub(&[print_text(value, Form::Text)])?;
     values.finish(summary);
