@@ -16,6 +16,8 @@ use super::{FormatError, Summary, Work, file, warc};
 const WINDOW: u32 = 128 * 1024;
 /// The binary logarithm of that in bytes.
 const WINDOW_LOG: u32 = 27;
+/// What a frame of Zstandard begins with that is not to be skipped.
+const FRAME: [u8; 4] = [0x28, 0xB5, 0x2F, 0xFD];
 /// The preset of `xz` by default.
 const XZ_PRESET: u32 = 6;
 
@@ -91,6 +93,18 @@ impl Codec {
             Self::Xz => (xz_window(head).unwrap_or(0).clamp(8 << 20, u64::from(WINDOW) << 10), 96 << 20),
         };
         opens + if writes { packs } else { 0 }
+    }
+
+    /// Whether there may be more in it than what it gives: frames of Zstandard that are to be skipped hold anything.
+    pub(super) fn hides(self, stored: &[u8]) -> bool {
+        let mut rest = stored;
+        while self == Self::Zstd && !rest.is_empty() {
+            match zstd::zstd_safe::find_frame_compressed_size(rest) {
+                Ok(len @ 1..) if len <= rest.len() && rest.starts_with(&FRAME) => rest = &rest[len..],
+                _ => return true,
+            }
+        }
+        false
     }
 
     /// Compresses bytes.

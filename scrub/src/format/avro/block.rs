@@ -23,13 +23,13 @@ type Instead = Vec<Option<Rc<[u8]>>>;
 
 /// The columns of a file, which go on from block to block.
 pub struct Columns<'a> {
-    schema: &'a Schema,
+    schema: &'a Schema<'a>,
     work: &'a Work<'a>,
     values: BTreeMap<usize, Values<'a>>,
 }
 
 impl<'a> Columns<'a> {
-    pub fn new(schema: &'a Schema, work: &'a Work<'a>) -> Self {
+    pub fn new(schema: &'a Schema<'a>, work: &'a Work<'a>) -> Self {
         Self { schema, work, values: BTreeMap::new() }
     }
 
@@ -133,7 +133,7 @@ fn batch(walk: &mut Walk<'_>) -> Result<Vec<Step>, Fault> {
 }
 
 struct Writer<'a> {
-    schema: &'a Schema,
+    schema: &'a Schema<'a>,
     data: &'a [u8],
     /// Up to where the data is written.
     at: usize,
@@ -196,8 +196,8 @@ impl Writer<'_> {
 
 fn print<'b>(kind: &Kind, form: Form, mut bytes: &'b [u8]) -> Option<Printed<'b>> {
     match kind {
-        Kind::Int => i32::try_from(long(&mut bytes)?).ok()?.print(form).map(own),
-        Kind::Long => long(&mut bytes)?.print(form).map(own),
+        // Some readers take one that is larger than its type.
+        Kind::Int | Kind::Long => long(&mut bytes)?.print(form).map(own),
         Kind::Float => f32::plain(&mut bytes, 4)?.print(form).map(own),
         Kind::Double => f64::plain(&mut bytes, 8)?.print(form).map(own),
         Kind::Fixed(_) => fixed::print(bytes, form),

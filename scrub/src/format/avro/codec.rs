@@ -81,7 +81,7 @@ impl Codec {
             }
             Self::Other(codec) => {
                 let mut decoder = codec.decoder(stored).map_err(|error| broken(&error))?;
-                Ok(Opened { bytes: bounded(&mut decoder, work, held)?, is_all: true })
+                Ok(Opened { bytes: bounded(&mut decoder, work, held)?, is_all: !codec.hides(stored) })
             }
         }
     }

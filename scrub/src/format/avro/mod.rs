@@ -32,6 +32,8 @@ const SCHEMA: &[u8] = b"avro.schema";
 const CODEC: &[u8] = b"avro.codec";
 /// Bytes between blocks.
 const SYNC: usize = 16;
+/// What stands there instead of a text: as good as any.
+const INSTEAD: &[u8; SYNC] = b"\x9E\x37\xC1\x05\xEB\x82\x4D\xF6\x13\xA8\x70\xDB\x2C\x95\xFE\x61";
 
 /// Scrubs a file.
 pub fn scrub(
@@ -53,7 +55,8 @@ fn run(source: &mut dyn Read, out: &mut dyn Write, work: &Work<'_>, summary: &mu
     let schema = Schema::of(&json)?;
     let codec = Codec::of(header.get(CODEC)?)?;
     let edited = said::edit(text, &json, work, summary)?;
-    target.write(&header.scrub(edited, work, summary)?)?;
+    let sync = header.marker(work, summary)?;
+    target.write(&header.scrub(edited, &sync, work, summary)?)?;
     let mut columns = Columns::new(&schema, work);
     while !input.is_at_end()? {
         let (count, size) = (input.long()?, input.long()?);
@@ -78,7 +81,7 @@ fn run(source: &mut dyn Read, out: &mut dyn Write, work: &Work<'_>, summary: &mu
         put_long(&mut head, new.len().cast_signed() as i64);
         target.write(&head)?;
         target.write(&new)?;
-        target.write(&header.sync)?;
+        target.write(&sync)?;
     }
     columns.finish(summary);
     Ok(())
@@ -139,11 +142,26 @@ impl Header {
         if found.next().is_some() { Err("its header says something twice".into()) } else { Ok(first) }
     }
 
-    /// The header with the schema, if it is another one, and with what else is said scrubbed.
-    fn scrub(&self, schema: Option<String>, work: &Work<'_>, summary: &mut Summary) -> Result<Vec<u8>, Fault> {
+    /// The marker, or another one in the place of one that says something.
+    fn marker(&self, work: &Work<'_>, summary: &mut Summary) -> Result<Vec<u8>, Fault> {
+        if std::str::from_utf8(&self.sync).is_err() {
+            return Ok(self.sync.clone());
+        }
+        let new = texts::text("", &self.sync, work, summary)?;
+        Ok(if new.is_some() { INSTEAD.to_vec() } else { self.sync.clone() })
+    }
+
+    /// The header with the schema, if it is another one, with this marker, and with what else is said scrubbed.
+    fn scrub(
+        &self,
+        schema: Option<String>,
+        sync: &[u8],
+        work: &Work<'_>,
+        summary: &mut Summary,
+    ) -> Result<Vec<u8>, Fault> {
         let mut schema = schema.map(String::into_bytes);
         let mut names = Names::default();
-        let mut changed = false;
+        let mut changed = self.sync != sync;
         let mut entries = Vec::new();
         put_long(&mut entries, self.entries.len().cast_signed() as i64);
         for (key, value) in &self.entries {
@@ -163,7 +181,7 @@ impl Header {
             return Ok(self.bytes.clone());
         }
         put_long(&mut entries, 0);
-        Ok([&MAGIC[..], &entries, &self.sync].concat())
+        Ok([&MAGIC[..], &entries, sync].concat())
     }
 }
 

@@ -8,8 +8,8 @@ use crate::format::table::values::Values;
 use crate::format::table::{Fault, texts};
 use crate::format::{Summary, Work};
 
-/// The text of a schema with what it says scrubbed; none where it stays. Names, symbols and defaults that are no strings stay: what is found in them is
-/// unfit.
+/// The text of a schema with what it says scrubbed; none where it stays. Names, those of attributes too, symbols and defaults that are no strings stay:
+/// what is found in them is unfit.
 pub fn edit(text: &str, json: &Json, work: &Work<'_>, summary: &mut Summary) -> Result<Option<String>, Fault> {
     let mut editor = Editor { work, summary, edits: Vec::new(), names: Vec::new() };
     editor.visit(json)?;
@@ -44,29 +44,30 @@ impl<'j> Editor<'_, 'j> {
                 self.names.push(name);
                 Ok(())
             }
+            Json::Number(_) => self.unfit("", json),
             Json::Object(members) => {
+                let is_text = json.get("type").is_some_and(is_text);
                 let field = json.get("name").and_then(Json::text).unwrap_or_default();
                 for (key, value) in members {
                     match key.as_str() {
-                        "type" | "name" | "namespace" | "items" | "values" | "fields" | "symbols" | "aliases" => {
-                            self.visit(value)?;
-                        }
-                        "default" if json.get("type").is_some_and(is_text) && value.text().is_some() => {
-                            self.said(field, value)?;
-                        }
+                        "type" | "name" | "namespace" | "items" | "values" | "fields" | "symbols" | "aliases"
+                        | "logicalType" | "order" | "size" | "precision" | "scale" => self.visit(value)?,
+                        "default" if is_text && value.text().is_some() => self.said(field, value)?,
                         "default" => self.unfit(field, value)?,
-                        "logicalType" | "order" | "size" | "precision" | "scale" => {}
-                        other => self.said(other, value)?,
+                        other => {
+                            self.names.push(other);
+                            self.said(other, value)?;
+                        }
                     }
                 }
                 Ok(())
             }
-            _ => Ok(()),
+            Json::Other => Ok(()),
         }
     }
 
     /// What may be changed.
-    fn said(&mut self, name: &str, value: &Json) -> Result<(), Fault> {
+    fn said(&mut self, name: &str, value: &'j Json) -> Result<(), Fault> {
         match value {
             Json::Text(text, range) => {
                 let new = texts::text(name, text.as_bytes(), self.work, self.summary)?;
@@ -75,14 +76,17 @@ impl<'j> Editor<'_, 'j> {
                 Ok(())
             }
             Json::Array(values) => values.iter().try_for_each(|value| self.said(name, value)),
-            Json::Object(members) => members.iter().try_for_each(|(key, value)| self.said(key, value)),
+            Json::Object(members) => members.iter().try_for_each(|(key, value)| {
+                self.names.push(key);
+                self.said(key, value)
+            }),
             Json::Number(_) => self.unfit(name, value),
             Json::Other => Ok(()),
         }
     }
 
     /// What stays.
-    fn unfit(&mut self, name: &str, value: &Json) -> Result<(), Fault> {
+    fn unfit(&mut self, name: &str, value: &'j Json) -> Result<(), Fault> {
         match value {
             Json::Text(text, _) | Json::Number(text) => {
                 let mut values = Values::new(self.work, &[name]);
@@ -95,7 +99,10 @@ impl<'j> Editor<'_, 'j> {
                 Ok(())
             }
             Json::Array(values) => values.iter().try_for_each(|value| self.unfit(name, value)),
-            Json::Object(members) => members.iter().try_for_each(|(key, value)| self.unfit(key, value)),
+            Json::Object(members) => members.iter().try_for_each(|(key, value)| {
+                self.names.push(key);
+                self.unfit(key, value)
+            }),
             Json::Other => Ok(()),
         }
     }

@@ -13,6 +13,8 @@ const DEPTH: u32 = 128;
 const NODES: usize = 1 << 16;
 /// Bytes of the names of a path, at most: the innermost say most.
 const PATH: usize = 1024;
+/// Bytes of a name, at most: it is looked up time and again.
+const NAME: usize = 4096;
 
 /// A type at one place of the schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -45,27 +47,27 @@ pub enum Kind {
 }
 
 #[derive(Debug)]
-struct At {
+struct At<'j> {
     kind: Kind,
     form: Option<Form>,
     /// The field that it is the type of.
-    name: Option<String>,
+    name: Option<&'j str>,
     /// The type around it.
     around: Option<Node>,
 }
 
 #[derive(Debug)]
-pub struct Schema {
-    nodes: Vec<At>,
+pub struct Schema<'j> {
+    nodes: Vec<At<'j>>,
     pub root: Node,
     /// By the number of a type, which half of a position its values are.
     halves: Vec<Option<Half>>,
 }
 
-impl Schema {
-    pub fn of(json: &Json) -> Result<Self, Fault> {
+impl<'j> Schema<'j> {
+    pub fn of(json: &'j Json) -> Result<Self, Fault> {
         let mut named = HashMap::new();
-        collect(json, "", &mut named);
+        collect(json, "", &mut named)?;
         let mut reader = Reader { named, nodes: Vec::new(), open: Vec::new() };
         let root = reader.read(json, "", None, None, DEPTH)?;
         let mut schema = Self { nodes: reader.nodes, root, halves: Vec::new() };
@@ -98,29 +100,27 @@ impl Schema {
     pub fn path(&self, node: Node) -> Vec<&str> {
         let (mut path, mut left, mut at) = (Vec::new(), PATH, Some(node));
         while let Some(node) = at {
-            let At { name, around, .. } = &self.nodes[node.0];
+            let At { name, around, .. } = self.nodes[node.0];
             if let Some(name) = name {
                 let Some(rest) = left.checked_sub(name.len()) else { break };
                 left = rest;
-                path.push(name.as_str());
+                path.push(name);
             }
-            at = *around;
+            at = around;
         }
         path.reverse();
         path
     }
 }
 
-/// The namespace that a definition gives to those in it, and its full name.
-fn full_name(json: &Json, namespace: &str) -> Option<(String, String)> {
+/// A namespace, and a name in it.
+type Name<'j> = (&'j str, &'j str);
+
+/// The full name of a definition, whose namespace is that of those in it.
+fn full_name<'j>(json: &'j Json, namespace: &'j str) -> Option<Name<'j>> {
     let name = json.get("name")?.text()?;
-    let namespace = match name.rsplit_once('.') {
-        Some((namespace, _)) => namespace,
-        None => json.get("namespace").and_then(Json::text).unwrap_or(namespace),
-    };
-    let last = name.rsplit('.').next().unwrap_or(name);
-    let full = if namespace.is_empty() { last.to_owned() } else { format!("{namespace}.{last}") };
-    Some((namespace.to_owned(), full))
+    let within = || (json.get("namespace").and_then(Json::text).unwrap_or(namespace), name);
+    Some(name.rsplit_once('.').unwrap_or_else(within))
 }
 
 fn is_named(json: &Json) -> bool {
@@ -128,49 +128,60 @@ fn is_named(json: &Json) -> bool {
 }
 
 /// Finds the definitions, each with the namespace that it stands in.
-fn collect<'j>(json: &'j Json, namespace: &str, named: &mut HashMap<String, (&'j Json, String)>) {
+fn collect<'j>(json: &'j Json, namespace: &'j str, named: &mut Named<'j>) -> Result<(), Fault> {
     match json {
-        Json::Array(branches) => branches.iter().for_each(|branch| collect(branch, namespace, named)),
+        Json::Array(branches) => branches.iter().try_for_each(|branch| collect(branch, namespace, named)),
         Json::Object(_) => {
-            let mut within = namespace.to_owned();
+            let mut within = namespace;
             if is_named(json)
-                && let Some((inner, full)) = full_name(json, namespace)
+                && let Some(full) = full_name(json, namespace)
             {
-                within = inner;
-                named.entry(full).or_insert_with(|| (json, namespace.to_owned()));
+                if full.0.len() + full.1.len() > NAME {
+                    return Err(Fault::limit(format!("its schema has a name of more than {NAME} bytes")));
+                }
+                within = full.0;
+                named.entry(full).or_insert((json, namespace));
             }
             for name in ["type", "items", "values"] {
-                json.get(name).into_iter().for_each(|inner| collect(inner, &within, named));
+                json.get(name).into_iter().try_for_each(|inner| collect(inner, within, named))?;
             }
-            if let Some(Json::Array(fields)) = json.get("fields") {
-                fields.iter().filter_map(|field| field.get("type")).for_each(|of| collect(of, &within, named));
-            }
+            let Some(Json::Array(fields)) = json.get("fields") else { return Ok(()) };
+            fields.iter().filter_map(|field| field.get("type")).try_for_each(|of| collect(of, within, named))
         }
-        _ => {}
+        _ => Ok(()),
     }
 }
 
+/// Definitions, each with the namespace that it stands in.
+type Named<'j> = HashMap<Name<'j>, (&'j Json, &'j str)>;
+
 struct Reader<'j> {
-    named: HashMap<String, (&'j Json, String)>,
-    nodes: Vec<At>,
+    named: Named<'j>,
+    nodes: Vec<At<'j>>,
     /// Records that the type which is read is in.
-    open: Vec<(String, Node)>,
+    open: Vec<(Name<'j>, Node)>,
 }
 
 impl<'j> Reader<'j> {
-    fn add(&mut self, kind: Kind, form: Option<Form>, name: Option<&str>, around: Option<Node>) -> Result<Node, Fault> {
+    fn add(
+        &mut self,
+        kind: Kind,
+        form: Option<Form>,
+        name: Option<&'j str>,
+        around: Option<Node>,
+    ) -> Result<Node, Fault> {
         if self.nodes.len() >= NODES {
             return Err(Fault::limit(format!("its schema has more than {NODES} types")));
         }
-        self.nodes.push(At { kind, form, name: name.map(str::to_owned), around });
+        self.nodes.push(At { kind, form, name, around });
         Ok(Node(self.nodes.len() - 1))
     }
 
     fn read(
         &mut self,
         json: &'j Json,
-        namespace: &str,
-        name: Option<&str>,
+        namespace: &'j str,
+        name: Option<&'j str>,
         around: Option<Node>,
         depth: u32,
     ) -> Result<Node, Fault> {
@@ -196,26 +207,26 @@ impl<'j> Reader<'j> {
     /// A type by its name.
     fn named(
         &mut self,
-        of: &str,
-        namespace: &str,
-        name: Option<&str>,
+        of: &'j str,
+        namespace: &'j str,
+        name: Option<&'j str>,
         around: Option<Node>,
         depth: u32,
     ) -> Result<Node, Fault> {
-        let within = format!("{namespace}.{of}");
-        let full = if !of.contains('.') && self.named.contains_key(&within) { &within } else { of };
-        if let Some((_, node)) = self.open.iter().find(|(open, _)| open == full) {
+        let within = of.rsplit_once('.').unwrap_or((namespace, of));
+        let full = if self.named.contains_key(&within) { within } else { ("", of) };
+        if let Some((_, node)) = self.open.iter().find(|(open, _)| *open == full) {
             return Ok(*node);
         }
-        let (json, namespace) = self.named.get(full).cloned().ok_or("its schema has a type that it does not define")?;
-        self.object(json, &namespace, name, around, depth)
+        let (json, namespace) = *self.named.get(&full).ok_or("its schema has a type that it does not define")?;
+        self.object(json, namespace, name, around, depth)
     }
 
     fn object(
         &mut self,
         json: &'j Json,
-        namespace: &str,
-        name: Option<&str>,
+        namespace: &'j str,
+        name: Option<&'j str>,
         around: Option<Node>,
         depth: u32,
     ) -> Result<Node, Fault> {
@@ -257,12 +268,12 @@ impl<'j> Reader<'j> {
     fn record(
         &mut self,
         json: &'j Json,
-        namespace: &str,
-        name: Option<&str>,
+        namespace: &'j str,
+        name: Option<&'j str>,
         around: Option<Node>,
         depth: u32,
     ) -> Result<Node, Fault> {
-        let (within, full) = full_name(json, namespace).ok_or("a record has no name")?;
+        let full = full_name(json, namespace).ok_or("a record has no name")?;
         let Some(Json::Array(fields)) = json.get("fields") else { return Err("a record has no fields".into()) };
         let node = self.add(Kind::Null, None, name, around)?;
         self.open.push((full, node));
@@ -270,7 +281,7 @@ impl<'j> Reader<'j> {
         for field in fields {
             let name = field.get("name").and_then(Json::text).ok_or("a field has no name")?;
             let of = field.get("type").ok_or("a field has no type")?;
-            nodes.push(self.read(of, &within, Some(name), Some(node), depth)?);
+            nodes.push(self.read(of, full.0, Some(name), Some(node), depth)?);
         }
         self.open.pop();
         self.nodes[node.0].kind = Kind::Record(nodes);

@@ -45,7 +45,7 @@ enum Frame {
 
 /// The values of so many records.
 pub struct Walk<'a> {
-    schema: &'a Schema,
+    schema: &'a Schema<'a>,
     work: &'a Work<'a>,
     data: &'a [u8],
     at: usize,
@@ -56,7 +56,7 @@ pub struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    pub fn new(schema: &'a Schema, work: &'a Work<'a>, data: &'a [u8], records: u64) -> Self {
+    pub fn new(schema: &'a Schema<'a>, work: &'a Work<'a>, data: &'a [u8], records: u64) -> Self {
         Self { schema, work, data, at: 0, left: records, stack: Vec::new(), maps: (0, 0) }
     }
 

@@ -9,6 +9,7 @@ const DEPTH: u32 = 128;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Json {
+    /// By name.
     Object(Vec<(String, Json)>),
     Array(Vec<Json>),
     /// With the place of its quotes and what is between them.
@@ -27,7 +28,8 @@ impl Json {
     /// A member of an object; of several with the same name the last one, as it is for other readers.
     pub fn get(&self, name: &str) -> Option<&Self> {
         let Self::Object(members) = self else { return None };
-        members.iter().rfind(|(key, _)| key == name).map(|(_, value)| value)
+        let behind = members.partition_point(|(key, _)| key.as_str() <= name);
+        members[..behind].last().filter(|(key, _)| key == name).map(|(_, value)| value)
     }
 
     pub fn text(&self) -> Option<&str> {
@@ -73,6 +75,8 @@ impl Reader<'_> {
                     members.push((name, self.value(depth)?));
                 }
                 self.at += 1;
+                // There may be any number, which are asked for time and again; those of one name stay in their order.
+                members.sort_by(|(one, _), (other, _)| one.cmp(other));
                 Ok(Json::Object(members))
             }
             b'[' => {

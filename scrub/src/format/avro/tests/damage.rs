@@ -99,6 +99,9 @@ fn what_is_endless_is_bounded() {
     let deep: String =
         (0..1000).map(|_| r#"{"type":"array","items":"#).collect::<String>() + "\"long\"" + &"}".repeat(1000);
     limited(&block(&deep, 0, &[]));
+    // A name that each type in it would have again.
+    let name = "n".repeat(5000);
+    limited(&block(&format!(r#"{{"type":"record","name":"R","namespace":"{name}","fields":[]}}"#), 0, &[]));
     // A header, a block and a bomb that are too large.
     let mut long_header = MAGIC.to_vec();
     put_long(&mut long_header, 1);

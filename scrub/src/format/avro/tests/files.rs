@@ -168,6 +168,75 @@ fn what_is_behind_the_data_of_a_block_goes() {
     assert!(matches!(run(&LABELS, &with(b"EMP-004711")), Err(FormatError::Broken { .. })));
 }
 
+/// In frames of Zstandard that are to be skipped, and in the marker.
+#[test]
+fn what_no_value_is_in_goes() {
+    let packed = Codec::of(Some(b"zstandard")).unwrap().pack(b"\x02x".to_vec()).unwrap();
+    for stored in
+        [[&b"\x50\x2A\x4D\x18\x0A\0\0\0EMP-004711"[..], &packed], [&packed, b"\x5F\x2A\x4D\x18\x0A\0\0\0EMP-004711"]]
+    {
+        let mut source = head("\"string\"", "zstandard", &[]);
+        put_long(&mut source, 1);
+        put_counted(&mut source, &stored.concat());
+        source.extend_from_slice(&MARKER);
+        let (out, _) = run(&LABELS, &source).unwrap();
+        assert_eq!(read(&out).1, ["x"]);
+        assert!(memchr::memmem::find(&out, b"EMP-").is_none());
+    }
+    let mut source = head("\"string\"", "null", &[]);
+    put_block(&mut source, "null", 1, b"\x02x");
+    let mark = |file: &[u8], marker: &[u8]| {
+        let mut file = file.to_vec();
+        for at in memchr::memmem::find_iter(&source, &MARKER) {
+            file[at..at + SYNC].copy_from_slice(marker);
+        }
+        file
+    };
+    let (out, summary) = run(&LABELS, &mark(&source, b"by EMP-004711 or")).unwrap();
+    assert!(out == mark(&source, INSTEAD));
+    assert_eq!(summary.findings["BADGE"], 1);
+}
+
+/// Attributes that others pass over, and the names of any.
+#[test]
+fn nothing_in_a_schema_is_unseen() {
+    for said in [
+        r#""logicalType":"EMP-004711""#,
+        r#""order":"EMP-004711""#,
+        r#""precision":"EMP-004711""#,
+        r#""EMP-004711":1"#,
+        r#""more":[{"EMP-004711":true}]"#,
+        r#""default":{"EMP-004711":null}"#,
+        r#""aliases":["EMP-004711"]"#,
+    ] {
+        let source = head(&format!("{{\"type\":\"long\",{said}}}"), "null", &[]);
+        assert_eq!(run(&LABELS, &source).unwrap().1.unfit, 1, "{said}");
+    }
+}
+
+/// What is wider than its type needs, or than it may be.
+#[test]
+fn what_is_odd_is_looked_into() {
+    let schema = json!({"type": "record", "name": "R", "fields": [
+        {"name": "ssn", "type": {"type": "fixed", "name": "F", "size": 20, "logicalType": "decimal", "precision": 40}},
+        {"name": "phone_number", "type": "int"},
+        {"name": "a", "type": {"type": "fixed", "name": "G", "size": 10, "logicalType": "uuid"}},
+        {"name": "b", "type": {"type": "fixed", "name": "H", "size": 12}},
+        {"name": "social_security_number", "type": {"type": "bytes", "logicalType": "decimal", "precision": 9, "scale": 4_000_000_000_u32}}]});
+    let data = |number: u32, phone: i64, texts: [&[u8]; 2]| {
+        let mut data = [0; 16].to_vec();
+        data.extend_from_slice(&number.to_be_bytes());
+        put_long(&mut data, phone);
+        data.extend_from_slice(&texts.concat());
+        put_counted(&mut data, &number.to_be_bytes());
+        let mut file = head(&schema.to_string(), "null", &[]);
+        put_block(&mut file, "null", 1, &data);
+        file
+    };
+    let (out, summary) = run(&LABELS, &data(219_099_999, 4_155_552_671, [b"EMP-004711", b"EMP-004711\0\0"])).unwrap();
+    assert!(out == data(0, 0, [&[0; 10], &[0; 12]]), "{summary:?}");
+}
+
 /// Found in the last of many, so that all before it are written anew.
 #[test]
 fn large_blocks_are_written_anew() {
