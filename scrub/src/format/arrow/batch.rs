@@ -3,6 +3,7 @@
 //! A column is some buffers of the body, one behind the other. Those that stay are taken over as they are stored. What no value is in (bytes between
 //! buffers, values of other rows behind those of a column, or texts of none) is not: where there is any the buffer is written without.
 
+use std::collections::HashSet;
 use std::io::{Read as _, Write as _};
 
 use super::message::{MALFORMED, Message, VERSION_5};
@@ -55,6 +56,8 @@ pub struct Batch<'b, 'a> {
     counts: Vec<usize>,
     made: Stage,
     changed: bool,
+    /// Where buffers start in which there is more than what they give.
+    hiding: HashSet<u64>,
     /// What all buffers start at a multiple of.
     round: u64,
     /// The memory of the buffers of the column that is looked into.
@@ -103,6 +106,7 @@ impl<'b, 'a> Batch<'b, 'a> {
             counts: Vec::new(),
             made: work.stage(IN_MEMORY),
             changed: false,
+            hiding: HashSet::new(),
             round: 64,
             held: work.hold(0)?,
         })
@@ -327,7 +331,13 @@ impl<'b, 'a> Batch<'b, 'a> {
                 break;
             }
         }
-        if bytes.len() as u64 == len { Ok(bytes) } else { Err("a buffer has another length than it says".into()) }
+        if bytes.len() as u64 != len {
+            return Err("a buffer has another length than it says".into());
+        }
+        if codec.hides(&stored[PREFIX..]) {
+            self.hiding.insert(place.start);
+        }
+        Ok(bytes)
     }
 
     /// Takes memory for so many bytes of the column.
@@ -335,9 +345,14 @@ impl<'b, 'a> Batch<'b, 'a> {
         Ok(self.work.grow(&mut self.held, bytes)?)
     }
 
-    /// Takes a buffer over as it is stored.
-    pub fn keep(&mut self, place: Place) {
+    /// Takes a buffer over that was opened, as it is stored.
+    pub fn keep(&mut self, place: Place) -> Result<(), Fault> {
+        if self.hiding.contains(&place.start) {
+            let bytes = self.open(place)?;
+            return self.put(&bytes);
+        }
         self.parts.push(Part::Source(place));
+        Ok(())
     }
 
     /// Puts content in the place of the next buffer.
@@ -365,18 +380,23 @@ impl<'b, 'a> Batch<'b, 'a> {
         Ok(())
     }
 
-    /// Takes over a buffer of bits, offsets or types, which has so many bytes at least. Of a slice there are often more: those of the next rows.
+    /// Takes over a buffer of bits, offsets or types, which has so many bytes. Of a slice there may be more, those of other rows, which go.
     fn pass(&mut self, len: usize) -> Result<Vec<u8>, Fault> {
         let place = self.next()?;
         self.pass_at(place, len)
     }
 
     pub fn pass_at(&mut self, place: Place, len: usize) -> Result<Vec<u8>, Fault> {
-        let bytes = self.open(place)?;
+        let mut bytes = self.open(place)?;
         if bytes.len() < len {
             return Err(SHORT.into());
         }
-        self.keep(place);
+        if says_something(&bytes[len..]) {
+            bytes.truncate(len);
+            self.put(&bytes)?;
+        } else {
+            self.keep(place)?;
+        }
         Ok(bytes)
     }
 
@@ -432,7 +452,7 @@ impl<'b, 'a> Batch<'b, 'a> {
 pub const SHORT: &str = "a buffer is shorter than its column";
 
 /// Bytes of the offsets of so many rows; of none there may be none.
-fn offsets_len(rows: usize, wide: bool) -> Result<usize, Fault> {
+pub fn offsets_len(rows: usize, wide: bool) -> Result<usize, Fault> {
     let width = if wide { 8 } else { 4 };
     let count = if rows == 0 { Some(0) } else { rows.checked_add(1) };
     count.and_then(|count| count.checked_mul(width)).ok_or_else(|| SHORT.into())

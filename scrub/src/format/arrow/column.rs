@@ -1,6 +1,6 @@
 //! Columns whose values are of a fixed width, or between offsets.
 
-use super::batch::{Batch, SHORT, says_something};
+use super::batch::{Batch, SHORT, offsets_len, says_something};
 use super::fixed;
 use super::schema::{Field, Fixed};
 use crate::format::fit::{Key, Names};
@@ -48,10 +48,9 @@ pub fn fixed(
     }
     batch.set_null(bits, (rows, node), &nulls)?;
     match anew {
-        Some(anew) => batch.put(&anew)?,
+        Some(anew) => batch.put(&anew),
         None => batch.keep(place),
     }
-    Ok(())
 }
 
 /// Offsets of so many rows, which do not go back.
@@ -110,13 +109,16 @@ pub fn bytes(
     groups: Option<&[usize]>,
 ) -> Result<(), Fault> {
     let (bits, offsets_at, place) = (batch.next()?, batch.next()?, batch.next()?);
-    let from = offsets(&batch.open(offsets_at)?, rows, wide)?;
+    let stored = batch.open(offsets_at)?;
+    let from = offsets(&stored, rows, wide)?;
+    let is_more = says_something(&stored[offsets_len(rows, wide)?..]);
+    drop(stored);
     let data = batch.open(place)?;
     let (first, last) = (from[0], from[rows]);
     if last > data.len() {
         return Err(SHORT.into());
     }
-    let is_all = !says_something(&data[..first]) && !says_something(&data[last..]);
+    let is_all = !is_more && !says_something(&data[..first]) && !says_something(&data[last..]);
     let mut anew = (!is_all && batch.acts()).then(|| (vec![0], Vec::new()));
     let (mut keys, form) = (Keys::new(groups), field.form.unwrap_or(Form::Bytes));
     for start in (0..rows).step_by(ROWS) {
@@ -141,9 +143,8 @@ pub fn bytes(
     }
     batch.bits_at(bits, rows)?;
     let Some((offsets, data)) = anew else {
-        batch.keep(offsets_at);
-        batch.keep(place);
-        return Ok(());
+        batch.keep(offsets_at)?;
+        return batch.keep(place);
     };
     let mut stored = Vec::with_capacity(offsets.len() * 8);
     for offset in offsets {

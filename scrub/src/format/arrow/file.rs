@@ -9,6 +9,7 @@ use super::{Columns, write_schema};
 use crate::format::budget::Held;
 use crate::format::stage::Stage;
 use crate::format::table::flat::Flat;
+use crate::format::table::known;
 use crate::format::table::place::{Target, read_at};
 use crate::format::table::{Fault, texts};
 use crate::format::{IN_MEMORY, Summary, Work};
@@ -50,7 +51,8 @@ pub fn run(source: &mut dyn Read, out: &mut dyn Write, work: &Work<'_>, summary:
     let mut columns = Columns::new(&schema, work);
     let mut target = Target::new(out, work.actor.is_some());
     let first = blocks.first().map_or(end, |block| block.start);
-    let mut at = begin(&mut file, first, &schema, &mut target, work, summary)?;
+    let mut said = Summary::default();
+    let mut at = begin(&mut file, first, &schema, &mut target, work, &mut said)?;
     for block in &blocks {
         let between = between(&mut file, at, block.start)?;
         target.write(between.as_deref().unwrap_or_default())?;
@@ -77,11 +79,21 @@ pub fn run(source: &mut dyn Read, out: &mut dyn Write, work: &Work<'_>, summary:
         None => ended(&mut file, at, end)?,
     };
     target.write(&mark)?;
-    // The same texts as in the schema at the start, which are counted there.
+    let mut again = Summary::default();
     let entries = footer.schema_entries(table).ok_or(MALFORMED)?;
-    footer.edit(&entries, |name, value| texts::text(name, value, work, &mut Summary::default()))?;
+    footer.edit(&entries, |name, value| texts::text(name, value, work, &mut again))?;
+    // The same texts as in the schema at the start, which need not be there or say as much, are counted once.
+    for (kind, count) in again.findings {
+        let known = said.findings.entry(kind).or_default();
+        *known = count.max(*known);
+    }
+    summary.unfit += said.unfit.max(again.unfit);
+    for (kind, count) in said.findings {
+        *summary.findings.entry(kind).or_default() += count;
+    }
     let entries = footer.entries(root, SAID).ok_or(MALFORMED)?;
     footer.edit(&entries, |name, value| texts::text(name, value, work, summary))?;
+    known::blank_rest(&mut footer, root, &known::FOOTER)?;
     let len = i32::try_from(footer.bytes.len()).map_err(|_| Fault::limit("its footer grows too long".to_owned()))?;
     target.write(&footer.bytes)?;
     target.write(&len.to_le_bytes())?;

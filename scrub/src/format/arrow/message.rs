@@ -6,6 +6,7 @@ use crate::format::Work;
 use crate::format::budget::Held;
 use crate::format::table::Fault;
 use crate::format::table::flat::Flat;
+use crate::format::table::known;
 use crate::format::table::place::Target;
 
 /// Bytes of what describes a message, at most.
@@ -109,8 +110,9 @@ impl Message {
         self.flat.set_long(at, body.cast_signed()).ok_or_else(|| MALFORMED.into())
     }
 
-    /// Writes all that is before the body; gives how long that is.
-    pub fn write(&self, target: &mut Target<'_>) -> Result<u64, Fault> {
+    /// Writes all that is before the body, and nothing that says nothing; gives how long that is.
+    pub fn write(&mut self, target: &mut Target<'_>) -> Result<u64, Fault> {
+        known::blank_rest(&mut self.flat, self.root, &known::MESSAGE)?;
         let mut out = if self.continues { CONTINUES.to_vec() } else { Vec::new() };
         let head = out.len() + 4;
         // Bodies stay at places that are as round as they were.

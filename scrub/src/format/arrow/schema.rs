@@ -8,11 +8,14 @@ use crate::format::table::{Fault, texts};
 
 /// Fields in fields, at most.
 const DEPTH: u32 = 128;
-/// Fields, at most.
+/// Fields, at most, and bytes of their names.
 const FIELDS: usize = 1 << 16;
+const NAMES: usize = 16 << 20;
 /// What is said of a field, and under which name that it is one of an extension.
 const SAID: usize = 6;
 const EXTENSION: &[u8] = b"ARROW:extension:name";
+/// The number of the type of times.
+const TIMESTAMP: u8 = 10;
 /// Bytes of the names of a path, at most: the innermost say most.
 const PATH: usize = 1024;
 
@@ -75,6 +78,10 @@ pub struct Schema {
     pub fields: Vec<Field>,
     /// What dictionaries hold.
     pub dictionaries: Vec<(i64, Field)>,
+    /// The zones of its times, which are any texts.
+    zones: Vec<String>,
+    /// Bytes of all names: many columns may be told in the same place.
+    named: usize,
     /// Fields in all.
     pub count: usize,
     /// By the number of a field, which half of a position it is.
@@ -107,9 +114,10 @@ impl Schema {
         all
     }
 
-    /// The names of all fields.
+    /// The names of all fields, and of zones of times.
     pub fn names(&self) -> Vec<&[u8]> {
-        self.all().into_iter().map(|field| field.name.as_bytes()).collect()
+        let fields = self.all().into_iter().map(|field| field.name.as_bytes());
+        fields.chain(self.zones.iter().map(String::as_bytes)).collect()
     }
 
     fn halves(&self) -> Vec<Option<Half>> {
@@ -122,6 +130,15 @@ impl Schema {
         of
     }
 
+    /// Counts a text that is kept.
+    fn note(&mut self, text: &[u8]) -> Result<(), Fault> {
+        self.named = self.named.saturating_add(text.len());
+        if self.named > NAMES {
+            return Err(Fault::limit(format!("the names of its columns have more than {NAMES} bytes")));
+        }
+        Ok(())
+    }
+
     fn read(&mut self, flat: &Flat, table: usize, around: &mut Vec<String>, depth: u32) -> Result<Field, Fault> {
         let depth = depth
             .checked_sub(1)
@@ -132,6 +149,7 @@ impl Schema {
         let index = self.count;
         self.count += 1;
         let name = flat.slot(table, 0).map_or(Some(&b""[..]), |at| flat.text(at)).ok_or(MALFORMED)?;
+        self.note(name)?;
         let name = String::from_utf8_lossy(name).into_owned();
         around.push(name.clone());
         let mut children = Vec::new();
@@ -145,7 +163,9 @@ impl Schema {
             Kind::Map => {
                 matches!(&children[..], [entries] if entries.kind == Kind::Structure && entries.children.len() == 2)
             }
-            Kind::RunEnds => children.len() == 2,
+            Kind::RunEnds => {
+                matches!(&children[..], [ends, _] if matches!(ends.kind, Kind::Fixed(2..=8, Fixed::Signed)))
+            }
             Kind::Structure | Kind::Union { .. } => true,
             _ => children.is_empty(),
         };
@@ -156,6 +176,13 @@ impl Schema {
             // They are no values.
             ends.form = None;
         }
+        if flat.byte_field(table, 2) == Some(TIMESTAMP)
+            && let Some(zone) = flat.slot(table, 3).and_then(|of| flat.slot(flat.follow(of)?, 1))
+        {
+            let zone = flat.text(zone).ok_or(MALFORMED)?;
+            self.note(zone)?;
+            self.zones.push(String::from_utf8_lossy(zone).into_owned());
+        }
         let path = innermost(&texts::path(around));
         around.pop();
         let nullable = flat.byte_field(table, 1).ok_or(MALFORMED)? != 0;
@@ -164,7 +191,7 @@ impl Schema {
         let dictionary = flat.follow(dictionary).ok_or(MALFORMED)?;
         let id = flat.long_field(dictionary, 0).ok_or(MALFORMED)?;
         let width = match flat.slot(dictionary, 1).map(|at| flat.follow(at)) {
-            Some(Some(of)) => flat.int_field(of, 0).and_then(bytes).ok_or(MALFORMED)?,
+            Some(Some(of)) => flat.int_field(of, 0).and_then(bytes).filter(|width| *width <= 8).ok_or(MALFORMED)?,
             Some(None) => return Err(MALFORMED.into()),
             None => 4,
         };
@@ -176,13 +203,22 @@ impl Schema {
             ..field.clone()
         };
         match self.dictionaries.iter().find(|(known, _)| *known == id) {
-            Some((_, known)) if known.kind != field.kind || known.children.len() != field.children.len() => {
+            Some((_, known)) if !known.is_as(&field) => {
                 return Err("a dictionary is of two types".into());
             }
             Some(_) => {}
             None => self.dictionaries.push((id, field)),
         }
         Ok(numbers)
+    }
+}
+
+impl Field {
+    /// Whether its values are of the same type.
+    fn is_as(&self, other: &Self) -> bool {
+        (self.kind, self.form, self.dictionary) == (other.kind, other.form, other.dictionary)
+            && self.children.len() == other.children.len()
+            && self.children.iter().zip(&other.children).all(|(one, other)| one.is_as(other))
     }
 }
 
@@ -255,9 +291,10 @@ fn kind(flat: &Flat, field: usize) -> Option<Option<(Kind, Option<Form>)>> {
         },
         9 => {
             let bits = if flat.slot(of, 1).is_some() { flat.int_field(of, 1)? } else { 32 };
-            (Kind::Fixed(bytes(bits)?, Fixed::Signed), Some(Form::Time { units: units(of)? }))
+            let kind = Kind::Fixed(bytes(bits).filter(|width| *width <= 8)?, Fixed::Signed);
+            (kind, Some(Form::Time { units: units(of)? }))
         }
-        10 => {
+        TIMESTAMP => {
             let units = 1000_i64.pow(flat.short_field(of, 0).filter(|unit| *unit < 4)?.into());
             wide_number(Some(Form::Timestamp { units }))
         }

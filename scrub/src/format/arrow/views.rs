@@ -151,9 +151,9 @@ pub fn scrub(batch: &mut Batch<'_, '_>, field: &Field, rows: usize, groups: Opti
     }
     batch.bits_at(bits, rows)?;
     if !batch.acts() || changes.is_empty() && is_all && views.are_all(texts) {
-        batch.keep(place);
+        batch.keep(place)?;
         for place in places {
-            batch.keep(place);
+            batch.keep(place)?;
         }
         batch.set_count(count);
         return Ok(());

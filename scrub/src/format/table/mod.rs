@@ -3,11 +3,11 @@
 pub mod bson;
 pub mod calendar;
 pub mod clock;
-
 pub mod fixed;
 pub mod flat;
 pub mod form;
 pub mod json;
+pub mod known;
 pub mod place;
 pub mod scalar;
 pub mod texts;

@@ -1,4 +1,7 @@
-use arrow_array::{ArrayRef, LargeBinaryArray, NullArray, StringArray, StringViewArray};
+use arrow_array::{
+    Array, ArrayRef, BooleanArray, DictionaryArray, Int32Array, Int64Array, LargeBinaryArray, NullArray, StringArray,
+    StringViewArray, Time64MicrosecondArray,
+};
 use arrow_schema::{Field, Schema as Columns};
 
 use super::tables::various;
@@ -21,16 +24,99 @@ fn table() -> RecordBatch {
 
 /// A stream whose first batch is described otherwise.
 fn edited(batch: &RecordBatch, edit: impl FnOnce(&mut Flat, usize)) -> Vec<u8> {
-    let source = write(std::slice::from_ref(batch), STREAM);
+    message(batch, STREAM, BATCH, |flat, header, _| edit(flat, header))
+}
+
+/// A stream whose first message of a kind is described otherwise, or has another body.
+fn message(batch: &RecordBatch, way: As, kind: u8, edit: impl FnOnce(&mut Flat, usize, &mut [u8])) -> Vec<u8> {
+    let source = write(std::slice::from_ref(batch), way);
     let mut rest = &source[..];
-    assert!(matches!(Message::read(&mut rest, &Work::new(&LABELS)), Ok(Next::Message(_))));
-    let start = source.len() - rest.len();
-    let Ok(Next::Message(mut message)) = Message::read(&mut rest, &Work::new(&LABELS)) else { panic!("no batch") };
-    assert_eq!(message.kind, BATCH);
-    let header = message.header;
-    edit(&mut message.flat, header);
-    let end = source.len() - rest.len();
-    [&source[..start + 8], &message.flat.bytes, &source[end..]].concat()
+    loop {
+        let start = source.len() - rest.len();
+        let Ok(Next::Message(mut message)) = Message::read(&mut rest, &Work::new(&LABELS)) else { panic!("no such message") };
+        if message.kind == kind {
+            let (header, mut body) = (message.header, rest.to_vec());
+            edit(&mut message.flat, header, &mut body);
+            return [&source[..start + 8], &message.flat.bytes, &body].concat();
+        }
+        rest = &rest[usize::try_from(message.body).unwrap()..];
+    }
+}
+
+/// Behind bits and offsets, and behind what is compressed, within their buffers.
+#[test]
+fn what_is_behind_values_in_their_buffer_goes() {
+    const SKIPPED: &[u8] = b"\x50\x2A\x4D\x18\x0A\0\0\0EMP-004711";
+    let flags = of(Arc::new(BooleanArray::from(vec![Some(true), None])));
+    let empty = of(Arc::new(StringArray::from(Vec::<&str>::new())));
+    let numbers = of(Arc::new(Int32Array::from(vec![7; 1000])));
+    let way = |codec| As { codec, round: 64, ..STREAM };
+    for (batch, buffer, codec) in [(&flags, 0, None), (&flags, 1, None), (&numbers, 1, Some(CompressionType::ZSTD))] {
+        let source = message(batch, way(codec), BATCH, |flat, header, body| {
+            let (start, _) = flat.list(header, 2, 16).unwrap();
+            let at = usize::try_from(flat.long(start + 16 * buffer).unwrap()).unwrap();
+            let len = usize::try_from(flat.long(start + 16 * buffer + 8).unwrap()).unwrap();
+            assert!(len > 0 && len + SKIPPED.len() <= 64);
+            body[at + len..][..SKIPPED.len()].copy_from_slice(SKIPPED);
+            let len = i64::try_from(len + SKIPPED.len()).unwrap();
+            flat.set_long(start + 16 * buffer + 8, len).unwrap();
+        });
+        let (out, _) = run(&LABELS, &source).unwrap();
+        assert_eq!(read(&out, way(codec)), std::slice::from_ref(batch));
+        assert!(memchr::memmem::find(&out, b"EMP-").is_none());
+    }
+    // Of a column without rows nothing is read.
+    let source = message(&of(Arc::new(StringArray::from(vec!["EMP-"]))), STREAM, BATCH, |flat, header, body| {
+        let (nodes, _) = flat.list(header, 1, 16).unwrap();
+        flat.set_long(nodes, 0).unwrap();
+        body[..4].copy_from_slice(b"EMP-");
+    });
+    let (out, _) = run(&LABELS, &source).unwrap();
+    assert!(memchr::memmem::find(&out, b"EMP-").is_none());
+    assert!(run(&LABELS, &write(std::slice::from_ref(&empty), STREAM)).is_ok());
+}
+
+/// In what describes a table, where nothing leads to.
+#[test]
+fn what_nothing_leads_to_goes() {
+    let more = |file: bool, text: &[u8; 16]| {
+        let mut source = write(&[table()], As { file, ..STREAM });
+        // Behind the schema of a stream, or the footer.
+        let (len_at, end) = if file { (source.len() - 10, source.len() - 10) } else { (4, 0) };
+        let len = u32::from_le_bytes(*source[len_at..].first_chunk().unwrap());
+        source[len_at..len_at + 4].copy_from_slice(&(len + 16).to_le_bytes());
+        let end = if file { end } else { 8 + len as usize };
+        source.splice(end..end, *text);
+        source
+    };
+    for file in [false, true] {
+        let (out, _) = run(&LABELS, &more(file, b"EMP-004711 or so")).unwrap();
+        let (other, _) = run(&LABELS, &more(file, &[0; 16])).unwrap();
+        assert!(out == other && memchr::memmem::find(&out, b"EMP-").is_none());
+        assert!(read(&out, As { file, ..STREAM }).len() == 1);
+    }
+}
+
+#[test]
+fn types_that_none_has_are_refused() {
+    let times = of(Arc::new(Time64MicrosecondArray::from(vec![1])));
+    broken(&message(&times, STREAM, SCHEMA, |flat, header, _| {
+        let of = flat.follow(flat.slot(flat.tables(header, 1).unwrap()[0], 3).unwrap()).unwrap();
+        flat.set_int(flat.slot(of, 1).unwrap(), 256).unwrap();
+    }));
+    // Two columns of one dictionary, which would be looked into as one of them is.
+    let keys = || Int32Array::from(vec![0]);
+    let one = DictionaryArray::new(keys(), Arc::new(Time64MicrosecondArray::from(vec![1])));
+    let other = DictionaryArray::new(keys(), Arc::new(Int64Array::from(vec![219_099_999])));
+    let schema = Columns::new(vec![
+        Field::new("a", one.data_type().clone(), true),
+        Field::new("ssn", other.data_type().clone(), true),
+    ]);
+    let batch = RecordBatch::try_new(Arc::new(schema), vec![Arc::new(one), Arc::new(other)]).unwrap();
+    broken(&message(&batch, STREAM, SCHEMA, |flat, header, _| {
+        let of = flat.follow(flat.slot(flat.tables(header, 1).unwrap()[1], 4).unwrap()).unwrap();
+        flat.set_long(flat.slot(of, 0).unwrap(), 0).unwrap();
+    }));
 }
 
 fn broken(file: &[u8]) {

@@ -278,6 +278,22 @@ fn what_is_said_about_the_table_is_scrubbed() {
     }
 }
 
+/// Keys are texts like others; a zone stays, as a name does.
+#[test]
+fn keys_and_zones_are_looked_into() {
+    let table = |key: &str, zone: &str| {
+        let times = TimestampMillisecondArray::from(vec![1]).with_timezone(zone);
+        let field = Field::new("a", times.data_type().clone(), false)
+            .with_metadata(HashMap::from([(key.to_owned(), "x".to_owned())]));
+        RecordBatch::try_new(Arc::new(Columns::new(vec![field])), vec![Arc::new(times)]).unwrap()
+    };
+    for way in ways() {
+        let (out, summary) = run(&LABELS, &write(&[table("EMP-004711", "EMP-004712")], way)).unwrap();
+        assert_eq!(read(&out, way), [table("<BADGE>", "EMP-004712")]);
+        assert_eq!((summary.findings["BADGE"], summary.unfit), (2, 1));
+    }
+}
+
 /// Under null, before and behind the texts of a column, between buffers, and in texts that no view leads to.
 #[test]
 fn what_no_value_is_in_goes() {
