@@ -13,7 +13,7 @@ mod walk;
 
 use std::io::{self, BufRead as _, BufReader, Read, Write};
 
-use super::fit::Names;
+use super::fit::{Key, Names};
 use super::table::json::Json;
 use super::table::place::Target;
 use super::table::{Fault, texts};
@@ -92,6 +92,8 @@ struct Header {
     /// As it came, with the marker.
     bytes: Vec<u8>,
     entries: Vec<(Vec<u8>, Vec<u8>)>,
+    /// It tells lengths of its parts, which say anything.
+    sized: bool,
     sync: Vec<u8>,
 }
 
@@ -101,7 +103,7 @@ impl Header {
         if bytes != MAGIC {
             return Err("it does not begin as such".into());
         }
-        let mut entries = Vec::new();
+        let (mut entries, mut sized) = (Vec::new(), false);
         let note = |bytes: &mut Vec<u8>, number: i64| {
             put_long(bytes, number);
             number
@@ -113,6 +115,7 @@ impl Header {
             }
             if count < 0 {
                 note(&mut bytes, input.long()?);
+                sized = true;
             }
             if count.unsigned_abs() > (ENTRIES - entries.len()) as u64 {
                 return Err(Fault::limit(format!("its header says more than {ENTRIES} things")));
@@ -133,7 +136,7 @@ impl Header {
         }
         let sync = input.take(SYNC as u64)?;
         bytes.extend_from_slice(&sync);
-        Ok(Self { bytes, entries, sync })
+        Ok(Self { bytes, entries, sized, sync })
     }
 
     fn get(&self, key: &[u8]) -> Result<Option<&[u8]>, Fault> {
@@ -161,7 +164,10 @@ impl Header {
     ) -> Result<Vec<u8>, Fault> {
         let mut schema = schema.map(String::into_bytes);
         let mut names = Names::default();
-        let mut changed = self.sync != sync;
+        for (key, _) in &self.entries {
+            names.make_unique(Key { depth: 0, object: 0 }, &mut key.clone());
+        }
+        let mut changed = self.sized || self.sync != sync;
         let mut entries = Vec::new();
         put_long(&mut entries, self.entries.len().cast_signed() as i64);
         for (key, value) in &self.entries {

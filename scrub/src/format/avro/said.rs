@@ -45,7 +45,7 @@ impl<'j> Editor<'_, 'j> {
                 Ok(())
             }
             Json::Number(_) => self.unfit("", json),
-            Json::Object(members) => {
+            Json::Object(members, _) => {
                 let is_text = json.get("type").is_some_and(is_text);
                 let field = json.get("name").and_then(Json::text).unwrap_or_default();
                 for (key, value) in members {
@@ -76,7 +76,7 @@ impl<'j> Editor<'_, 'j> {
                 Ok(())
             }
             Json::Array(values) => values.iter().try_for_each(|value| self.said(name, value)),
-            Json::Object(members) => members.iter().try_for_each(|(key, value)| {
+            Json::Object(members, _) => members.iter().try_for_each(|(key, value)| {
                 self.names.push(key);
                 self.said(key, value)
             }),
@@ -99,7 +99,7 @@ impl<'j> Editor<'_, 'j> {
                 Ok(())
             }
             Json::Array(values) => values.iter().try_for_each(|value| self.unfit(name, value)),
-            Json::Object(members) => members.iter().try_for_each(|(key, value)| {
+            Json::Object(members, _) => members.iter().try_for_each(|(key, value)| {
                 self.names.push(key);
                 self.unfit(key, value)
             }),

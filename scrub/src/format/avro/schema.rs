@@ -131,7 +131,7 @@ fn is_named(json: &Json) -> bool {
 fn collect<'j>(json: &'j Json, namespace: &'j str, named: &mut Named<'j>) -> Result<(), Fault> {
     match json {
         Json::Array(branches) => branches.iter().try_for_each(|branch| collect(branch, namespace, named)),
-        Json::Object(_) => {
+        Json::Object(..) => {
             let mut within = namespace;
             if is_named(json)
                 && let Some(full) = full_name(json, namespace)
@@ -140,7 +140,9 @@ fn collect<'j>(json: &'j Json, namespace: &'j str, named: &mut Named<'j>) -> Res
                     return Err(Fault::limit(format!("its schema has a name of more than {NAME} bytes")));
                 }
                 within = full.0;
-                named.entry(full).or_insert((json, namespace));
+                if named.insert(full, (json, namespace)).is_some() {
+                    return Err("its schema defines a type twice".into());
+                }
             }
             for name in ["type", "items", "values"] {
                 json.get(name).into_iter().try_for_each(|inner| collect(inner, within, named))?;
@@ -199,7 +201,7 @@ impl<'j> Reader<'j> {
                 self.nodes[node.0].kind = Kind::Union(branches.collect::<Result<_, _>>()?);
                 Ok(node)
             }
-            Json::Object(_) => self.object(json, namespace, name, around, depth),
+            Json::Object(..) => self.object(json, namespace, name, around, depth),
             _ => Err("its schema has something that is no type".into()),
         }
     }

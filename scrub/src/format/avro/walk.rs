@@ -39,8 +39,8 @@ pub struct Value {
 
 enum Frame {
     Record { node: Node, next: usize },
-    Array { items: Node, left: u64 },
-    Map { node: Node, values: Node, left: u64, key: Key, at_value: bool },
+    Array { items: Node, left: u64, end: Option<usize> },
+    Map { node: Node, values: Node, left: u64, end: Option<usize>, key: Key, at_value: bool },
 }
 
 /// The values of so many records.
@@ -88,7 +88,7 @@ impl<'a> Walk<'a> {
                     }
                     continue;
                 }
-                Some(Frame::Array { items, left }) => {
+                Some(Frame::Array { items, left, .. }) => {
                     *left -= 1;
                     *items
                 }
@@ -119,7 +119,13 @@ impl<'a> Walk<'a> {
 
     /// Reads the head of the next part of an array or a map, or its end; gives it if it tells a length.
     fn head(&mut self) -> Result<Option<Step>, Fault> {
+        const WRONG: &str = "a part of an array has another length than it says";
         let start = self.at;
+        if let Some(Frame::Array { end: Some(end), .. } | Frame::Map { end: Some(end), .. }) = self.stack.last()
+            && *end != start
+        {
+            return Err(WRONG.into());
+        }
         let count = self.long()?;
         if count == 0 {
             if let Some(Frame::Map { .. }) = self.stack.pop() {
@@ -128,18 +134,12 @@ impl<'a> Walk<'a> {
             return Ok(None);
         }
         let told = count.unsigned_abs();
-        if let Some(Frame::Array { left, .. } | Frame::Map { left, .. }) = self.stack.last_mut() {
-            *left = told;
+        let size = if count < 0 { Some(self.long()?) } else { None };
+        let behind = size.map(|size| usize::try_from(size).ok()?.checked_add(self.at)).map(|end| end.ok_or(WRONG));
+        if let Some(Frame::Array { left, end, .. } | Frame::Map { left, end, .. }) = self.stack.last_mut() {
+            (*left, *end) = (told, behind.transpose()?);
         }
-        if count > 0 {
-            return Ok(None);
-        }
-        let size = self.long()?;
-        if usize::try_from(size).is_ok_and(|size| size <= self.data.len() - self.at) {
-            Ok(Some(Step::Head { at: start..self.at, count: told }))
-        } else {
-            Err("a part of an array is longer than its block".into())
-        }
+        Ok(size.map(|_| Step::Head { at: start..self.at, count: told }))
     }
 
     /// Reads a value, or what is before the first one in it.
@@ -171,11 +171,11 @@ impl<'a> Walk<'a> {
                 start..self.at
             }
             Kind::Record(_) => return self.open(Frame::Record { node, next: 0 }),
-            Kind::Array(items) => return self.open(Frame::Array { items: *items, left: 0 }),
+            Kind::Array(items) => return self.open(Frame::Array { items: *items, left: 0, end: None }),
             Kind::Map(values) => {
                 self.maps = (self.maps.0 + 1, self.maps.1.wrapping_add(1));
                 let key = Key { depth: self.maps.0, object: self.maps.1 };
-                return self.open(Frame::Map { node, values: *values, left: 0, key, at_value: false });
+                return self.open(Frame::Map { node, values: *values, left: 0, end: None, key, at_value: false });
             }
             Kind::Union(_) => return Err("a union is in none".into()),
         };

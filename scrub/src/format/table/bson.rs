@@ -135,7 +135,7 @@ impl<'a> Document<'a> {
     fn rewritten(&self, json: &Json) -> Option<Vec<u8>> {
         let mut out = vec![0; 4];
         let values: Vec<(Option<&String>, &Json)> = match json {
-            Json::Object(members) if !self.is_array => {
+            Json::Object(members, _) if !self.is_array => {
                 members.iter().map(|(name, value)| (Some(name), value)).collect()
             }
             Json::Array(values) if self.is_array => values.iter().map(|value| (None, value)).collect(),
@@ -182,8 +182,8 @@ impl<'a> Shown<'a> {
                 *input = rest;
                 Some(match print_text(bytes, Form::Bytes) {
                     _ if UUIDS.contains(&subtype) && len == 16 => Self::Text(print_uuid(bytes)?.into()),
-                    Some(_) => Self::Text(String::from_utf8_lossy(bytes)),
-                    None => Self::Nothing,
+                    Some(Printed::Maybe(..)) => Self::Text(String::from_utf8_lossy(bytes)),
+                    _ => Self::Nothing,
                 })
             }
             UNDEFINED | NULL | LEAST | MOST => Some(Self::Nothing),

@@ -9,8 +9,8 @@ const DEPTH: u32 = 128;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Json {
-    /// By name.
-    Object(Vec<(String, Json)>),
+    /// The members as they stand, and their numbers by name.
+    Object(Vec<(String, Json)>, Vec<usize>),
     Array(Vec<Json>),
     /// With the place of its quotes and what is between them.
     Text(String, Range<usize>),
@@ -27,9 +27,10 @@ impl Json {
 
     /// A member of an object; of several with the same name the last one, as it is for other readers.
     pub fn get(&self, name: &str) -> Option<&Self> {
-        let Self::Object(members) = self else { return None };
-        let behind = members.partition_point(|(key, _)| key.as_str() <= name);
-        members[..behind].last().filter(|(key, _)| key == name).map(|(_, value)| value)
+        let Self::Object(members, by_name) = self else { return None };
+        let behind = by_name.partition_point(|index| members[*index].0.as_str() <= name);
+        let (key, value) = &members[*by_name[..behind].last()?];
+        (key == name).then_some(value)
     }
 
     pub fn text(&self) -> Option<&str> {
@@ -76,8 +77,9 @@ impl Reader<'_> {
                 }
                 self.at += 1;
                 // There may be any number, which are asked for time and again; those of one name stay in their order.
-                members.sort_by(|(one, _), (other, _)| one.cmp(other));
-                Ok(Json::Object(members))
+                let mut by_name: Vec<_> = (0..members.len()).collect();
+                by_name.sort_by(|one, other| members[*one].0.cmp(&members[*other].0));
+                Ok(Json::Object(members, by_name))
             }
             b'[' => {
                 let mut values = Vec::new();
@@ -131,7 +133,7 @@ mod tests {
         let json = Json::read(text).unwrap();
         let Some(Json::Array(values)) = json.get("a\n") else { panic!("{json:?}") };
         assert_eq!(values[..3], [Json::Number("1".to_owned()), Json::Number("-2.5e3".to_owned()), Json::Other]);
-        assert_eq!(values[4..], [Json::Object(Vec::new()), Json::Array(Vec::new())]);
+        assert_eq!(values[4..], [Json::Object(Vec::new(), Vec::new()), Json::Array(Vec::new())]);
         let Some(Json::Text(last, range)) = json.get("b") else { panic!("{json:?}") };
         assert_eq!((last.as_str(), &text[range.clone()]), ("d", "\"d\""));
         for broken in ["", "{", "[1,]", "{\"a\" 1}", "1 2", "\"\\ud800\""] {

@@ -46,6 +46,10 @@ fn what_lies_is_refused() {
         (array, 1, longs(&[i64::MIN, 0])),
         (array, 1, longs(&[-1, 100, 0, 0])),
         (array, 1, longs(&[-1, -1, 0, 0])),
+        // Lengths of parts that are others.
+        (array, 1, longs(&[-1, 2, 0, 0])),
+        (array, 1, longs(&[-1, 0, 0, 0])),
+        (map, 1, longs(&[-1, 1, 0, 0, 0])),
         (map, 1, longs(&[1, 0])),
     ] {
         broken(&block(schema, count, &data));
@@ -60,9 +64,12 @@ fn what_lies_is_refused() {
         "{\"type\":\"fixed\",\"name\":\"F\",\"size\":-1}",
         "{\"type\":\"enum\",\"name\":\"F\"}",
         "{\"type\":\"array\"}",
+        // Defined twice.
+        r#"[{"type":"fixed","name":"F","size":1},{"type":"fixed","name":"F","size":2}]"#,
     ] {
         broken(&block(schema, 0, &[]));
     }
+    assert!(run(&LABELS, &block(array, 1, &longs(&[-1, 1, 0, 0]))).is_ok());
     let good = block("\"string\"", 1, &[2, b'x']);
     let mut other = good.clone();
     *other.last_mut().unwrap() = b'!';
