@@ -2,7 +2,7 @@
 //! into the reference that leads there.
 
 use std::cell::Cell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::Fault;
 
@@ -10,11 +10,13 @@ use super::Fault;
 const DEPTH: u32 = 128;
 /// Tables that are looked at, at most: many references may lead to the same ones.
 const TABLES: usize = 1 << 20;
+/// How often its bytes are looked at as texts, at most: many entries may refer to the same ones, under another key each.
+const AGAIN: usize = 4;
 
 const UNREADABLE: &str = "a text that describes its data cannot be read";
 
 /// Where a key and its value are referred to, of which one may be missing.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Entry {
     key: Option<usize>,
     value: Option<usize>,
@@ -146,11 +148,8 @@ impl Flat {
         self.bytes.get(at + 4..)?.get(..self.word(at)?)
     }
 
-    /// Puts another text where one is referred to, and blanks out the old one.
+    /// Puts another text where one is referred to. The old one may be that of a name too; what nothing leads to any more, [`known`](super::known) blanks out.
     fn put(&mut self, reference: usize, text: &[u8]) {
-        let Some(old) = self.follow(reference) else { return };
-        let len = self.text(reference).map_or(0, <[u8]>::len);
-        self.bytes[old + 4..old + 4 + len].fill(b' ');
         self.pad(4);
         let Ok(len) = u32::try_from(text.len()) else { return };
         self.refer(reference, self.bytes.len());
@@ -180,7 +179,8 @@ impl Flat {
     /// What is said under a key in a field of a table.
     pub fn said(&self, table: usize, slot: usize, key: &[u8]) -> Option<&[u8]> {
         let entries = self.entries(table, slot)?;
-        self.text(entries.iter().find(|entry| self.text(entry.key) == Some(key))?.value)
+        let is_it = |entry: &&Entry| entry.key.and_then(|at| self.text(at)) == Some(key);
+        self.text(entries.iter().find(is_it)?.value?)
     }
 
     /// Those of a schema of Arrow, and of its fields.
@@ -207,8 +207,12 @@ impl Flat {
     ) -> Result<bool, Fault> {
         // Where texts are that changed: other entries may refer to the same ones.
         let mut moved: HashMap<usize, usize> = HashMap::new();
-        for Entry { key, value } in entries {
+        let (mut seen, mut left) = (HashSet::new(), AGAIN * self.bytes.len());
+        for entry @ Entry { key, value } in entries {
             let mut name = String::new();
+            if !seen.insert(*entry) {
+                continue;
+            }
             for (at, is_key) in [(*key, true), (*value, false)] {
                 let Some(at) = at else { continue };
                 let mut from = self.follow(at).ok_or(UNREADABLE)?;
@@ -217,6 +221,9 @@ impl Flat {
                     from = *to;
                 }
                 let old = self.text(at).ok_or(UNREADABLE)?;
+                let rest = left.checked_sub(old.len());
+                left =
+                    rest.ok_or_else(|| Fault::limit("what describes its data says the same too often".to_owned()))?;
                 let new = text(&name, old)?;
                 if is_key {
                     name = String::from_utf8_lossy(old).into_owned();
@@ -228,5 +235,41 @@ impl Flat {
             }
         }
         Ok(!moved.is_empty())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A text, and so many references to it.
+    fn flat(references: usize) -> (Flat, Vec<Entry>) {
+        let mut bytes = Vec::new();
+        for index in 0..references {
+            bytes.extend_from_slice(&u32::try_from(4 * (references - index)).unwrap().to_le_bytes());
+        }
+        bytes.extend_from_slice(&1000_u32.to_le_bytes());
+        bytes.extend_from_slice(&[b'x'; 1000]);
+        (Flat::new(bytes), (0..references).map(|index| Entry { key: None, value: Some(4 * index) }).collect())
+    }
+
+    #[test]
+    fn a_text_of_many_is_looked_at_some_times() {
+        let mut looks = 0;
+        let (mut flat, entries) = flat(100);
+        let done = flat.edit(&entries, |_, _| {
+            looks += 1;
+            Ok(None)
+        });
+        assert!(matches!(done, Err(Fault::Other(_))) && looks < 10, "{done:?}");
+        // The same entry any number of times is one.
+        assert!(flat.edit(&[entries[0]; 100], |_, _| Ok(None)).is_ok());
+    }
+
+    #[test]
+    fn a_text_that_changes_stays_for_others() {
+        let (mut flat, entries) = flat(2);
+        assert!(flat.edit(&entries[..1], |_, _| Ok(Some(b"new".to_vec()))).unwrap());
+        assert_eq!((flat.text(0), flat.text(4)), (Some(&b"new"[..]), Some(&[b'x'; 1000][..])));
     }
 }

@@ -65,8 +65,7 @@ pub static FOOTER: [Of; 5] = [Number(2), Table(&SCHEMA), List(24), List(24), Tab
 
 /// Blanks out what this table does not say.
 pub fn blank_rest(flat: &mut Flat, table: usize, of: &'static [Of]) -> Result<(), Fault> {
-    let mut known = Known { flat, parts: vec![(0, 4)], seen: HashSet::new() };
-    known.table(table, of)?;
+    let known = Known::of(flat, table, of)?;
     let mut parts = known.parts;
     parts.sort_unstable();
     let mut end = 0;
@@ -79,17 +78,38 @@ pub fn blank_rest(flat: &mut Flat, table: usize, of: &'static [Of]) -> Result<()
     Ok(())
 }
 
+/// The texts in this table that stay: names of fields, and zones of times. Each is told once, however many lead to it.
+pub fn names<'f>(flat: &'f Flat, table: usize, of: &'static [Of]) -> Result<Vec<&'f [u8]>, Fault> {
+    let mut texts = Known::of(flat, table, of)?.names;
+    texts.sort_unstable();
+    texts.dedup();
+    // Others overlap in no file that a writer made.
+    if texts.iter().map(|(_, len)| len).sum::<usize>() > flat.bytes.len() {
+        return Err(UNREADABLE.into());
+    }
+    let text = |(start, len): (usize, usize)| flat.bytes.get(start..)?.get(..len);
+    texts.into_iter().map(text).collect::<Option<_>>().ok_or_else(|| UNREADABLE.into())
+}
+
 const UNREADABLE: &str = "what describes its data leads to nowhere";
 
 struct Known<'f> {
     flat: &'f Flat,
     /// Where something is that is said, and its length.
     parts: Vec<(usize, usize)>,
+    /// Texts that are no entries, likewise.
+    names: Vec<(usize, usize)>,
     /// Tables that were looked at: many references may lead to the same one.
     seen: HashSet<usize>,
 }
 
-impl Known<'_> {
+impl<'f> Known<'f> {
+    fn of(flat: &'f Flat, table: usize, of: &'static [Of]) -> Result<Self, Fault> {
+        let mut known = Self { flat, parts: vec![(0, 4)], names: Vec::new(), seen: HashSet::new() };
+        known.table(table, of)?;
+        Ok(known)
+    }
+
     /// Its depth is bounded where its columns are read.
     fn table(&mut self, table: usize, of: &'static [Of]) -> Result<(), Fault> {
         if !self.seen.insert(table) {
@@ -111,6 +131,9 @@ impl Known<'_> {
                     let text = self.flat.follow(at).zip(self.flat.text(at));
                     let (start, text) = text.ok_or(UNREADABLE)?;
                     self.parts.push((start, 4 + text.len()));
+                    if !std::ptr::eq(of, &SAID[..]) {
+                        self.names.push((start + 4, text.len()));
+                    }
                 }
                 List(size) => self.list(table, slot, size)?,
                 Table(inner) => self.table(self.flat.follow(at).ok_or(UNREADABLE)?, inner)?,

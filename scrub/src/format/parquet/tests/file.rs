@@ -1,3 +1,6 @@
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+
 use super::*;
 
 fn with_indexes(file: &[u8]) -> parquet::file::metadata::ParquetMetaData {
@@ -157,6 +160,37 @@ fn the_schema_of_arrow_is_edited() {
 }
 
 /// Readers go by these: some writers wrote statistics that are not to be believed.
+/// Behind the message, and in it.
+#[test]
+fn what_nothing_leads_to_in_the_schema_of_arrow_goes() {
+    let bytes = BASE64_STANDARD.decode(include_str!("arrow_schema.txt").trim()).unwrap();
+    let scrubbed = |bytes: &[u8]| {
+        let value = BASE64_STANDARD.encode(bytes).into_bytes();
+        BASE64_STANDARD.decode(ipc::scrub(&value, |_, _| Ok(None)).unwrap().unwrap()).unwrap()
+    };
+    assert!(scrubbed(&[&bytes[..], b"EMP-004711"].concat()) == bytes);
+    let mut within = [&bytes[..], b"EMP-004711 or so"].concat();
+    let len = u32::from_le_bytes(*bytes[4..].first_chunk().unwrap()) + 16;
+    within[4..8].copy_from_slice(&len.to_le_bytes());
+    let out = scrubbed(&within);
+    assert!(out[8..bytes.len()] == bytes[8..] && out[bytes.len()..] == [0; 16]);
+}
+
+#[test]
+fn zones_in_the_schema_of_arrow_are_told() {
+    let zone = Some("EMP-004711".into());
+    let time = arrow_schema::DataType::Timestamp(arrow_schema::TimeUnit::Second, zone);
+    let columns = arrow_schema::Schema::new(vec![arrow_schema::Field::new("id", time, true)]);
+    let stream = arrow_ipc::writer::StreamWriter::try_new(Vec::new(), &columns).unwrap().into_inner().unwrap();
+    let value = KeyValue::new(ipc::KEY.to_owned(), BASE64_STANDARD.encode(stream));
+    let properties = WriterProperties::builder().set_key_value_metadata(Some(vec![value]));
+    let source = file("message m { required int64 id; }", properties, |group| {
+        column::<Int64Type>(group, &[1], &[], &[]);
+    });
+    let (_, summary) = run(&LABELS, &source).unwrap();
+    assert_eq!((summary.unfit, summary.findings["BADGE"]), (1, 1));
+}
+
 #[test]
 fn names_of_writers_stay() {
     let engine = Arc::new(Engine::new(builtin::detectors(), &Policy::default()).unwrap());
