@@ -14,7 +14,6 @@ use crate::format::compressed::Codec;
 use crate::format::stage::Stage;
 use crate::format::table::Fault;
 use crate::format::table::place::{Place, Target, read_at};
-use crate::format::table::values::Values;
 use crate::format::{IN_MEMORY, READ, Work};
 
 /// The fields of a batch.
@@ -182,8 +181,8 @@ impl<'b, 'a> Batch<'b, 'a> {
                 self.pass(rows.div_ceil(8))?;
             }
             Kind::Fixed(width, of) => column::fixed(self, field, (rows, node), width, of)?,
-            Kind::Bytes { wide } => column::bytes(self, field, rows, wide, groups)?,
-            Kind::Views => views::scrub(self, field, rows, groups)?,
+            Kind::Bytes { wide } => column::bytes(self, field, (rows, node), wide, groups)?,
+            Kind::Views => views::scrub(self, field, (rows, node), groups)?,
             Kind::List { wide } => {
                 self.bits(rows)?;
                 self.pass(offsets_len(rows, wide)?)?;
@@ -433,11 +432,6 @@ impl<'b, 'a> Batch<'b, 'a> {
         let count = flat.long(node + 8).and_then(|count| count.checked_add(more));
         flat.set_long(node + 8, count.ok_or(MALFORMED)?).ok_or(MALFORMED)?;
         self.put(&bits)
-    }
-
-    /// The values of a column on their way through the engine.
-    pub fn values(&mut self, field: &Field) -> &mut Values<'a> {
-        self.columns.values(field)
     }
 
     pub fn acts(&self) -> bool {

@@ -6,7 +6,7 @@ use super::schema::{Field, Fixed};
 use crate::format::fit::{Key, Names};
 use crate::format::table::Fault;
 use crate::format::table::form::Form;
-use crate::format::table::scalar::print_text;
+use crate::format::table::scalar::{holds_text, print_text};
 
 /// Values that are looked into at a time.
 pub const ROWS: usize = 1024;
@@ -28,7 +28,7 @@ pub fn fixed(
     if let (Some(form), 1..) = (field.form, width) {
         for (index, part) in data.chunks(width * ROWS).enumerate() {
             let printed: Vec<_> = part.chunks(width).map(|value| fixed::print(of, form, value)).collect();
-            for (row, text) in batch.values(field).scrub(&printed)?.into_iter().enumerate() {
+            for (row, text) in batch.columns.look(field, printed)?.into_iter().enumerate() {
                 let Some(text) = text else { continue };
                 let row = index * ROWS + row;
                 if anew.is_none() {
@@ -104,7 +104,7 @@ impl<'g> Keys<'g> {
 pub fn bytes(
     batch: &mut Batch<'_, '_>,
     field: &Field,
-    rows: usize,
+    (rows, node): (usize, usize),
     wide: bool,
     groups: Option<&[usize]>,
 ) -> Result<(), Fault> {
@@ -120,12 +120,20 @@ pub fn bytes(
     }
     let is_all = !is_more && !says_something(&data[..first]) && !says_something(&data[last..]);
     let mut anew = (!is_all && batch.acts()).then(|| (vec![0], Vec::new()));
-    let (mut keys, form) = (Keys::new(groups), field.form.unwrap_or(Form::Bytes));
+    let (mut keys, form, mut nulls) = (Keys::new(groups), field.form.unwrap_or(Form::Bytes), Vec::new());
     for start in (0..rows).step_by(ROWS) {
         let end = rows.min(start + ROWS);
         let value = |row: usize| &data[from[row]..from[row + 1]];
         let printed: Vec<_> = (start..end).map(|row| print_text(value(row), form)).collect();
-        let instead = batch.values(field).scrub(&printed)?;
+        let mut instead = batch.columns.look(field, printed)?;
+        for (row, new) in (start..end).zip(&mut instead) {
+            // What is no text becomes null, or nothing where there may be no null.
+            if new.is_some() && !holds_text(value(row), form) {
+                let len = if field.nullable { 0 } else { value(row).len() };
+                *new = Some(vec![0; len].into());
+                nulls.extend(field.nullable.then_some(row));
+            }
+        }
         if anew.is_none() && batch.acts() && instead.iter().any(Option::is_some) {
             let before = from[..=start].iter().map(|offset| offset - first);
             // What is written anew, and its offsets.
@@ -141,7 +149,7 @@ pub fn bytes(
             }
         }
     }
-    batch.bits_at(bits, rows)?;
+    batch.set_null(bits, (rows, node), &nulls)?;
     let Some((offsets, data)) = anew else {
         batch.keep(offsets_at)?;
         return batch.keep(place);

@@ -1,7 +1,7 @@
 //! Arrow IPC: the stream, batch by batch, and the file (Feather V2), which is read from its end.
 //!
-//! The values of every column go through the engine in their printed form, as those of Parquet do; entries of dictionaries by the names of the column that
-//! has them first. A batch in which nothing is found is copied as it is. Of one in which something is found the body is written anew, buffer by buffer,
+//! The values of every column go through the engine in their printed form, as those of Parquet do; entries of dictionaries by the names of every column that
+//! has them. A batch in which nothing is found is copied as it is. Of one in which something is found the body is written anew, buffer by buffer,
 //! with the same compression; what describes it is edited where it stands ([`Flat`](super::table::flat::Flat)). So are the schema's texts.
 //!
 //! Memory: what describes a message, and the buffers of one column of one batch, twice where it is written anew; bodies wait as files do that cannot
@@ -17,9 +17,11 @@ mod views;
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
+use std::rc::Rc;
 
 use super::stage::Stage;
 use super::table::place::Target;
+use super::table::scalar::Printed;
 use super::table::values::Values;
 use super::table::{Fault, texts};
 use super::{FormatError, IN_MEMORY, Summary, Work};
@@ -108,13 +110,18 @@ impl<'a> Columns<'a> {
         Self { schema, work, values: BTreeMap::new() }
     }
 
-    /// Those of a column on their way through the engine.
-    fn values(&mut self, field: &Field) -> &mut Values<'a> {
+    /// What stands in the place of each of these values, by each name of their column; none where it stays.
+    fn look(&mut self, field: &Field, mut printed: Vec<Option<Printed<'_>>>) -> Result<Vec<Option<Rc<[u8]>>>, Fault> {
         let (work, columns) = (self.work, self.schema.count);
-        self.values.entry(field.index).or_insert_with(|| {
-            let path: Vec<_> = field.path.iter().map(String::as_str).collect();
-            Values::of_half(work, &path, self.schema.halves[field.index]).sharing(columns)
-        })
+        let mut instead = vec![None; printed.len()];
+        for (path, index) in std::iter::once((&field.path, &field.index)).chain(&field.also) {
+            let values = self.values.entry(*index).or_insert_with(|| {
+                let path: Vec<_> = path.iter().map(String::as_str).collect();
+                Values::of_half(work, &path, self.schema.halves[*index]).sharing(columns)
+            });
+            values.scrub_left(&mut printed, &mut instead)?;
+        }
+        Ok(instead)
     }
 
     /// At the end: tells what was found.
@@ -144,8 +151,7 @@ impl<'a> Columns<'a> {
                 let flat = &message.flat;
                 let id = flat.long_field(header, 0).ok_or(MALFORMED)?;
                 let table = flat.slot(header, 1).and_then(|at| flat.follow(at)).ok_or(MALFORMED)?;
-                let field = schema.dictionaries.iter().find(|(known, _)| *known == id);
-                let (_, field) = field.ok_or("it has a dictionary of no column")?;
+                let field = schema.dictionaries.get(&id).ok_or("it has a dictionary of no column")?;
                 let mut batch = Batch::of(self, file, base, &mut message, table)?;
                 // Readers may refuse one that says something twice.
                 batch.scrub([field], true)?;

@@ -1,5 +1,8 @@
 //! What the columns of a table are.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
 use super::message::MALFORMED;
 use crate::find::position::{Half, halves};
 use crate::format::table::flat::Flat;
@@ -69,6 +72,8 @@ pub struct Field {
     pub dictionary: Option<i64>,
     /// The names that lead to it.
     pub path: Vec<String>,
+    /// Those of other columns of the same dictionary, with their numbers.
+    pub also: BTreeMap<Vec<String>, usize>,
     /// Its number among all.
     pub index: usize,
 }
@@ -77,7 +82,7 @@ pub struct Field {
 pub struct Schema {
     pub fields: Vec<Field>,
     /// What dictionaries hold.
-    pub dictionaries: Vec<(i64, Field)>,
+    pub dictionaries: BTreeMap<i64, Field>,
     /// The zones of its times, which are any texts.
     zones: Vec<String>,
     /// Bytes of all names: many columns may be told in the same place.
@@ -106,7 +111,7 @@ impl Schema {
     /// All fields.
     fn all(&self) -> Vec<&Field> {
         let (mut all, mut open) = (Vec::new(), self.fields.iter().collect::<Vec<_>>());
-        open.extend(self.dictionaries.iter().flat_map(|(_, field)| &field.children));
+        open.extend(self.dictionaries.values().flat_map(|field| &field.children));
         while let Some(field) = open.pop() {
             all.push(field);
             open.extend(&field.children);
@@ -186,7 +191,8 @@ impl Schema {
         let path = innermost(&texts::path(around));
         around.pop();
         let nullable = flat.byte_field(table, 1).ok_or(MALFORMED)? != 0;
-        let field = Field { name, kind, form, nullable, children, dictionary: None, path, index };
+        let also = BTreeMap::new();
+        let field = Field { name, kind, form, nullable, children, dictionary: None, path, also, index };
         let Some(dictionary) = flat.slot(table, 4) else { return Ok(field) };
         let dictionary = flat.follow(dictionary).ok_or(MALFORMED)?;
         let id = flat.long_field(dictionary, 0).ok_or(MALFORMED)?;
@@ -202,12 +208,10 @@ impl Schema {
             dictionary: Some(id),
             ..field.clone()
         };
-        match self.dictionaries.iter().find(|(known, _)| *known == id) {
-            Some((_, known)) if !known.is_as(&field) => {
-                return Err("a dictionary is of two types".into());
-            }
-            Some(_) => {}
-            None => self.dictionaries.push((id, field)),
+        match self.dictionaries.entry(id) {
+            Entry::Occupied(known) if !known.get().is_as(&field) => return Err("a dictionary is of two types".into()),
+            Entry::Occupied(mut known) => known.get_mut().share(field),
+            Entry::Vacant(free) => drop(free.insert(field)),
         }
         Ok(numbers)
     }
@@ -219,6 +223,14 @@ impl Field {
         (self.kind, self.form, self.dictionary) == (other.kind, other.form, other.dictionary)
             && self.children.len() == other.children.len()
             && self.children.iter().zip(&other.children).all(|(one, other)| one.is_as(other))
+    }
+
+    /// Takes over the names of another one that has the same values.
+    fn share(&mut self, other: Self) {
+        if other.path != self.path {
+            self.also.entry(other.path).or_insert(other.index);
+        }
+        self.children.iter_mut().zip(other.children).for_each(|(child, other)| child.share(other));
     }
 }
 

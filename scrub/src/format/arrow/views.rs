@@ -8,7 +8,7 @@ use super::column::{Keys, ROWS};
 use super::schema::Field;
 use crate::format::table::Fault;
 use crate::format::table::form::Form;
-use crate::format::table::scalar::print_text;
+use crate::format::table::scalar::{holds_text, print_text};
 
 /// Bytes of a view, and of the texts that stand in one.
 const VIEW: usize = 16;
@@ -113,7 +113,12 @@ impl Anew {
     }
 }
 
-pub fn scrub(batch: &mut Batch<'_, '_>, field: &Field, rows: usize, groups: Option<&[usize]>) -> Result<(), Fault> {
+pub fn scrub(
+    batch: &mut Batch<'_, '_>,
+    field: &Field,
+    (rows, node): (usize, usize),
+    groups: Option<&[usize]>,
+) -> Result<(), Fault> {
     let (bits, place) = (batch.next()?, batch.next()?);
     let count = batch.next_count()?;
     let places = (0..count).map(|_| batch.next()).collect::<Result<Vec<_>, _>>()?;
@@ -131,7 +136,7 @@ pub fn scrub(batch: &mut Batch<'_, '_>, field: &Field, rows: usize, groups: Opti
     let form = field.form.unwrap_or(Form::Bytes);
     let (mut changes, mut texts) = (HashMap::new(), Vec::new());
     let mut is_all = !says_something(&views.stored[len..]);
-    let mut keys = Keys::new(groups);
+    let (mut keys, mut nulls) = (Keys::new(groups), Vec::new());
     for start in (0..rows).step_by(ROWS) {
         let mut printed = Vec::with_capacity(ROWS);
         for row in start..rows.min(start + ROWS) {
@@ -142,14 +147,19 @@ pub fn scrub(batch: &mut Batch<'_, '_>, field: &Field, rows: usize, groups: Opti
             printed.push(print_text(text, form));
             texts.extend(long);
         }
-        for (row, new) in batch.values(field).scrub(&printed)?.into_iter().enumerate() {
+        for (row, mut new) in batch.columns.look(field, printed)?.into_iter().enumerate() {
             let row = start + row;
-            if let Some(new) = keys.take(row, views.text(row)?.0, new.as_deref()) {
+            let (old, _) = views.text(row)?;
+            if new.is_some() && !holds_text(old, form) {
+                new = Some(vec![0; if field.nullable { 0 } else { old.len() }].into());
+                nulls.extend(field.nullable.then_some(row));
+            }
+            if let Some(new) = keys.take(row, old, new.as_deref()) {
                 changes.insert(row, new);
             }
         }
     }
-    batch.bits_at(bits, rows)?;
+    batch.set_null(bits, (rows, node), &nulls)?;
     if !batch.acts() || changes.is_empty() && is_all && views.are_all(texts) {
         batch.keep(place)?;
         for place in places {

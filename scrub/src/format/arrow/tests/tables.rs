@@ -187,7 +187,7 @@ fn what_does_not_fit_becomes_null_or_nothing() {
                 "dob",
                 Arc::new(Date32Array::from(vec![
                     of(birthday, Some(0)).map(|day| i32::try_from(day).unwrap()),
-                    Some(1_000_000_000),
+                    Some(0),
                 ])),
                 false,
             ),
@@ -372,5 +372,58 @@ proptest! {
             prop_assert!(out == source);
         }
         prop_assert_eq!(read(&out, way), tables(&replaced(&texts)));
+    }
+}
+
+/// Under the name of the second one only it is what it is.
+#[test]
+fn a_dictionary_of_two_columns_is_looked_into_by_both_names() {
+    let of = || {
+        Arc::new(DictionaryArray::new(Int32Array::from(vec![0, 1]), Arc::new(Int64Array::from(vec![219_099_999, 7]))))
+    };
+    let table = batch(vec![("a", of(), true), ("ssn", of(), true)]);
+    let source = write(&[table], As { file: false, codec: None, round: 8 });
+    let (mut rest, mut shared) = (&source[..], Vec::new());
+    while let Ok(Next::Message(mut message)) = Message::read(&mut rest) {
+        let (flat, header) = (&mut message.flat, message.header);
+        // Both say the first, of which there is one batch more.
+        let id = match message.kind {
+            SCHEMA => {
+                let second = flat.tables(header, 1).unwrap()[1];
+                flat.slot(flat.follow(flat.slot(second, 4).unwrap()).unwrap(), 0)
+            }
+            DICTIONARY => flat.slot(header, 0),
+            _ => None,
+        };
+        if let Some(at) = id {
+            flat.set_long(at, 0).unwrap();
+        }
+        let (body, others) = rest.split_at(usize::try_from(message.body).unwrap());
+        rest = others;
+        shared.extend_from_slice(&super::message::CONTINUES);
+        shared.extend_from_slice(&u32::try_from(message.flat.bytes.len()).unwrap().to_le_bytes());
+        shared.extend_from_slice(&message.flat.bytes);
+        shared.extend_from_slice(body);
+    }
+    let (out, summary) = run(&LABELS, &shared).unwrap();
+    assert_eq!(summary.findings["US_SSN"], 2, "{summary:?}");
+    assert!(memchr::memmem::find(&out, &219_099_999_i64.to_le_bytes()).is_none());
+}
+
+#[test]
+fn binary_values_are_looked_into() {
+    let (value, other) = (&b"\x0A\x0AEMP-0047112\x01\0\x03"[..], &b"\x89\0\x01\xFE\x07EMP-\xFF"[..]);
+    let columns = |first: Option<&'static [u8]>, rest: &'static [u8]| -> RecordBatch {
+        batch(vec![
+            ("a", Arc::new(BinaryArray::from(vec![first, Some(other)])), true),
+            ("b", Arc::new(BinaryViewArray::from(vec![first, Some(other)])), true),
+            ("c", Arc::new(BinaryArray::from(vec![rest, other])), false),
+            ("d", Arc::new(BinaryViewArray::from(vec![rest, other])), false),
+        ])
+    };
+    for way in ways() {
+        let (out, summary) = run(&LABELS, &write(&[columns(Some(value), value)], way)).unwrap();
+        assert_eq!(read(&out, way), [columns(None, &[0; 16])], "{way:?} {summary:?}");
+        assert_eq!((summary.findings["BADGE"], summary.passed), (4, [("binary values", 8)].into()));
     }
 }
