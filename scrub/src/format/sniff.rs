@@ -98,6 +98,11 @@ const MEDIA: &[&str] = &[
     "ISO media",
 ];
 
+/// Whether bytes begin as those of media do.
+pub fn is_media(head: &[u8]) -> bool {
+    matches!(charset::sniff(head), Content::Binary(what) if MEDIA.contains(&what))
+}
+
 /// What the file is that begins with `head`; `whole`: it ends there too.
 pub fn sniff(head: &[u8], whole: bool) -> Format {
     if let Some(codec) = Codec::sniff(head) {

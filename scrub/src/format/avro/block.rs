@@ -10,7 +10,9 @@ use crate::format::fit::Names;
 use crate::format::table::Fault;
 use crate::format::table::fixed;
 use crate::format::table::form::Form;
-use crate::format::table::scalar::{Printed, Scalar, big_endian, print_big_endian, print_text, read_decimal};
+use crate::format::table::scalar::{
+    Printed, Scalar, big_endian, holds_text, print_big_endian, print_text, read_decimal,
+};
 use crate::format::table::values::Values;
 use crate::format::{Summary, Work};
 
@@ -230,6 +232,7 @@ fn encode(kind: &Kind, form: Form, old: &[u8], text: &[u8]) -> Option<Vec<u8>> {
             Form::Decimal { scale, precision } => {
                 put_counted(&mut out, &big_endian(read_decimal(read()?, scale, precision)?, old.len())?);
             }
+            _ if !holds_text(old, form) => return None,
             _ => put_counted(&mut out, text),
         },
     }

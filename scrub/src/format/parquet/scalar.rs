@@ -4,8 +4,8 @@ use parquet::data_type::{ByteArray, FixedLenByteArray, Int96};
 
 use crate::format::table::form::Form;
 use crate::format::table::scalar::{
-    Printed, Scalar, big_endian, print_big_endian, print_integer, print_text, read_decimal, read_integer, take,
-    take_bytes,
+    Printed, Scalar, big_endian, holds_text, print_big_endian, print_integer, print_text, quoted, read_decimal,
+    read_integer, take, take_bytes,
 };
 use crate::format::table::{bson, fixed};
 
@@ -18,8 +18,12 @@ impl Scalar for Int96 {
         let [low, high, day] = *self.data() else { return None };
         let nanos = (i64::from(high) << 32 | i64::from(low)).checked_rem(NANOS_OF_DAY)?;
         let days = i64::from(day.cast_signed()) - EPOCH;
-        // Days that 64 bits of nanoseconds cannot count are of no date either.
-        print_integer(days.checked_mul(NANOS_OF_DAY)?.checked_add(nanos)?, form)
+        match days.checked_mul(NANOS_OF_DAY).and_then(|time| time.checked_add(nanos)) {
+            Some(time) => print_integer(time, form),
+            // Days that 64 bits of nanoseconds cannot count are of no date either.
+            None if nanos == 0 => Some(Printed::Number(day.to_string())),
+            None => Some(quoted(format!("{day} {nanos}"))),
+        }
     }
 
     fn read(&self, text: &str, form: Form) -> Option<Self> {
@@ -64,7 +68,7 @@ impl Scalar for ByteArray {
             Form::Decimal { scale, precision } => {
                 Some(big_endian(read_decimal(text, scale, precision)?, self.len())?.into())
             }
-            _ => Some(text.into()),
+            _ => holds_text(self.as_ref(), form).then(|| text.into()),
         }
     }
 
@@ -72,7 +76,7 @@ impl Scalar for ByteArray {
         match form {
             Form::Decimal { .. } => self.read(std::str::from_utf8(text).ok()?, form),
             Form::Bson => bson::read(text, self.as_ref()).map(Self::from),
-            _ => Some(text.into()),
+            _ => holds_text(self.as_ref(), form).then(|| text.into()),
         }
     }
 
@@ -123,6 +127,8 @@ mod tests {
             assert_eq!(value.read(text, form).as_ref(), Some(value));
         }
         let decimal = Form::Decimal { scale: 2, precision: 9 };
+        let day = Int96::from(vec![0, 0, 219_099_999]);
+        assert_eq!(day.print(Form::Timestamp { units: 1_000_000_000 }).unwrap().bytes(), b"219099999");
         check(&int96(-1), Form::Timestamp { units: 1_000_000_000 }, "1969-12-31 23:59:59.999999999");
         check(&ByteArray::from(vec![0xFF, 0x85]), decimal, "-1.23");
         check(&FixedLenByteArray::from(vec![0, 0, 0, 1]), decimal, "0.01");

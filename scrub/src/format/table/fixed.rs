@@ -2,7 +2,9 @@
 
 use super::clock::{print_interval, read_interval};
 use super::form::Form;
-use super::scalar::{Printed, Scalar as _, big_endian, print_big_endian, print_text, quoted, read_decimal};
+use super::scalar::{
+    Printed, Scalar as _, big_endian, holds_text, is_text, print_big_endian, print_text, quoted, read_decimal, trim,
+};
 use crate::format::hash::hex;
 
 /// Bytes of a UUID, and before which of their digits there is a hyphen.
@@ -11,6 +13,7 @@ const HYPHENS: [usize; 4] = [8, 12, 16, 20];
 
 pub fn print(bytes: &[u8], form: Form) -> Option<Printed<'_>> {
     match form {
+        _ if is_other(bytes, form) => print_text(bytes, Form::Bytes),
         Form::Decimal { scale, .. } => print_big_endian(bytes, scale),
         Form::Float => match half(u16::from_le_bytes(*bytes.as_array()?)).print(form)? {
             Printed::Number(text) => Some(Printed::Number(text)),
@@ -19,7 +22,7 @@ pub fn print(bytes: &[u8], form: Form) -> Option<Printed<'_>> {
         Form::Uuid => print_uuid(bytes).map(quoted),
         Form::Interval => print_interval(bytes).map(quoted),
         // Shorter texts are filled up.
-        _ => print_text(&bytes[..text_len(bytes)], form),
+        _ => print_text(trim(bytes), form),
     }
 }
 
@@ -27,12 +30,14 @@ pub fn print(bytes: &[u8], form: Form) -> Option<Printed<'_>> {
 pub fn read(text: &[u8], form: Form, old: &[u8]) -> Option<Vec<u8>> {
     let printed = || std::str::from_utf8(text).ok();
     match form {
+        _ if is_other(old, form) => (text.len() == old.len()).then(|| text.to_vec()),
+        _ if !holds_text(old, form) => None,
         Form::Decimal { scale, precision } => big_endian(read_decimal(printed()?, scale, precision)?, old.len()),
         Form::Float if old.len() == 2 => to_half(0_f32.read(printed()?, form)?).map(|half| half.to_le_bytes().to_vec()),
         Form::Uuid => read_uuid(printed()?).filter(|new| new.len() == old.len()),
         Form::Interval => read_interval(printed()?, old.len()),
         Form::Text | Form::Json | Form::Bytes => {
-            let is_filled = text_len(old) < old.len();
+            let is_filled = trim(old).len() < old.len();
             let fits = text.len() == old.len() || is_filled && text.len() < old.len();
             fits.then(|| {
                 let mut new = text.to_vec();
@@ -44,9 +49,9 @@ pub fn read(text: &[u8], form: Form, old: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
-/// Bytes before the zeros at the end.
-fn text_len(bytes: &[u8]) -> usize {
-    bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1)
+/// Whether it is a text, though its type says otherwise. Ids and spans of time are none but for those that were made so.
+fn is_other(bytes: &[u8], form: Form) -> bool {
+    matches!(form, Form::Uuid | Form::Interval) && !bytes.iter().any(u8::is_ascii_control) && is_text(bytes)
 }
 
 /// RFC 9562.
@@ -112,8 +117,17 @@ mod tests {
             assert_eq!(read(text.as_bytes(), form, bytes).as_deref(), Some(bytes), "{text}");
         }
         assert_eq!(read(b"short", Form::Bytes, b"a text\0\0").as_deref(), Some(&b"short\0\0\0"[..]));
+        // A text that is called an id.
+        let text = b"EMP-004711 or so";
+        assert_eq!(print(text, Form::Uuid).unwrap().bytes(), text);
+        assert_eq!(print(b"EMP-004711 a", Form::Interval).unwrap().bytes(), b"EMP-004711 a");
+        assert_eq!(
+            (read(b"<BADGE>", Form::Uuid, text), read(&text[..], Form::Uuid, text)),
+            (None, Some(text.to_vec()))
+        );
         for (text, form, old) in [
             ("short", Form::Bytes, &b"a text"[..]),
+            ("short", Form::Bytes, b"a\0text"),
             ("too long a text", Form::Bytes, b"a text\0\0"),
             ("<UUID>", Form::Uuid, &uuid),
             ("deadbeef-0001-0203-0405-060708090aff", Form::Uuid, &[0; 8]),
@@ -121,9 +135,7 @@ mod tests {
         ] {
             assert_eq!(read(text.as_bytes(), form, old), None, "{text}");
         }
-        for (bytes, form) in
-            [(&b"\0\0"[..], Form::Bytes), (&[0; 4], Form::Float), (&[0; 4], Form::Uuid), (b"a\0b", Form::Bytes)]
-        {
+        for (bytes, form) in [(&b"\0\0"[..], Form::Bytes), (&[0; 4], Form::Float), (&[0; 4], Form::Uuid)] {
             assert_eq!(print(bytes, form), None);
         }
     }

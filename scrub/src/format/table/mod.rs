@@ -9,6 +9,7 @@ pub mod form;
 pub mod json;
 pub mod known;
 pub mod place;
+pub mod runs;
 pub mod scalar;
 pub mod texts;
 pub mod values;

@@ -21,6 +21,8 @@ pub enum Printed<'a> {
     Json(Cow<'a, [u8]>),
     /// A number of JSON.
     Number(String),
+    /// Bytes that are no text, and the [`runs`](super::runs) of text in them, once they are looked for. No text can stand in its place.
+    Binary(&'a [u8], Vec<u8>),
 }
 
 /// A value of a type.
@@ -61,16 +63,15 @@ pub fn take_bytes(bytes: &mut &[u8], len: usize) -> Option<Vec<u8>> {
 }
 
 pub fn print_integer(value: i64, form: Form) -> Option<Printed<'static>> {
+    let number = || Printed::Number(value.to_string());
     match form {
-        Form::Signed => Some(Printed::Number(value.to_string())),
+        Form::Signed => Some(number()),
         Form::Unsigned => Some(Printed::Number(value.cast_unsigned().to_string())),
         Form::Decimal { scale, .. } => Some(Printed::Number(print_decimal(value.into(), scale))),
-        Form::Date => print_date(value).map(quoted),
-        Form::Timestamp { units } => print_time(value, units).map(quoted),
-        // What is no time of day is a number.
-        Form::Time { units } => {
-            Some(print_clock(value, units).map_or_else(|| Printed::Number(value.to_string()), quoted))
-        }
+        // What is no date that anybody wrote, or no time of day, is a number.
+        Form::Date => Some(print_date(value).map_or_else(number, quoted)),
+        Form::Timestamp { units } => Some(print_time(value, units).map_or_else(number, quoted)),
+        Form::Time { units } => Some(print_clock(value, units).map_or_else(number, quoted)),
         Form::Duration { units } => Some(quoted(print_duration(value, units))),
         _ => None,
     }
@@ -177,19 +178,28 @@ pub fn print_float(value: f64) -> Option<Printed<'static>> {
 }
 
 /// Bytes as text, where they are such; a text in more bytes than it has goes on with zeros.
-pub fn print_text(mut bytes: &[u8], form: Form) -> Option<Printed<'_>> {
-    if form == Form::Bytes {
-        let zeros = bytes.iter().rev().take_while(|byte| **byte == 0).count();
-        bytes = &bytes[..bytes.len() - zeros];
-    }
+pub fn print_text(bytes: &[u8], form: Form) -> Option<Printed<'_>> {
+    let bytes = if form == Form::Bytes { trim(bytes) } else { bytes };
     match form {
         _ if bytes.is_empty() => None,
-        Form::Bytes if charset::sniff(bytes) != Content::Text(Charset::Utf8) || std::str::from_utf8(bytes).is_err() => {
-            None
-        }
+        Form::Bytes if !is_text(bytes) => Some(Printed::Binary(bytes, Vec::new())),
         Form::Text | Form::Json | Form::Bytes => Some(Printed::Maybe(bytes, form == Form::Json)),
         _ => None,
     }
+}
+
+/// Whether another text can stand in the place of bytes.
+pub fn holds_text(bytes: &[u8], form: Form) -> bool {
+    form != Form::Bytes || is_text(trim(bytes))
+}
+
+/// Bytes before the zeros at the end.
+pub fn trim(bytes: &[u8]) -> &[u8] {
+    &bytes[..bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1)]
+}
+
+pub fn is_text(bytes: &[u8]) -> bool {
+    charset::sniff(bytes) == Content::Text(Charset::Utf8) && std::str::from_utf8(bytes).is_ok()
 }
 
 pub fn print_big_endian(mut bytes: &[u8], scale: u32) -> Option<Printed<'static>> {
@@ -271,6 +281,10 @@ mod tests {
         check(&-5_i32, decimal, "-0.05");
         check(&123_456_i64, decimal, "1234.56");
         check(&0_i32, Form::Date, "1970-01-01");
+        for number in [219_099_999, -219_099_999] {
+            assert_eq!(printed(&number, Form::Date), Some(number.to_string()));
+        }
+        assert_eq!(printed(&i64::MAX, Form::Timestamp { units: 1 }), Some(i64::MAX.to_string()));
         check(&1500_i64, Form::Timestamp { units: 1000 }, "1970-01-01 00:00:01.500");
         check(&1500_i32, Form::Time { units: 1000 }, "00:00:01.500");
         check(&-1500_i64, Form::Duration { units: 1000 }, "PT-1.500S");
@@ -296,9 +310,11 @@ mod tests {
     fn bytes_are_text_if_they_look_like_it() {
         assert_eq!(print_text(b"a text", Form::Bytes), Some(Printed::Maybe(b"a text", false)));
         assert_eq!(print_text(b"a text\0\0", Form::Bytes), Some(Printed::Maybe(b"a text", false)));
-        for bytes in [&b"\x89PNG\r\n\x1A\n"[..], b"a\0b", b"caf\xE9 au lait", b"", b"\0"] {
-            assert_eq!(print_text(bytes, Form::Bytes), None);
+        for bytes in [&b"\x89PNG\r\n\x1A\n"[..], b"a\0b", b"caf\xE9 au lait"] {
+            assert_eq!(print_text(bytes, Form::Bytes), Some(Printed::Binary(bytes, Vec::new())));
+            assert!(!holds_text(bytes, Form::Bytes));
         }
+        assert_eq!((print_text(b"", Form::Bytes), print_text(b"\0", Form::Bytes)), (None, None));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use foldhash::{HashMap, HashMapExt as _};
 
 use super::Fault;
+use super::runs;
 use super::scalar::Printed;
 use crate::find::position::Half;
 use crate::format::fit::{Fit, Lexer};
@@ -27,6 +28,10 @@ const DIGITS: usize = 3;
 const KEPT: usize = 1024;
 /// Bytes of values whose outcome is known, at most.
 const CACHE: usize = 4 << 20;
+/// What values that are no text are counted as.
+const BINARY: &str = "binary values";
+/// Types that are found by words alone, which chance makes too: they cost no binary value.
+const BY_WORDS: [&str; 5] = ["PERSON", "LOCATION", "ORGANIZATION", "NRP", "MEDICAL_CODE"];
 /// What a value in the cache takes beside its bytes.
 const OVERHEAD: usize = 96;
 
@@ -46,6 +51,8 @@ pub struct Values<'a> {
     /// Findings by type.
     findings: Vec<u64>,
     unfit: u64,
+    /// Values that are no text.
+    binary: u64,
 }
 
 /// What becomes of a value.
@@ -71,6 +78,7 @@ impl<'a> Values<'a> {
             most: CACHE,
             findings,
             unfit: 0,
+            binary: 0,
         }
     }
 
@@ -92,17 +100,44 @@ impl<'a> Values<'a> {
     /// What stands in the place of each value; none where it stays.
     pub fn scrub(&mut self, values: &[Option<Printed<'_>>]) -> Result<Vec<Option<Rc<[u8]>>>, Fault> {
         let (outcomes, places) = self.outcomes(values)?;
+        self.binary += values.iter().flatten().filter(|value| value.is_binary()).count() as u64;
         let of = |place: Option<usize>| {
             let outcome = &outcomes[place?];
-            for kind in &outcome.found {
-                if self.findings.len() <= *kind {
-                    self.findings.resize(kind + 1, 0);
-                }
-                self.findings[*kind] += 1;
-            }
+            self.note(outcome);
             outcome.instead.clone()
         };
         Ok(places.into_iter().map(of).collect())
+    }
+
+    /// The same of values that may be looked into under other names too: those that are done are taken out.
+    pub fn scrub_left(
+        &mut self,
+        values: &mut [Option<Printed<'_>>],
+        instead: &mut [Option<Rc<[u8]>>],
+    ) -> Result<(), Fault> {
+        let (outcomes, places) = self.outcomes(values)?;
+        for ((value, instead), place) in values.iter_mut().zip(instead).zip(places) {
+            let Some(outcome) = place.map(|place| &outcomes[place]) else { continue };
+            self.note(outcome);
+            instead.clone_from(&outcome.instead);
+            // The name of its column says nothing of one that is no text.
+            let is_binary = value.as_ref().is_some_and(Printed::is_binary);
+            self.binary += u64::from(is_binary);
+            if is_binary || !outcome.found.is_empty() || instead.is_some() {
+                *value = None;
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts what was found in a value.
+    fn note(&mut self, outcome: &Outcome) {
+        for kind in &outcome.found {
+            if self.findings.len() <= *kind {
+                self.findings.resize(kind + 1, 0);
+            }
+            self.findings[*kind] += 1;
+        }
     }
 
     /// Whether any of the values would change, which are not counted.
@@ -125,7 +160,10 @@ impl<'a> Values<'a> {
                     *known.entry(bytes).or_insert_with(|| {
                         let outcome = self.cache.get(bytes).cloned();
                         if outcome.is_none() {
-                            new.push((outcomes.len(), value.told()));
+                            let told = value.told();
+                            if !matches!(&told, Printed::Binary(_, runs) if runs.is_empty()) {
+                                new.push((outcomes.len(), told));
+                            }
                         }
                         outcomes.push(outcome.unwrap_or_default());
                         outcomes.len() - 1
@@ -166,6 +204,9 @@ impl<'a> Values<'a> {
     /// At the end: tells what was found.
     pub fn finish(self, summary: &mut Summary) {
         summary.unfit += self.unfit;
+        if self.binary > 0 {
+            *summary.passed.entry(BINARY).or_default() += self.binary;
+        }
         for ((_, name), count) in self.work.engine.kinds().iter().zip(self.findings) {
             if count > 0 {
                 *summary.findings.entry(name.to_owned()).or_default() += count;
@@ -204,9 +245,13 @@ impl<'a> Values<'a> {
     fn lines(&mut self, values: &[(usize, Printed<'_>)], outcomes: &mut [Outcome]) -> Result<(), Fault> {
         let mut text = Vec::new();
         let mut places = Vec::with_capacity(values.len());
+        // What is in one that is no text is of no column.
+        let depth = |value: &Printed<'_>| if value.is_binary() { 0 } else { self.depth };
         for (_, value) in values {
-            let position = self.position.as_ref().filter(|(half, _)| half.fits(value.bytes()));
-            text.extend_from_slice(position.map_or(&self.head, |(_, head)| head));
+            let position = self.position.as_ref().filter(|(half, _)| half.fits(value.bytes()) && !value.is_binary());
+            if !value.is_binary() {
+                text.extend_from_slice(position.map_or(&self.head, |(_, head)| head));
+            }
             let start = text.len();
             value.put(&mut text);
             if position.is_some() && value.bytes().iter().filter(|byte| byte.is_ascii_digit()).count() < DIGITS {
@@ -215,7 +260,7 @@ impl<'a> Values<'a> {
                 text.insert(start + first, b'0');
             }
             places.push(start..text.len());
-            text.resize(text.len() + self.depth, b'}');
+            text.resize(text.len() + depth(value), b'}');
             text.push(b'\n');
         }
         let (mut scrubber, mut lexer) = (self.scrubber(), Json::default());
@@ -236,14 +281,23 @@ impl<'a> Values<'a> {
                 outcomes[values[first].0].found.push(usize::from(finding.kind.index()));
             }
         }
+        let by_words =
+            |kind: &usize| self.work.engine.kinds().iter().nth(*kind).is_some_and(|(_, name)| BY_WORDS.contains(&name));
+        for (index, _) in values.iter().filter(|(_, value)| value.is_binary()) {
+            // A text that stands in two runs is one.
+            outcomes[*index].found.sort_unstable();
+            outcomes[*index].found.dedup();
+            outcomes[*index].found.retain(|kind| !by_words(kind));
+        }
         if self.work.actor.is_none() {
             return Ok(());
         }
         let mut rest = &bytes[..];
         for ((index, value), place) in values.iter().zip(places) {
             let lines = 1 + memchr::memchr_iter(b'\n', &text[place.clone()]).count();
-            let written = take_value(&mut rest, self.depth, lines).ok_or("its values cannot be told apart")?;
-            if *written != text[place] {
+            let written = take_value(&mut rest, depth(value), lines).ok_or("its values cannot be told apart")?;
+            let is_chance = value.is_binary() && outcomes[*index].found.is_empty();
+            if *written != text[place] && !is_chance {
                 outcomes[*index].instead = Some(value.take(written));
             }
         }
@@ -257,11 +311,19 @@ impl Printed<'_> {
             Self::Text(text) | Self::Json(text) => text,
             Self::Maybe(text, _) => text,
             Self::Number(text) => text.as_bytes(),
+            Self::Binary(bytes, _) => bytes,
         }
+    }
+
+    fn is_binary(&self) -> bool {
+        matches!(self, Self::Binary(..))
     }
 
     /// The same, and whether it is JSON that must stay so: all of a column that says so, and objects and arrays anywhere.
     fn told(&self) -> Printed<'_> {
+        if let Self::Binary(bytes, _) = self {
+            return Printed::Binary(bytes, runs::of(bytes));
+        }
         let Self::Maybe(text, says) = self else { return self.clone() };
         let ends = (text.trim_ascii().first(), text.trim_ascii().last());
         let looks = *says || matches!(ends, (Some(b'{'), Some(b'}')) | (Some(b'['), Some(b']')));
@@ -281,6 +343,13 @@ impl Printed<'_> {
     fn put(&self, out: &mut Vec<u8>) {
         match self {
             Self::Text(text) => put_text(out, &String::from_utf8_lossy(text)),
+            Self::Binary(_, runs) => {
+                for (index, run) in runs.split(|byte| *byte == 0).skip(1).enumerate() {
+                    out.extend_from_slice(if index == 0 { b"[" } else { b",\n" });
+                    put_text(out, &String::from_utf8_lossy(run));
+                }
+                out.push(b']');
+            }
             Self::Maybe(..) | Self::Json(_) | Self::Number(_) => out.extend_from_slice(self.bytes()),
         }
     }
@@ -291,6 +360,8 @@ impl Printed<'_> {
             // What is no string, though it always is, must not stay.
             Self::Text(_) => serde_json::from_slice::<String>(written).unwrap_or_default().into_bytes().into(),
             Self::Maybe(..) | Self::Json(_) | Self::Number(_) => written.into(),
+            // None can.
+            Self::Binary(..) => Rc::default(),
         }
     }
 }
@@ -365,6 +436,28 @@ mod tests {
             "[a-z ]{1,9}",
         ];
         proptest::collection::vec(piece, 0..5).prop_map(|pieces| pieces.concat())
+    }
+
+    /// Numbers of any kind, in the places of which nothing may come.
+    #[test]
+    fn nothing_is_found_in_numbers_by_chance() {
+        let mut state = 4711;
+        let mut any = |_| crate::format::table::tests::random(&mut state) >> 16;
+        let bytes: Vec<_> = (0..1 << 20).map(|index| any(index) as u8).collect();
+        let part = |index| (any(index) % 2_000_001) as f32 / 1_000_000.0 - 1.0;
+        let floats: Vec<_> = (0..1 << 18).map(part).flat_map(f32::to_le_bytes).collect();
+        let small: Vec<_> = (0..1 << 20).map(|index| (any(index) % 100 + any(index) % 100) as u8).collect();
+        // The last ones are nearly all letters and signs.
+        for (bytes, most) in [(bytes, 0), (floats, 0), (small, 2)] {
+            let (work, mut summary) = (Work::new(&JOB), Summary::default());
+            let mut values = Values::new(&work, &["secret token"]);
+            for value in bytes.chunks(4096) {
+                values.scrub(&[Some(Printed::Binary(value, Vec::new()))]).unwrap();
+            }
+            assert!(values.count() <= most, "{:?}", values.findings);
+            values.finish(&mut summary);
+            assert_eq!(summary.passed, [(BINARY, 256)].into());
+        }
     }
 
     proptest! {

@@ -32,7 +32,7 @@ fn person(is_clean: bool) -> Json {
     json!({
         "note": [1, of(json!("a note"), json!("by EMP-004711."))], "id": 7,
         "ssn": [0, of(json!(1), json!(219_099_999))], "US_SSN": of(json!(1), json!(219_099_999)),
-        "dob": of(json!(900_000_000), json!(7013)), "birth_date": of(json!([0, null]), json!([1, 7013 * 86_400_000_i64])),
+        "dob": of(json!(0), json!(7013)), "birth_date": of(json!([0, null]), json!([1, 7013 * 86_400_000_i64])),
         "social_security_number": of(json!(0.5), json!(219_099_999.0)),
         "phone_number": "\u{1}\u{2}", "kind": 1, "raw": of(json!("0123456789"), json!("EMP-004711")),
         "data": of(json!("\u{0}\u{1}"), json!("is EMP-004711")),
@@ -72,9 +72,9 @@ fn what_is_found_is_replaced_in_every_type_and_codec() {
             // The alias.
             assert_eq!((summary.unfit, summary.format), (1, Some(crate::format::Format::Avro)));
             assert!(summary.findings["BADGE"] > 10 && summary.findings["US_SSN"] == 6, "{summary:?}");
-            // The last block holds nothing.
+            // The last block holds nothing but a date, which stays; where parts told their length they do no more.
             let block = &source[source.len() - 40..];
-            assert!(out.ends_with(block));
+            assert!(parts.is_some() || out.ends_with(block));
             assert!(codec != "null" || memchr::memmem::find(&out, b"EMP-004711").is_none());
             // What stands there for a date is one.
             let (again, summary) = run(&LABELS, &out).unwrap();
@@ -197,6 +197,38 @@ fn what_no_value_is_in_goes() {
     assert_eq!(summary.findings["BADGE"], 1);
 }
 
+#[test]
+fn keys_of_the_header_stay_unique() {
+    for keys in [["EMP-004711", "<BADGE>"], ["<BADGE>", "EMP-004711"]] {
+        let (out, _) = run(&LABELS, &head("\"string\"", "null", &keys.map(|key| (key, "x")))).unwrap();
+        assert_eq!(read(&out).0.len(), 4, "{keys:?}");
+    }
+    let (out, _) =
+        run(&job(Strategy::Mask), &head("\"string\"", "null", &[("EMP-004711", "x"), ("***-**4711", "y")])).unwrap();
+    assert_eq!(read(&out).0.len(), 4);
+}
+
+/// Of protocol buffers and the like.
+#[test]
+fn binary_values_are_looked_into() {
+    let of = |schema: &str, parts: &[&[u8]]| {
+        let mut source = head(schema, "null", &[]);
+        put_block(&mut source, "null", 1, &parts.concat());
+        source
+    };
+    let (value, other) = (&b"\x0A\x0AEMP-0047112\x01\0\x03"[..], &b"\x89\0\x01\xFE\x07EMP-\xFF"[..]);
+    let counted = |bytes: &[u8]| {
+        let mut out = Vec::new();
+        put_counted(&mut out, bytes);
+        out
+    };
+    let schema = r#"{"type":"record","name":"R","fields":[{"name":"a","type":"bytes"},{"name":"b","type":["null","bytes"]},{"name":"c","type":"bytes"}]}"#;
+    let source = of(schema, &[&counted(value), &[2], &counted(value), &counted(other)]);
+    let (out, summary) = run(&LABELS, &source).unwrap();
+    assert!(out == of(schema, &[&counted(&vec![0; value.len()]), &[0], &counted(other)]));
+    assert_eq!((summary.findings["BADGE"], summary.passed), (2, [("binary values", 3)].into()));
+}
+
 /// Attributes that others pass over, and the names of any.
 #[test]
 fn nothing_in_a_schema_is_unseen() {
@@ -234,7 +266,7 @@ fn what_is_odd_is_looked_into() {
         file
     };
     let (out, summary) = run(&LABELS, &data(219_099_999, 4_155_552_671, [b"EMP-004711", b"EMP-004711\0\0"])).unwrap();
-    assert!(out == data(0, 0, [&[0; 10], &[0; 12]]), "{summary:?}");
+    assert!(out == data(0, 0, [&[0; 10], b"<BADGE>\0\0\0\0\0"]), "{summary:?}");
 }
 
 /// Found in the last of many, so that all before it are written anew.

@@ -392,3 +392,29 @@ proptest! {
         prop_assert!(memchr::memmem::find(&out, b"EMP-004711").is_none());
     }
 }
+
+#[test]
+fn binary_values_are_looked_into() {
+    let schema = "message m { optional binary a; required binary b; optional fixed_len_byte_array(16) c; optional int32 dob (DATE); optional int32 ssn (DATE); }";
+    let (value, other) =
+        (b"\x0A\x0AEMP-0047112\x01\0\x03".to_vec(), b"\x89\0\x01\xFE\x07EMP-\xFF\0\0\x08\x01\x02\x03".to_vec());
+    assert_eq!((value.len(), other.len()), (16, 16));
+    let rows = || [value.clone(), other.clone()];
+    let write = |group: &mut Group<'_>| {
+        column::<ByteArrayType>(group, &rows().map(ByteArray::from), &[1, 1], &[]);
+        column::<ByteArrayType>(group, &rows().map(ByteArray::from), &[], &[]);
+        column::<FixedLenByteArrayType>(group, &rows().map(Into::into), &[1, 1], &[]);
+        column::<Int32Type>(group, &[219_099_999, 1], &[1, 1], &[]);
+        column::<Int32Type>(group, &[219_099_999, 1], &[1, 1], &[]);
+    };
+    let (out, summary) = run(&LABELS, &file(schema, WriterProperties::builder(), write)).unwrap();
+    let out = super::rows(&out);
+    assert!(
+        out[0].starts_with("{a: null, b: [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], c: null, "),
+        "{}",
+        out[0]
+    );
+    assert!(out[0].ends_with(", ssn: null}"), "{}", out[0]);
+    assert!(out[1].starts_with("{a: [137, 0, 1, 254, 7, "), "{}", out[1]);
+    assert_eq!((summary.findings["BADGE"], summary.passed), (3, [("binary values", 6)].into()));
+}
