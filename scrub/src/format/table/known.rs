@@ -131,7 +131,7 @@ impl<'f> Known<'f> {
                     let text = self.flat.follow(at).zip(self.flat.text(at));
                     let (start, text) = text.ok_or(UNREADABLE)?;
                     self.parts.push((start, 4 + text.len()));
-                    if !std::ptr::eq(of, &SAID[..]) {
+                    if !matches!(of, [Text, Text]) {
                         self.names.push((start + 4, text.len()));
                     }
                 }

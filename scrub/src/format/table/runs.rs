@@ -1,4 +1,4 @@
-//! Text within values that are none: of protocol buffers, MessagePack, pickles and the like.
+//! Text within values that are none: of protocol buffers, `MessagePack`, pickles and the like.
 //!
 //! A finding in such a value costs the whole of it. So a run of text has some length, and media, in which there is some by chance, have none.
 
@@ -193,9 +193,12 @@ mod tests {
 
     #[test]
     fn any_bytes_are_looked_at_in_proportion() {
-        for bytes in
-            [&[b'a'; 1 << 20][..], &b"a\0".repeat(1 << 19), &b"a\0b\x04".repeat(1 << 18), &b"aaaaaaa\0".repeat(1 << 17)]
-        {
+        for bytes in [
+            &b"a".repeat(1 << 20)[..],
+            &b"a\0".repeat(1 << 19),
+            &b"a\0b\x04".repeat(1 << 18),
+            &b"aaaaaaa\0".repeat(1 << 17),
+        ] {
             assert!(of(bytes).len() <= 16 * bytes.len());
         }
     }
