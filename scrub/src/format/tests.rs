@@ -431,8 +431,8 @@ fn with_all_detectors_json_stays_json() {
 
 mod hostile;
 mod layers;
-mod oddities;
 mod memory;
+mod oddities;
 
 /// Line and column of each finding, in bytes of the file.
 fn placed(source: &[u8], most: usize) -> Vec<(u64, u64, u64, u64)> {

@@ -33,7 +33,9 @@ fn message(batch: &RecordBatch, way: As, kind: u8, edit: impl FnOnce(&mut Flat, 
     let mut rest = &source[..];
     loop {
         let start = source.len() - rest.len();
-        let Ok(Next::Message(mut message)) = Message::read(&mut rest, &Work::new(&LABELS)) else { panic!("no such message") };
+        let Ok(Next::Message(mut message)) = Message::read(&mut rest, &Work::new(&LABELS)) else {
+            panic!("no such message")
+        };
         if message.kind == kind {
             let (header, mut body) = (message.header, rest.to_vec());
             edit(&mut message.flat, header, &mut body);

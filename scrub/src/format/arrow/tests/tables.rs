@@ -384,7 +384,7 @@ fn a_dictionary_of_two_columns_is_looked_into_by_both_names() {
     let table = batch(vec![("a", of(), true), ("ssn", of(), true)]);
     let source = write(&[table], As { file: false, codec: None, round: 8 });
     let (mut rest, mut shared) = (&source[..], Vec::new());
-    while let Ok(Next::Message(mut message)) = Message::read(&mut rest) {
+    while let Ok(Next::Message(mut message)) = Message::read(&mut rest, &Work::new(&LABELS)) {
         let (flat, header) = (&mut message.flat, message.header);
         // Both say the first, of which there is one batch more.
         let id = match message.kind {
