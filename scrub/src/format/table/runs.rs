@@ -20,7 +20,8 @@ pub fn of(bytes: &[u8]) -> Vec<u8> {
         // Lines end as some tags and lengths are written.
         let start = at + bytes[at..at + len].iter().take_while(|byte| byte.is_ascii_whitespace()).count();
         let (before, run) = (&bytes[..start], &bytes[start..at + len]);
-        if run.len() >= LEAST {
+        // Letters of several bytes are made by chance as well.
+        if run.iter().filter(|byte| **byte & 0xC0 != 0x80).count() >= LEAST {
             put(&mut runs, run);
             told(before, run).for_each(|text| put(&mut runs, text));
         }
