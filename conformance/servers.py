@@ -331,6 +331,13 @@ scrub = "off"
 etag = "opaque"
 {self.more}"""
 
+    def restart_with(self, more: str) -> None:
+        """Ends it, and starts it with other sections of its own."""
+        self.stop()
+        self.more = more
+        self.config.write_text(self._configuration())
+        self.start()
+
     def command(self) -> list[str]:
         return [str(gateway_binary()), "serve", "--config", str(self.config)]
 

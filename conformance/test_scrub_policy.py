@@ -87,10 +87,7 @@ def test_what_no_policy_has_seen_is_not_read(make_gateway, tmp_path):
 
     def under(version: int, more: str = "") -> None:
         policy.write_text(f'id = "own"\nversion = {version}\n')
-        gateway.stop()
-        gateway.more = f'[buckets."{bucket}"]\nscrub = "enforce"\nscrub_policy = "{policy}"\n{more}'
-        gateway.config.write_text(gateway._configuration())
-        gateway.start()
+        gateway.restart_with(f'[buckets."{bucket}"]\nscrub = "enforce"\nscrub_policy = "{policy}"\n{more}')
 
     under(1)
     s3 = boto(gateway.endpoint)
@@ -131,10 +128,7 @@ def test_what_is_read_is_scrubbed_first(make_gateway, read):
     s3.create_bucket(Bucket=bucket)
     s3.put_object(Bucket=bucket, Key="before", Body=TEXT, ContentType="text/x-mine", Metadata={"by": "me"}, Tagging="a=b")
     s3.put_object(Bucket=bucket, Key="media", Body=b"%PDF-1.7 " + TEXT)
-    gateway.stop()
-    gateway.more = f'[buckets."{bucket}"]\nscrub = "enforce"\non_unscrubbed = "scrub_on_read"\n'
-    gateway.config.write_text(gateway._configuration())
-    gateway.start()
+    gateway.restart_with(f'[buckets."{bucket}"]\nscrub = "enforce"\non_unscrubbed = "scrub_on_read"\n')
     s3 = boto(gateway.endpoint)
     if read == "range":
         assert s3.get_object(Bucket=bucket, Key="before", Range="bytes=9-13")["Body"].read() == CLEAN[9:14]
@@ -160,10 +154,7 @@ def test_what_is_there_is_not_put_aside_by_its_readers(make_gateway):
     s3 = boto(gateway.endpoint)
     s3.create_bucket(Bucket=bucket)
     s3.put_object(Bucket=bucket, Key="media", Body=b"%PDF-1.7 " + TEXT)
-    gateway.stop()
-    gateway.more = f'{OFFICERS}[buckets."{bucket}"]\nscrub = "enforce"\non_media = "quarantine"\non_unscrubbed = "scrub_on_read"\n'
-    gateway.config.write_text(gateway._configuration())
-    gateway.start()
+    gateway.restart_with(f'{OFFICERS}[buckets."{bucket}"]\nscrub = "enforce"\non_media = "quarantine"\non_unscrubbed = "scrub_on_read"\n')
     s3 = boto(gateway.endpoint)
     for _ in range(3):
         with pytest.raises(ClientError) as refused:

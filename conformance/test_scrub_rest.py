@@ -279,10 +279,7 @@ def test_the_configuration_keeps_what_it_names(made, tmp_path):
 def test_what_was_set_does_not_hold_once_the_configuration_names_the_bucket(made):
     gateway, s3, rest, bucket = made()
     assert rest.set(bucket, 'scrub = "off"') == 200
-    gateway.stop()
-    gateway.more += f'[buckets."{bucket}"]\nscrub = "enforce"\n'
-    gateway.config.write_text(gateway._configuration())
-    gateway.start()
+    gateway.restart_with(gateway.more + f'[buckets."{bucket}"]\nscrub = "enforce"\n')
     s3 = boto(gateway.endpoint)
     s3.put_object(Bucket=bucket, Key="key", Body=TEXT)
     assert body(s3, bucket, "key") == CLEAN

@@ -344,14 +344,24 @@ impl KnownPages {
 impl Vault {
     /// Over a store of a test, with all else in this folder.
     pub async fn of_tests(folder: &std::path::Path, backend: Arc<dyn Backend>) -> Self {
-        use keys::hierarchy::{CacheBounds, LocalKeyring};
-
         use crate::sidecar::sqlite::{SqliteOptions, SqliteSidecar};
 
-        let text = format!("data_dir = {:?}\n[backend]\nkind = \"local\"\n", folder.display().to_string());
+        let sidecar = SqliteSidecar::open(SqliteOptions::new(folder.join("sidecar.db"))).await.unwrap();
+        Self::of_a_test(folder, "", backend, Arc::new(sidecar))
+    }
+
+    /// The same with these settings, over this sidecar.
+    pub fn of_a_test(
+        folder: &std::path::Path,
+        settings: &str,
+        backend: Arc<dyn Backend>,
+        sidecar: Arc<dyn Sidecar>,
+    ) -> Self {
+        use keys::hierarchy::{CacheBounds, LocalKeyring};
+
+        let folder_name = folder.display().to_string();
+        let text = format!("data_dir = {folder_name:?}\n[backend]\nkind = \"local\"\n{settings}");
         let config = Config::parse(folder, text).unwrap();
-        let sidecar: Arc<dyn Sidecar> =
-            Arc::new(SqliteSidecar::open(SqliteOptions::new(folder.join("sidecar.db"))).await.unwrap());
         let system = config.backend.system_bucket.clone();
         let records = crate::keks::SystemBucketKeks::new(backend.clone(), sidecar.clone(), system.clone());
         let root = LocalKeyring::open_or_create(&folder.join("keyring.json")).unwrap();

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{Method, StatusCode};
 use keys::Oid;
-use keys::hierarchy::{CacheBounds, Kek, KeyManager, LocalKeyring};
+use keys::hierarchy::Kek;
 use scrub::act::Vault as _;
 use tempfile::TempDir;
 use tokio::task::spawn_blocking;
@@ -13,17 +13,12 @@ use super::opening::Opening;
 use super::writing::ObjectTokens;
 use super::*;
 use crate::backend::local::{LocalBackend, LocalOptions};
-use crate::backend::{Backend, BackendRequest, Honoured, Payload, Signer};
+use crate::backend::{Backend, BackendRequest, Payload, Signer};
 use crate::body::collect;
 use crate::config::Config;
-use crate::identity::Credentials;
-use crate::keks::SystemBucketKeks;
 use crate::ops::pages;
-use crate::s3::address::Reserved;
-use crate::scrubbing::Scrubbing;
 use crate::sidecar::Sidecar;
 use crate::sidecar::sqlite::{SqliteOptions, SqliteSidecar};
-use crate::telemetry::Metrics;
 
 const TOKEN: &str = "<PERSON:v1_aaaaaaaa>";
 
@@ -52,28 +47,8 @@ impl Case {
 
     /// A process that has just started.
     fn process(&self) -> Arc<Vault> {
-        let text = format!("data_dir = {:?}\n[limits]\nscrub_tokens = 3000\n", self.dir.path().display().to_string());
-        let config = Config::parse(self.dir.path(), text).unwrap();
-        let system = config.backend.system_bucket.clone();
-        let records = SystemBucketKeks::new(self.backend.clone(), self.sidecar.clone(), system.clone());
-        let root = LocalKeyring::open_or_create(&self.dir.path().join("keyring.json")).unwrap();
-        let keys = KeyManager::new(Arc::new(root), Arc::new(records), CacheBounds::default());
-        let scrubbing = Scrubbing::load(&config).unwrap();
-        let (backend, sidecar) = (self.backend.clone(), self.sidecar.clone());
-        let credentials = Credentials::new(Vec::new()).unwrap();
-        let reserved = Reserved::new(system, Vec::new());
-        let vault = Vault::new(
-            config,
-            backend,
-            keys,
-            sidecar,
-            credentials,
-            reserved,
-            Metrics::new([]),
-            Honoured::ALL,
-            scrubbing,
-        );
-        Arc::new(vault)
+        let (folder, settings) = (self.dir.path(), "[limits]\nscrub_tokens = 3000\n");
+        Arc::new(Vault::of_a_test(folder, settings, self.backend.clone(), self.sidecar.clone()))
     }
 
     /// Keys of batches of a bucket.

@@ -59,14 +59,10 @@ impl ObjectTokens {
     /// Why the object must not be stored.
     pub fn failure(&self) -> Option<Error> {
         let mut gathered = self.gathered.lock().unwrap_or_else(PoisonError::into_inner);
-        match gathered.failed.replace(Failed::Told) {
-            None => {
-                gathered.failed = None;
-                None
-            }
-            Some(Failed::Untold(e)) => Some(*e),
-            Some(Failed::Told) => Some(Error::Internal("the tokens of a body failed before".into())),
-        }
+        Some(match std::mem::replace(gathered.failed.as_mut()?, Failed::Told) {
+            Failed::Untold(e) => *e,
+            Failed::Told => Error::Internal("the tokens of a body failed before".into()),
+        })
     }
 
     fn kept(&self, gathered: &mut Gathered, token: &str, tag: Tag, value: &str) -> Result<bool, Error> {

@@ -134,10 +134,12 @@ pub async fn fill(
                 // All of it is durable in quarantine: nothing is left to be completed.
                 own.drop_at_backend().await;
                 end(vault, upload.object.oid()).await;
-            }
-            if let Error::Client { code: code @ (S3ErrorCode::AccessDenied | S3ErrorCode::InvalidRequest), message } =
-                &refused
+            } else if let Error::Client {
+                code: code @ (S3ErrorCode::AccessDenied | S3ErrorCode::InvalidRequest),
+                message,
+            } = &refused
             {
+                // The note of one in quarantine says it.
                 vault.refused.insert(asked, (code.clone(), message.clone()));
             }
             Err(refused)
