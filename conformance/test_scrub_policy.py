@@ -8,6 +8,7 @@ import json
 import os
 import re
 import subprocess
+import threading
 import urllib.error
 import urllib.request
 import zipfile
@@ -323,8 +324,11 @@ def test_killed_between_quarantine_and_the_end_of_an_upload(made, target):
     etags = [s3.upload_part(Bucket=bucket, Key="parts", UploadId=upload, PartNumber=number, Body=part)["ETag"] for number, part in enumerate(parts, 1)]
     complete = {"Bucket": bucket, "Key": "parts", "UploadId": upload, "MultipartUpload": {"Parts": [{"PartNumber": n, "ETag": etag} for n, etag in enumerate(etags, 1)]}}
 
+    killed = threading.Event()
+
     def kill() -> None:
         gateway.kill()
+        killed.set()
         raise ConnectionError("and nothing of it comes through")
 
     gate = Gate(gateway.behind, f"DELETE /{bucket}/parts?".encode(), kill)
@@ -334,7 +338,8 @@ def test_killed_between_quarantine_and_the_end_of_an_upload(made, target):
     gateway.start()
     with pytest.raises((BotoCoreError, ClientError)):
         boto(gateway.endpoint).complete_multipart_upload(**complete)
-    assert gate.fired
+    # The client sees the end of the process before the gate has taken note of it.
+    assert gate.fired and killed.wait(30)
     gate.close()
     gateway.config.write_text(direct)
     gateway.start()
