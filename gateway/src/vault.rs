@@ -16,6 +16,7 @@ use crate::backend::{Backend, BackendRequest, Honoured, Sender, Signer};
 use crate::config::{Conditions, Config};
 use crate::identity::Credentials;
 use crate::leases::{Lease, Leases};
+use crate::ops::ahead::Ahead;
 use crate::ops::keepalive::Ongoing;
 use crate::s3::Error;
 use crate::s3::address::Reserved;
@@ -61,6 +62,8 @@ pub struct Vault {
     pub pages: KnownPages,
     /// Copies and completions that are under way.
     pub ongoing: Ongoing,
+    /// Uploads that are scrubbed before their Complete.
+    pub ahead: Ahead,
     /// Completes that the scrub engine refused, and what their clients were told.
     pub refused: Cache<Refused, (S3ErrorCode, Cow<'static, str>)>,
     /// What the scrub engine does for which bucket.
@@ -89,6 +92,7 @@ impl Vault {
         let known = KnownObjects::new(config.limits.facts_cache_entries);
         let tokens = TokenVaults::new(&config.limits);
         let pages = KnownPages::new(config.limits.list_cache);
+        let ahead = Ahead::new(&config, metrics.clone());
         let known_buckets = Cache::builder().max_capacity(10_000).time_to_live(Duration::from_mins(5)).build();
         Self {
             config,
@@ -104,6 +108,7 @@ impl Vault {
             pages,
             known_buckets,
             ongoing: Ongoing::default(),
+            ahead,
             refused: Cache::builder().max_capacity(REFUSED).time_to_live(COMPLETION_AGE).build(),
             scrubbing,
             tokens,

@@ -50,7 +50,19 @@ pub struct Learnt {
     /// Why it is to be put aside, where it could not be scrubbed.
     pub aside: OnceLock<String>,
     /// What came, while that may still be wanted.
-    original: Mutex<Option<Original>>,
+    original: Mutex<Kept>,
+}
+
+/// Whether what came can be read again.
+#[derive(Default)]
+enum Kept {
+    /// Not if the engine does not keep it.
+    #[default]
+    No,
+    /// It will be, by whom the result is for.
+    Awaited,
+    /// It can.
+    Is(Original),
 }
 
 /// The same, by all that have to do with the body.
@@ -67,20 +79,31 @@ pub struct Original {
 impl Learnt {
     /// Of a body that can be read again.
     pub fn of(original: Original) -> Seen {
-        Arc::new(Self { original: Mutex::new(Some(original)), ..Self::default() })
+        Arc::new(Self { original: Mutex::new(Kept::Is(original)), ..Self::default() })
+    }
+
+    /// The same, where who wants the result will [give](Self::keep) what it is read again from.
+    pub fn awaited() -> Seen {
+        Arc::new(Self { original: Mutex::new(Kept::Awaited), ..Self::default() })
     }
 
     /// What came.
     pub fn take_original(&self) -> Result<Option<Original>, Error> {
-        Ok(self.original.lock().map_err(|_| Error::Internal("a lock was poisoned".into()))?.take())
+        let mut kept = self.original.lock().map_err(|_| Error::Internal("a lock was poisoned".into()))?;
+        match std::mem::take(&mut *kept) {
+            Kept::Is(original) => Ok(Some(original)),
+            Kept::No | Kept::Awaited => Ok(None),
+        }
     }
 
-    fn has_original(&self) -> bool {
-        self.original.lock().is_ok_and(|original| original.is_some())
+    /// Whether it is kept by others than the engine.
+    fn is_kept(&self) -> bool {
+        self.original.lock().is_ok_and(|kept| !matches!(*kept, Kept::No))
     }
 
-    fn keep(&self, original: Original) -> Result<(), io::Error> {
-        *self.original.lock().map_err(|_| io::Error::other("a lock was poisoned"))? = Some(original);
+    /// What came can be read again from this.
+    pub fn keep(&self, original: Original) -> Result<(), io::Error> {
+        *self.original.lock().map_err(|_| io::Error::other("a lock was poisoned"))? = Kept::Is(original);
         Ok(())
     }
 }
@@ -140,6 +163,8 @@ pub struct Scrubbing {
     seen: Seen,
     /// Where its short tokens are kept.
     tokens: Option<Arc<ObjectTokens>>,
+    /// A client sends it, and reads no answer before it has sent it.
+    sent: bool,
     failed: bool,
 }
 
@@ -147,16 +172,16 @@ pub struct Scrubbing {
 enum Event {
     /// Bytes of the engine, or its end.
     Out(Option<Bytes>),
-    /// The engine takes bytes, or never will again.
-    Room { open: bool },
+    /// It was given bytes, or never will be again.
+    In { more: bool },
 }
 
-/// Waits until the engine takes bytes; for ever where the client has no more. Says whether it does.
-async fn room(input: Option<&mpsc::Sender<Bytes>>) -> bool {
-    match input {
-        Some(input) => input.reserve().await.is_ok(),
-        None => std::future::pending().await,
-    }
+/// Waits until the engine takes bytes, and gives it the client's next ones; for ever where the client has no more. Says whether there was any of both. Cancel safe.
+async fn feed(input: Option<&mpsc::Sender<Bytes>>, intake: &mut Intake) -> Result<bool, Error> {
+    let Some(input) = input else { return std::future::pending().await };
+    let Ok(room) = input.reserve().await else { return Ok(false) };
+    let bytes = intake.next().await?;
+    Ok(bytes.map(|bytes| room.send(bytes)).is_some())
 }
 
 /// What the engine gives, and its digests.
@@ -168,12 +193,12 @@ struct Changed {
 }
 
 impl Scrubbing {
-    /// Begins. `place`: its own among the bodies under way.
+    /// Begins. `place`: its own among the bodies under way, held as long as the engine is.
     pub fn begin(
         vault: &Arc<Vault>,
         at: &ObjectAt,
         policy: &Arc<BucketPolicy>,
-        place: OwnedSemaphorePermit,
+        place: impl Send + 'static,
         intake: Intake,
         seen: &Seen,
     ) -> Result<Self, Error> {
@@ -192,7 +217,8 @@ impl Scrubbing {
             checksum: intake.algorithm().map(Hasher::new),
             received: Received::default(),
         });
-        let keeps = (policy.keeps_originals() || policy.has_quarantine()) && !seen.has_original();
+        let sent = !seen.is_kept();
+        let keeps = (policy.keeps_originals() || policy.has_quarantine()) && sent;
         let (handle, control) = (Handle::current(), Control::of(&at.key));
         let (learnt, rules, figures, given) = (seen.clone(), policy.clone(), metrics.clone(), tokens.clone());
         let engine = tokio::task::spawn_blocking(move || {
@@ -230,6 +256,7 @@ impl Scrubbing {
             metrics,
             seen: seen.clone(),
             tokens,
+            sent,
             failed: false,
         })
     }
@@ -273,7 +300,7 @@ impl Scrubbing {
             let event = tokio::select! {
                 biased;
                 bytes = changed.output.recv() => Event::Out(bytes),
-                open = room(self.input.as_ref()) => Event::Room { open },
+                more = feed(self.input.as_ref(), &mut self.intake) => Event::In { more: more? },
             };
             match event {
                 Event::Out(Some(bytes)) => {
@@ -285,17 +312,9 @@ impl Scrubbing {
                     self.finish();
                     return Ok(None);
                 }
-                // It ended before the client did: why, its end tells.
-                Event::Room { open: false } => self.input = None,
-                Event::Room { open: true } => {
-                    let bytes = self.intake.next().await?;
-                    // Nobody else takes the room.
-                    let sent =
-                        self.input.as_ref().zip(bytes).is_some_and(|(input, bytes)| input.try_send(bytes).is_ok());
-                    if !sent {
-                        self.input = None;
-                    }
-                }
+                // The client has sent all, or the engine ended before that: why, its end tells.
+                Event::In { more: false } => self.input = None,
+                Event::In { more: true } => {}
             }
         }
     }
@@ -318,13 +337,13 @@ impl Scrubbing {
                 } else {
                     ScrubOutcome::Refused
                 };
-                self.metrics.scrub.ended(&self.bucket, outcome);
+                self.ended(outcome);
                 return Err(refused(&error));
             }
         };
         if let Some(failure) = self.tokens.as_ref().and_then(|tokens| tokens.failure()) {
             self.drain().await?;
-            self.metrics.scrub.ended(&self.bucket, ScrubOutcome::Refused);
+            self.ended(ScrubOutcome::Refused);
             return Err(failure);
         }
         // Only what vouches for the client's bytes is left of them: no engine ends before its source does.
@@ -336,9 +355,19 @@ impl Scrubbing {
         Ok(())
     }
 
+    /// What became of it; where that is not its own to say, whoever asked for it does.
+    fn ended(&self, outcome: ScrubOutcome) {
+        if self.sent {
+            self.metrics.scrub.ended(&self.bucket, outcome);
+        }
+    }
+
     /// Reads on, so that a client which still sends gets to read the answer.
     async fn drain(&mut self) -> Result<(), Error> {
         const MOST: u64 = 16 << 20;
+        if !self.sent {
+            return Ok(());
+        }
         let from = self.intake.received().length;
         while self.intake.received().length - from < MOST && self.intake.next().await?.is_some() {}
         Ok(())

@@ -411,6 +411,8 @@ fn limits(raw: &raw::Limits) -> Result<LimitsConfig, Invalid> {
         list_cache: wide_size("limits.list_cache", raw.list_cache, 16 << 20, 0..=1 << 30)?,
         scrub_bodies: count("limits.scrub_bodies", raw.scrub_bodies, 256, 1..=400)?,
         scrub_threads: count("limits.scrub_threads", raw.scrub_threads, processors(), 1..=1024)?,
+        scrub_ahead: count("limits.scrub_ahead", raw.scrub_ahead, 16, 0..=32)?,
+        scrub_ahead_idle: time("limits.scrub_ahead_idle", raw.scrub_ahead_idle, 120_000)?,
         scrub_put_time: time("limits.scrub_put_time", raw.scrub_put_time, 30_000)?,
         scrub_depth: count("limits.scrub_depth", raw.scrub_depth, 8, 1..=64)? as u32,
         scrub_expansion: count("limits.scrub_expansion", raw.scrub_expansion, 1000, 10..=1_000_000)? as u64,

@@ -549,6 +549,10 @@ pub struct LimitsConfig {
     /// Bodies that may be under way, most of which wait for their clients; further ones are told to come back. Each has a thread, of which there are some
     /// 500 that serve files too.
     pub scrub_bodies: usize,
+    /// Uploads that are scrubbed at a time while their parts still arrive; of others Complete scrubs all. Each has a thread too.
+    pub scrub_ahead: usize,
+    /// How long one of them waits for its next part; then Complete scrubs all of it.
+    pub scrub_ahead_idle: Duration,
     /// The longest that the scrub of one PUT may take, by its length and the rate that was measured; a longer one is refused before it is read.
     pub scrub_put_time: Duration,
     /// Files within files that are looked into.

@@ -194,6 +194,8 @@ pub(super) struct Limits {
     pub list_cache: Option<ByteSize>,
     pub scrub_threads: Option<u32>,
     pub scrub_bodies: Option<u32>,
+    pub scrub_ahead: Option<u32>,
+    pub scrub_ahead_idle: Option<Span>,
     pub scrub_put_time: Option<Span>,
     pub scrub_depth: Option<u32>,
     pub scrub_expansion: Option<u32>,

@@ -1,7 +1,7 @@
 //! `CompleteMultipartUpload`: choose the attempts, seal TABLE and SUMMARY, upload them behind the last part, complete at the backend. Where a policy wants to see the
 //! object first, its parts are sealed anew on their way through the engine ([`restream`]).
 
-mod restream;
+pub(super) mod restream;
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,6 +1,7 @@
 //! One file a verb. Every operation takes a [`Call`], which cannot be made without a [`Permit`].
 
 pub mod again;
+pub mod ahead;
 mod alias;
 pub mod aside;
 mod attributes;

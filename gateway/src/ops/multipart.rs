@@ -133,6 +133,7 @@ pub async fn end(vault: &Vault, oid: keys::Oid) {
 
 /// The same, where the answer to its Complete is kept.
 pub async fn end_with(vault: &Vault, oid: keys::Oid, answer: Option<Completion>) {
+    vault.ahead.stop(oid);
     let attempts = match vault.sidecar.parts(oid).await {
         Ok(attempts) => attempts,
         Err(e) => {

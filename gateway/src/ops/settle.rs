@@ -8,10 +8,9 @@ use http::{Method, StatusCode};
 use keys::Oid;
 
 use super::multipart::{drop_stash, end};
-use super::pages;
-use super::scrubbed;
 use super::source::Source;
 use super::stored::{Look, answered, header_digest};
+use super::{ahead, pages, scrubbed};
 use crate::backend::{BackendRequest, Signer, path, query_value};
 use crate::s3::Error;
 use crate::sidecar::{Intent, IntentId, ObjectAt, ObjectRecord, UploadRecord};
@@ -54,7 +53,7 @@ pub async fn run(vault: Arc<Vault>) {
                     swept = true;
                 }
             }
-            drop_stashes(&vault, before).await
+            drop_stashes(&vault, before, now.saturating_sub(oldest.saturating_mul(3))).await
         };
         if let Err(e) = done.await {
             tracing::warn!(error = %e, "settling was cut short; it goes on in a minute");
@@ -177,15 +176,16 @@ async fn drop_own_upload(vault: &Arc<Vault>, upload: &UploadRecord) -> Result<()
     Ok(())
 }
 
-/// Stashed parts that nobody knows any more.
-async fn drop_stashes(vault: &Arc<Vault>, before_ms: i64) -> Result<(), Error> {
+/// Stashed parts that nobody knows any more, and what was made of some ahead, of before the second time, by a process that was killed.
+async fn drop_stashes(vault: &Arc<Vault>, before_ms: i64, pieces_ms: i64) -> Result<(), Error> {
     let mut after = String::new();
     loop {
         let page = pages::kept(vault, "stash/", &after).await?;
         let Some((last, _)) = page.last() else { return Ok(()) };
         after.clone_from(last);
         for (key, last_modified_ms) in page {
-            if last_modified_ms < before_ms - UNKNOWN_STASH_MS && !is_known(vault, &key).await? {
+            let piece = ahead::is_piece(&key) && last_modified_ms < pieces_ms;
+            if piece || last_modified_ms < before_ms - UNKNOWN_STASH_MS && !is_known(vault, &key).await? {
                 drop_stash(vault, &key).await;
             }
         }

@@ -20,6 +20,7 @@ use crate::vault::Vault;
 const MAX_TOKEN: usize = 4096;
 
 /// What every request of an upload needs to know.
+#[derive(Clone)]
 pub struct Upload {
     /// The backend's own id.
     pub backend_id: String,

@@ -55,6 +55,7 @@ pub async fn upload_part(call: Call, body: Body) -> Result<Response<Body>, Error
     }
     let stash = Stash::of(&call)?;
     let (attempt, stored) = write_part(&vault, request, &upload, number, intake, stash, None).await?;
+    scrub_ahead(&call, &upload, &attempt)?;
 
     let mut response = Response::new(body::empty());
     let headers = response.headers_mut();
@@ -65,6 +66,17 @@ pub async fn upload_part(call: Call, body: Body) -> Result<Response<Body>, Error
         set(headers, checksum::header_name(sum.algorithm), &checksum::to_text(sum, 1))?;
     }
     Ok(response)
+}
+
+/// Where a policy wants to see the object, that begins with what has come.
+fn scrub_ahead(call: &Call, upload: &Upload, attempt: &PartAttempt) -> Result<(), Error> {
+    let at = ObjectAt { version_id: None, ..call.at()? };
+    match call.policies.enforced(&at.bucket, &at.key) {
+        Some(policy) if attempt.stash.is_some() => {
+            call.vault.ahead.arrived(&call.vault, (&at, policy), upload, attempt)
+        }
+        _ => Ok(()),
+    }
 }
 
 /// `partNumber`, 1 to 10,000.
@@ -236,6 +248,7 @@ async fn copy_part(call: &Call, named: &CopySource, upload: &Upload, number: u16
     super::copy::strip_copy_headers(&mut request.headers);
     let stash = Stash::of(call)?;
     let (attempt, stored) = write_part(vault, request, upload, number, intake, stash, Some(copied_from)).await?;
+    scrub_ahead(call, upload, &attempt)?;
     let answer =
         documents::copy_part_result(&hex::encode(attempt.entry.md5), attempt.at_ms, attempt.entry.checksum.as_ref());
     let mut response = Response::new(body::full(answer));

@@ -45,6 +45,7 @@ pub struct ScrubMetrics {
     bodies: Family<BodyLabels, Counter>,
     bytes: Counter,
     time: Counter<f64, std::sync::atomic::AtomicU64>,
+    ahead: Family<OutcomeLabel, Counter>,
     swept: Family<KindLabel, Counter>,
     policy_changes: Family<KindLabel, Counter>,
     policy_number: Gauge,
@@ -60,6 +61,11 @@ struct FindingLabels {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct BodyLabels {
     bucket: String,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OutcomeLabel {
     outcome: &'static str,
 }
 
@@ -107,6 +113,11 @@ impl ScrubMetrics {
         r.register_with_unit("scrub_read", "Bytes that the scrub engine read", Unit::Bytes, self.bytes.clone());
         r.register_with_unit("scrub_work", "Time that the scrub engine worked", Unit::Seconds, self.time.clone());
         r.register_collector(Box::new(self.memory.clone()));
+        r.register(
+            "scrub_ahead",
+            "Uploads that were scrubbed while their parts came, by whether a Complete went on from there",
+            self.ahead.clone(),
+        );
         r.register("swept", "What was kept beside objects and nobody needs any more, removed", self.swept.clone());
     }
 
@@ -128,6 +139,11 @@ impl ScrubMetrics {
     pub fn ended(&self, bucket: &str, outcome: ScrubOutcome) {
         let labels = BodyLabels { bucket: bucket.to_owned(), outcome: outcome.label() };
         self.bodies.get_or_create(&labels).inc();
+    }
+
+    /// An upload was scrubbed before its Complete, which went on from there or not. `outcome`: a word of ours.
+    pub fn ahead(&self, outcome: &'static str) {
+        self.ahead.get_or_create(&OutcomeLabel { outcome }).inc();
     }
 
     /// Something that was kept beside objects was removed. `kind`: a word of ours.

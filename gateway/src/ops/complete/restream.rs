@@ -11,15 +11,16 @@ use keys::object::{ETag, Facts, PartSealer, RangeOpener};
 use md5::{Digest, Md5};
 use s3s::S3ErrorCode;
 
+use super::super::ahead::Begun;
 use super::super::aside::{self, Aside};
 use super::super::multipart::end;
-use super::super::put::{self, Sealing, Settled};
+use super::super::put::{self, Scrubbed, Sealing, Settled};
 use super::super::source::content_length;
 use super::super::spool::OwnUpload;
 use super::super::upload_id::Upload;
 use super::super::{Call, set};
 use crate::backend::{BackendError, BackendRequest, Signer, Template, path};
-use crate::body::scrub::{Learnt, Original};
+use crate::body::scrub::{Learnt, Original, Plaintext};
 use crate::body::seal::{Finish, body_error, seal};
 use crate::body::{Body, BoxError};
 use crate::leases::Lease;
@@ -29,6 +30,7 @@ use crate::ops::stored::answered;
 use crate::s3::Error;
 use crate::s3::intake::{Intake, IntakeOptions};
 use crate::sidecar::{IntentId, PartAttempt};
+use crate::telemetry::ScrubOutcome;
 use crate::vault::{Refused, Vault};
 
 /// What is then to be completed.
@@ -87,36 +89,49 @@ pub async fn fill(
     if let Some((code, message)) = vault.refused.get(&asked) {
         return Err(Error::client(code, message));
     }
+    let oid = upload.object.oid();
+    let policy = call.policies.enforced(&sealing.at.bucket, &sealing.at.key);
     // What the upload was created with, for the object to be.
     let known = vault.sidecar.uploads(call.bucket()?, std::slice::from_ref(&upload.backend_id)).await?;
     let created = aside::headers(&known.into_iter().flatten().next().map(|known| known.headers).unwrap_or_default())?;
-    let id = aside::id_of(upload.object.oid(), chosen.iter().map(|part| (part.number, hex::encode(part.entry.md5))))?;
-    let opener = RangeOpener::new(&upload.object, received, 0..received.length)?;
-    let plaintext = crate::body::open::open(stashes(vault.clone(), chosen.clone()), opener, vault.metrics.clone());
-    let options = IntakeOptions {
-        max_length: u64::MAX,
-        ..put::intake_options(vault, call.bucket()?, upload.checksum.map(|(algorithm, _)| algorithm))
+    let id = aside::id_of(oid, chosen.iter().map(|part| (part.number, hex::encode(part.entry.md5))))?;
+    let opened = |chosen| {
+        let opener = RangeOpener::new(&upload.object, received, 0..received.length)?;
+        Ok::<_, Error>(crate::body::open::open(stashes(vault.clone(), chosen), opener, vault.metrics.clone()))
     };
-    let intake = Intake::of_ours(plaintext, received.length, options)?;
     // The parts stay in the stash until all is done, so that what came can be read again.
-    let opener = RangeOpener::new(&upload.object, received, 0..received.length)?;
-    let again = crate::body::open::open(stashes(vault.clone(), chosen), opener, vault.metrics.clone());
-    let seen = Learnt::of(Original { body: again, length: received.length });
-    let plaintext = put::under_policy(call, sealing, &created, intake, seen)?;
+    let original = Original { body: opened(chosen.clone())?, length: received.length };
+    // Its parts were scrubbed as they came, or all of it is to be done now.
+    let begun = vault.ahead.hand_over(oid, policy, &chosen).await;
+    let (work, prefix) = if let (Some(begun), Some(policy)) = (begun, policy) {
+        begun.seen.keep(original).map_err(|_| Error::Internal("a lock was poisoned".into()))?;
+        sealing.scrub = Some(Scrubbed::begin(policy, &sealing.at.key, &created, begun.seen.clone())?);
+        let prefix = begun.prefix;
+        (Work::Rest(Box::new(begun)), prefix)
+    } else {
+        let options = IntakeOptions {
+            max_length: u64::MAX,
+            ..put::intake_options(vault, call.bucket()?, upload.checksum.map(|(algorithm, _)| algorithm))
+        };
+        let intake = Intake::of_ours(opened(chosen)?, received.length, options)?;
+        let plaintext = put::under_policy(call, sealing, &created, intake, Learnt::of(original))?;
+        let sealer = PartSealer::new(&upload.object, 1)?;
+        let prefix = sealer.prefix();
+        (Work::All(Box::new((plaintext, sealer))), prefix)
+    };
     if let (Some(scrubbed), ETag::Multipart(md5)) = (&mut sealing.scrub, received.etag) {
         scrubbed.etag = Some(ETag::Received { md5, parts: received.part_count });
     }
     let aside = Aside::once(sealing, &created, id);
-    let sealer = PartSealer::new(&upload.object, 1)?;
     let settled = Settled::default();
-    let finish = put::finish(vault, sealing, upload.etag, sealer.prefix(), condition.under_lease()?, settled.clone());
-    let own = OwnUpload::existing(vault, parts, upload.backend_id.clone(), upload.object.oid());
+    let finish = put::finish(vault, sealing, upload.etag, prefix, condition.under_lease()?, settled.clone());
+    let own = OwnUpload::existing(vault, parts, upload.backend_id.clone(), oid);
     let filled = match alone {
         Some(alone) => {
-            let message = seal(plaintext, sealer, if_still(alone.clone(), finish));
+            let message = work.sealed(if_still(alone.clone(), finish));
             alone.during(async { Ok(own.fill_with(message).await) }).await
         }
-        None => Ok(own.fill_with(seal(plaintext, sealer, finish)).await),
+        None => Ok(own.fill_with(work.sealed(finish)).await),
     };
     let settled = settled.lock().map_err(|_| Error::Internal("a lock was poisoned".into()))?.take();
     let refused = match filled {
@@ -132,13 +147,15 @@ pub async fn fill(
             let refused = aside.instead_of(vault, body_error(e)).await?;
             if sealing.scrub.as_ref().is_some_and(|scrubbed| scrubbed.seen.aside.get().is_some()) {
                 // All of it is durable in quarantine: nothing is left to be completed.
+                vault.metrics.scrub.ended(&sealing.at.bucket, ScrubOutcome::Quarantined);
                 own.drop_at_backend().await;
-                end(vault, upload.object.oid()).await;
+                end(vault, oid).await;
             } else if let Error::Client {
                 code: code @ (S3ErrorCode::AccessDenied | S3ErrorCode::InvalidRequest),
                 message,
             } = &refused
             {
+                vault.metrics.scrub.ended(&sealing.at.bucket, ScrubOutcome::Refused);
                 // The note of one in quarantine says it.
                 vault.refused.insert(asked, (code.clone(), message.clone()));
             }
@@ -153,6 +170,24 @@ pub async fn fill(
     let gone = refused.status() == http::StatusCode::NOT_FOUND;
     let error = answered(refused).await;
     if gone { Ok(Filled::Gone(error)) } else { Err(error) }
+}
+
+/// What is still to be done of it.
+enum Work {
+    /// What was not yet done when it was completed.
+    Rest(Box<Begun>),
+    /// All of it.
+    All(Box<(Plaintext, PartSealer)>),
+}
+
+impl Work {
+    /// The sealed message.
+    fn sealed(self, finish: Finish) -> Body {
+        match self {
+            Self::Rest(begun) => begun.sealed(finish),
+            Self::All(whole) => seal(whole.0, whole.1, finish),
+        }
+    }
 }
 
 /// These very attempts of this upload.

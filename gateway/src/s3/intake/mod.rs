@@ -116,10 +116,12 @@ impl Intake {
         })
     }
 
-    /// Of a plaintext that we opened ourselves: only its length vouches for it.
-    pub fn of_ours(body: Body, length: u64, options: IntakeOptions) -> Result<Self, Error> {
+    /// Of a plaintext that we opened ourselves: only its length vouches for it, where that is known.
+    pub fn of_ours(body: Body, length: impl Into<Option<u64>>, options: IntakeOptions) -> Result<Self, Error> {
         let mut declared = HeaderMap::new();
-        declared.insert(http::header::CONTENT_LENGTH, http::HeaderValue::from(length));
+        if let Some(length) = length.into() {
+            declared.insert(http::header::CONTENT_LENGTH, http::HeaderValue::from(length));
+        }
         Self::new(&declared, body, &Authentication::Anonymous, options)
     }
 
