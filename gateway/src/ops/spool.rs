@@ -142,7 +142,7 @@ impl<'a> OwnUpload<'a> {
             }
             etags.push(super::etag_of(response.headers()));
             let Some(begun) = rest.take() else { return Ok(Ok(etags)) };
-            (current, rest) = piece(&mut sealed, begun, piece_size).await?;
+            (current, rest) = piece(&mut sealed, begun, grown(piece_size, etags.len())).await?;
         }
     }
 
@@ -264,6 +264,13 @@ pub fn for_parts(headers: &HeaderMap) -> HeaderMap {
     kept
 }
 
+/// The size of a piece behind so many others, where the first has `size`. There are 10,000 at most, and how many it takes nobody knows before: so they grow, to 16 times
+/// that, and all of them together reach to 62,000 times.
+const fn grown(size: usize, others: usize) -> usize {
+    let doubled = if others < 8000 { others / 2000 } else { 4 };
+    size << doubled
+}
+
 /// Reads on until there are `size` bytes. The second half is what was read past them; none where the body ended.
 async fn piece(body: &mut Body, mut begun: BytesMut, size: usize) -> Result<(Bytes, Option<BytesMut>), BackendError> {
     while begun.len() <= size {
@@ -278,4 +285,20 @@ async fn piece(body: &mut Body, mut begun: BytesMut, size: usize) -> Result<(Byt
 
 async fn small(response: Response<Body>) -> Result<Bytes, BackendError> {
     crate::body::collect(response.into_body(), 1 << 20).await.map_err(|e| BackendError::Broken(Box::new(e)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_of_an_object_are_not_too_many() {
+        let size = 8 << 20;
+        assert_eq!(grown(size, 0), size);
+        assert_eq!(grown(size, 1999), size);
+        assert_eq!(grown(size, 2000), 2 * size);
+        assert!((1..10_000).all(|others| grown(size, others - 1) <= grown(size, others)));
+        assert_eq!(grown(size, 9999), 16 * size);
+        assert_eq!((0..10_000).map(|others| grown(size, others)).sum::<usize>(), 62_000 * size);
+    }
 }
