@@ -11,11 +11,16 @@ use lz4_flex::frame::{FrameDecoder, FrameEncoder};
 use lzma_rust2::{XzOptions, XzReader, XzWriter};
 
 use super::{FormatError, Summary, Work, file, warc};
+use window::{Watched, Windows};
+
+mod window;
 
 /// What a decoder may keep of a file in memory, KiB: what the largest presets of the usual compressors ask for.
 const WINDOW: u32 = 128 * 1024;
 /// The binary logarithm of that in bytes.
 const WINDOW_LOG: u32 = 27;
+/// The same in bytes.
+const LARGEST: u64 = 1 << WINDOW_LOG;
 /// What a frame of Zstandard begins with that is not to be skipped.
 const FRAME: [u8; 4] = [0x28, 0xB5, 0x2F, 0xFD];
 /// The preset of `xz` by default.
@@ -67,32 +72,35 @@ impl Codec {
         })
     }
 
-    pub(super) fn decoder<'a>(self, source: impl Read + 'a) -> io::Result<Box<dyn Read + 'a>> {
+    /// `take` is asked for the memory of each window before there is one.
+    pub(super) fn decoder<'a>(
+        self,
+        source: impl Read + 'a,
+        take: impl FnMut(u64) -> Result<(), FormatError> + 'a,
+    ) -> io::Result<Box<dyn Read + 'a>> {
         Ok(match self {
             Self::Gzip => Box::new(MultiGzDecoder::new(source)),
             Self::Zstd => {
-                let mut decoder = zstd::stream::read::Decoder::new(source)?;
+                let mut decoder = zstd::stream::read::Decoder::new(Watched::new(self, source, take))?;
                 decoder.window_log_max(WINDOW_LOG)?;
                 Box::new(decoder)
             }
             Self::Bzip2 => Box::new(MultiBzDecoder::new(source)),
-            Self::Xz => Box::new(XzReader::new_mem_limit(source, true, WINDOW)),
+            Self::Xz => Box::new(XzReader::new_mem_limit(Watched::new(self, source, take), true, WINDOW)),
             Self::Lz4 => Box::new(Lz4::of(source)),
             Self::Snappy => Box::new(snap::read::FrameDecoder::new(source)),
         })
     }
 
-    /// Bytes that opening a file which begins so takes, and compressing it again. Of several frames or blocks the first one counts, and what the usual presets
-    /// ask for at least.
-    fn memory(self, head: &[u8], writes: bool) -> u64 {
-        let (opens, packs) = match self {
+    /// Bytes that opening a file takes, at least: what the usual presets ask for; and those of compressing it again.
+    fn memory(self) -> (u64, u64) {
+        match self {
             Self::Gzip | Self::Lz4 | Self::Snappy => (1 << 20, 1 << 20),
             Self::Bzip2 => (4 << 20, 8 << 20),
-            Self::Zstd => (zstd_window(head).unwrap_or(0).clamp(8 << 20, 1 << WINDOW_LOG), 8 << 20),
+            Self::Zstd => (8 << 20, 8 << 20),
             // Matches are looked for in eleven times the window of the default preset.
-            Self::Xz => (xz_window(head).unwrap_or(0).clamp(8 << 20, u64::from(WINDOW) << 10), 96 << 20),
-        };
-        opens + if writes { packs } else { 0 }
+            Self::Xz => (8 << 20, 96 << 20),
+        }
     }
 
     /// Whether there may be more in it than what it gives: frames of Zstandard that are to be skipped hold anything.
@@ -158,56 +166,8 @@ impl Codec {
     }
 }
 
-/// Bytes at the start of a file that tell its window.
+/// Bytes at the start of a file that tell its first window.
 const HEAD: u64 = 64;
-
-/// The window that the first frame asks for: RFC 8878, section 3.1.1.1.
-fn zstd_window(head: &[u8]) -> Option<u64> {
-    let descriptor = *head.get(4)?;
-    if descriptor & 0x20 == 0 {
-        let window = *head.get(5)?;
-        let base = 1_u64 << (10 + u32::from(window >> 3));
-        return Some(base + base / 8 * u64::from(window & 7));
-    }
-    // The whole is one segment, of a length that is told behind the number of a dictionary.
-    let at = 5 + [0, 1, 2, 4][usize::from(descriptor & 3)];
-    let len = [1, 2, 4, 8][usize::from(descriptor >> 6)];
-    let mut size = [0; 8];
-    size[..len].copy_from_slice(head.get(at..)?.get(..len)?);
-    Some(u64::from_le_bytes(size) + if len == 2 { 256 } else { 0 })
-}
-
-/// The dictionary that LZMA2 asks for in the first block: the format of .xz files, sections 3.1 and 5.3.1.
-fn xz_window(head: &[u8]) -> Option<u64> {
-    // Behind the head of the stream, and the size and the flags of that of the block: the sizes that it may tell, and the filters.
-    let (flags, mut rest) = (*head.get(13)?, head.get(14..)?);
-    let mut next = || {
-        let mut number = 0_u64;
-        for shift in (0..63).step_by(7) {
-            let (byte, behind) = rest.split_first()?;
-            rest = behind;
-            number |= u64::from(byte & 0x7F) << shift;
-            if *byte < 0x80 {
-                return Some(number);
-            }
-        }
-        None
-    };
-    for _ in 0..(flags >> 6).count_ones() {
-        next()?;
-    }
-    for _ in 0..=flags & 3 {
-        let (filter, size) = (next()?, next()?);
-        let bits = next()?;
-        if filter == 0x21 && bits <= 40 {
-            return Some((2 | bits & 1) << (bits / 2 + 11));
-        }
-        for _ in 1..size.min(HEAD) {
-            next()?;
-        }
-    }
-    None
-}
 
 /// Treats the file within a compressed one.
 pub fn scrub(
@@ -222,9 +182,13 @@ pub fn scrub(
     let broken = |error: &io::Error| FormatError::Broken { format: codec.name(), why: error.to_string(), rule };
     let mut head = Vec::new();
     (&mut *source).take(HEAD).read_to_end(&mut head).map_err(super::read_error)?;
-    let _held = job.hold(codec.memory(&head, job.actor.is_some()))?;
+    let (opens, packs) = codec.memory();
+    let packs = if job.actor.is_some() { packs } else { 0 };
+    // What the first window takes is asked for at once with all else.
+    let first = Windows::of(codec).push(&head).unwrap_or(0);
+    let take = job.windows(job.hold(opens.max(first) + packs)?, packs);
     let source = &mut io::Cursor::new(head).chain(source);
-    let decoder = codec.decoder(Apart(source)).map_err(|error| broken(&error))?;
+    let decoder = codec.decoder(Apart(source), take).map_err(|error| broken(&error))?;
     let mut inner = Bounded::new(decoder, codec.name(), job);
     let mut head = Vec::new();
     (&mut inner).take(warc::MAGIC as u64).read_to_end(&mut head).map_err(super::read_error)?;
@@ -374,34 +338,6 @@ pub(super) fn pack(codec: Codec, bytes: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 pub(super) fn unpack(codec: Codec, bytes: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
-    codec.decoder(bytes).unwrap().read_to_end(&mut out).unwrap();
+    codec.decoder(bytes, |_| Ok(())).unwrap().read_to_end(&mut out).unwrap();
     out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn windows_are_told_at_the_start() {
-        for (preset, dictionary) in [(0, 1_u64 << 18), (6, 8 << 20), (9, 64 << 20)] {
-            let mut writer = XzWriter::new(Vec::new(), XzOptions::with_preset(preset)).unwrap();
-            writer.write_all(b"a text").unwrap();
-            assert_eq!(xz_window(&writer.finish().unwrap()), Some(dictionary), "{preset}");
-        }
-        for log in [10, 20, 27] {
-            let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), 1).unwrap();
-            encoder.window_log(log).unwrap();
-            encoder.write_all(b"a text").unwrap();
-            encoder.flush().unwrap();
-            assert_eq!(zstd_window(&encoder.finish().unwrap()), Some(1 << log));
-        }
-        let whole = zstd::bulk::compress(&vec![7; 70_000], 3).unwrap();
-        assert_eq!(zstd_window(&whole), Some(70_000));
-        for len in 0..20 {
-            assert!(xz_window(&[0xFF; 20][..len]).is_none() && zstd_window(&[0xFF; 4][..len.min(4)]).is_none());
-        }
-        // What nobody may ask for is not taken either: the decoder refuses it.
-        assert_eq!(Codec::Zstd.memory(&[0x28, 0xB5, 0x2F, 0xFD, 0, 0xFF], false), 1 << WINDOW_LOG);
-    }
 }

@@ -137,6 +137,14 @@ impl<'a> Work<'a> {
         held.grow(by, self.pause)
     }
 
+    /// Takes memory for windows of which one is open at a time, beside `other` bytes of what is held already.
+    fn windows(&self, mut held: Held, other: u64) -> impl FnMut(u64) -> Result<(), FormatError> {
+        move |window| {
+            let more = (other + window).saturating_sub(held.bytes());
+            self.grow(&mut held, more)
+        }
+    }
+
     /// An empty stage, in memory as far as there is any.
     fn stage(&self, in_memory: usize) -> Stage {
         Stage::sharing(in_memory, Held::new(&self.share))

@@ -319,8 +319,9 @@ impl<'b, 'a> Batch<'b, 'a> {
         let len = u64::try_from(len).map_err(|_| "a buffer has no length")?;
         self.check_size(len)?;
         self.hold(len)?;
-        let broken = |error| Fault::Broken(format!("a buffer cannot be opened: {error}"));
-        let (mut bytes, mut decoder) = (Vec::new(), codec.decoder(&stored[PREFIX..]).map_err(broken)?);
+        let broken = |error| Fault::decoder(error, "a buffer cannot be opened");
+        let take = self.work.windows(self.work.hold(0)?, 0);
+        let (mut bytes, mut decoder) = (Vec::new(), codec.decoder(&stored[PREFIX..], take).map_err(broken)?);
         loop {
             // One byte more would be one too many.
             let read = decoder.by_ref().take((READ as u64).min(len + 1 - bytes.len() as u64)).read_to_end(&mut bytes);
@@ -333,6 +334,7 @@ impl<'b, 'a> Batch<'b, 'a> {
         if bytes.len() as u64 != len {
             return Err("a buffer has another length than it says".into());
         }
+        drop(decoder);
         if codec.hides(&stored[PREFIX..]) {
             self.hiding.insert(place.start);
         }

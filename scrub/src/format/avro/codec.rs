@@ -80,7 +80,8 @@ impl Codec {
                 Ok(Opened { bytes, is_all: true })
             }
             Self::Other(codec) => {
-                let mut decoder = codec.decoder(stored).map_err(|error| broken(&error))?;
+                let take = work.windows(work.hold(0)?, 0);
+                let mut decoder = codec.decoder(stored, take).map_err(|error| broken(&error))?;
                 Ok(Opened { bytes: bounded(&mut decoder, work, held)?, is_all: !codec.hides(stored) })
             }
         }
@@ -141,7 +142,7 @@ fn bounded(decoder: &mut impl Read, work: &Work<'_>, held: &mut Held) -> Result<
             Ok(0) => return Ok(bytes),
             Ok(read) => read,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(broken(&error)),
+            Err(error) => return Err(Fault::decoder(error, "a block cannot be opened")),
         };
         work.take(read as u64)?;
         work.grow(held, read as u64)?;

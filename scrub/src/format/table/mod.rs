@@ -43,6 +43,14 @@ impl Fault {
         Self::Other(super::read_error(error))
     }
 
+    /// Of a decoder, whose source may be what failed.
+    pub fn decoder(error: io::Error, what: &str) -> Self {
+        match super::read_error(error) {
+            FormatError::Read(error) => Self::Broken(format!("{what}: {error}")),
+            other => Self::Other(other),
+        }
+    }
+
     pub fn write(error: io::Error) -> Self {
         Self::Other(FormatError::Write(error))
     }

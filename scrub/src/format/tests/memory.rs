@@ -95,6 +95,34 @@ fn who_gets_no_memory_in_time_is_told_so() {
     assert!(within(&job, &source, &pauses).is_ok() && budget.taken() == 0);
 }
 
+/// A frame may ask for more than those before it.
+#[test]
+fn windows_of_later_frames_are_counted() {
+    let frame = |log: u32| {
+        let mut encoder = ::zstd::stream::write::Encoder::new(Vec::new(), 1).unwrap();
+        encoder.window_log(log).unwrap();
+        encoder.write_all(b"by EMP-004711, ").unwrap();
+        encoder.flush().unwrap();
+        encoder.finish().unwrap()
+    };
+    let stream = |preset: u32| {
+        let options = lzma_rust2::XzOptions::with_preset(preset);
+        let mut writer = lzma_rust2::XzWriter::new(Vec::new(), options).unwrap();
+        writer.write_all(b"by EMP-004711, ").unwrap();
+        writer.finish().unwrap()
+    };
+    for (codec, file, window) in [
+        (Codec::Zstd, [frame(10), frame(27)].concat(), 128 * MIB),
+        (Codec::Xz, [stream(0), stream(9)].concat(), 64 * MIB),
+    ] {
+        let budget = Arc::new(Budget::new(u64::MAX, Duration::ZERO));
+        let job = Job { memory: Some(Arc::clone(&budget)), ..LABELS.clone() };
+        let out = within(&job, &file, &Pauses::default()).unwrap();
+        assert_eq!(compressed::unpack(codec, &out), b"by <BADGE>, by <BADGE>, ");
+        assert!(budget.most() >= window && budget.taken() == 0, "{codec:?} {}", budget.most());
+    }
+}
+
 /// Every format gives back what it took, whatever becomes of it, and takes it before.
 #[test]
 fn what_is_taken_is_given_back_by_every_format() {
