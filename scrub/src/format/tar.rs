@@ -21,10 +21,70 @@ const SIZE: std::ops::Range<usize> = 124..136;
 const CHECKSUM: std::ops::Range<usize> = 148..156;
 const TYPE: usize = 156;
 const LINK: std::ops::Range<usize> = 157..257;
-const MAGIC: std::ops::Range<usize> = 257..262;
+const MAGIC: std::ops::Range<usize> = 257..265;
+const USER: std::ops::Range<usize> = 265..297;
+const GROUP: std::ops::Range<usize> = 297..329;
 const PREFIX: std::ops::Range<usize> = 345..500;
+/// In the place of the end of the prefix, `star` has two times, as its mark at the end of the header says; GNU has two, and numbers of sparse members.
+const STAR_PREFIX: std::ops::Range<usize> = 345..476;
+const STAR_TIMES: std::ops::Range<usize> = 476..500;
+const GNU_NUMBERS: std::ops::Range<usize> = 345..381;
+const STAR_MARK: &[u8; 4] = b"tar\0";
 
 type Block = [u8; BLOCK];
+
+/// What stands behind the fields that all headers have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// Nothing: from before 1988.
+    Old,
+    /// Names of owners, and the prefix of the name.
+    Posix,
+    /// The same, with a shorter prefix and two times.
+    Star,
+    /// Names of owners, and numbers.
+    Gnu,
+}
+
+impl Kind {
+    fn of(block: &Block) -> Self {
+        match &block[MAGIC] {
+            b"ustar  \0" => Self::Gnu,
+            magic if magic.starts_with(b"ustar") && block.ends_with(STAR_MARK) => Self::Star,
+            magic if magic.starts_with(b"ustar") => Self::Posix,
+            _ => Self::Old,
+        }
+    }
+
+    const fn prefix(self) -> Option<std::ops::Range<usize>> {
+        match self {
+            Self::Old | Self::Gnu => None,
+            Self::Posix => Some(PREFIX),
+            Self::Star => Some(STAR_PREFIX),
+        }
+    }
+}
+
+/// Zeros what no reader comes to: behind the ends of texts, and where there is no field.
+fn clear(block: &mut Block, kind: Kind) {
+    let texts = [Some(NAME), Some(LINK), kind.prefix()].into_iter().flatten();
+    let owners = [USER, GROUP].into_iter().filter(|_| kind != Kind::Old);
+    for field in texts.chain(owners) {
+        let end = field.start + text(&block[field.clone()]).len();
+        block[end..field.end].fill(0);
+    }
+    let is_number = |bytes: &[u8]| bytes.iter().all(|byte| matches!(byte, b'0'..=b'7' | b' ' | 0));
+    let (numbers, rest) = match kind {
+        Kind::Old => (MAGIC.start..MAGIC.start, MAGIC.start..BLOCK),
+        Kind::Posix => (PREFIX.end..PREFIX.end, PREFIX.end..BLOCK),
+        Kind::Star => (STAR_TIMES, STAR_TIMES.end..BLOCK - STAR_MARK.len()),
+        Kind::Gnu => (GNU_NUMBERS, GNU_NUMBERS.end..BLOCK),
+    };
+    if !is_number(&block[numbers.clone()]) {
+        block[numbers].fill(0);
+    }
+    block[rest].fill(0);
+}
 
 /// Whether a file that begins so is one.
 pub fn is_tar(head: &[u8]) -> bool {
@@ -169,7 +229,8 @@ impl Archive<'_> {
             }
         }
         let size = self.size.take().unwrap_or(size);
-        self.name(&mut block)?;
+        let came = block;
+        self.names_of(&mut block)?;
         let mut content = (&mut *self.source).take(size);
         let mut stage = self.job.stage(IN_MEMORY);
         file(&mut content, &mut stage, self.job, self.depth + 1, self.summary)?;
@@ -181,10 +242,12 @@ impl Archive<'_> {
             return Ok(());
         }
         stage.end().map_err(FormatError::Write)?;
-        if size > 0 || !stage.is_empty() {
+        if (size > 0 || !stage.is_empty()) && number(&block[SIZE]) != Some(stage.len()) {
             set_number(&mut block[SIZE], stage.len());
         }
-        set_checksum(&mut block);
+        if block != came {
+            set_checksum(&mut block);
+        }
         self.write(&block)?;
         let len = stage.len();
         io::copy(&mut stage, self.out).map_err(FormatError::Write)?;
@@ -217,11 +280,30 @@ impl Archive<'_> {
         Ok(content)
     }
 
-    fn write_about(&mut self, block: &Block, content: &[u8]) -> Result<(), FormatError> {
-        let mut block = *block;
-        set_number(&mut block[SIZE], content.len() as u64);
-        set_checksum(&mut block);
-        self.write(&block)?;
+    fn write_about(&mut self, came: &Block, content: &[u8]) -> Result<(), FormatError> {
+        let mut block = *came;
+        let kind = Kind::of(&block);
+        clear(&mut block, kind);
+        // Its own names repeat those of the member, and are cut to their fields: no record can be about one.
+        let fields = [Some(NAME), Some(LINK), kind.prefix()].into_iter().flatten();
+        for field in fields.chain([USER, GROUP].into_iter().filter(|_| kind != Kind::Old)) {
+            let old = text(&block[field.clone()]).to_vec();
+            let new = self.scrubbed(&old, false)?;
+            if new != old {
+                set_text(&mut block[field], &new, b"", &mut Vec::new());
+            }
+        }
+        if number(&block[SIZE]) != Some(content.len() as u64) {
+            set_number(&mut block[SIZE], content.len() as u64);
+        }
+        if block != *came {
+            set_checksum(&mut block);
+        }
+        self.put_about(&block, content)
+    }
+
+    fn put_about(&mut self, block: &Block, content: &[u8]) -> Result<(), FormatError> {
+        self.write(block)?;
         self.write(content)?;
         self.pad(content.len() as u64)
     }
@@ -229,7 +311,11 @@ impl Archive<'_> {
     /// GNU's name that is longer than its field.
     fn long_name(&mut self, block: &Block, size: u64) -> Result<(), FormatError> {
         let content = self.about(size)?;
-        let mut name = self.scrubbed(text(&content), block[TYPE] == b'L')?;
+        let old = text(&content);
+        let mut name = self.scrubbed(old, block[TYPE] == b'L')?;
+        if name == old && content[old.len()..].iter().all(|byte| *byte == 0) {
+            return self.write_about(block, &content);
+        }
         name.push(0);
         self.write_about(block, &name)
     }
@@ -262,32 +348,38 @@ impl Archive<'_> {
         if out.is_empty() { Ok(()) } else { self.write_about(block, &out) }
     }
 
-    /// The names in a header.
-    fn name(&mut self, block: &mut Block) -> Result<(), FormatError> {
-        let is_ustar = &block[MAGIC] == b"ustar";
-        let prefix = if is_ustar { text(&block[PREFIX]).to_vec() } else { Vec::new() };
+    /// The names in a header: of the member, of what it leads to, and of its owners.
+    fn names_of(&mut self, block: &mut Block) -> Result<(), FormatError> {
+        let kind = Kind::of(block);
+        clear(block, kind);
+        let prefix = kind.prefix().map(|prefix| text(&block[prefix]).to_vec()).unwrap_or_default();
         let whole = match &prefix[..] {
             [] => text(&block[NAME]).to_vec(),
             prefix => [prefix, b"/", text(&block[NAME])].concat(),
         };
         let changed = self.scrubbed(&whole, true)?;
-        let link = text(&block[LINK]).to_vec();
-        let changed_link = self.scrubbed(&link, false)?;
         let mut records = Vec::new();
         if changed != whole {
-            if is_ustar {
-                block[PREFIX].fill(0);
+            if let Some(prefix) = kind.prefix() {
+                block[prefix].fill(0);
             }
             set_text(&mut block[NAME], &changed, b"path", &mut records);
         }
-        if changed_link != link {
-            set_text(&mut block[LINK], &changed_link, b"linkpath", &mut records);
+        let owners = [(USER, &b"uname"[..]), (GROUP, b"gname")].into_iter().filter(|_| kind != Kind::Old);
+        for (field, record) in [(LINK, &b"linkpath"[..])].into_iter().chain(owners) {
+            let old = text(&block[field.clone()]).to_vec();
+            let new = self.scrubbed(&old, false)?;
+            if new != old {
+                set_text(&mut block[field], &new, record, &mut records);
+            }
         }
         if !records.is_empty() {
             let mut about = *block;
             about[TYPE] = b'x';
             about[LINK].fill(0);
-            self.write_about(&about, &records)?;
+            set_number(&mut about[SIZE], records.len() as u64);
+            set_checksum(&mut about);
+            self.put_about(&about, &records)?;
         }
         Ok(())
     }

@@ -246,6 +246,109 @@ fn members_of_archives_are_treated_as_files() {
     }
 }
 
+/// A header of a tar with other bytes in it, and a checksum that holds.
+fn with_header(tar: &[u8], edit: impl FnOnce(&mut [u8])) -> Vec<u8> {
+    let mut tar = tar.to_vec();
+    edit(&mut tar[..512]);
+    tar[148..156].fill(b' ');
+    let sum: u32 = tar[..512].iter().map(|byte| u32::from(*byte)).sum();
+    // As some writers write it.
+    tar[148..156].copy_from_slice(format!("{sum:6o}\0 ").as_bytes());
+    tar
+}
+
+/// Behind the ends of names, and where a header has no field.
+#[test]
+fn nothing_hides_in_headers_of_a_tar() {
+    let source = tarred("a.txt", b"none", |_| {});
+    let gnu = |header: &mut [u8]| header[257..265].copy_from_slice(b"ustar  \0");
+    let hide = |at: usize| {
+        move |header: &mut [u8]| {
+            header[at] = 0;
+            header[at + 1..at + 11].copy_from_slice(b"EMP-004711");
+        }
+    };
+    for at in [20, 180, 270, 300, 360, 500] {
+        for source in [with_header(&source, hide(at)), with_header(&with_header(&source, gnu), hide(at))] {
+            let (out, _) = run(&LABELS, &source).unwrap();
+            assert!(memchr::memmem::find(&out, b"EMP-").is_none(), "{at}");
+            assert_eq!(members(&out), [("a.txt".to_owned(), b"none".to_vec())], "{at}");
+        }
+    }
+    // From before there were names of owners.
+    let old = with_header(&source, |header| header[257..].fill(0));
+    let (out, _) = run(&LABELS, &with_header(&old, hide(400))).unwrap();
+    assert!(memchr::memmem::find(&out, b"EMP-").is_none());
+    // Before a record, whose header repeats the name.
+    let long = format!("{}/x", "long".repeat(40));
+    let source = tarred(&long, b"none", |builder| {
+        let mut header = ::tar::Header::new_gnu();
+        header.set_size(4);
+        builder.append_data(&mut header, &long, &b"none"[..]).unwrap();
+    });
+    let record = [1024, 0].into_iter().find(|at| source[at + 156] == b'L').unwrap();
+    let mut hidden = source.clone();
+    let header = with_header(&source[record..], |header| header[..13].copy_from_slice(b"./EMP-004711\0"));
+    hidden[record..].copy_from_slice(&header);
+    let (out, summary) = run(&LABELS, &hidden).unwrap();
+    assert!(memchr::memmem::find(&out, b"EMP-").is_none());
+    assert_eq!((summary.findings["BADGE"], members(&out).len()), (1, 2));
+}
+
+/// Owners are people.
+#[test]
+fn owners_in_a_tar_are_names() {
+    let owned = |user: &[u8], group: &[u8]| {
+        with_header(&tarred("a.txt", b"none", |_| {}), |header| {
+            header[265..265 + user.len()].copy_from_slice(user);
+            header[297..297 + group.len()].copy_from_slice(group);
+        })
+    };
+    let owners = |tar: &[u8]| {
+        let mut archive = ::tar::Archive::new(tar);
+        let entry = archive.entries().unwrap().next().unwrap().unwrap();
+        let text = |bytes: Option<&[u8]>| String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned();
+        (text(entry.header().username_bytes()), text(entry.header().groupname_bytes()))
+    };
+    let (out, summary) = run(&LABELS, &owned(b"EMP-004711", b"x a@b.com")).unwrap();
+    assert_eq!(owners(&out), ("<BADGE>".to_owned(), "x <MAIL>".to_owned()));
+    assert_eq!((summary.findings["BADGE"], summary.findings["MAIL"]), (1, 1));
+    // What is longer than its field stands in a record, as names do.
+    let toml = MAIL_AND_NUMBER.replace("\"MAIL\"", "\"MAIL_OF_SOMEBODY\"");
+    let longer = job(&Arc::new(Engine::new(detector::read("test", &toml).unwrap(), &Policy::default()).unwrap()));
+    let (out, _) = run(&longer, &owned(b"root", b"a@b.com,a@b.com")).unwrap();
+    let whole = "<MAIL_OF_SOMEBODY>,<MAIL_OF_SOMEBODY>";
+    let record = format!(" gname={whole}\n");
+    assert!(memchr::memmem::find(&out, record.as_bytes()).is_some() && memchr::memmem::find(&out, b"a@b").is_none());
+    assert_eq!(owners(&out), ("root".to_owned(), whole[..32].to_owned()));
+}
+
+/// Numbers stay as they are written, too.
+#[test]
+fn a_tar_without_findings_stays() {
+    let source = tarred("a.txt", b"none", |builder| {
+        for path in ["folder/b.txt", &format!("{}/x", "long".repeat(40))] {
+            let mut header = ::tar::Header::new_gnu();
+            header.set_size(4);
+            header.set_username("root").unwrap();
+            builder.append_data(&mut header, path, &b"none"[..]).unwrap();
+        }
+    });
+    let spaced = with_header(&source, |header| header[124..136].copy_from_slice(b"          4 "));
+    let star = with_header(&source, |header| {
+        header[476..500].copy_from_slice(b"14712345671 14712345671 ");
+        header[508..].copy_from_slice(b"tar\0");
+    });
+    let times = with_header(&source, |header| {
+        header[257..265].copy_from_slice(b"ustar  \0");
+        header[345..369].copy_from_slice(b"14712345671 14712345671\0");
+    });
+    for source in [source, spaced, star, times] {
+        let (out, summary) = run(&LABELS, &source).unwrap();
+        assert!(out == source && summary.findings.is_empty(), "{summary:?}");
+    }
+}
+
 #[test]
 fn archives_that_are_broken_are_refused() {
     let source = tarred("a.txt", b"EMP-004711", |_| {});
