@@ -76,6 +76,10 @@ const MAGICS: &[(&[u8], &str)] = &[
     (b"\0\0\xFE\xFF", "UTF-32, which is not read"),
 ];
 
+/// What is no text.
+pub(crate) const ZEROS: &str = "data with zero bytes";
+pub(crate) const CONTROLS: &str = "data with control characters";
+
 /// What the stream is that begins with `head`, of which the first [`SNIFFED`] bytes count.
 ///
 /// RTF and PDF are called binary although they are written in ASCII: their text is not what stands in the file.
@@ -94,12 +98,10 @@ pub fn sniff(head: &[u8]) -> Content {
         return Content::Text(charset);
     }
     if head.contains(&0) {
-        return Content::Binary("data with zero bytes");
+        return Content::Binary(ZEROS);
     }
-    // A terminal's escapes and form feeds are in texts; many other control characters are not.
-    let control = |byte: &&u8| **byte < 0x20 && !matches!(**byte, b'\t' | b'\n' | b'\r' | 0x08 | 0x0B | 0x0C | 0x1B);
-    if head.iter().filter(control).count() * 50 > head.len() {
-        return Content::Binary("data with control characters");
+    if head.iter().filter(|byte| is_control(**byte)).count() * 50 > head.len() {
+        return Content::Binary(CONTROLS);
     }
     match std::str::from_utf8(head) {
         Ok(_) => Content::Text(Charset::Utf8),
@@ -107,6 +109,11 @@ pub fn sniff(head: &[u8]) -> Content {
         Err(error) if error.error_len().is_none() => Content::Text(Charset::Utf8),
         Err(_) => Content::Text(Charset::Latin1),
     }
+}
+
+/// Whether a byte controls something. A terminal's escapes and form feeds are in texts; many others are not.
+pub(crate) const fn is_control(byte: u8) -> bool {
+    byte < 0x20 && !matches!(byte, b'\t' | b'\n' | b'\r' | 0x08 | 0x0B | 0x0C | 0x1B)
 }
 
 /// UTF-16 by its byte order mark. `FF FE 00 00` is that of UTF-32.

@@ -19,6 +19,7 @@ mod parquet;
 mod places;
 mod sniff;
 pub mod stage;
+mod stretch;
 mod table;
 mod tar;
 mod utf16;
@@ -40,6 +41,7 @@ use budget::{Held, Share};
 use fit::{Fit, Key, Lexer, Names, Spans};
 use places::Places;
 use stage::Stage;
+use stretch::Stretches;
 
 pub use budget::{Budget, Pause};
 pub use compressed::Codec;
@@ -403,7 +405,12 @@ fn file(
         Format::Unknown(_) => job.on_unknown,
         _ => {
             summary.format.get_or_insert(format);
-            return text(format, &mut source, out, job, summary, places);
+            let mut source = Stretches::new(&mut source, job.on_unknown);
+            text(format, &mut source, out, job, summary, places)?;
+            if let Some(what) = source.found() {
+                *summary.passed.entry(what).or_default() += 1;
+            }
+            return Ok(());
         }
     };
     let what = format.name();

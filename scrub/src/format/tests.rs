@@ -184,6 +184,40 @@ fn what_is_broken_or_not_known_is_told() {
     assert!(matches!(run(&strict, b"{}\n{x\n"), Err(FormatError::Limit(_))));
 }
 
+/// Behind the bytes that tell what a file is: what is appended to a text is no text because the start is.
+#[test]
+fn data_behind_a_text_follows_its_rule() {
+    let wide: Vec<u8> = "EMP-004711".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let packed = compressed::pack(Codec::Gzip, "by EMP-004711, of nobody else. ".repeat(90).as_bytes());
+    let mut state = 1;
+    let chance: Vec<u8> = (0..600).map(|_| 1 + crate::format::table::tests::random(&mut state) as u8 % 255).collect();
+    for (start, line) in
+        [("{\"a\":1}\n", "{\"a\": \"x\"}\n"), ("a,b\n", "1,x\n"), ("<a>", "<b>x</b>\n"), ("some ", "prose.\n")]
+    {
+        let text = format!("{start}{}", line.repeat(80_000 / line.len()));
+        for tail in [&wide[..], &packed, &chance, b"EMP-\x004711"] {
+            for more in ["", line] {
+                let source = [text.as_bytes(), tail, more.as_bytes()].concat();
+                for rule in [Rule::Refuse, Rule::Quarantine] {
+                    let done = run(&Job { on_unknown: rule, ..LABELS.clone() }, &source);
+                    let is_told =
+                        matches!(&done, Err(FormatError::Unknown { nested: true, rule: of, .. }) if *of == rule);
+                    assert!(is_told, "{start} {:?}", done.map(|done| done.1));
+                }
+                let (out, summary) = run(&Job { on_unknown: Rule::Pass, ..LABELS.clone() }, &source).unwrap();
+                assert_eq!(summary.passed.values().sum::<u64>(), 1, "{:?}", summary.passed);
+                assert!(out.starts_with(text.as_bytes()));
+            }
+        }
+        // What texts have of such.
+        let colours = "\u{1b}[31mred\u{1b}[0m \u{8}\u{c}\u{7}".repeat(3);
+        let source = format!("{text}{colours}{}", "caf\u{e9}\n".repeat(300));
+        assert!(run(&LABELS, source.as_bytes()).unwrap().1.passed.is_empty());
+        let latin1: Vec<u8> = source.chars().map(|letter| letter as u8).collect();
+        assert!(run(&LABELS, &latin1).unwrap().1.passed.is_empty());
+    }
+}
+
 /// Of one member.
 fn tarred(path: &str, content: &[u8], also: impl FnOnce(&mut ::tar::Builder<&mut Vec<u8>>)) -> Vec<u8> {
     let mut out = Vec::new();
