@@ -275,6 +275,17 @@ mod tests {
         };
         let missed: Vec<_> = PROSE.iter().filter(|date| !covered(date)).collect();
         assert!(missed.is_empty(), "{missed:?}");
+        for (text, date) in [
+            ("x,15 March 1989,y", "15 March 1989"),
+            ("7,March 15,x", "March 15"),
+            ("15,March,1989", "15,March,1989"),
+            ("7 Mac 1989", "7 Mac 1989"),
+            ("7 MAC 1989", "7 MAC 1989"),
+            ("15, March", "15, March"),
+            ("15 Mac", "15 Mac"),
+        ] {
+            assert_eq!(sure("date", text), [date], "{text}");
+        }
         // Each of a pair.
         assert_eq!(sure("date", "from March 15 - April 20, 1989 on"), ["March 15", "April 20, 1989"]);
         assert_eq!(sure("date", "from March to April 1989 on"), ["March to April 1989"]);
@@ -354,6 +365,13 @@ mod tests {
             "15 Mar(",
             "3 oct and 3 dec",
             "12-34-56",
+            // A cell behind another one.
+            "7,MAC address 00:1B:44:11:3A:B7",
+            "7,March of Dimes",
+            "12,April Jones,x",
+            "7,May",
+            "the 2 MAC addresses",
+            "MAC 7",
         ] {
             assert!(sure("date", text).is_empty(), "{text}: {:?}", found("date", text));
         }

@@ -72,6 +72,10 @@ pub(super) fn day_first(calendar: &Calendar, text: &str, start: usize, end: usiz
     }
     // `28 de out.`; beyond Latin letters no abbreviation is a word of code.
     let plain = needs != Name::Word && (filler > 0 || month.starts_with(|first: char| first >= '\u{370}'));
+    // A cell and the next one: nobody writes so.
+    if !dated && &bytes[day..at] == b"," {
+        return None;
+    }
     let sure = strength(if plain { Name::Plain } else { needs }, month, dated);
     let whole = if dated { era_behind(text, year) } else { dot_behind(text, name, month) };
     Some(Date { range: first..whole, sure })
@@ -176,6 +180,8 @@ fn strength(needs: Name, month: &str, dated: bool) -> Sure {
     match needs {
         _ if dated => Sure::Form,
         Name::Plain => Sure::Weak(0.5),
+        // Of an address in a network.
+        Name::Word if month == "MAC" => Sure::Weak(0.2),
         Name::Short | Name::Word if month.starts_with(char::is_uppercase) => Sure::Weak(0.5),
         Name::Short | Name::Word | Name::Dated => Sure::Weak(0.2),
     }
