@@ -93,10 +93,16 @@ impl Finder for Fields {
         let columns: Vec<&[(Type, bool)]> =
             header.names.iter().map(|name| self.dictionary.types(name, &mut words)).collect();
         let halves = header.halves();
+        let shorts: Vec<_> = header.names.iter().map(|name| position::short(name)).collect();
         for line in header.lines(text, core) {
-            for ((cell, types), half) in line.into_iter().zip(&columns).zip(&halves) {
+            for (((cell, types), half), short) in line.into_iter().zip(&columns).zip(&halves).zip(&shorts) {
                 let space = text[cell.clone()].len() - text[cell.clone()].trim_start().len();
                 let value = cell.start + space..cell.end;
+                if let (Some(short), None) = (short, half)
+                    && !short.is_exact(&text[value.clone()])
+                {
+                    continue;
+                }
                 if !self.value(text, value.clone(), types, Place::Data, found)
                     && let Some(half) = half
                 {
@@ -110,13 +116,20 @@ impl Finder for Fields {
 impl Fields {
     fn judge(&self, text: &str, field: &Field<'_>, words: &mut Vec<CompactString>, found: &mut Vec<Candidate>) {
         let types = self.dictionary.types(field.name, words);
-        if !types.is_empty() && self.value(text, field.value.clone(), types, field.place, found) {
+        let start = field.name.as_ptr().addr() - text.as_ptr().addr();
+        let in_object = || {
+            let is_quoted = matches!(before(text.as_bytes(), start), b'"' | b'\'');
+            let name = start..start + field.name.len();
+            is_quoted.then(|| position::in_object(text, name, &field.value)).flatten()
+        };
+        let says_nothing = |half: Half| !position::is_sure(text, half, &field.value) && in_object().is_none();
+        if !types.is_empty()
+            && !position::short(field.name).is_some_and(says_nothing)
+            && self.value(text, field.value.clone(), types, field.place, found)
+        {
             return;
         }
-        let start = field.name.as_ptr().addr() - text.as_ptr().addr();
-        if matches!(before(text.as_bytes(), start), b'"' | b'\'')
-            && let Some(half) = position::in_object(text, start..start + field.name.len(), &field.value)
-        {
+        if let Some(half) = in_object() {
             self.half(text, field.value.clone(), half, found);
         }
     }
@@ -348,6 +361,13 @@ counter_examples = [\"\"]
             ("{\"pickup_lat\": -48.5, \"pickup_lng\": 200.5}", "GPS_COORDINATES", "-48.5"),
             ("{'pickupLng': 200.5, 'x': 1.5, 'pickupLat': '48.5'}", "GPS_COORDINATES", "48.5"),
             ("{\"latitude\": 2.5, \"longitude\": 7}", "GPS_COORDINATES", "2.5"),
+            ("lat=48.8584 x", "GPS_COORDINATES", "48.8584"),
+            ("?lat=48.85&zoom=7&lng=2", "GPS_COORDINATES", "48.85"),
+            ("<p><lat>48.85</lat><lon>2</lon></p>", "GPS_COORDINATES", "48.85"),
+            ("latitude: 48.85", "GPS_COORDINATES", "48.85"),
+            ("lat: 48.85° N", "GPS_COORDINATES", "48.85°"),
+            ("{\"lat_1\": 48.85, \"lon_1\": 2}", "GPS_COORDINATES", "48.85"),
+            ("{\"at\": {\"lat\": 48.85}, \"lon\": 2}", "GPS_COORDINATES", "48.85"),
             ("Фамилия: Иванов", "PERSON", "Иванов"),
             ("{\"employer\": \"cable one\"}", "ORGANIZATION", "cable one"),
             ("INFO company=Warren and Moore done", "ORGANIZATION", "Warren and Moore"),
@@ -389,6 +409,14 @@ counter_examples = [\"\"]
             "{\"pickup_lat\": 48.8584, \"dropoff_lng\": 2.2945}",
             "{\"pickup_lat\": 48.8584}",
             "{\"pickup_lat\": 48, \"pickup_lng\": 2}",
+            // Latency, Latin, a word for what is not short.
+            "{\"lat\": 12.75, \"host\": \"a\"}",
+            "lat=12.75 host=a",
+            "lat: 123.456789",
+            "<lat>12.75</lat>",
+            "lat,12.75\n",
+            "{\"long\": 1.575}",
+            "{\"lat\": 12.75, \"prolong\": 1.5, \"long_name\": \"x\"}",
             "{\"y\": 48.8584, \"x\": 2.2945}",
         ] {
             assert!(fields(text).is_empty(), "{text}: {:?}", fields(text));
@@ -421,5 +449,10 @@ counter_examples = [\"\"]
         let found = fields("id,start_lat,start_lng,end_lat,y\n1.5,48.5,-2.25,7.5,48.8584\n2,\"90.5\",\"2.5\",,\n");
         assert_eq!(found.iter().map(|(_, text)| text.as_str()).collect::<Vec<_>>(), ["48.5", "-2.25", "2.5"]);
         assert!(found.iter().all(|(kind, _)| kind == "GPS_COORDINATES"));
+        assert!(fields("host,lat,code\na,12.75,7\nb,113.254,8\n").is_empty());
+        let found = fields("host,lat,code\na,12.7512,7\nb,113.254,8\n");
+        assert_eq!(found, [("GPS_COORDINATES".to_owned(), "12.7512".to_owned())]);
+        let found = fields("host,lat,lon\na,12.75,7.5\n");
+        assert_eq!(found.iter().map(|(_, text)| text.as_str()).collect::<Vec<_>>(), ["12.75", "7.5"]);
     }
 }

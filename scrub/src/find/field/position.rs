@@ -1,10 +1,13 @@
 //! Names of fields that are one half of a position on the earth where the other half is beside them: `pickup_lat` and `pickup_lng`. One alone says nothing.
+//!
+//! So it is with `lat`, `lon`, `lng` and `long` as whole names: they are latency, Latin and a length too. Beside the other half, wherever that is near, any value counts;
+//! alone, one that says by itself that it is an angle: by a degree sign, a hemisphere, or four decimals, some ten metres, within what degrees can be.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::ops::Range;
 
-use super::super::scan::{before, byte, run};
+use super::super::scan::{before, byte, is_word, run};
 
 /// Bytes of a name that is looked at.
 const NAME: usize = 64;
@@ -12,6 +15,8 @@ const NAME: usize = 64;
 const REACH: usize = 512;
 /// Bytes of a value, at most.
 const LONGEST: usize = 24;
+/// Decimals of degrees that hardly anything else has.
+const EXACT: usize = 4;
 
 /// Which of the two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +54,48 @@ impl Half {
         let degrees = degrees.flatten().and_then(|text| text.parse::<f64>().ok());
         degrees.is_some_and(|degrees| degrees.abs() <= most && degrees.fract() != 0.0)
     }
+
+    /// Whether a value says by itself that it is one of degrees.
+    pub fn is_exact(self, value: &str) -> bool {
+        let bytes = value.as_bytes();
+        let end = run(bytes, 0, LONGEST, |byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b'+'));
+        let sign = run(bytes, end, 1, |byte| byte == b' ');
+        let is_marked = value[end..].starts_with(['°', 'º'])
+            || matches!(byte(bytes, sign), b'N' | b'S' | b'E' | b'W') && !is_word(byte(bytes, sign + 1));
+        let decimals = memchr::memchr(b'.', &bytes[..end]).map_or(0, |point| end - point - 1);
+        is_marked || decimals >= EXACT && self.fits(&bytes[..end])
+    }
+}
+
+/// Which half a name is that stands for other things too.
+pub fn short(name: &str) -> Option<Half> {
+    let letters = name.trim_matches(|letter: char| letter.is_ascii() && !letter.is_ascii_alphabetic());
+    let is = |word: &str| letters.eq_ignore_ascii_case(word);
+    if is("lat") {
+        return Some(Half::Latitude);
+    }
+    ["lon", "lng", "long"].into_iter().any(is).then_some(Half::Longitude)
+}
+
+/// Whether the value of such a field, which is at `value`, is one of a position: by itself, or by the other half near it.
+pub fn is_sure(text: &str, half: Half, value: &Range<usize>) -> bool {
+    half.is_exact(&text[value.clone()]) || is_beside(text, half, value)
+}
+
+/// Whether the other half is named near a value, as a field is: `&lng=`, `<lon>`, `"longitude": `, `long;`.
+fn is_beside(text: &str, half: Half, value: &Range<usize>) -> bool {
+    let bytes = text.as_bytes();
+    let start = text.floor_char_boundary(value.start.saturating_sub(REACH));
+    let end = text.ceil_char_boundary(text.len().min(value.end + REACH));
+    let near = text[start..end].to_ascii_lowercase();
+    WORDS.iter().filter(|(_, of)| *of != half).any(|(word, _)| {
+        memchr::memmem::find_iter(near.as_bytes(), word).any(|at| {
+            let (from, to) = (start + at, start + at + word.len());
+            let is_name = !is_word(before(bytes, from)) && !is_word(byte(bytes, to));
+            let sign = run(bytes, to, 6, |byte| matches!(byte, b'"' | b'\'' | b' '));
+            is_name && matches!(byte(bytes, sign), b':' | b'=' | b'>' | b',' | b';' | b'\t' | b'|')
+        })
+    })
 }
 
 /// What a name is a half of: which one, and the rest of the name, which that of the other half has too.
