@@ -7,8 +7,8 @@ use std::collections::HashSet;
 use std::io::{Read as _, Write as _};
 
 use super::message::{MALFORMED, Message, VERSION_5};
-use super::schema::{Field, Kind};
-use super::{Columns, column, views};
+use super::schema::{Field, Fixed, Kind};
+use super::{Columns, column, leads, views};
 use crate::format::budget::Held;
 use crate::format::compressed::Codec;
 use crate::format::stage::Stage;
@@ -111,15 +111,17 @@ impl<'b, 'a> Batch<'b, 'a> {
         })
     }
 
-    /// Scrubs these columns, which are all; `unique`: no two values are to become the same.
-    pub fn scrub<'f>(&mut self, fields: impl IntoIterator<Item = &'f Field>, unique: bool) -> Result<(), Fault> {
+    /// Scrubs these columns, which are all; `unique`: no two values are to become the same. Gives how many values the last one has.
+    pub fn scrub<'f>(&mut self, fields: impl IntoIterator<Item = &'f Field>, unique: bool) -> Result<usize, Fault> {
+        let mut rows = 0;
         for field in fields {
-            self.column(field, unique.then_some(&[0][..]))?;
+            rows = self.column(field, unique.then_some(&[0][..]))?;
         }
         if (self.taken.0, self.taken.1, self.taken.2) != (self.nodes.1, self.buffers.1, self.variadic.1) {
             return Err("a batch has other columns than the table".into());
         }
-        self.look_between(self.message.body)
+        self.look_between(self.message.body)?;
+        Ok(rows)
     }
 
     /// Writes the message: with the body as it is stored, if nothing is to change; gives how long its head is.
@@ -170,8 +172,8 @@ impl<'b, 'a> Batch<'b, 'a> {
         Ok(size)
     }
 
-    /// `groups`: no two values between two of these rows are to become the same.
-    fn column(&mut self, field: &Field, groups: Option<&[usize]>) -> Result<(), Fault> {
+    /// How many values a column has. `groups`: no two values between two of these rows are to become the same.
+    fn column(&mut self, field: &Field, groups: Option<&[usize]>) -> Result<usize, Fault> {
         let (rows, node) = self.next_node()?;
         let before = self.held.bytes();
         match field.kind {
@@ -180,24 +182,30 @@ impl<'b, 'a> Batch<'b, 'a> {
                 self.bits(rows)?;
                 self.pass(rows.div_ceil(8))?;
             }
+            Kind::Fixed(width, of) if field.dictionary.is_some() => self.indices(field, rows, width, of)?,
             Kind::Fixed(width, of) => column::fixed(self, field, (rows, node), width, of)?,
             Kind::Bytes { wide } => column::bytes(self, field, (rows, node), wide, groups)?,
             Kind::Views => views::scrub(self, field, (rows, node), groups)?,
             Kind::List { wide } => {
                 self.bits(rows)?;
-                self.pass(offsets_len(rows, wide)?)?;
-                self.children(field)?;
+                let offsets = self.pass(offsets_len(rows, wide)?)?;
+                let last = leads::offsets(field, &offsets, rows, wide)?;
+                self.children(field, last)?;
             }
             Kind::ListViews { wide } => {
                 self.bits(rows)?;
                 let len = rows.checked_mul(if wide { 8 } else { 4 }).ok_or(SHORT)?;
-                self.pass(len)?;
-                self.pass(len)?;
-                self.children(field)?;
+                let (offsets, sizes) = (self.pass(len)?, self.pass(len)?);
+                let last = leads::views(field, &offsets[..len], &sizes[..len], wide)?;
+                self.children(field, last)?;
             }
-            Kind::FixedList | Kind::Structure => {
+            Kind::FixedList(size) => {
                 self.bits(rows)?;
-                self.children(field)?;
+                self.children(field, rows.checked_mul(size).ok_or(SHORT)?)?;
+            }
+            Kind::Structure => {
+                self.bits(rows)?;
+                self.children(field, rows)?;
             }
             Kind::Map => {
                 self.bits(rows)?;
@@ -205,29 +213,66 @@ impl<'b, 'a> Batch<'b, 'a> {
                 let groups = column::offsets(&offsets, rows, false)?;
                 let [entries] = &field.children[..] else { return Err(MALFORMED.into()) };
                 let (entry_rows, _) = self.next_node()?;
+                leads::within(field, groups.last().copied().unwrap_or(0), entry_rows)?;
                 self.bits(entry_rows)?;
                 for (index, child) in entries.children.iter().enumerate() {
-                    self.column(child, (index == 0).then_some(&groups[..]))?;
+                    let values = self.column(child, (index == 0).then_some(&groups[..]))?;
+                    leads::within(child, entry_rows, values)?;
                 }
             }
             Kind::Union { dense } => {
                 if self.message.version < VERSION_5 {
                     self.bits(rows)?;
                 }
-                self.pass(rows)?;
-                if dense {
-                    self.pass(rows.checked_mul(4).ok_or(SHORT)?)?;
+                let types = self.pass(rows)?;
+                let least = if dense {
+                    let len = rows.checked_mul(4).ok_or(SHORT)?;
+                    let offsets = self.pass(len)?;
+                    leads::dense(field, &types[..rows], &offsets[..len])?
+                } else {
+                    leads::sparse(field, &types[..rows])?
+                };
+                for (child, least) in field.children.iter().zip(least) {
+                    let values = self.column(child, None)?;
+                    leads::within(child, least, values)?;
                 }
-                self.children(field)?;
             }
-            Kind::RunEnds => self.children(field)?,
+            Kind::RunEnds => self.runs(field, rows)?,
         }
         self.held.shrink(before);
+        Ok(rows)
+    }
+
+    /// The children of a column, which have so many values each at least.
+    fn children(&mut self, field: &Field, least: usize) -> Result<(), Fault> {
+        field.children.iter().try_for_each(|child| {
+            let values = self.column(child, None)?;
+            leads::within(child, least, values)
+        })
+    }
+
+    /// Numbers of entries of a dictionary; what stands where there is null leads nowhere.
+    fn indices(&mut self, field: &Field, rows: usize, width: usize, of: Fixed) -> Result<(), Fault> {
+        let place = self.next()?;
+        let bits = self.pass_at(place, if place.len == 0 { 0 } else { rows.div_ceil(8) })?;
+        let len = rows.checked_mul(width).ok_or(SHORT)?;
+        let stored = self.pass(len)?;
+        let highest = leads::indices(field, &stored[..len], &bits, width, of == Fixed::Signed)?;
+        self.columns.leads_to(field, highest);
         Ok(())
     }
 
-    fn children(&mut self, field: &Field) -> Result<(), Fault> {
-        field.children.iter().try_for_each(|child| self.column(child, None))
+    /// Values that go on for some rows: where each ends, and what it is.
+    fn runs(&mut self, field: &Field, rows: usize) -> Result<(), Fault> {
+        let [ends, values] = &field.children[..] else { return Err(MALFORMED.into()) };
+        let Kind::Fixed(width, _) = ends.kind else { return Err(MALFORMED.into()) };
+        let (count, _) = self.next_node()?;
+        self.bits(count)?;
+        let len = count.checked_mul(width).ok_or(SHORT)?;
+        let stored = self.pass(len)?;
+        leads::run_ends(field, &stored[..len], width, rows)?;
+        let there = self.column(values, None)?;
+        leads::within(values, count, there)
     }
 
     /// How many values the next array has, and where that is told.

@@ -73,6 +73,8 @@ pub fn run(source: &mut dyn Read, out: &mut dyn Write, work: &Work<'_>, summary:
             .and_then(|()| footer.set_long(block.at + 16, body.cast_signed()));
         edited.ok_or(MALFORMED)?;
     }
+    // Dictionaries may stand behind what leads to them.
+    columns.check_entries()?;
     columns.finish(summary);
     let mark = match between(&mut file, at, end)? {
         Some(zeros) => zeros,

@@ -11,6 +11,7 @@ mod batch;
 mod column;
 mod file;
 mod fixed;
+mod leads;
 mod message;
 mod schema;
 mod views;
@@ -73,6 +74,8 @@ fn run(mut source: &mut dyn Read, out: &mut dyn Write, work: &Work<'_>, summary:
             return Err("it is cut".into());
         }
         columns.scrub(message, &mut body, 0, &mut target, summary)?;
+        // Dictionaries come before what leads to them, and another one may follow.
+        columns.check_entries()?;
     }
     columns.finish(summary);
     let mut behind = Vec::new();
@@ -103,11 +106,30 @@ pub struct Columns<'a> {
     schema: &'a Schema,
     work: &'a Work<'a>,
     values: BTreeMap<usize, Values<'a>>,
+    /// How many entries each dictionary has.
+    entries: BTreeMap<i64, usize>,
+    /// By dictionary, how many it is to have, and the column that asks for most.
+    asked: BTreeMap<i64, (usize, usize)>,
 }
 
 impl<'a> Columns<'a> {
     fn new(schema: &'a Schema, work: &'a Work<'a>) -> Self {
-        Self { schema, work, values: BTreeMap::new() }
+        Self { schema, work, values: BTreeMap::new(), entries: BTreeMap::new(), asked: BTreeMap::new() }
+    }
+
+    /// A column leads to so many entries of its dictionary.
+    fn leads_to(&mut self, field: &Field, entries: usize) {
+        if let Some(id) = field.dictionary {
+            let asked = self.asked.entry(id).or_default();
+            *asked = (*asked).max((entries, field.index));
+        }
+    }
+
+    /// Whether all entries are there that columns led to so far.
+    fn check_entries(&mut self) -> Result<(), Fault> {
+        std::mem::take(&mut self.asked).into_iter().try_for_each(|(id, (asked, index))| {
+            leads::entries(index, asked, self.entries.get(&id).copied().unwrap_or(0))
+        })
     }
 
     /// What stands in the place of each of these values, by each name of their column; none where it stays.
@@ -151,11 +173,15 @@ impl<'a> Columns<'a> {
                 let flat = &message.flat;
                 let id = flat.long_field(header, 0).ok_or(MALFORMED)?;
                 let table = flat.slot(header, 1).and_then(|at| flat.follow(at)).ok_or(MALFORMED)?;
+                let is_more = flat.byte_field(header, 2).ok_or(MALFORMED)? != 0;
                 let field = schema.dictionaries.get(&id).ok_or("it has a dictionary of no column")?;
                 let mut batch = Batch::of(self, file, base, &mut message, table)?;
                 // Readers may refuse one that says something twice.
-                batch.scrub([field], true)?;
-                batch.write(target)?
+                let entries = batch.scrub([field], true)?;
+                let size = batch.write(target)?;
+                let known = self.entries.entry(id).or_default();
+                *known = if is_more { known.saturating_add(entries) } else { entries };
+                size
             }
             SCHEMA => return Err("it has two schemas".into()),
             _ => return Err(Fault::unknown("Arrow of tensors")),

@@ -41,7 +41,8 @@ pub enum Kind {
     ListViews {
         wide: bool,
     },
-    FixedList,
+    /// Lists of so many values each.
+    FixedList(usize),
     Structure,
     Map,
     Union {
@@ -68,6 +69,8 @@ pub struct Field {
     pub form: Option<Form>,
     pub nullable: bool,
     pub children: Vec<Field>,
+    /// What a union calls its children.
+    pub types: Vec<i32>,
     /// The dictionary that its values are numbers of.
     pub dictionary: Option<i64>,
     /// The names that lead to it.
@@ -164,7 +167,7 @@ impl Schema {
         let (kind, form) = kind(flat, table).ok_or(MALFORMED)?.ok_or(Fault::unknown("Arrow of an unknown type"))?;
         let form = extended(kind, flat.said(table, SAID, EXTENSION)).or(form);
         let fits = match kind {
-            Kind::List { .. } | Kind::ListViews { .. } | Kind::FixedList => children.len() == 1,
+            Kind::List { .. } | Kind::ListViews { .. } | Kind::FixedList(_) => children.len() == 1,
             Kind::Map => {
                 matches!(&children[..], [entries] if entries.kind == Kind::Structure && entries.children.len() == 2)
             }
@@ -191,23 +194,27 @@ impl Schema {
         let path = innermost(&texts::path(around));
         around.pop();
         let nullable = flat.byte_field(table, 1).ok_or(MALFORMED)? != 0;
+        let types = if matches!(kind, Kind::Union { .. }) {
+            union_types(flat, table, children.len()).ok_or(MALFORMED)?
+        } else {
+            Vec::new()
+        };
         let also = BTreeMap::new();
-        let field = Field { name, kind, form, nullable, children, dictionary: None, path, also, index };
+        let field = Field { name, kind, form, nullable, children, types, dictionary: None, path, also, index };
         let Some(dictionary) = flat.slot(table, 4) else { return Ok(field) };
         let dictionary = flat.follow(dictionary).ok_or(MALFORMED)?;
         let id = flat.long_field(dictionary, 0).ok_or(MALFORMED)?;
-        let width = match flat.slot(dictionary, 1).map(|at| flat.follow(at)) {
-            Some(Some(of)) => flat.int_field(of, 0).and_then(bytes).filter(|width| *width <= 8).ok_or(MALFORMED)?,
+        let kind = match flat.slot(dictionary, 1).map(|at| flat.follow(at)) {
+            Some(Some(of)) => {
+                let width = flat.int_field(of, 0).and_then(bytes).filter(|width| *width <= 8).ok_or(MALFORMED)?;
+                let is_signed = flat.byte_field(of, 1).ok_or(MALFORMED)? != 0;
+                Kind::Fixed(width, if is_signed { Fixed::Signed } else { Fixed::Unsigned })
+            }
             Some(None) => return Err(MALFORMED.into()),
-            None => 4,
+            None => Kind::Fixed(4, Fixed::Signed),
         };
-        let numbers = Field {
-            kind: Kind::Fixed(width, Fixed::Signed),
-            form: None,
-            children: Vec::new(),
-            dictionary: Some(id),
-            ..field.clone()
-        };
+        let numbers =
+            Field { kind, form: None, children: Vec::new(), types: Vec::new(), dictionary: Some(id), ..field.clone() };
         match self.dictionaries.entry(id) {
             Entry::Occupied(known) if !known.get().is_as(&field) => return Err("a dictionary is of two types".into()),
             Entry::Occupied(mut known) => known.get_mut().share(field),
@@ -220,7 +227,7 @@ impl Schema {
 impl Field {
     /// Whether its values are of the same type.
     fn is_as(&self, other: &Self) -> bool {
-        (self.kind, self.form, self.dictionary) == (other.kind, other.form, other.dictionary)
+        (self.kind, self.form, self.dictionary, &self.types) == (other.kind, other.form, other.dictionary, &other.types)
             && self.children.len() == other.children.len()
             && self.children.iter().zip(&other.children).all(|(one, other)| one.is_as(other))
     }
@@ -253,6 +260,17 @@ fn extended(kind: Kind, name: Option<&[u8]>) -> Option<Form> {
         (b"arrow.json", Kind::Bytes { .. } | Kind::Views) => Some(Form::Json),
         _ => None,
     }
+}
+
+/// What a union calls its children, of which there are so many: their numbers, where nothing else is said.
+fn union_types(flat: &Flat, field: usize, children: usize) -> Option<Vec<i32>> {
+    let of = flat.follow(flat.slot(field, 3)?)?;
+    if flat.slot(of, 1).is_none() {
+        return (0..children).map(|number| i32::try_from(number).ok()).collect();
+    }
+    let (list, count) = flat.list(of, 1, 4)?;
+    let types = (0..count).map(|index| flat.int(list + 4 * index)).collect::<Option<Vec<_>>>()?;
+    (types.len() == children).then_some(types)
 }
 
 /// Bytes of a number of so many bits.
@@ -318,7 +336,7 @@ fn kind(flat: &Flat, field: usize) -> Option<Option<(Kind, Option<Form>)>> {
         13 => (Kind::Structure, None),
         14 => (Kind::Union { dense: flat.short_field(of, 0)? == 1 }, None),
         15 => (Kind::Fixed(usize::try_from(flat.int_field(of, 0)?).ok()?, Fixed::Bytes), Some(Form::Bytes)),
-        16 => (Kind::FixedList, None),
+        16 => (Kind::FixedList(usize::try_from(flat.int_field(of, 0)?).ok()?), None),
         17 => (Kind::Map, None),
         18 => wide_number(Some(Form::Duration { units: units(of)? })),
         19 => (Kind::Bytes { wide: true }, Some(Form::Bytes)),

@@ -1,8 +1,11 @@
+use arrow_array::builder::{MapBuilder, StringBuilder};
+use arrow_array::types::Int32Type;
 use arrow_array::{
-    Array, ArrayRef, BooleanArray, DictionaryArray, Int32Array, Int64Array, LargeBinaryArray, NullArray, StringArray,
-    StringViewArray, Time64MicrosecondArray,
+    Array, ArrayRef, BooleanArray, DictionaryArray, FixedSizeListArray, Int32Array, Int64Array, LargeBinaryArray,
+    LargeListArray, ListArray, ListViewArray, NullArray, RunArray, StringArray, StringViewArray,
+    Time64MicrosecondArray, UInt8Array, UnionArray,
 };
-use arrow_schema::{Field, Schema as Columns};
+use arrow_schema::{DataType, Field, Schema as Columns, UnionFields};
 
 use super::tables::various;
 use super::*;
@@ -187,6 +190,173 @@ fn what_lies_is_refused() {
     for file in [&b"ARROW1"[..], b"ARROW1\0\0ARROW1", b"ARROW1\0\0\0\0\0\0ARROW1", b"ARROW1\0\0\xFF\xFF\xFF\xFFARROW1"]
     {
         assert!(run(&LABELS, file).is_err());
+    }
+}
+
+/// A stream whose first batch has other bytes in a buffer.
+fn patched(batch: &RecordBatch, buffer: usize, at: usize, bytes: &[u8]) -> Vec<u8> {
+    message(batch, STREAM, BATCH, |flat, header, body| {
+        let (start, _) = flat.list(header, 2, 16).unwrap();
+        let from = usize::try_from(flat.long(start + 16 * buffer).unwrap()).unwrap() + at;
+        body[from..][..bytes.len()].copy_from_slice(bytes);
+    })
+}
+
+/// The same with other integers of 32 bits.
+fn numbered(batch: &RecordBatch, buffer: usize, numbers: &[i32]) -> Vec<u8> {
+    patched(batch, buffer, 0, &numbers.iter().flat_map(|number| number.to_le_bytes()).collect::<Vec<_>>())
+}
+
+/// A stream one of whose columns has a value less than before.
+fn shortened(batch: &RecordBatch, node: usize) -> Vec<u8> {
+    edited(batch, |flat, header| {
+        let (start, _) = flat.list(header, 1, 16).unwrap();
+        let rows = flat.long(start + 16 * node).unwrap();
+        flat.set_long(start + 16 * node, rows - 1).unwrap();
+    })
+}
+
+fn stays(file: &[u8]) {
+    let (out, summary) = run(&LABELS, file).unwrap();
+    assert!(out == file && summary.findings.is_empty(), "{summary:?}");
+}
+
+#[test]
+fn lists_lead_to_values_that_are_there() {
+    let rows = || [[1, 2], [3, 4], [5, 6]].map(|row| Some(row.map(Some)));
+    let lists = of(Arc::new(ListArray::from_iter_primitive::<Int32Type, _, _>(rows())));
+    stays(&numbered(&lists, 1, &[0, 2, 4, 6]));
+    // Of a slice, and of one before others.
+    for offsets in [[1, 2, 4, 6], [0, 2, 2, 3], [6, 6, 6, 6]] {
+        stays(&numbered(&lists, 1, &offsets));
+    }
+    stays(&write(&[lists.slice(1, 2)], STREAM));
+    for offsets in [[0, 2, 4, 7], [0, 2, 4, i32::MAX], [0, 4, 2, 6], [-1, 2, 4, 6], [7, 7, 7, 7]] {
+        broken(&numbered(&lists, 1, &offsets));
+    }
+    broken(&shortened(&lists, 1));
+    let large = of(Arc::new(LargeListArray::from_iter_primitive::<Int32Type, _, _>(rows())));
+    stays(&patched(&large, 1, 24, &6_i64.to_le_bytes()));
+    for last in [-1, 7, i64::MAX] {
+        broken(&patched(&large, 1, 24, &i64::to_le_bytes(last)));
+    }
+    // In any order, over each other, and with gaps.
+    let field = Arc::new(Field::new("item", DataType::Int32, true));
+    let values = Arc::new(Int32Array::from(vec![1, 2, 3, 4, 5, 6]));
+    let views = ListViewArray::new(field.clone(), vec![4, 0, 1].into(), vec![2, 2, 2].into(), values, None);
+    let views = of(Arc::new(views));
+    stays(&numbered(&views, 1, &[4, 0, 1]));
+    stays(&numbered(&views, 2, &[2, 6, 0]));
+    for offsets in [[5, 0, 1], [4, -1, 1], [4, i32::MAX, 1]] {
+        broken(&numbered(&views, 1, &offsets));
+    }
+    for sizes in [[3, 2, 2], [2, -1, 2], [2, i32::MAX, 2]] {
+        broken(&numbered(&views, 2, &sizes));
+    }
+    let values = Arc::new(Int32Array::from(vec![1, 2, 3, 4]));
+    let pairs = of(Arc::new(FixedSizeListArray::new(field, 2, values, None)));
+    stays(&write(std::slice::from_ref(&pairs), STREAM));
+    broken(&shortened(&pairs, 1));
+}
+
+#[test]
+fn parts_of_structures_are_as_long() {
+    let texts: Vec<_> = ["a", "b"].map(|text| Some(text.to_owned())).into();
+    let table = various(&texts, &[Some(1), Some(2)]);
+    let column = |name: &str| table.project(&[table.schema().index_of(name).unwrap()]).unwrap();
+    let structure = column("structure");
+    stays(&write(std::slice::from_ref(&structure), STREAM));
+    broken(&shortened(&structure, 1));
+    broken(&shortened(&structure, 2));
+    let mut map = MapBuilder::new(None, StringBuilder::new(), StringBuilder::new());
+    for key in ["k", "l"] {
+        map.keys().append_value(key);
+        map.values().append_value("v");
+        map.append(true).unwrap();
+    }
+    let map = of(Arc::new(map.finish()));
+    stays(&numbered(&map, 1, &[0, 1, 2]));
+    for offsets in [[0, 1, 3], [0, 1, -1], [2, 1, 2]] {
+        broken(&numbered(&map, 1, &offsets));
+    }
+    for node in [1, 2, 3] {
+        broken(&shortened(&map, node));
+    }
+}
+
+#[test]
+fn unions_lead_to_values_that_are_there() {
+    let fields: UnionFields = [(5, DataType::Int32), (7, DataType::Utf8)]
+        .into_iter()
+        .map(|(kind, of)| (kind, Arc::new(Field::new(format!("of_{kind}"), of, true))))
+        .collect();
+    let children = |numbers: Vec<i32>, texts: Vec<&str>| -> Vec<ArrayRef> {
+        vec![Arc::new(Int32Array::from(numbers)), Arc::new(StringArray::from(texts))]
+    };
+    let types = vec![5_i8, 7, 5];
+    let dense = UnionArray::try_new(
+        fields.clone(),
+        types.clone().into(),
+        Some(vec![0, 0, 1].into()),
+        children(vec![1, 2], vec!["a"]),
+    );
+    let dense = of(Arc::new(dense.unwrap()));
+    stays(&numbered(&dense, 1, &[0, 0, 1]));
+    // What nothing leads to is looked into as well.
+    stays(&numbered(&dense, 1, &[1, 0, 1]));
+    for offsets in [[0, 0, 2], [0, 1, 1], [0, -1, 1], [0, 0, i32::MAX], [1, 0, 0]] {
+        broken(&numbered(&dense, 1, &offsets));
+    }
+    broken(&shortened(&dense, 1));
+    let sparse = UnionArray::try_new(fields, types.into(), None, children(vec![1, 2, 3], vec!["a", "b", "c"]));
+    let sparse = of(Arc::new(sparse.unwrap()));
+    stays(&patched(&sparse, 0, 0, &[7, 7, 5]));
+    broken(&shortened(&sparse, 1));
+    broken(&shortened(&sparse, 2));
+    for union in [&dense, &sparse] {
+        for kind in [0, 1, 6, 8, 0xFF] {
+            broken(&patched(union, 0, 0, &[5, 7, kind]));
+        }
+    }
+}
+
+#[test]
+fn runs_reach_to_the_last_row() {
+    let values = StringArray::from(vec!["a", "b"]);
+    let runs = of(Arc::new(RunArray::<Int32Type>::try_new(&Int32Array::from(vec![2, 3]), &values).unwrap()));
+    for ends in [[2, 3], [1, 9]] {
+        stays(&numbered(&runs, 1, &ends));
+    }
+    for ends in [[3, 3], [3, 2], [0, 3], [-1, 3], [1, 2]] {
+        broken(&numbered(&runs, 1, &ends));
+    }
+    broken(&shortened(&runs, 2));
+}
+
+#[test]
+fn indices_lead_to_entries_that_are_there() {
+    let entries = || Arc::new(StringArray::from(vec!["a", "b"]));
+    let table =
+        of(Arc::new(DictionaryArray::new(Int32Array::from(vec![Some(0), Some(1), Some(0), None, Some(1)]), entries())));
+    stays(&numbered(&table, 1, &[1, 1, 0, 0, 1]));
+    // Null is null, whatever it leads to.
+    stays(&numbered(&table, 1, &[0, 1, 0, 99, 1]));
+    for indices in [[0, 2, 0, 0, 1], [0, -1, 0, 0, 1], [0, 1, 0, 0, i32::MAX]] {
+        broken(&numbered(&table, 1, &indices));
+    }
+    let letters: Vec<_> = (0..=255).map(|number| format!("of {number}")).collect();
+    let all = UInt8Array::from((0..=255).collect::<Vec<u8>>());
+    stays(&write(&[of(Arc::new(DictionaryArray::new(all, Arc::new(StringArray::from(letters)))))], STREAM));
+    // In a file a dictionary may stand anywhere.
+    let old: Vec<u8> = [1, 0, 1, 1, 0, 0, 1_i32].iter().flat_map(|index| index.to_le_bytes()).collect();
+    let keys = Int32Array::from(vec![1, 0, 1, 1, 0, 0, 1]);
+    for file in [false, true] {
+        let source = write(&[of(Arc::new(DictionaryArray::new(keys.clone(), entries())))], As { file, ..STREAM });
+        stays(&source);
+        let at = memchr::memmem::find(&source, &old).unwrap();
+        let mut wrong = source;
+        wrong[at] = 2;
+        broken(&wrong);
     }
 }
 
