@@ -200,6 +200,21 @@ impl Mail<'_, '_> {
         })
     }
 
+    /// Whether a line ends a part for those that look at its start alone, as RFC 2046, section 5.1.1, has it, and ends none here.
+    fn is_like_delimiter(&self, line: &[u8]) -> bool {
+        let name = line.strip_prefix(b"--");
+        let is_one = name.is_some_and(|name| self.boundaries.iter().any(|boundary| name.starts_with(boundary)));
+        is_one && self.delimiter(line).is_none()
+    }
+
+    /// Tells of such a line: what follows it may be a part.
+    fn doubt_line(&mut self, starts: bool, line: &[u8]) -> Result<(), FormatError> {
+        if starts && self.is_like_delimiter(line) {
+            self.not_looked_into("mail in parts that cannot be told apart")?;
+        }
+        Ok(())
+    }
+
     /// The line before a message: its address is data, and what is no date.
     fn separator(&mut self, line: &[u8]) -> Result<(), FormatError> {
         let rest = &line[b"From ".len()..];
@@ -229,7 +244,9 @@ impl Mail<'_, '_> {
             if !(blank || goes_on || name) || head.len() + piece.len() > HEAD {
                 break;
             }
-            head.extend(self.lines.take());
+            let piece = self.lines.take();
+            self.doubt_line(starts, &piece)?;
+            head.extend(piece);
             if blank {
                 break;
             }
@@ -312,7 +329,9 @@ impl Mail<'_, '_> {
     fn raw(&mut self) -> Result<(Stage, Vec<u8>), FormatError> {
         let (mut raw, mut held) = (self.job.stage(IN_MEMORY), Vec::new());
         while self.ends()?.is_none() {
+            let starts = self.lines.starts;
             let piece = self.lines.take();
+            self.doubt_line(starts, &piece)?;
             let text = piece.strip_suffix(b"\n").map_or(&piece[..], |line| line.strip_suffix(b"\r").unwrap_or(line));
             if !text.is_empty() || held.len() > BLANK {
                 raw.write_all(&held).map_err(FormatError::Write)?;
@@ -365,7 +384,11 @@ impl Mail<'_, '_> {
             if line.is_empty() {
                 return Ok(());
             }
-            if starts && (self.mbox && line.starts_with(b"From ") || self.delimiter(&line).is_some()) {
+            if starts
+                && (self.mbox && line.starts_with(b"From ")
+                    || self.delimiter(&line).is_some()
+                    || self.is_like_delimiter(&line))
+            {
                 self.write(b">")?;
             }
             starts = line.ends_with(b"\n");

@@ -263,3 +263,31 @@ fn what_can_be_read_in_two_ways_is_told() {
     };
     assert_eq!(scrubbed(&commented(&hidden)), commented(&STANDARD.encode("<BADGE>")));
 }
+
+/// Only what stands at the start of a line ends a part to some, whatever follows (RFC 2046, section 5.1.1), and to others the line as a whole.
+#[test]
+fn lines_that_end_a_part_for_some_are_told() {
+    let packed = base64(&compressed::pack(Codec::Gzip, b"EMP-004711"), 76);
+    let hidden = format!("Content-Transfer-Encoding: base64\r\n\r\n{packed}\r\n");
+    let head = "Content-Type: multipart/mixed; boundary=b\r\n";
+    for body in [
+        format!("--b\r\n\r\ntext\r\n--b of EMP-004711\r\n{hidden}--b--\r\n"),
+        format!("--b\r\n\r\ntext\r\n--b-- more\r\n{hidden}--b--\r\n"),
+        format!("--b x\r\n{hidden}--b--\r\n"),
+        format!("--b\r\nX: y\r\n--b: z\r\n{hidden}--b--\r\n"),
+    ] {
+        let source = mail(head, &body);
+        let done = run(&LABELS, source.as_bytes());
+        assert!(matches!(done, Err(FormatError::Unknown { nested: true, .. })), "{body}: {done:?}");
+        let passing = Job { on_unknown: Rule::Pass, ..LABELS.clone() };
+        let (out, summary) = run(&passing, source.as_bytes()).unwrap();
+        assert!(summary.passed.values().sum::<u64>() > 0);
+        assert!(memchr::memmem::find(&out, b"EMP-").is_none());
+    }
+    // White space says nothing, nor does what is another boundary.
+    for body in ["--b \t\r\n\r\ntext\r\n--b-- \r\n", "--b\r\n\r\n-b x\r\n --b x\r\n--B x\r\n--b--\r\n"] {
+        assert_eq!(scrubbed(&mail(head, body)), mail(head, body));
+    }
+    let nested = "--b\r\nContent-Type: multipart/mixed; boundary=bc\r\n\r\n--bc\r\n\r\ntext\r\n--bc--\r\n--b--\r\n";
+    assert_eq!(scrubbed(&mail(head, nested)), mail(head, nested));
+}
