@@ -49,7 +49,7 @@ pub fn print(bytes: &[u8]) -> Option<Printed<'_>> {
         Some(document) => {
             let mut out = Vec::new();
             document.put(&mut out);
-            Some(Printed::Json(Cow::Owned(out)))
+            Some(Printed::Json(Cow::Owned(out), document.binaries()))
         }
         None if bytes.is_empty() => None,
         None => Some(Printed::Text(Cow::Owned(String::from_utf8_lossy(bytes).into_owned().into_bytes()))),
@@ -79,8 +79,10 @@ struct Element<'a> {
 
 /// How a value is printed.
 enum Shown<'a> {
-    /// It is not looked into.
+    /// There is nothing in it to be looked into.
     Nothing,
+    /// The same, of bytes that are no text.
+    Binary,
     Text(Cow<'a, str>),
     Number(String),
     Document(Document<'a>),
@@ -130,6 +132,11 @@ impl<'a> Document<'a> {
             element.shown.put(out);
         }
         out.push(close);
+    }
+
+    /// How many values in it are no text.
+    fn binaries(&self) -> u64 {
+        self.elements.iter().map(|element| element.shown.binaries()).sum()
     }
 
     fn rewritten(&self, json: &Json) -> Option<Vec<u8>> {
@@ -183,7 +190,8 @@ impl<'a> Shown<'a> {
                 Some(match print_text(bytes, Form::Bytes) {
                     _ if UUIDS.contains(&subtype) && len == 16 => Self::Text(print_uuid(bytes)?.into()),
                     Some(Printed::Maybe(..)) => Self::Text(String::from_utf8_lossy(bytes)),
-                    _ => Self::Nothing,
+                    Some(_) => Self::Binary,
+                    None => Self::Nothing,
                 })
             }
             UNDEFINED | NULL | LEAST | MOST => Some(Self::Nothing),
@@ -216,9 +224,18 @@ impl<'a> Shown<'a> {
         }
     }
 
+    fn binaries(&self) -> u64 {
+        match self {
+            Self::Binary => 1,
+            Self::Document(document) => document.binaries(),
+            Self::Pair(_, second) => second.binaries(),
+            Self::Nothing | Self::Text(_) | Self::Number(_) => 0,
+        }
+    }
+
     fn put(&self, out: &mut Vec<u8>) {
         match self {
-            Self::Nothing => out.extend_from_slice(b"null"),
+            Self::Nothing | Self::Binary => out.extend_from_slice(b"null"),
             Self::Text(text) => put_text(text, out),
             Self::Number(text) => out.extend_from_slice(text.as_bytes()),
             Self::Document(document) => document.put(out),
@@ -234,7 +251,7 @@ impl<'a> Shown<'a> {
 
     fn is(&self, json: &Json) -> bool {
         match (self, json) {
-            (Self::Nothing, Json::Other) => true,
+            (Self::Nothing | Self::Binary, Json::Other) => true,
             (Self::Text(old), Json::Text(new, _)) => *old == **new,
             (Self::Number(old), Json::Number(new)) => old == new,
             (Self::Pair(first, second), Json::Array(values)) => {
@@ -470,7 +487,7 @@ mod tests {
         #[test]
         fn any_document_is_printed_and_read(source in any_document(), at in any::<proptest::sample::Index>(), byte in any::<u8>()) {
             let text = print(&source).unwrap();
-            prop_assert!(matches!(text, Printed::Json(_)));
+            prop_assert!(matches!(text, Printed::Json(..)));
             prop_assert!(serde_json::from_slice::<serde_json::Value>(text.bytes()).is_ok(), "{:?}", text);
             let again = read(text.bytes(), &source);
             prop_assert_eq!(again.as_ref(), Some(&source));

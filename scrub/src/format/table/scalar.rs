@@ -17,8 +17,8 @@ pub enum Printed<'a> {
     Text(Cow<'a, [u8]>),
     /// The same, if it is no document of JSON; the column may say that it is one.
     Maybe(&'a [u8], bool),
-    /// A document of JSON, which stands as it is.
-    Json(Cow<'a, [u8]>),
+    /// A document of JSON, which stands as it is, and how many values that are no text are left out of it.
+    Json(Cow<'a, [u8]>, u64),
     /// A number of JSON.
     Number(String),
     /// Bytes that are no text, and the [`runs`](super::runs) of text in them, once they are looked for. No text can stand in its place.

@@ -100,7 +100,7 @@ impl<'a> Values<'a> {
     /// What stands in the place of each value; none where it stays.
     pub fn scrub(&mut self, values: &[Option<Printed<'_>>]) -> Result<Vec<Option<Rc<[u8]>>>, Fault> {
         let (outcomes, places) = self.outcomes(values)?;
-        self.binary += values.iter().flatten().filter(|value| value.is_binary()).count() as u64;
+        self.binary += values.iter().flatten().map(Printed::binaries).sum::<u64>();
         let of = |place: Option<usize>| {
             let outcome = &outcomes[place?];
             self.note(outcome);
@@ -122,7 +122,7 @@ impl<'a> Values<'a> {
             instead.clone_from(&outcome.instead);
             // The name of its column says nothing of one that is no text.
             let is_binary = value.as_ref().is_some_and(Printed::is_binary);
-            self.binary += u64::from(is_binary);
+            self.binary += value.as_ref().map_or(0, Printed::binaries);
             if is_binary || !outcome.found.is_empty() || instead.is_some() {
                 *value = None;
             }
@@ -308,7 +308,7 @@ impl<'a> Values<'a> {
 impl Printed<'_> {
     pub fn bytes(&self) -> &[u8] {
         match self {
-            Self::Text(text) | Self::Json(text) => text,
+            Self::Text(text) | Self::Json(text, _) => text,
             Self::Maybe(text, _) => text,
             Self::Number(text) => text.as_bytes(),
             Self::Binary(bytes, _) => bytes,
@@ -319,7 +319,16 @@ impl Printed<'_> {
         matches!(self, Self::Binary(..))
     }
 
-    /// The same, and whether it is JSON that must stay so: all of a column that says so, and objects and arrays anywhere.
+    /// How many values in it are no text.
+    fn binaries(&self) -> u64 {
+        match self {
+            Self::Binary(..) => 1,
+            Self::Json(_, binaries) => *binaries,
+            Self::Text(_) | Self::Maybe(..) | Self::Number(_) => 0,
+        }
+    }
+
+    /// The value, and whether it is JSON that must stay so: all of a column that says so, and objects and arrays anywhere.
     fn told(&self) -> Printed<'_> {
         if let Self::Binary(bytes, _) = self {
             return Printed::Binary(bytes, runs::of(bytes));
@@ -328,7 +337,7 @@ impl Printed<'_> {
         let ends = (text.trim_ascii().first(), text.trim_ascii().last());
         let looks = *says || matches!(ends, (Some(b'{'), Some(b'}')) | (Some(b'['), Some(b']')));
         if looks && serde_json::from_slice::<serde::de::IgnoredAny>(text).is_ok() {
-            Printed::Json(Cow::Borrowed(text))
+            Printed::Json(Cow::Borrowed(text), 0)
         } else {
             Printed::Text(Cow::Borrowed(text))
         }
@@ -350,7 +359,7 @@ impl Printed<'_> {
                 }
                 out.push(b']');
             }
-            Self::Maybe(..) | Self::Json(_) | Self::Number(_) => out.extend_from_slice(self.bytes()),
+            Self::Maybe(..) | Self::Json(..) | Self::Number(_) => out.extend_from_slice(self.bytes()),
         }
     }
 
@@ -359,7 +368,7 @@ impl Printed<'_> {
         match self {
             // What is no string, though it always is, must not stay.
             Self::Text(_) => serde_json::from_slice::<String>(written).unwrap_or_default().into_bytes().into(),
-            Self::Maybe(..) | Self::Json(_) | Self::Number(_) => written.into(),
+            Self::Maybe(..) | Self::Json(..) | Self::Number(_) => written.into(),
             // None can.
             Self::Binary(..) => Rc::default(),
         }

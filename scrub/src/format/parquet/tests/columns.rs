@@ -219,6 +219,30 @@ fn texts_in_bson_are_replaced() {
     assert!(run(&LABELS, &out).unwrap().0 == out);
 }
 
+/// As bytes in columns of their own are.
+#[test]
+fn binary_values_in_bson_are_counted() {
+    let document = |elements: &[&[u8]]| {
+        let body = [&elements.concat()[..], &[0]].concat();
+        [&(body.len() as u32 + 4).to_le_bytes()[..], &body].concat()
+    };
+    let binary = |name: &str, subtype: u8, bytes: &[u8]| {
+        let len = (bytes.len() as u32).to_le_bytes();
+        [&[5], name.as_bytes(), &[0], &len, &[subtype], bytes].concat()
+    };
+    let inner = document(&[&binary("c", 0x80, b"EMP-004711\xFF\0\x01"), &binary("d", 0, b"a text")]);
+    let nested = [&b"\x03b\0"[..], &inner].concat();
+    // Of the old subtype, a UUID, and one of nothing.
+    let old = binary("a", 2, b"\x03\0\0\0\xFF\0\x01");
+    let value = document(&[&old, &nested, &binary("e", 4, &[0xAB; 16]), &binary("f", 0, b"")]);
+    let source = file("message m { required binary a (BSON); }", WriterProperties::builder(), |group| {
+        column::<ByteArrayType>(group, &[ByteArray::from(value.clone()), ByteArray::from(value)], &[], &[]);
+    });
+    let (out, summary) = run(&LABELS, &source).unwrap();
+    assert!(out == source);
+    assert_eq!(summary.passed, [("binary values", 4)].into());
+}
+
 #[test]
 fn a_strategy_that_fits_keeps_the_type() {
     let schema = "message m { required int32 dob (DATE); required binary note (STRING); }";
