@@ -237,6 +237,32 @@ const fn plain_mark(c: char) -> char {
     }
 }
 
+/// What a mark says of its token.
+#[derive(Clone, Copy)]
+struct Mark {
+    /// Its hash alone, and that of several of it.
+    words: [u32; 2],
+    sign: Sign,
+}
+
+impl Mark {
+    const fn of(mark: char) -> Self {
+        let plain = plain_mark(mark) as u32;
+        Self { words: [mix(3, plain), mix(4, plain)], sign: Sign::of(mark) }
+    }
+}
+
+/// Of ASCII, ready: which mark comes cannot be foretold.
+static MARKS: [Mark; 128] = {
+    let mut marks = [Mark::of('\0'); 128];
+    let mut byte = 0;
+    while byte < 128 {
+        marks[byte] = Mark::of(byte as u8 as char);
+        byte += 1;
+    }
+    marks
+};
+
 /// Reads the block that begins at byte `from` into `tokens` (cleared first) and gives the byte where the next one begins.
 pub fn block(text: &str, from: usize, tokens: &mut Vec<Token>) -> usize {
     tokens.clear();
@@ -296,7 +322,17 @@ fn read_block(
         let Some((c, class, next)) = read(text, at) else { return text.len() };
         at = next;
         match class {
-            4 => glued = false,
+            4 => {
+                glued = false;
+                // Lines of programs begin with many.
+                while let Some(eight) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
+                    let others = u64::from_le_bytes(*eight) ^ u64::from_le_bytes([b' '; 8]);
+                    at += others.trailing_zeros() as usize / 8;
+                    if others != 0 {
+                        break;
+                    }
+                }
+            }
             5 => {
                 if tokens.last().is_none_or(|last| last.case != Case::Break) {
                     push(
@@ -317,21 +353,29 @@ fn read_block(
             }
             0 => {
                 let mut same = 1_u8;
-                while let Some((again, _, next)) = read(text, at)
-                    && again == c
-                {
-                    at = next;
-                    same = same.saturating_add(1);
-                }
-                let word = mix(3 + u32::from(same > 1), plain_mark(c) as u32);
+                let mark = if let Some(mark) = MARKS.get(c as usize) {
+                    while bytes.get(at).is_some_and(|again| u32::from(*again) == c as u32) {
+                        at += 1;
+                        same = same.saturating_add(1);
+                    }
+                    *mark
+                } else {
+                    while let Some((again, _, next)) = read(text, at)
+                        && again == c
+                    {
+                        at = next;
+                        same = same.saturating_add(1);
+                    }
+                    Mark::of(c)
+                };
                 push(
                     tokens,
                     Token {
                         start,
                         end: at,
-                        word,
+                        word: mark.words[usize::from(same > 1)],
                         case: Case::Mark,
-                        sign: Sign::of(c),
+                        sign: mark.sign,
                         glued,
                         length: same,
                         ..Token::EDGE
@@ -458,6 +502,28 @@ mod tests {
     }
 
     proptest::proptest! {
+        /// By definition: a run of one mark, as long as it is, with what follows from the mark.
+        #[test]
+        fn marks_are_what_they_are(text in "([ -~]|[-. ]{1,20}|[\t\n]|[\u{ab}\u{2019}\u{2013}\u{20ac}\u{e9}\u{a0}]){0,80}") {
+            let mut tokens = Vec::new();
+            block(&text, 0, &mut tokens);
+            let mut end = 0;
+            for token in tokens {
+                let between = &text[end..token.start];
+                proptest::prop_assert!(between.chars().all(char::is_whitespace));
+                end = token.end;
+                let Some(mark) = text[token.start..].chars().next().filter(|_| token.case == Case::Mark) else { continue };
+                let run = text[token.start..].chars().take_while(|next| *next == mark).count();
+                proptest::prop_assert_eq!(token.end - token.start, run * mark.len_utf8());
+                proptest::prop_assert_eq!(usize::from(token.length), run);
+                proptest::prop_assert_eq!(token.word, mix(3 + u32::from(run > 1), plain_mark(mark) as u32));
+                proptest::prop_assert_eq!(token.sign, Sign::of(mark));
+                let before = text[..token.start].chars().next_back();
+                proptest::prop_assert_eq!(token.glued, before.is_some_and(|before| !before.is_whitespace()));
+            }
+            proptest::prop_assert!(text[end..].chars().all(char::is_whitespace));
+        }
+
         /// Tokens are looked at again only where it may matter.
         #[test]
         fn what_is_joined_does_not_depend_on_where_it_is_looked_for(

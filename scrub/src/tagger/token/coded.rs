@@ -66,6 +66,17 @@ pub(super) struct Joined {
     /// Where the first of them is.
     first: usize,
     switches: usize,
+    /// Of the last one.
+    last: Last,
+}
+
+/// The sign of the last token.
+struct Last(Sign);
+
+impl Default for Last {
+    fn default() -> Self {
+        Self(Sign::None)
+    }
 }
 
 impl Joined {
@@ -77,7 +88,7 @@ impl Joined {
     /// Adds a token.
     #[inline]
     pub(super) fn push(&mut self, tokens: &mut Vec<Token>, token: Token) {
-        let last = tokens.last().map_or(Sign::None, |last| last.sign);
+        let last = std::mem::replace(&mut self.last.0, token.sign);
         if token.glued && Self::is_of(token.sign) && Self::is_of(last) {
             self.switches += usize::from(last != token.sign && last != Sign::Dash && token.sign != Sign::Dash);
         } else {
