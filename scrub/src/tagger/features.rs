@@ -1,7 +1,12 @@
 //! What the model is told of a token: hashes of the words around it, of how they are written and of what the gazetteers say of
 //! them. The trainer and the tagger call the same functions, so a model means the same to both.
 
+#[cfg(test)]
+mod plain;
+
 use std::ops::Range;
+
+use wide::i16x8;
 
 use super::model::{Gazetteer, Model, Sums};
 use super::token::{Case, Sign, Token, mix, phrase_hash};
@@ -60,7 +65,7 @@ enum Mode {
 }
 
 /// A token as its neighbours see it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Seen {
     word: u32,
     prefix: u32,
@@ -129,6 +134,7 @@ pub fn describe(
     seen: &mut Vec<Seen>,
 ) {
     seen.clear();
+    let mut some = 0;
     for run in widened(runs, tokens.len()) {
         // What is between runs is not looked at.
         seen.resize(run.start + PAD, EDGE);
@@ -140,31 +146,36 @@ pub fn describe(
                 7..=10 => 5,
                 _ => 6,
             };
+            some |= flags;
             let case = token.case as u8;
+            let (listed, listed_roughly) = listed(flags, 0, token.case);
             seen.push(Seen {
                 word: token.word,
                 prefix: token.prefix,
                 suffix: token.suffix,
                 shape: case | u8::from(token.glued) << 4 | length << 5,
                 case: case | u8::from(token.glued) << 4,
-                listed: 0,
+                listed,
+                listed_roughly,
                 flags,
                 ..EDGE
             });
         }
     }
     seen.resize(tokens.len() + 2 * PAD, EDGE);
-    phrases(tokens, gazetteer, seen);
-    for run in widened(runs, tokens.len()) {
-        for entry in &mut seen[run.start + PAD..run.end + PAD] {
-            let phrase = entry.listed & 3;
-            entry.listed = mix(mix(21, u32::from(entry.flags) | phrase << 16), u32::from(entry.case & 15));
-            entry.listed_roughly = mix(mix(22, roughly(entry.flags) | phrase << 8), u32::from(entry.case & 15));
-        }
+    if some & flag::PLACE_PART != 0 {
+        phrases(tokens, gazetteer, seen);
     }
-    modes(tokens, &mut seen[..tokens.len() + PAD]);
-    registers(tokens, &mut seen[..tokens.len() + PAD]);
-    words_across_marks(tokens, seen);
+    lines_and_sentences(tokens, &mut seen[..tokens.len() + PAD]);
+    words_behind_marks(tokens, seen);
+}
+
+/// What [`Seen::listed`] and [`Seen::listed_roughly`] say: the flags with the place in a name of several words (1 for the first, 2 for the others) and
+/// the case.
+#[inline]
+const fn listed(flags: u16, phrase: u32, case: Case) -> (u32, u32) {
+    let case = case as u32;
+    (mix(mix(21, flags as u32 | phrase << 16), case), mix(mix(22, roughly(flags) | phrase << 8), case))
 }
 
 /// Runs of tokens, of which there are `len`, with [`PAD`] more on both sides and none twice.
@@ -176,7 +187,7 @@ fn widened(runs: &[Range<usize>], len: usize) -> impl Iterator<Item = Range<usiz
     })
 }
 
-/// Marks names of several words: 1 on the first token, 2 on the others, kept in `listed` until the flags are folded into it.
+/// Marks names of several words: what is listed of their first token is another than of the further ones.
 fn phrases(tokens: &[Token], gazetteer: &Gazetteer<'_>, seen: &mut [Seen]) {
     let mut from = 0;
     while from < tokens.len() {
@@ -195,16 +206,33 @@ fn phrases(tokens: &[Token], gazetteer: &Gazetteer<'_>, seen: &mut [Seen]) {
             from += 1;
             continue;
         };
-        seen[from + PAD].listed = 1;
-        for entry in &mut seen[from + PAD + 1..from + PAD + length] {
-            entry.listed = 2;
+        for (i, token) in tokens[from..from + length].iter().enumerate() {
+            let entry = &mut seen[from + i + PAD];
+            (entry.listed, entry.listed_roughly) = listed(entry.flags, if i == 0 { 1 } else { 2 }, token.case);
         }
         from += length;
     }
 }
 
 /// The flags in eight groups.
-fn roughly(flags: u16) -> u32 {
+#[inline]
+const fn roughly(flags: u16) -> u32 {
+    // By halves: what a group has in either.
+    const HALVES: [[u8; 256]; 2] = {
+        let mut halves = [[0; 256]; 2];
+        let mut byte = 0;
+        while byte < 256 {
+            halves[0][byte] = in_groups(byte as u16);
+            halves[1][byte] = in_groups((byte as u16) << 8);
+            byte += 1;
+        }
+        halves
+    };
+    (HALVES[0][(flags & 255) as usize] | HALVES[1][(flags >> 8) as usize]) as u32
+}
+
+/// The groups that have one of the flags.
+const fn in_groups(flags: u16) -> u8 {
     const GROUPS: [u16; 8] = [
         flag::FIRST | flag::FIRST_RARE,
         flag::LAST | flag::LAST_MID | flag::LAST_RARE,
@@ -215,29 +243,12 @@ fn roughly(flags: u16) -> u32 {
         flag::TITLE,
         flag::NRP,
     ];
-    GROUPS.iter().enumerate().map(|(i, group)| u32::from(flags & group != 0) << i).sum()
-}
-
-/// Sets the mode of each sentence, and in it whether the token is the first word.
-fn modes(tokens: &[Token], seen: &mut [Seen]) {
-    let (mut from, mut counts, mut first) = (0, [0_u32; 3], None);
-    for (i, token) in tokens.iter().enumerate() {
-        if token.sign == Sign::Word {
-            first = first.or(Some(i));
-            match token.case {
-                Case::Upper => counts[0] += 1,
-                Case::Title | Case::Mixed => counts[1] += 1,
-                Case::Lower => counts[2] += u32::from(token.length > 3),
-                _ => {}
-            }
-        } else if ends_sentence(token, tokens.get(i + 1)) {
-            sentence(counts, first.unwrap_or(i) - from, &mut seen[from + PAD..i + 1 + PAD]);
-            (from, counts, first) = (i + 1, [0; 3], None);
-        }
+    let (mut groups, mut at) = (0, 0);
+    while at < GROUPS.len() {
+        groups |= ((flags & GROUPS[at] != 0) as u8) << at;
+        at += 1;
     }
-    if from < tokens.len() {
-        sentence(counts, first.unwrap_or(tokens.len()) - from, &mut seen[from + PAD..tokens.len() + PAD]);
-    }
+    groups
 }
 
 /// Whether a sentence ends behind a token that is no word.
@@ -249,19 +260,46 @@ fn ends_sentence(token: &Token, next: Option<&Token>) -> bool {
             && next.is_some_and(|next| !next.glued && next.case != Case::Break)
 }
 
-/// Sets the mode of a sentence of so many words in capitals, with a capital, and longer ones without; `first` is the place of its first word.
-fn sentence([upper, title, lower]: [u32; 3], first: usize, seen: &mut [Seen]) {
-    let mode = if upper >= 2 && upper > 2 * (lower + title) {
-        Mode::Capitals
-    } else if lower >= 2 && upper + title == 0 {
-        Mode::LowerCase
-    } else if title >= 3 && title > 2 * lower {
-        Mode::Headline
-    } else {
-        Mode::Sentence
-    };
-    for (i, entry) in seen.iter_mut().enumerate() {
-        entry.mode = mode as u8 | if i <= first { FIRST } else { 0 };
+/// The sentence that is being read.
+#[derive(Default)]
+struct Sentence {
+    /// Where it starts.
+    from: usize,
+    /// Words in capitals, with a capital, and longer ones without.
+    upper: u32,
+    title: u32,
+    lower: u32,
+    /// Its first word.
+    first: Option<usize>,
+}
+
+impl Sentence {
+    #[inline]
+    fn add(&mut self, i: usize, token: &Token) {
+        if token.sign == Sign::Word {
+            self.first = self.first.or(Some(i));
+            self.upper += u32::from(token.case == Case::Upper);
+            self.title += u32::from(matches!(token.case, Case::Title | Case::Mixed));
+            self.lower += u32::from(token.case == Case::Lower && token.length > 3);
+        }
+    }
+
+    /// Sets the mode of its tokens, which end before `end`; without a word, all up to `last` are the first. Another one starts at `end`.
+    fn end(&mut self, end: usize, last: usize, seen: &mut [Seen]) {
+        let Self { from, upper, title, lower, first } = *self;
+        let mode = if upper >= 2 && upper > 2 * (lower + title) {
+            Mode::Capitals
+        } else if lower >= 2 && upper + title == 0 {
+            Mode::LowerCase
+        } else if title >= 3 && title > 2 * lower {
+            Mode::Headline
+        } else {
+            Mode::Sentence
+        } as u8;
+        let behind = (first.unwrap_or(last) + 1).min(end);
+        seen[from + PAD..behind + PAD].iter_mut().for_each(|entry| entry.mode = mode | FIRST);
+        seen[behind + PAD..end + PAD].iter_mut().for_each(|entry| entry.mode = mode);
+        *self = Self { from: end, ..Self::default() };
     }
 }
 
@@ -289,40 +327,64 @@ impl Density {
 }
 
 /// Counts a token; `last` is the one before it.
+#[inline]
 fn count(token: &Token, last: &Token, density: &mut Density) {
-    density.marks += match token.sign {
-        Sign::Word => {
-            density.words += 1;
-            // `x.y`, `name2`, `camelCase`
-            u32::from(token.glued && matches!(last.sign, Sign::Dot | Sign::Digits)) * 2
-                + u32::from(token.case == Case::Camel) * 2
-        }
-        Sign::Underscore | Sign::Equals => 2,
-        Sign::Other => 1 + u32::from(token.glued),
-        Sign::Open | Sign::Close | Sign::Quote | Sign::Backtick | Sign::Colon | Sign::Slash | Sign::Dash => {
-            u32::from(token.glued)
-        }
-        Sign::Digits => u32::from(token.glued && last.sign == Sign::Word),
-        Sign::None | Sign::Apostrophe | Sign::Dot | Sign::Comma => 0,
-    };
+    let of = MARKS[last.sign as usize & 15][token.sign as usize & 15][usize::from(token.glued)];
+    density.words += u32::from(token.sign == Sign::Word);
+    density.marks += u32::from(of) + u32::from(token.case == Case::Camel) * 2;
 }
 
-/// Sets how the line and the block are written (bits 0–1 and 2–3), whether the token is in quotes (bit 4) or behind the sign of a
-/// comment (bit 5), and which signs touch it.
-fn registers(tokens: &[Token], seen: &mut [Seen]) {
-    let mut whole = Density::default();
-    let mut line = Density::default();
+/// For how many marks a sign counts: by the sign before it, itself, and whether nothing is between them. A table, since which signs come cannot be
+/// foretold.
+const MARKS: [[[u8; 2]; 16]; 16] = {
+    use Sign::{
+        Apostrophe, Backtick, Close, Colon, Comma, Dash, Digits, Dot, Equals, None, Open, Other, Quote, Slash,
+        Underscore, Word,
+    };
+    const ALL: [Sign; 16] = [
+        None, Quote, Apostrophe, Backtick, Open, Close, Underscore, Slash, Dot, Colon, Comma, Dash, Equals, Other,
+        Digits, Word,
+    ];
+    let mut marks = [[[0; 2]; 16]; 16];
+    let mut at = 0;
+    while at < 16 * 16 {
+        let (last, sign) = (ALL[at / 16], ALL[at % 16]);
+        marks[last as usize][sign as usize] = match sign {
+            // `x.y`, `name2`
+            Word if matches!(last, Dot | Digits) => [0, 2],
+            Underscore | Equals => [2, 2],
+            Other => [1, 2],
+            Open | Close | Quote | Backtick | Colon | Slash | Dash => [0, 1],
+            Digits if matches!(last, Word) => [0, 1],
+            Word | Digits | None | Apostrophe | Dot | Comma => [0, 0],
+        };
+        at += 1;
+    }
+    marks
+};
+
+/// In one reading, for each token: the mode of its sentence, and in it whether it is the first word; how the line and the block are written (bits 0–1 and
+/// 2–3), whether it is in quotes (bit 4) or behind the sign of a comment (bit 5); which signs touch it; and the word that stands before it when only
+/// marks are between.
+fn lines_and_sentences(tokens: &[Token], seen: &mut [Seen]) {
+    let mut sentence = Sentence::default();
+    let mut across = Across::default();
+    let (mut whole, mut line) = (Density::default(), Density::default());
     let (mut quote, mut comment, mut first, mut last) = (Sign::None, false, true, &Token::EDGE);
     let mut from = 0;
     for (i, token) in tokens.iter().enumerate() {
+        let plain = seen[i + PAD].is_plain();
+        seen[i + PAD].before = across.next(token, plain);
         if token.sign == Sign::None {
             let level = line.level();
             seen[from + PAD..i + PAD].iter_mut().for_each(|entry| entry.register |= level);
             whole = Density { words: whole.words + line.words, marks: whole.marks + line.marks };
             (line, quote, comment, first, from) = (Density::default(), Sign::None, false, true, i);
             last = token;
+            sentence.end(i + 1, i, seen);
             continue;
         }
+        sentence.add(i, token);
         count(token, last, &mut line);
         if token.sign == quote {
             quote = Sign::None;
@@ -341,36 +403,58 @@ fn registers(tokens: &[Token], seen: &mut [Seen]) {
             Sign::Other => comment |= first && !token.glued || last.sign == Sign::Slash && token.glued,
             _ => {}
         }
+        if matches!(token.sign, Sign::Dot | Sign::Other) && ends_sentence(token, tokens.get(i + 1)) {
+            sentence.end(i + 1, i, seen);
+        }
         first = false;
         last = token;
     }
+    sentence.end(tokens.len(), tokens.len(), seen);
     let level = line.level();
     seen[from + PAD..].iter_mut().for_each(|entry| entry.register |= level);
     let level = Density { words: whole.words + line.words, marks: whole.marks + line.marks }.level() << 2;
     seen[PAD..].iter_mut().for_each(|entry| entry.register |= level);
 }
 
-/// Sets the words that stand before and after a token when only marks, at most seven, are between. A mark has none: rows are for words.
-fn words_across_marks(tokens: &[Token], seen: &mut [Seen]) {
-    across(tokens.iter().zip(&mut seen[PAD..]), |entry, word| entry.before = word);
-    across(tokens.iter().zip(&mut seen[PAD..]).rev(), |entry, word| entry.after = word);
+/// Sets the words that stand behind a token when only marks, at most seven, are between. A mark has none: rows are for words.
+fn words_behind_marks(tokens: &[Token], seen: &mut [Seen]) {
+    let mut across = Across::default();
+    for (token, entry) in tokens.iter().zip(&mut seen[PAD..]).rev() {
+        entry.after = across.next(token, entry.is_plain());
+    }
 }
 
-/// Hands each token what came before it in the order given.
-fn across<'a>(order: impl Iterator<Item = (&'a Token, &'a mut Seen)>, set: impl Fn(&mut Seen, u32)) {
-    let (mut word, mut marks) = (0xee, 0);
-    for (token, entry) in order {
-        set(entry, if entry.is_plain() { 0xee } else { mix(word, marks) });
+/// What a token finds when it looks across marks.
+struct Across {
+    word: u32,
+    marks: u32,
+}
+
+impl Default for Across {
+    fn default() -> Self {
+        Self { word: NOTHING, marks: 0 }
+    }
+}
+
+/// No word, or too far off.
+const NOTHING: u32 = 0xee;
+
+impl Across {
+    /// What the token finds, and then what the next one may find.
+    #[inline]
+    fn next(&mut self, token: &Token, plain: bool) -> u32 {
+        let found = if plain { NOTHING } else { mix(self.word, self.marks) };
         // Selected, not branched on: where marks are cannot be foretold.
         let mark = token.case == Case::Mark;
-        marks = if mark { marks + 1 } else { 0 };
-        word = if !mark {
+        self.marks = if mark { self.marks + 1 } else { 0 };
+        self.word = if !mark {
             token.word
-        } else if marks > 7 {
-            0xee
+        } else if self.marks > 7 {
+            NOTHING
         } else {
-            word
+            self.word
         };
+        found
     }
 }
 
@@ -459,39 +543,71 @@ fn before_next(t: &Seen) -> [u32; 2] {
 /// such, and pairs with them took rows from those of words, which say more.
 #[inline]
 fn near([_, b1, t, n1, _]: &[Seen; 2 * PAD + 1]) -> [u32; NEAR] {
-    let (shape, case) = (u32::from(t.shape), u32::from(t.case));
-    let (mode, register) = (u32::from(t.mode), u32::from(t.register));
-    // Of the sentence and of the block.
-    let around = mode & 15 | (register >> 2 & 3) << 2;
-    [
-        two(19, if t.is_plain() { 0 } else { b1.word }, t.word),
-        three(20, shape, mode, register),
-        three(21, b1.listed_roughly, t.listed_roughly, n1.listed_roughly.wrapping_add(around)),
-        two(22, t.before, case),
-        two(23, t.after, case),
-        three(24, case, u32::from(t.touched), register),
-    ]
+    let [pair, before, after] = if t.is_plain() { alone(t) } else { in_words(b1, t) };
+    let [written, touched] = placed(t);
+    [pair, written, listed_around(b1, t, n1), before, after, touched]
 }
 
-/// What the features of a token by itself sum up to: for it, and for the tokens beside it. A text has few words again and again, so these are
-/// kept. A word is known by all that they are made of: what is kept never changes a sum.
+/// Those of a token with the words around it.
+#[inline]
+fn in_words(b1: &Seen, t: &Seen) -> [u32; 3] {
+    let case = u32::from(t.case);
+    [two(19, b1.word, t.word), two(22, t.before, case), two(23, t.after, case)]
+}
+
+/// The same of a mark or a line break, which it has by itself.
+#[inline]
+fn alone(t: &Seen) -> [u32; 3] {
+    let case = u32::from(t.case);
+    [two(19, 0, t.word), two(22, NOTHING, case), two(23, NOTHING, case)]
+}
+
+/// Those of how a token is written and where it stands.
+#[inline]
+fn placed(t: &Seen) -> [u32; 2] {
+    let (shape, case) = (u32::from(t.shape), u32::from(t.case));
+    let (mode, register) = (u32::from(t.mode), u32::from(t.register));
+    [three(20, shape, mode, register), three(24, case, u32::from(t.touched), register)]
+}
+
+/// That of what is listed of a token and of those beside it.
+#[inline]
+fn listed_around(b1: &Seen, t: &Seen, n1: &Seen) -> u32 {
+    // Of the sentence and of the block.
+    let around = u32::from(t.mode) & 15 | (u32::from(t.register) >> 2 & 3) << 2;
+    three(21, b1.listed_roughly, t.listed_roughly, n1.listed_roughly.wrapping_add(around))
+}
+
+/// What features sum up to: those of a token by itself, for it and for the tokens beside it, and those of where it stands. A text has few words, and few
+/// ways in which they stand, again and again, so these are kept. What is kept is known by all that it is made of: it never changes a sum.
 #[derive(Debug)]
 pub struct Known {
     sums: Vec<Entry>,
+    /// Of how a token is written and where it stands, with all that says so.
+    placed: Vec<(u32, i16x8)>,
     /// Words with what the gazetteers say of them, and whether that was looked up.
     flags: Vec<(u32, u16, bool)>,
+    /// Not kept: where words are in a run, and their features with the words around them.
+    words: Vec<(u32, [u32; 3])>,
 }
 
 /// Words that are kept.
 const KNOWN: usize = 1 << 12;
+/// Words whose flags are kept.
+const FLAGS: usize = 1 << 13;
 
-/// Where a hash is kept: one of [`KNOWN`] places.
+/// Ways to stand that are kept.
+const PLACED: usize = 1 << 11;
+
+/// Where a hash is kept: one of so many places, a power of two.
 #[inline]
-const fn slot(hash: u32) -> usize {
-    (hash.wrapping_mul(0x9e37_79b1) >> (32 - KNOWN.trailing_zeros())) as usize
+const fn slot<const PLACES: usize>(hash: u32) -> usize {
+    (hash.wrapping_mul(0x9e37_79b1) >> (32 - PLACES.trailing_zeros())) as usize
 }
 
+/// In two lines of the cache.
 #[derive(Clone, Copy, Debug)]
+#[repr(C, align(128))]
 struct Entry {
     word: u32,
     prefix: u32,
@@ -502,13 +618,22 @@ struct Entry {
 }
 
 /// For the token itself, the one behind it, the one before it, and the next ones on both sides.
-pub type Parts = [Sums; 5];
+type Parts = [i16x8; 5];
+
+/// No token has this shape.
+const NO_SHAPE: u8 = 0xff;
 
 impl Default for Known {
     fn default() -> Self {
-        // No token has this shape.
-        let none = Entry { word: 0, prefix: 0, suffix: [0; 3], listed: 0, shape: 0xff, sums: [[0; 8]; 5] };
-        Self { sums: vec![none; KNOWN], flags: vec![(0, 0, false); KNOWN] }
+        let sums = [i16x8::ZERO; 5];
+        let none = Entry { word: 0, prefix: 0, suffix: [0; 3], listed: 0, shape: NO_SHAPE, sums };
+        let nowhere = (u32::from(NO_SHAPE), i16x8::ZERO);
+        Self {
+            sums: vec![none; KNOWN],
+            placed: vec![nowhere; PLACED],
+            flags: vec![(0, 0, false); FLAGS],
+            words: Vec::new(),
+        }
     }
 }
 
@@ -516,7 +641,7 @@ impl Known {
     /// [`Gazetteer::flags`].
     #[inline]
     pub fn flags(&mut self, gazetteer: &Gazetteer<'_>, word: u32) -> u16 {
-        let kept = &mut self.flags[slot(word)];
+        let kept = &mut self.flags[slot::<FLAGS>(word)];
         if (kept.0, kept.2) != (word, true) {
             *kept = (word, gazetteer.flags(word), true);
         }
@@ -525,44 +650,72 @@ impl Known {
 
     #[inline]
     fn parts(&mut self, model: &Model<'_>, t: &Seen) -> &Parts {
-        let entry = &mut self.sums[slot(t.word ^ u32::from(t.case) << 7)];
+        let entry = &mut self.sums[slot::<KNOWN>(t.word ^ u32::from(t.case) << 7)];
         let known = (entry.word, entry.prefix, entry.suffix, entry.listed, entry.shape);
         if known != (t.word, t.prefix, t.suffix, t.listed, t.shape) {
-            let sums = [
-                model.sums(&own(t)),
-                model.sums(&behind(t)),
-                model.sums(&before(t)),
-                model.sums(&behind_next(t)),
-                model.sums(&before_next(t)),
-            ];
-            let Seen { word, prefix, suffix, listed, shape, .. } = *t;
-            *entry = Entry { word, prefix, suffix, listed, shape, sums };
+            *entry = Entry::new(model, t);
         }
         &entry.sums
     }
-}
 
-/// Sets `weights` to the sums of all features of the tokens in the middle of `seen`, which has [`PAD`] more on both sides; before and behind
-/// them are twice as many without meaning.
-pub fn weigh(model: &Model<'_>, seen: &[Seen], known: &mut Known, weights: &mut Vec<Sums>) {
-    weights.clear();
-    weights.resize(seen.len() + 2 * PAD, [0; 8]);
-    for (at, t) in seen.iter().enumerate() {
-        let parts = known.parts(model, t);
-        let Some([b2, b1, own, n1, n2]) = weights[at..].first_chunk_mut() else { break };
-        for (weights, sums) in [(own, &parts[0]), (n1, &parts[1]), (b1, &parts[2]), (n2, &parts[3]), (b2, &parts[4])] {
-            add(weights, sums);
+    #[inline]
+    fn placed(&mut self, model: &Model<'_>, t: &Seen) -> i16x8 {
+        let way = u32::from_le_bytes([t.shape, t.mode, t.register, t.touched]);
+        let kept = &mut self.placed[slot::<PLACED>(way)];
+        if kept.0 != way {
+            *kept = (way, model.lanes(&placed(t)));
         }
-    }
-    for (weights, window) in weights[2 * PAD..].iter_mut().zip(seen.array_windows()) {
-        add(weights, &model.sums(&near(window)));
+        kept.1
     }
 }
 
-/// The last is 0: eight are as many as go side by side.
-#[inline]
-fn add(weights: &mut Sums, sums: &Sums) {
-    for (weight, sum) in weights.iter_mut().zip(sums) {
-        *weight += sum;
+impl Entry {
+    #[cold]
+    #[inline(never)]
+    fn new(model: &Model<'_>, t: &Seen) -> Self {
+        let own = model.lanes(&own(t));
+        let own = if t.is_plain() { own + model.lanes(&alone(t)) } else { own };
+        let sums = [
+            own,
+            model.lanes(&behind(t)),
+            model.lanes(&before(t)),
+            model.lanes(&behind_next(t)),
+            model.lanes(&before_next(t)),
+        ];
+        let Seen { word, prefix, suffix, listed, shape, .. } = *t;
+        Self { word, prefix, suffix, listed, shape, sums }
     }
+}
+
+/// Sets `weights` to the sums of all features of the tokens in the middle of `seen`, which has [`PAD`] more on both sides.
+pub fn weigh(model: &Model<'_>, seen: &[Seen], known: &mut Known, weights: &mut [Sums]) {
+    // What those before, the token and those behind it have so far: of the second before it all is known by then.
+    let mut open = [i16x8::ZERO; 2 * PAD];
+    let mut add = |t: &Seen, known: &mut Known| {
+        let [own, behind, before, behind_next, before_next] = known.parts(model, t);
+        let done = open[0] + *before_next;
+        open = [open[1] + *before, open[2] + *own, open[3] + *behind, *behind_next];
+        done
+    };
+    for t in seen.iter().take(2 * PAD) {
+        add(t, known);
+    }
+    let mut in_run = std::mem::take(&mut known.words);
+    if in_run.len() < weights.len() {
+        in_run.resize(weights.len(), (0, [0; 3]));
+    }
+    let mut words = 0;
+    for (at, (weights, window)) in weights.iter_mut().zip(seen.array_windows::<{ 2 * PAD + 1 }>()).enumerate() {
+        let [_, b1, t, n1, n2] = window;
+        let single = add(n2, known) + known.placed(model, t);
+        *weights = (single + model.lanes(&[listed_around(b1, t, n1)])).to_array();
+        in_run[words] = (at as u32, in_words(b1, t));
+        words += usize::from(!t.is_plain());
+    }
+    // By themselves: their rows are all over the table, and so many of them are asked for at once.
+    for (at, features) in &in_run[..words] {
+        let weights = &mut weights[*at as usize];
+        *weights = (i16x8::new(*weights) + model.lanes(features)).to_array();
+    }
+    known.words = in_run;
 }

@@ -108,14 +108,13 @@ impl Tagger {
         near_words(&work.tokens, &mut work.runs);
         let Work { tokens, runs, known, seen, .. } = work;
         describe(tokens, runs, &self.model.gazetteer, |_, word| known.flags(&self.model.gazetteer, word), seen);
-        work.weights.clear();
+        // What stands there from before is not read: names are in runs.
         work.weights.resize(work.tokens.len(), [0; 8]);
         work.labels.clear();
         work.labels.resize(work.tokens.len(), 0);
         for run in &work.runs {
-            weigh(&self.model, &work.seen[run.start..run.end + 2 * PAD], &mut work.known, &mut work.sums);
             let weights = &mut work.weights[run.clone()];
-            weights.copy_from_slice(&work.sums[2 * PAD..][..weights.len()]);
+            weigh(&self.model, &work.seen[run.start..run.end + 2 * PAD], &mut work.known, weights);
             let ends = Ends { first: run.start == 0, last: run.end == work.tokens.len() };
             best_path(&self.model.transitions, ends, weights, &mut work.back, &mut work.labels[run.clone()]);
         }
@@ -128,7 +127,9 @@ impl Tagger {
         while at < work.labels.len() {
             let label = usize::from(work.labels[at]);
             if label == 0 {
-                listed(work, at, found);
+                if work.seen[at + PAD].flags & (flag::TITLE | flag::NRP) != 0 {
+                    listed(work, at, found);
+                }
                 at += 1;
                 continue;
             }
@@ -165,7 +166,7 @@ fn plausible(work: &Work, at: usize, length: usize) -> bool {
 /// The score of what a closed list holds.
 const LISTED: f32 = 0.9;
 
-/// A token that the model left alone: a title when a person follows, or the word of a nation, religion or party.
+/// A token of a list that the model left alone: a title when a person follows, or the word of a nation, religion or party.
 fn listed(work: &Work, at: usize, found: &mut Vec<Tagged>) {
     let (Some(token), Some(seen)) = (work.tokens.get(at), work.seen.get(at + PAD)) else { return };
     let label = if seen.flags & flag::TITLE != 0 {
@@ -202,9 +203,7 @@ struct Work {
     tokens: Vec<Token>,
     seen: Vec<Seen>,
     known: Known,
-    /// Of a run with the tokens around it, from [`weigh`].
-    sums: Vec<Sums>,
-    /// By token.
+    /// By token of a run, from [`weigh`].
     weights: Vec<Sums>,
     /// Where names may be.
     runs: Vec<Range<usize>>,
@@ -218,21 +217,12 @@ const BESIDE: usize = 4;
 /// Sets the runs of tokens that are words or near one: a number far from every word is no name.
 fn near_words(tokens: &[Token], runs: &mut Vec<Range<usize>>) {
     runs.clear();
-    // Where the open run starts, and how many tokens since its last word are none.
-    let (mut start, mut others) = (None, 0);
-    for (at, token) in tokens.iter().enumerate() {
-        others = if token.is_word() { 0 } else { others + 1 };
-        match start {
-            None if others == 0 => start = Some(at.saturating_sub(BESIDE)),
-            Some(from) if others > 2 * BESIDE => {
-                runs.push(from..at + BESIDE + 1 - others);
-                start = None;
-            }
-            _ => {}
+    for at in tokens.iter().enumerate().filter(|(_, token)| token.is_word()).map(|(at, _)| at) {
+        let (start, end) = (at.saturating_sub(BESIDE), (at + BESIDE + 1).min(tokens.len()));
+        match runs.last_mut() {
+            Some(run) if start <= run.end => run.end = end,
+            _ => runs.push(start..end),
         }
-    }
-    if let Some(from) = start {
-        runs.push(from..(tokens.len() + BESIDE).saturating_sub(others).min(tokens.len()));
     }
 }
 
@@ -401,8 +391,9 @@ mod tests {
                 let Work { tokens, known, seen, .. } = &mut work;
                 let flags = |_, word| known.flags(&model.gazetteer, word);
                 describe(tokens, std::slice::from_ref(&whole), &model.gazetteer, flags, seen);
-                weigh(model, &work.seen, &mut work.known, &mut work.sums);
-                for (weights, window) in work.sums[2 * PAD..].iter().zip(work.seen.array_windows()) {
+                work.weights.resize(work.tokens.len(), [0; 8]);
+                weigh(model, &work.seen, &mut work.known, &mut work.weights);
+                for (weights, window) in work.weights.iter().zip(work.seen.array_windows()) {
                     assert_eq!(*weights, model.sums(&features::features(window)));
                 }
             }

@@ -10,6 +10,7 @@
 //! ```
 
 use thiserror::Error;
+use wide::i16x8;
 
 /// Labels of a token: outside, and the first and a further token of a person, a place, an organisation.
 pub const LABELS: usize = 7;
@@ -40,11 +41,13 @@ pub enum ModelError {
 mod in_one {
     use safe_arch::{
         add_i16_m128i, bitand_m128i, cmp_eq_mask_i32_m128i, m128i, set_splat_i16_m128i, set_splat_i32_m128i,
-        shr_imm_u16_m128i, shr_imm_u32_m128i, shuffle_ai_f32_all_m128i, sub_i16_m128i,
+        shl_imm_u16_m128i, shr_imm_u16_m128i, shr_imm_u32_m128i, shuffle_ai_f32_all_m128i, sub_i16_m128i,
+        unpack_high_i16_m128i, unpack_low_i16_m128i,
     };
+    use wide::i16x8;
 
-    /// As [`super::Model::sums`].
-    pub(super) fn sums<const N: usize>(pairs: &[[u8; 16]], shift: u32, features: &[u32; N]) -> super::Sums {
+    /// As [`super::Model::lanes`].
+    pub(super) fn lanes<const N: usize>(pairs: &[[u8; 16]], shift: u32, features: &[u32; N]) -> i16x8 {
         // Of the size of the shipped model no place is out of bounds.
         match <&[_; SHIPPED]>::try_from(pairs) {
             Ok(pairs) => sums_of(features, |feature| &pairs[(feature >> (32 - SHIPPED.trailing_zeros())) as usize]),
@@ -57,7 +60,7 @@ mod in_one {
 
     // In a function of its own the sums stay in registers.
     #[inline(never)]
-    fn sums_of<'a, const N: usize>(features: &[u32; N], pair: impl Fn(u32) -> &'a [u8; 16]) -> super::Sums {
+    fn sums_of<'a, const N: usize>(features: &[u32; N], pair: impl Fn(u32) -> &'a [u8; 16]) -> i16x8 {
         let (mut even, mut odd, mut rows) = (m128i::default(), m128i::default(), m128i::default());
         for feature in features {
             let pair = m128i::from(*pair(*feature));
@@ -69,19 +72,19 @@ mod in_one {
             odd = add_i16_m128i(odd, shr_imm_u16_m128i::<8>(weights));
             rows = sub_i16_m128i(rows, same);
         }
-        let both = |sums: m128i| {
-            let [first, second] = <[u64; 2]>::from(sums);
-            first + second
-        };
-        super::by_label(both(even), both(odd), both(rows))
+        // By label, of both rows; in the last lane is what the check bytes make.
+        let sums = add_i16_m128i(unpack_low_i16_m128i(even, odd), unpack_high_i16_m128i(even, odd));
+        let rows = add_i16_m128i(rows, shuffle_ai_f32_all_m128i::<0b01_00_11_10>(rows));
+        let sums = sub_i16_m128i(sums, shl_imm_u16_m128i::<7>(rows));
+        i16x8::new(bitand_m128i(sums, m128i::from([-1_i16, -1, -1, -1, -1, -1, -1, 0])).into())
     }
 }
 
 /// One row of a pair after the other.
 #[cfg(any(test, not(target_arch = "x86_64")))]
 mod in_two {
-    /// As [`super::Model::sums`].
-    pub(super) fn sums<const N: usize>(pairs: &[[u8; 16]], shift: u32, features: &[u32; N]) -> super::Sums {
+    /// As [`super::Model::lanes`].
+    pub(super) fn lanes<const N: usize>(pairs: &[[u8; 16]], shift: u32, features: &[u32; N]) -> super::i16x8 {
         const LANES: u64 = 0x00ff_00ff_00ff_00ff;
         let (mut even, mut odd, mut rows) = (0, 0, 0);
         for feature in features {
@@ -94,19 +97,28 @@ mod in_two {
                 rows += same & 1;
             }
         }
-        super::by_label(even, odd, rows)
+        by_label(even, odd, rows)
+    }
+
+    /// Sums by label of those of even and of odd labels in lanes of 16 bits, of so many rows.
+    fn by_label(even: u64, odd: u64, rows: u64) -> super::i16x8 {
+        let bias = 128 * rows as i16;
+        let lane = |sums: u64, at: u32| (sums >> (16 * at)) as i16 - bias;
+        super::i16x8::new([
+            lane(even, 0),
+            lane(odd, 0),
+            lane(even, 1),
+            lane(odd, 1),
+            lane(even, 2),
+            lane(odd, 2),
+            lane(even, 3),
+            0,
+        ])
     }
 }
 
 /// The sums of weights, a label each; the last is 0.
 pub type Sums = [i16; 8];
-
-/// Sums by label of those of even and of odd labels in lanes of 16 bits, of so many rows.
-fn by_label(even: u64, odd: u64, rows: u64) -> Sums {
-    let bias = 128 * rows as i16;
-    let lane = |sums: u64, at: u32| (sums >> (16 * at)) as i16 - bias;
-    [lane(even, 0), lane(odd, 0), lane(even, 1), lane(odd, 1), lane(even, 2), lane(odd, 2), lane(even, 3), 0]
-}
 
 /// A model over its bytes.
 #[derive(Clone, Copy, Debug)]
@@ -167,10 +179,16 @@ impl<'a> Model<'a> {
     /// row it is cannot be foretold.
     #[inline]
     pub fn sums<const N: usize>(&self, features: &[u32; N]) -> Sums {
+        self.lanes(features).to_array()
+    }
+
+    /// As [`Self::sums`], side by side.
+    #[inline]
+    pub(super) fn lanes<const N: usize>(&self, features: &[u32; N]) -> i16x8 {
         #[cfg(target_arch = "x86_64")]
-        return in_one::sums(self.pairs, self.shift, features);
+        return in_one::lanes(self.pairs, self.shift, features);
         #[cfg(not(target_arch = "x86_64"))]
-        in_two::sums(self.pairs, self.shift, features)
+        in_two::lanes(self.pairs, self.shift, features)
     }
 
     /// The score, 0 to 1, of a name whose tokens were preferred to none by `margin` on average.
@@ -262,7 +280,7 @@ mod tests {
             for (index, feature) in features[..known].iter().enumerate() {
                 pairs[(feature >> shift) as usize][7 + 8 * (index % 2)] = *feature as u8;
             }
-            prop_assert_eq!(in_one::sums(&pairs, shift, &features), in_two::sums(&pairs, shift, &features));
+            prop_assert_eq!(in_one::lanes(&pairs, shift, &features), in_two::lanes(&pairs, shift, &features));
         }
     }
 }
