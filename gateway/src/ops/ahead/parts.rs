@@ -117,6 +117,7 @@ mod tests {
     use keys::object::PartEntry;
 
     const IDLE: Duration = Duration::from_mins(1);
+    const SOON: Duration = Duration::from_millis(5);
 
     fn part(number: u16, salt: u8) -> PartAttempt {
         PartAttempt {
@@ -135,7 +136,7 @@ mod tests {
         next.map(|part| (part.number, part.entry.prefix[0]))
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn in_order_and_the_latest_of_each() {
         let parts = Parts::of(part(1, 1));
         assert!(parts.arrived(&part(3, 3)));
@@ -145,11 +146,11 @@ mod tests {
             assert_eq!(next(&parts).await, Some(expected));
         }
         assert!(parts.arrived(&part(5, 5)));
-        assert!(parts.next(IDLE).await.is_err(), "4 does not come");
+        assert!(parts.next(SOON).await.is_err(), "4 does not come");
         assert!(!parts.hand_over(&[part(1, 1), part(2, 2), part(3, 4)]), "it has ended");
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn what_was_read_and_comes_again_is_another() {
         let parts = Parts::of(part(1, 1));
         assert_eq!(next(&parts).await, Some((1, 1)));
@@ -159,7 +160,7 @@ mod tests {
         assert_eq!(next(&parts).await, None);
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_complete_says_what_follows_whatever_came() {
         let parts = Parts::of(part(1, 1));
         assert_eq!(next(&parts).await, Some((1, 1)));
@@ -173,7 +174,7 @@ mod tests {
         assert!(!parts.end(), "a Complete is at it");
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn who_waits_is_told() {
         let parts = std::sync::Arc::new(Parts::of(part(1, 1)));
         assert_eq!(next(&parts).await, Some((1, 1)));
@@ -181,9 +182,9 @@ mod tests {
             let parts = parts.clone();
             async move { [next(&parts).await, next(&parts).await] }
         });
-        tokio::time::sleep(IDLE / 2).await;
+        tokio::time::sleep(SOON).await;
         parts.arrived(&part(2, 2));
-        tokio::time::sleep(IDLE / 2).await;
+        tokio::time::sleep(SOON).await;
         assert!(parts.hand_over(&[part(1, 1), part(2, 2)]));
         assert_eq!(waits.await.unwrap(), [Some((2, 2)), None]);
     }
