@@ -17,18 +17,27 @@ const IN_MEMORY: usize = 4 << 20;
 
 // Fields of a header: POSIX.1-2001, pax, "ustar Interchange Format".
 const NAME: std::ops::Range<usize> = 0..100;
+const MODE: std::ops::Range<usize> = 100..108;
+const UID: std::ops::Range<usize> = 108..116;
+const GID: std::ops::Range<usize> = 116..124;
 const SIZE: std::ops::Range<usize> = 124..136;
+const TIME: std::ops::Range<usize> = 136..148;
 const CHECKSUM: std::ops::Range<usize> = 148..156;
 const TYPE: usize = 156;
 const LINK: std::ops::Range<usize> = 157..257;
 const MAGIC: std::ops::Range<usize> = 257..265;
 const USER: std::ops::Range<usize> = 265..297;
 const GROUP: std::ops::Range<usize> = 297..329;
+const DEVICE: [std::ops::Range<usize>; 2] = [329..337, 337..345];
 const PREFIX: std::ops::Range<usize> = 345..500;
-/// In the place of the end of the prefix, `star` has two times, as its mark at the end of the header says; GNU has two, and numbers of sparse members.
+/// In the place of the end of the prefix, `star` has two times; GNU has two, and where in a member of several volumes it is.
 const STAR_PREFIX: std::ops::Range<usize> = 345..476;
-const STAR_TIMES: std::ops::Range<usize> = 476..500;
-const GNU_NUMBERS: std::ops::Range<usize> = 345..381;
+const STAR_TIMES: [std::ops::Range<usize>; 2] = [476..488, 488..500];
+const GNU_NUMBERS: [std::ops::Range<usize>; 3] = [345..357, 357..369, 369..381];
+/// Bits of a number in base 256, at most, but for lengths: enough for times and owners, and for little else.
+const BITS: u32 = 40;
+/// What GNU calls a member that is a name.
+const LONG: &[u8] = b"././@LongLink";
 const STAR_MARK: &[u8; 4] = b"tar\0";
 
 type Block = [u8; BLOCK];
@@ -50,7 +59,7 @@ impl Kind {
     fn of(block: &Block) -> Self {
         match &block[MAGIC] {
             b"ustar  \0" => Self::Gnu,
-            magic if magic.starts_with(b"ustar") && block.ends_with(STAR_MARK) => Self::Star,
+            magic if magic.starts_with(b"ustar") && has_star_times(block) => Self::Star,
             magic if magic.starts_with(b"ustar") => Self::Posix,
             _ => Self::Old,
         }
@@ -65,7 +74,16 @@ impl Kind {
     }
 }
 
-/// Zeros what no reader comes to: behind the ends of texts, and where there is no field.
+/// Whether a header ends as `star` has it, which sets its mark in some formats only: two times behind a prefix that ends before.
+fn has_star_times(block: &Block) -> bool {
+    let is_time = |field: std::ops::Range<usize>| {
+        let digits = block[field.clone()].strip_suffix(b" ");
+        digits.is_some_and(|digits| digits.iter().all(|byte| matches!(byte, b'0'..=b'7')))
+    };
+    block[STAR_PREFIX.end - 1] == 0 && (block.ends_with(STAR_MARK) || STAR_TIMES.into_iter().all(is_time))
+}
+
+/// Zeros what no reader comes to: behind the ends of texts and of numbers, and where there is no field.
 fn clear(block: &mut Block, kind: Kind) {
     let texts = [Some(NAME), Some(LINK), kind.prefix()].into_iter().flatten();
     let owners = [USER, GROUP].into_iter().filter(|_| kind != Kind::Old);
@@ -73,17 +91,39 @@ fn clear(block: &mut Block, kind: Kind) {
         let end = field.start + text(&block[field.clone()]).len();
         block[end..field.end].fill(0);
     }
-    let is_number = |bytes: &[u8]| bytes.iter().all(|byte| matches!(byte, b'0'..=b'7' | b' ' | 0));
-    let (numbers, rest) = match kind {
-        Kind::Old => (MAGIC.start..MAGIC.start, MAGIC.start..BLOCK),
-        Kind::Posix => (PREFIX.end..PREFIX.end, PREFIX.end..BLOCK),
-        Kind::Star => (STAR_TIMES, STAR_TIMES.end..BLOCK - STAR_MARK.len()),
-        Kind::Gnu => (GNU_NUMBERS, GNU_NUMBERS.end..BLOCK),
+    let (numbers, rest): (&[std::ops::Range<usize>], _) = match kind {
+        Kind::Old => (&[], MAGIC.start..BLOCK),
+        Kind::Posix => (&[], PREFIX.end..BLOCK),
+        Kind::Star if block.ends_with(STAR_MARK) => (&STAR_TIMES, PREFIX.end..BLOCK - STAR_MARK.len()),
+        Kind::Star => (&STAR_TIMES, PREFIX.end..BLOCK),
+        Kind::Gnu => (&GNU_NUMBERS, GNU_NUMBERS[2].end..BLOCK),
     };
-    if !is_number(&block[numbers.clone()]) {
-        block[numbers].fill(0);
-    }
     block[rest].fill(0);
+    let devices = DEVICE.into_iter().filter(|_| kind != Kind::Old);
+    for field in [MODE, UID, GID, SIZE, TIME, CHECKSUM].into_iter().chain(devices).chain(numbers.iter().cloned()) {
+        let is_size = field == SIZE;
+        let slot = &mut block[field];
+        if is_number(slot, is_size) {
+            continue;
+        }
+        match number(slot).filter(|_| slot[0] & 0x80 == 0) {
+            Some(value) => set_number(slot, value),
+            None => slot.fill(0),
+        }
+    }
+}
+
+/// Whether there is nothing but a number in a field: octal digits, with spaces before and spaces or zeros behind, or one in base 256 that is not too large.
+fn is_number(field: &[u8], is_size: bool) -> bool {
+    if let [sign @ (0x80 | 0xFF), rest @ ..] = field {
+        let most = if is_size { u64::BITS } else { BITS } as usize / 8;
+        let (high, _) = rest.split_at(rest.len().saturating_sub(most));
+        return high.iter().all(|byte| *byte == if *sign == 0xFF { 0xFF } else { 0 });
+    }
+    let digits = field.trim_ascii_start();
+    let len = digits.iter().take_while(|byte| matches!(byte, b'0'..=b'7')).count();
+    field[..field.len() - digits.len()].iter().all(|byte| *byte == b' ')
+        && digits[len..].iter().all(|byte| matches!(byte, b' ' | 0))
 }
 
 /// Whether a file that begins so is one.
@@ -146,7 +186,8 @@ pub fn scrub(
     depth: u32,
     summary: &mut Summary,
 ) -> Result<(), FormatError> {
-    let mut archive = Archive { source, out, job, depth, summary, names: Names::default(), size: None };
+    let mut archive =
+        Archive { source, out, job, depth, summary, names: Names::default(), size: None, said: Said::default() };
     while let Some(block) = archive.block()? {
         if block.iter().all(|byte| *byte == 0) {
             archive.write(&block)?;
@@ -171,6 +212,29 @@ struct Archive<'a> {
     names: Names,
     /// Of the next member, where a record says it.
     size: Option<u64>,
+    said: Said,
+}
+
+/// What records say now of the next member, where they were changed. Its header repeats what they said, cut to its fields, in which nothing may be found any more.
+#[derive(Default)]
+struct Said {
+    name: Option<Vec<u8>>,
+    link: Option<Vec<u8>>,
+    user: Option<Vec<u8>>,
+    group: Option<Vec<u8>>,
+}
+
+impl Said {
+    fn note(&mut self, record: &[u8], text: &[u8]) {
+        let of = match record {
+            b"path" => &mut self.name,
+            b"linkpath" => &mut self.link,
+            b"uname" => &mut self.user,
+            b"gname" => &mut self.group,
+            _ => return,
+        };
+        *of = Some(text.to_vec());
+    }
 }
 
 impl Archive<'_> {
@@ -285,10 +349,20 @@ impl Archive<'_> {
         let kind = Kind::of(&block);
         clear(&mut block, kind);
         // Its own names repeat those of the member, and are cut to their fields: no record can be about one.
-        let fields = [Some(NAME), Some(LINK), kind.prefix()].into_iter().flatten();
-        for field in fields.chain([USER, GROUP].into_iter().filter(|_| kind != Kind::Old)) {
+        let name = whole_name(&block, kind);
+        let new = match self.said.name.as_ref().filter(|_| name != LONG) {
+            Some(said) => said.clone(),
+            None => self.scrubbed(&name, false)?,
+        };
+        if new != name {
+            set_name(&mut block, kind, &new, &mut Vec::new());
+        }
+        for (field, _, said) in texts(kind, &self.said) {
             let old = text(&block[field.clone()]).to_vec();
-            let new = self.scrubbed(&old, false)?;
+            let new = match said.filter(|_| !old.is_empty()) {
+                Some(said) => said,
+                None => self.scrubbed(&old, false)?,
+            };
             if new != old {
                 set_text(&mut block[field], &new, b"", &mut Vec::new());
             }
@@ -316,6 +390,9 @@ impl Archive<'_> {
         if name == old && content[old.len()..].iter().all(|byte| *byte == 0) {
             return self.write_about(block, &content);
         }
+        if name != old {
+            self.said.note(if block[TYPE] == b'L' { b"path" } else { b"linkpath" }, &name);
+        }
         name.push(0);
         self.write_about(block, &name)
     }
@@ -341,7 +418,13 @@ impl Archive<'_> {
                 _ if name.starts_with(b"GNU.sparse.") => {
                     return Err(self.unknown("a tar with sparse members"));
                 }
-                _ => self.scrubbed(value, name == b"path")?,
+                _ => {
+                    let new = self.scrubbed(value, name == b"path")?;
+                    if new != value && block[TYPE] == b'x' {
+                        self.said.note(name, &new);
+                    }
+                    new
+                }
             };
             put_record(name, &value, &mut out);
         }
@@ -352,22 +435,24 @@ impl Archive<'_> {
     fn names_of(&mut self, block: &mut Block) -> Result<(), FormatError> {
         let kind = Kind::of(block);
         clear(block, kind);
-        let prefix = kind.prefix().map(|prefix| text(&block[prefix]).to_vec()).unwrap_or_default();
-        let whole = match &prefix[..] {
-            [] => text(&block[NAME]).to_vec(),
-            prefix => [prefix, b"/", text(&block[NAME])].concat(),
-        };
-        let changed = self.scrubbed(&whole, true)?;
+        let said = std::mem::take(&mut self.said);
         let mut records = Vec::new();
-        if changed != whole {
-            if let Some(prefix) = kind.prefix() {
-                block[prefix].fill(0);
+        // What a record says already needs none.
+        if let Some(name) = &said.name {
+            set_name(block, kind, name, &mut Vec::new());
+        } else {
+            let whole = whole_name(block, kind);
+            let changed = self.scrubbed(&whole, true)?;
+            if changed != whole {
+                set_name(block, kind, &changed, &mut records);
             }
-            set_text(&mut block[NAME], &changed, b"path", &mut records);
         }
-        let owners = [(USER, &b"uname"[..]), (GROUP, b"gname")].into_iter().filter(|_| kind != Kind::Old);
-        for (field, record) in [(LINK, &b"linkpath"[..])].into_iter().chain(owners) {
+        for (field, record, said) in texts(kind, &said) {
             let old = text(&block[field.clone()]).to_vec();
+            if let Some(said) = said.filter(|_| !old.is_empty()) {
+                set_text(&mut block[field], &said, b"", &mut Vec::new());
+                continue;
+            }
             let new = self.scrubbed(&old, false)?;
             if new != old {
                 set_text(&mut block[field], &new, record, &mut records);
@@ -388,6 +473,32 @@ impl Archive<'_> {
     fn scrubbed(&mut self, name: &[u8], unique: bool) -> Result<Vec<u8>, FormatError> {
         rename(name, unique.then_some(&mut self.names), self.job, self.summary)
     }
+}
+
+/// The name in a header, with its prefix.
+fn whole_name(block: &Block, kind: Kind) -> Vec<u8> {
+    let prefix = kind.prefix().map(|prefix| text(&block[prefix])).unwrap_or_default();
+    match prefix {
+        [] => text(&block[NAME]).to_vec(),
+        prefix => [prefix, b"/", text(&block[NAME])].concat(),
+    }
+}
+
+/// Writes it without a prefix.
+fn set_name(block: &mut Block, kind: Kind, name: &[u8], records: &mut Vec<u8>) {
+    if let Some(prefix) = kind.prefix() {
+        block[prefix].fill(0);
+    }
+    set_text(&mut block[NAME], name, b"path", records);
+}
+
+/// The other texts of a header: their fields, the records that may say them, and what those say.
+fn texts(kind: Kind, said: &Said) -> Vec<(std::ops::Range<usize>, &'static [u8], Option<Vec<u8>>)> {
+    let mut texts = vec![(LINK, &b"linkpath"[..], said.link.clone())];
+    if kind != Kind::Old {
+        texts.extend([(USER, &b"uname"[..], said.user.clone()), (GROUP, b"gname", said.group.clone())]);
+    }
+    texts
 }
 
 /// Writes a text into its field, or, where it is too long for that, a record.

@@ -188,14 +188,18 @@ fn what_is_broken_or_not_known_is_told() {
 #[test]
 fn data_behind_a_text_follows_its_rule() {
     let wide: Vec<u8> = "EMP-004711".encode_utf16().flat_map(u16::to_le_bytes).collect();
-    let packed = compressed::pack(Codec::Gzip, "by EMP-004711, of nobody else. ".repeat(90).as_bytes());
     let mut state = 1;
-    let chance: Vec<u8> = (0..600).map(|_| 1 + crate::format::table::tests::random(&mut state) as u8 % 255).collect();
+    let mut random = move || crate::format::table::tests::random(&mut state);
+    let lines: String = (0..400).map(|_| format!("EMP-{:06} ", random() % 1_000_000)).collect();
+    let packed = compressed::pack(Codec::Gzip, lines.as_bytes());
+    let chance: Vec<u8> = (0..600).map(|_| 1 + random() as u8 % 255).collect();
+    let wider: Vec<u8> = "EMP-004711, ".repeat(9).chars().flat_map(|letter| u32::from(letter).to_le_bytes()).collect();
+    let greek: Vec<u8> = "\u{3b1}\u{3b2}".repeat(300).encode_utf16().flat_map(u16::to_be_bytes).collect();
     for (start, line) in
         [("{\"a\":1}\n", "{\"a\": \"x\"}\n"), ("a,b\n", "1,x\n"), ("<a>", "<b>x</b>\n"), ("some ", "prose.\n")]
     {
         let text = format!("{start}{}", line.repeat(80_000 / line.len()));
-        for tail in [&wide[..], &packed, &chance, b"EMP-\x004711"] {
+        for tail in [&wide[..], &wide[1..], &packed, &chance, &wider, &greek] {
             for more in ["", line] {
                 let source = [text.as_bytes(), tail, more.as_bytes()].concat();
                 for rule in [Rule::Refuse, Rule::Quarantine] {
@@ -216,6 +220,27 @@ fn data_behind_a_text_follows_its_rule() {
         let latin1: Vec<u8> = source.chars().map(|letter| letter as u8).collect();
         assert!(run(&LABELS, &latin1).unwrap().1.passed.is_empty());
     }
+}
+
+/// A log is not refused for zeros where a block was not written, nor for the signs of a protocol or a terminal.
+#[test]
+fn some_bytes_of_a_log_are_no_data() {
+    let lines = "12:00:01 all is well\n".repeat(1000);
+    let fix = "8=FIX.4.2\u{1}9=65\u{1}35=A\u{1}49=A\u{1}56=B\u{1}34=1\u{1}52=2\u{1}98=0\u{1}108=30\u{1}112=x\u{1}113=y\u{1}10=062\u{1}\n";
+    let captured = format!("{}\u{f}\u{e}\n", "\u{7}\u{1b}[K ls\n".repeat(20));
+    for odd in
+        ["\0", "\0\0", &"\0".repeat(9), &"\0".repeat(4096), &"\0".repeat(100_000), "EMP-\x004711 ", fix, &captured]
+    {
+        for behind in ["", &lines, "by EMP-004711\n"] {
+            let source = format!("{lines}{odd}{behind}");
+            let (out, summary) = run(&LABELS, source.as_bytes()).unwrap();
+            assert!(summary.passed.is_empty(), "{odd:?}");
+            assert!(out == source.replace("EMP-004711", "<BADGE>").into_bytes(), "{odd:?}");
+        }
+    }
+    // Many of one kind are what they are at the start, too.
+    let many = format!("{lines}{}", fix.repeat(200));
+    assert!(matches!(run(&LABELS, many.as_bytes()), Err(FormatError::Unknown { .. })));
 }
 
 /// Of one member.
@@ -329,6 +354,103 @@ fn nothing_hides_in_headers_of_a_tar() {
     assert_eq!((summary.findings["BADGE"], members(&out).len()), (1, 2));
 }
 
+/// Behind the digits of numbers, and in what is none.
+#[test]
+fn nothing_hides_in_numbers_of_a_tar() {
+    let source = tarred("a.txt", b"none", |_| {});
+    // Mode, owner, group, length, time, devices.
+    for (at, len) in [(100, 8), (108, 8), (116, 8), (124, 12), (136, 12), (329, 8), (337, 8)] {
+        let old = source[at..at + len].to_vec();
+        let value = if at == 124 { &b"4"[..] } else { b"17" };
+        for (start, kept) in [(value, value), (&b""[..], b"")] {
+            if at == 124 && start.is_empty() {
+                continue;
+            }
+            for sign in [0, b' '] {
+                let hidden = with_header(&source, |header| {
+                    header[at..at + len].fill(0);
+                    header[at..at + start.len()].copy_from_slice(start);
+                    header[at + start.len()] = sign;
+                    header[at + start.len() + 1..at + len].copy_from_slice(&b"\0ab@c.com.de"[..len - start.len() - 1]);
+                });
+                let (out, _) = run(&LABELS, &hidden).unwrap();
+                assert!(memchr::memmem::find(&out, b"ab@").is_none(), "{at}");
+                assert_eq!(members(&out), [("a.txt".to_owned(), b"none".to_vec())], "{at}");
+                let number = String::from_utf8_lossy(&out[at..at + len]).trim_matches('\0').to_owned();
+                let kept = String::from_utf8_lossy(kept);
+                assert_eq!(number.trim_start_matches('0'), kept, "{at}");
+            }
+        }
+        // Base 256 has as many bytes as a text.
+        if at != 124 {
+            let hidden = with_header(&source, |header| {
+                header[at] = 0x80;
+                header[at + 1..at + 8].copy_from_slice(b"EMP-004");
+            });
+            let (out, _) = run(&LABELS, &hidden).unwrap();
+            assert!(memchr::memmem::find(&out, b"EMP-").is_none(), "{at}");
+            assert!(out[at..at + len].iter().all(|byte| *byte == 0), "{at} {old:?}");
+        }
+    }
+    // The checksum, which has a byte more than it needs.
+    let mut hidden = with_header(&source, |_| {});
+    hidden[155] = b'!';
+    let (out, _) = run(&LABELS, &hidden).unwrap();
+    assert!(out[155] == b' ' && members(&out).len() == 1);
+}
+
+/// What a record has in full a header has in part.
+#[test]
+fn names_that_are_cut_leave_nothing() {
+    let long = format!("{}EMP-004711/x", "a".repeat(95));
+    let gnu = tarred("a.txt", b"none", |builder| {
+        let mut header = ::tar::Header::new_gnu();
+        header.set_size(4);
+        builder.append_data(&mut header, &long, &b"none"[..]).unwrap();
+    });
+    let pax = |record: &str, field: usize, value: &[u8]| {
+        let mut records = Vec::new();
+        let text = format!(" {record}=\n");
+        let len = text.len() + value.len() + 3;
+        records.extend_from_slice(format!("{len} {record}=").as_bytes());
+        records.extend_from_slice(value);
+        records.push(b'\n');
+        let mut out = Vec::new();
+        let mut builder = ::tar::Builder::new(&mut out);
+        let mut header = ::tar::Header::new_ustar();
+        header.set_entry_type(::tar::EntryType::XHeader);
+        header.set_size(records.len() as u64);
+        header.set_path("PaxHeaders/a.txt").unwrap();
+        header.set_cksum();
+        builder.append(&header, &records[..]).unwrap();
+        drop(builder);
+        // Without the end.
+        out.truncate(out.len() - 1024);
+        let member = tarred("a.txt", b"none", |_| {});
+        let width = if field == 0 || field == 157 { 100 } else { 32 };
+        [out, with_header(&member, |header| header[field..field + width].copy_from_slice(&value[..width]))].concat()
+    };
+    let owner = format!("{}EMP-004711{}", "a".repeat(27), "b".repeat(80));
+    let mut sources = vec![gnu, pax("path", 0, long.as_bytes()), pax("linkpath", 157, long.as_bytes())];
+    sources.extend([pax("uname", 265, owner.as_bytes()), pax("gname", 297, owner.as_bytes())]);
+    for source in sources {
+        assert!(memchr::memmem::find(&source, b"aEMP-0").is_some());
+        let (out, summary) = run(&LABELS, &source).unwrap();
+        assert!(memchr::memmem::find(&out, b"EMP").is_none());
+        assert_eq!(summary.findings["BADGE"], 1);
+        assert!(!members(&out).is_empty());
+    }
+    // Of a record's own header, whose name may be in two fields.
+    let source = pax("path", 0, "b".repeat(107).as_bytes());
+    let split = with_header(&source, |header| {
+        header[..6].copy_from_slice(b"right\0");
+        header[6..100].fill(0);
+        header[345..349].copy_from_slice(b"left");
+    });
+    let (out, _) = run(&LABELS, &split).unwrap();
+    assert!(out.starts_with(b"<PAIR>\0") && out[345..500].iter().all(|byte| *byte == 0));
+}
+
 /// Owners are people.
 #[test]
 fn owners_in_a_tar_are_names() {
@@ -377,7 +499,19 @@ fn a_tar_without_findings_stays() {
         header[257..265].copy_from_slice(b"ustar  \0");
         header[345..369].copy_from_slice(b"14712345671 14712345671\0");
     });
-    for source in [source, spaced, star, times] {
+    // `star -H xustar` sets no mark; what is negative or large is in base 256.
+    let unmarked = with_header(&source, |header| {
+        header[476..500].copy_from_slice(b"14712345671 14712345671 ");
+    });
+    let long_prefix = with_header(&source, |header| header[345..500].fill(b'p'));
+    let early = with_header(&source, |header| {
+        header[257..265].copy_from_slice(b"ustar  \0");
+        header[345..357].copy_from_slice(&[&[0xFF; 9][..], &[1, 2, 3]].concat());
+        header[357..369].copy_from_slice(b"\x80\0\0\0\0\0\0\x03\x01\x02\x03\x04");
+        header[136..148].copy_from_slice(&[0xFF; 12]);
+        header[108..116].copy_from_slice(b"\x80\0\0\0\xFF\x01\x02\x03");
+    });
+    for source in [source, spaced, star, times, unmarked, long_prefix, early] {
         let (out, summary) = run(&LABELS, &source).unwrap();
         assert!(out == source && summary.findings.is_empty(), "{summary:?}");
     }
