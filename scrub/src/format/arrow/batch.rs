@@ -190,36 +190,26 @@ impl<'b, 'a> Batch<'b, 'a> {
                 self.bits(rows)?;
                 let offsets = self.pass(offsets_len(rows, wide)?)?;
                 let last = leads::offsets(field, &offsets, rows, wide)?;
-                self.children(field, last)?;
+                drop(offsets);
+                self.children(field, last, before)?;
             }
             Kind::ListViews { wide } => {
                 self.bits(rows)?;
                 let len = rows.checked_mul(if wide { 8 } else { 4 }).ok_or(SHORT)?;
                 let (offsets, sizes) = (self.pass(len)?, self.pass(len)?);
                 let last = leads::views(field, &offsets[..len], &sizes[..len], wide)?;
-                self.children(field, last)?;
+                drop((offsets, sizes));
+                self.children(field, last, before)?;
             }
             Kind::FixedList(size) => {
                 self.bits(rows)?;
-                self.children(field, rows.checked_mul(size).ok_or(SHORT)?)?;
+                self.children(field, rows.checked_mul(size).ok_or(SHORT)?, before)?;
             }
             Kind::Structure => {
                 self.bits(rows)?;
-                self.children(field, rows)?;
+                self.children(field, rows, before)?;
             }
-            Kind::Map => {
-                self.bits(rows)?;
-                let offsets = self.pass(offsets_len(rows, false)?)?;
-                let groups = column::offsets(&offsets, rows, false)?;
-                let [entries] = &field.children[..] else { return Err(MALFORMED.into()) };
-                let (entry_rows, _) = self.next_node()?;
-                leads::within(field, groups.last().copied().unwrap_or(0), entry_rows)?;
-                self.bits(entry_rows)?;
-                for (index, child) in entries.children.iter().enumerate() {
-                    let values = self.column(child, (index == 0).then_some(&groups[..]))?;
-                    leads::within(child, entry_rows, values)?;
-                }
-            }
+            Kind::Map => self.map(field, rows)?,
             Kind::Union { dense } => {
                 if self.message.version < VERSION_5 {
                     self.bits(rows)?;
@@ -232,6 +222,8 @@ impl<'b, 'a> Batch<'b, 'a> {
                 } else {
                     leads::sparse(field, &types[..rows])?
                 };
+                drop(types);
+                self.held.shrink(before);
                 for (child, least) in field.children.iter().zip(least) {
                     let values = self.column(child, None)?;
                     leads::within(child, least, values)?;
@@ -243,27 +235,63 @@ impl<'b, 'a> Batch<'b, 'a> {
         Ok(rows)
     }
 
-    /// The children of a column, which have so many values each at least.
-    fn children(&mut self, field: &Field, least: usize) -> Result<(), Fault> {
+    /// The children of a column, which have so many values each at least. The buffers of the column itself are gone by then, so only `before` is held.
+    fn children(&mut self, field: &Field, least: usize, before: u64) -> Result<(), Fault> {
+        self.held.shrink(before);
         field.children.iter().try_for_each(|child| {
             let values = self.column(child, None)?;
             leads::within(child, least, values)
         })
     }
 
+    /// Lists of pairs, whose keys stay unique in each.
+    fn map(&mut self, field: &Field, rows: usize) -> Result<(), Fault> {
+        let before = self.held.bytes();
+        self.bits(rows)?;
+        let len = offsets_len(rows, false)?;
+        let offsets = self.pass(len)?;
+        self.hold(2 * len as u64)?;
+        let groups = column::offsets(&offsets, rows, false)?;
+        drop(offsets);
+        let [entries] = &field.children[..] else { return Err(MALFORMED.into()) };
+        let (entry_rows, _) = self.next_node()?;
+        leads::within(field, groups.last().copied().unwrap_or(0), entry_rows)?;
+        self.bits(entry_rows)?;
+        self.held.shrink(before);
+        // Only texts can become the same.
+        let mut groups = Some(groups);
+        for (index, child) in entries.children.iter().enumerate() {
+            let groups = groups.take().filter(|_| index == 0 && matches!(child.kind, Kind::Bytes { .. } | Kind::Views));
+            self.hold(groups.as_ref().map_or(0, |groups| groups.len() as u64 * 8))?;
+            let values = self.column(child, groups.as_deref())?;
+            leads::within(child, entry_rows, values)?;
+            self.held.shrink(before);
+        }
+        Ok(())
+    }
+
     /// Numbers of entries of a dictionary; what stands where there is null leads nowhere.
     fn indices(&mut self, field: &Field, rows: usize, width: usize, of: Fixed) -> Result<(), Fault> {
         let place = self.next()?;
         let bits = self.pass_at(place, if place.len == 0 { 0 } else { rows.div_ceil(8) })?;
-        let len = rows.checked_mul(width).ok_or(SHORT)?;
-        let stored = self.pass(len)?;
-        let highest = leads::indices(field, &stored[..len], &bits, width, of == Fixed::Signed)?;
+        let place = self.next()?;
+        let mut stored = self.open(place)?;
+        let len = rows.checked_mul(width).filter(|len| *len <= stored.len()).ok_or(SHORT)?;
+        let hides = says_something(&stored[len..]);
+        stored.truncate(len);
+        let (highest, changed) = leads::indices(field, &mut stored, &bits, width, of == Fixed::Signed)?;
+        if hides || changed {
+            self.put(&stored)?
+        } else {
+            self.keep(place)?
+        }
         self.columns.leads_to(field, highest);
         Ok(())
     }
 
     /// Values that go on for some rows: where each ends, and what it is.
     fn runs(&mut self, field: &Field, rows: usize) -> Result<(), Fault> {
+        let before = self.held.bytes();
         let [ends, values] = &field.children[..] else { return Err(MALFORMED.into()) };
         let Kind::Fixed(width, _) = ends.kind else { return Err(MALFORMED.into()) };
         let (count, _) = self.next_node()?;
@@ -271,6 +299,8 @@ impl<'b, 'a> Batch<'b, 'a> {
         let len = count.checked_mul(width).ok_or(SHORT)?;
         let stored = self.pass(len)?;
         leads::run_ends(field, &stored[..len], width, rows)?;
+        drop(stored);
+        self.held.shrink(before);
         let there = self.column(values, None)?;
         leads::within(values, count, there)
     }

@@ -56,45 +56,67 @@ pub fn views(field: &Field, offsets: &[u8], sizes: &[u8], wide: bool) -> Result<
     Ok(most)
 }
 
-/// Which child a value of a union is in.
-fn child(field: &Field, kind: u8) -> Result<usize, Fault> {
-    let kind = i32::from(kind.cast_signed());
-    let place = field.types.iter().position(|known| *known == kind);
-    place.map_or_else(|| broken(field, "a type is none of its union"), Ok)
+/// By the byte that tells a value's type, which child of a union it is in.
+fn places(field: &Field) -> [Option<usize>; 256] {
+    let mut places = [None; 256];
+    for (place, kind) in field.types.iter().enumerate() {
+        places[usize::from(*kind)] = Some(place);
+    }
+    places
+}
+
+fn child(field: &Field, places: &[Option<usize>; 256], kind: u8) -> Result<usize, Fault> {
+    places[usize::from(kind)].map_or_else(|| broken(field, "a type is none of its union"), Ok)
 }
 
 /// How many values each child of a union is to have that has one for every row.
 pub fn sparse(field: &Field, types: &[u8]) -> Result<Vec<usize>, Fault> {
-    types.iter().try_for_each(|kind| child(field, *kind).map(drop))?;
+    let places = places(field);
+    types.iter().try_for_each(|kind| child(field, &places, *kind).map(drop))?;
     Ok(vec![types.len(); field.children.len()])
 }
 
-/// The same of one whose rows lead to values, which do not go back within a child.
+/// The same of one whose rows lead to values, in any order: some writers go back within a child, and all of a child is looked into.
 pub fn dense(field: &Field, types: &[u8], offsets: &[u8]) -> Result<Vec<usize>, Fault> {
-    let mut least = vec![0; field.children.len()];
+    let (places, mut least) = (places(field), vec![0; field.children.len()]);
     for (kind, offset) in types.iter().zip(numbers(offsets, 4, true)) {
-        let child: &mut usize = &mut least[child(field, *kind)?];
-        match offset.and_then(|offset| offset.checked_add(1)) {
-            Some(count) if count >= *child => *child = count,
-            Some(_) => return broken(field, "its offsets go back"),
-            None => return broken(field, "an offset is none"),
-        }
+        let child: &mut usize = &mut least[child(field, &places, *kind)?];
+        let Some(count) = offset.and_then(|offset| offset.checked_add(1)) else {
+            return broken(field, "an offset is none");
+        };
+        *child = count.max(*child);
     }
     Ok(least)
 }
 
-/// How many entries the indices of a column lead to; `bits` say which are null, and are empty where none is.
-pub fn indices(field: &Field, stored: &[u8], bits: &[u8], width: usize, signed: bool) -> Result<usize, Fault> {
+/// How many entries the indices of a column lead to; `bits` say which are null, and are empty where none is. What stands under null leads nowhere, and becomes
+/// zero where it is not what writers leave there: zero, -1, or a number that others have too. Tells whether one did.
+pub fn indices(
+    field: &Field,
+    stored: &mut [u8],
+    bits: &[u8],
+    width: usize,
+    signed: bool,
+) -> Result<(usize, bool), Fault> {
+    let is_null = |row: usize| bits.get(row / 8).is_some_and(|byte| byte >> (row % 8) & 1 == 0);
     let mut most = 0;
     for (row, index) in numbers(stored, width, signed).enumerate() {
-        let is_null = bits.get(row / 8).is_some_and(|byte| byte >> (row % 8) & 1 == 0);
         match index.and_then(|index| index.checked_add(1)) {
-            _ if is_null => {}
+            _ if is_null(row) => {}
             Some(count) => most = most.max(count),
             None => return broken(field, "an index is none"),
         }
     }
-    Ok(most)
+    let mut changed = false;
+    for (_, slot) in stored.chunks_exact_mut(width).enumerate().filter(|(row, _)| is_null(*row)) {
+        let is_known = numbers(slot, width, signed).flatten().any(|index| index < most);
+        let is_usual = slot.iter().all(|byte| *byte == 0) || slot.iter().all(|byte| *byte == 0xFF);
+        if !is_known && !is_usual {
+            slot.fill(0);
+            changed = true;
+        }
+    }
+    Ok((most, changed))
 }
 
 /// Whether runs go on from one to the next, and to the last row.

@@ -14,6 +14,8 @@ const DEPTH: u32 = 128;
 /// Fields, at most, and bytes of their names.
 const FIELDS: usize = 1 << 16;
 const NAMES: usize = 16 << 20;
+/// Children of a union, at most.
+const UNION: usize = 128;
 /// What is said of a field, and under which name that it is one of an extension.
 const SAID: usize = 6;
 const EXTENSION: &[u8] = b"ARROW:extension:name";
@@ -70,7 +72,7 @@ pub struct Field {
     pub nullable: bool,
     pub children: Vec<Field>,
     /// What a union calls its children.
-    pub types: Vec<i32>,
+    pub types: Vec<u8>,
     /// The dictionary that its values are numbers of.
     pub dictionary: Option<i64>,
     /// The names that lead to it.
@@ -172,7 +174,9 @@ impl Schema {
                 matches!(&children[..], [entries] if entries.kind == Kind::Structure && entries.children.len() == 2)
             }
             Kind::RunEnds => {
-                matches!(&children[..], [ends, _] if matches!(ends.kind, Kind::Fixed(2..=8, Fixed::Signed)))
+                let are_ends =
+                    |ends: &Field| ends.dictionary.is_none() && matches!(ends.kind, Kind::Fixed(2..=8, Fixed::Signed));
+                matches!(&children[..], [ends, _] if are_ends(ends))
             }
             Kind::Structure | Kind::Union { .. } => true,
             _ => children.is_empty(),
@@ -262,15 +266,21 @@ fn extended(kind: Kind, name: Option<&[u8]>) -> Option<Form> {
     }
 }
 
-/// What a union calls its children, of which there are so many: their numbers, where nothing else is said.
-fn union_types(flat: &Flat, field: usize, children: usize) -> Option<Vec<i32>> {
+/// What a union calls its children, of which there are so many: their numbers, where nothing else is said. A byte tells them, without its sign.
+fn union_types(flat: &Flat, field: usize, children: usize) -> Option<Vec<u8>> {
     let of = flat.follow(flat.slot(field, 3)?)?;
-    if flat.slot(of, 1).is_none() {
-        return (0..children).map(|number| i32::try_from(number).ok()).collect();
+    if children > UNION {
+        return None;
     }
-    let (list, count) = flat.list(of, 1, 4)?;
-    let types = (0..count).map(|index| flat.int(list + 4 * index)).collect::<Option<Vec<_>>>()?;
-    (types.len() == children).then_some(types)
+    let types: Vec<_> = if flat.slot(of, 1).is_none() {
+        (0..children).map(|number| u8::try_from(number).ok()).collect::<Option<_>>()?
+    } else {
+        let (list, count) = flat.list(of, 1, 4).filter(|(_, count)| *count == children)?;
+        (0..count).map(|index| u8::try_from(flat.int(list + 4 * index)?).ok()).collect::<Option<_>>()?
+    };
+    let mut seen = [false; UNION];
+    let is_one = |kind: &u8| seen.get_mut(usize::from(*kind)).is_some_and(|seen| !std::mem::replace(seen, true));
+    types.iter().all(is_one).then_some(types)
 }
 
 /// Bytes of a number of so many bits.

@@ -9,6 +9,7 @@ use arrow_schema::{DataType, Field, Schema as Columns, UnionFields};
 
 use super::tables::various;
 use super::*;
+use crate::format::budget::Budget;
 use crate::format::table::flat::Flat;
 use crate::format::table::tests::random;
 
@@ -304,7 +305,9 @@ fn unions_lead_to_values_that_are_there() {
     stays(&numbered(&dense, 1, &[0, 0, 1]));
     // What nothing leads to is looked into as well.
     stays(&numbered(&dense, 1, &[1, 0, 1]));
-    for offsets in [[0, 0, 2], [0, 1, 1], [0, -1, 1], [0, 0, i32::MAX], [1, 0, 0]] {
+    // Some writers go back.
+    stays(&numbered(&dense, 1, &[1, 0, 0]));
+    for offsets in [[0, 0, 2], [0, 1, 1], [0, -1, 1], [0, 0, i32::MAX], [2, 0, 0]] {
         broken(&numbered(&dense, 1, &offsets));
     }
     broken(&shortened(&dense, 1));
@@ -318,6 +321,51 @@ fn unions_lead_to_values_that_are_there() {
             broken(&patched(union, 0, 0, &[5, 7, kind]));
         }
     }
+}
+
+/// A type is a byte, and two children of one would be told apart by nothing.
+#[test]
+fn types_of_unions_are_few() {
+    let of_types = |types: &[i32]| {
+        let fields: UnionFields = (0..types.len())
+            .map(|number| (i8::try_from(number).unwrap(), Arc::new(Field::new("a", DataType::Int32, true))))
+            .collect();
+        let children: Vec<ArrayRef> = types.iter().map(|_| Arc::new(Int32Array::from(vec![1])) as ArrayRef).collect();
+        let union = of(Arc::new(UnionArray::try_new(fields, vec![0_i8].into(), None, children).unwrap()));
+        message(&union, STREAM, SCHEMA, |flat, header, _| {
+            let field = flat.tables(header, 1).unwrap()[0];
+            let of = flat.follow(flat.slot(field, 3).unwrap()).unwrap();
+            let (list, _) = flat.list(of, 1, 4).unwrap();
+            for (index, kind) in types.iter().enumerate() {
+                flat.bytes[list + 4 * index..][..4].copy_from_slice(&kind.to_le_bytes());
+            }
+        })
+    };
+    stays(&of_types(&(0..128).collect::<Vec<_>>()));
+    stays(&of_types(&[0, 127]));
+    for types in [[0, 0], [0, -1], [0, 128], [0, 1 << 8]] {
+        broken(&of_types(&types));
+    }
+}
+
+/// What a list is in is not held while its values are looked into.
+#[test]
+fn lists_in_lists_hold_one_buffer_at_a_time() {
+    const ROWS: usize = 1 << 18;
+    const DEPTH: u64 = 24;
+    let ones = ListArray::from_iter_primitive::<Int32Type, _, _>(std::iter::repeat_n(Some([Some(7)]), ROWS));
+    let mut inner: ArrayRef = Arc::new(ones.clone());
+    for _ in 1..DEPTH {
+        let field = Arc::new(Field::new("item", inner.data_type().clone(), true));
+        inner = Arc::new(ListArray::new(field, ones.offsets().clone(), inner, None));
+    }
+    let one = 4 * ROWS as u64 + 4;
+    let budget = Arc::new(Budget::new(u64::MAX, std::time::Duration::ZERO));
+    let job = Job { memory: Some(Arc::clone(&budget)), ..LABELS.clone() };
+    let source = write(&[of(inner)], STREAM);
+    assert!(run(&job, &source).unwrap().0 == source);
+    let most = crate::format::IN_MEMORY as u64 + 4 * one;
+    assert!(budget.most() < most && most < DEPTH * one && budget.taken() == 0, "{}", budget.most());
 }
 
 #[test]
@@ -339,8 +387,12 @@ fn indices_lead_to_entries_that_are_there() {
     let table =
         of(Arc::new(DictionaryArray::new(Int32Array::from(vec![Some(0), Some(1), Some(0), None, Some(1)]), entries())));
     stays(&numbered(&table, 1, &[1, 1, 0, 0, 1]));
-    // Null is null, whatever it leads to.
-    stays(&numbered(&table, 1, &[0, 1, 0, 99, 1]));
+    // Null is null, whatever it leads to; a number that is no index, zero or -1 may say something.
+    stays(&numbered(&table, 1, &[0, 1, 0, -1, 1]));
+    for hidden in [2, 99, i32::MAX, i32::MIN, -2, i32::from_le_bytes(*b"4711")] {
+        let (out, _) = run(&LABELS, &numbered(&table, 1, &[0, 1, 0, hidden, 1])).unwrap();
+        assert!(out == numbered(&table, 1, &[0, 1, 0, 0, 1]), "{hidden}");
+    }
     for indices in [[0, 2, 0, 0, 1], [0, -1, 0, 0, 1], [0, 1, 0, 0, i32::MAX]] {
         broken(&numbered(&table, 1, &indices));
     }
