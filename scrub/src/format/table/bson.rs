@@ -40,6 +40,10 @@ const MOST: u8 = 0x7F;
 /// The subtypes of binary values that are UUIDs.
 const UUIDS: [u8; 2] = [3, 4];
 
+/// What is no number, as it is usually written: none, with either sign, and the infinities.
+const NO_DOUBLES: [u64; 4] = [0x7FF8 << 48, 0xFFF8 << 48, 0x7FF0 << 48, 0xFFF0 << 48];
+const NO_DECIMALS: [u128; 4] = [0x7C00 << 112, 0xFC00 << 112, 0x7800 << 112, 0xF800 << 112];
+
 /// An empty document.
 pub const EMPTY: [u8; 5] = [5, 0, 0, 0, 0];
 
@@ -175,10 +179,11 @@ impl<'a> Shown<'a> {
     /// Takes a value of this kind from the start of `input`.
     fn read(kind: u8, input: &mut &'a [u8], depth: u32) -> Option<Self> {
         let number = |text: String| Some(Self::Number(text));
+        let bits = *input;
         match kind {
             DOUBLE => Some(match print_float(f64::from_le_bytes(take(input)?)) {
                 Some(Printed::Number(text)) => Self::Number(text),
-                _ => Self::Nothing,
+                _ => Self::nothing(NO_DOUBLES.contains(&u64::from_le_bytes(*bits.first_chunk()?))),
             }),
             TEXT | CODE | SYMBOL => text(input).map(Self::Text),
             DOCUMENT | ARRAY => Document::read(input, kind == ARRAY, depth).map(Self::Document),
@@ -196,7 +201,7 @@ impl<'a> Shown<'a> {
             }
             UNDEFINED | NULL | LEAST | MOST => Some(Self::Nothing),
             OBJECT_ID => hexadecimal(input).map(Self::Text),
-            BOOLEAN => take::<1>(input).map(|_| Self::Nothing),
+            BOOLEAN => take::<1>(input).map(|[value]| Self::nothing(value <= 1)),
             TIME => {
                 let time = i64::from_le_bytes(take(input)?);
                 print_time(time, 1000).map(|text| Self::Text(text.into())).or_else(|| number(time.to_string()))
@@ -218,10 +223,18 @@ impl<'a> Shown<'a> {
             }
             INT => number(i32::from_le_bytes(take(input)?).to_string()),
             LONG => number(i64::from_le_bytes(take(input)?).to_string()),
-            TIMESTAMP => take::<8>(input).map(|_| Self::Nothing),
-            DECIMAL => Some(decimal(u128::from_le_bytes(take(input)?)).map_or(Self::Nothing, Self::Number)),
+            TIMESTAMP => number(u64::from_le_bytes(take(input)?).to_string()),
+            DECIMAL => {
+                let bits = u128::from_le_bytes(take(input)?);
+                Some(decimal(bits).map_or_else(|| Self::nothing(NO_DECIMALS.contains(&bits)), Self::Number))
+            }
             _ => None,
         }
+    }
+
+    /// What is no number, text or document; others than the usual ones have bytes that may say something.
+    const fn nothing(is_usual: bool) -> Self {
+        if is_usual { Self::Nothing } else { Self::Binary }
     }
 
     fn binaries(&self) -> u64 {
@@ -409,9 +422,37 @@ mod tests {
             "{\"BSON\":[\"awesome\",5.05],\"odd\":{\"a name\":\"x\"},\"in\":{\"a name\":\"x\"},\"raw\":\"a text\",\
              \"id\":\"abababab-abab-abab-abab-abababababab\",\"image\":null,\"_id\":\"cdcdcdcdcdcdcdcdcdcdcdcd\",\"b\":null,\
              \"at\":\"1970-01-01 00:00:01.500\",\"n\":null,\"re\":[\"^a\",\"i\"],\"f\":[\"f(x)\",{\"x\":7}],\"l\":78051120,\
-             \"ts\":null,\"d\":-1.23,\"least\":null}"
+             \"ts\":72340172838076673,\"d\":-1.23,\"least\":null}"
         );
         assert_eq!(read(text.as_bytes(), &source), Some(source));
+    }
+
+    /// What is no number has bytes of which none is looked into.
+    #[test]
+    fn odd_values_are_counted() {
+        let count = |kind: u8, bytes: &[u8]| {
+            let source = document(&[(kind, "x", bytes.to_vec())]);
+            let Some(Printed::Json(text, binaries)) = print(&source) else { panic!() };
+            assert_eq!(read(&text, &source).as_ref(), Some(&source));
+            (String::from_utf8_lossy(&text).into_owned(), binaries)
+        };
+        let null = || "{\"x\":null}".to_owned();
+        for double in [f64::NAN, -f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            assert_eq!(count(DOUBLE, &double.to_le_bytes()), (null(), 0));
+        }
+        for top in [0x7C_u8, 0xFC, 0x78, 0xF8] {
+            assert_eq!(count(DECIMAL, &[&[0; 15][..], &[top]].concat()), (null(), 0));
+            assert_eq!(count(DECIMAL, &[b"by EMP-004711..", &[top][..]].concat()), (null(), 1));
+        }
+        assert_eq!(count(DOUBLE, b"EMP-47\xF8\x7F"), (null(), 1));
+        assert_eq!(
+            (count(BOOLEAN, &[0]), count(BOOLEAN, &[1]), count(BOOLEAN, b"E")),
+            ((null(), 0), (null(), 0), (null(), 1))
+        );
+        assert_eq!(count(TIMESTAMP, &219_099_999_u64.to_le_bytes()), ("{\"x\":219099999}".to_owned(), 0));
+        // One in which something is found is none any more.
+        let source = document(&[(TIMESTAMP, "x", 219_099_999_u64.to_le_bytes().to_vec())]);
+        assert_eq!(read(b"{\"x\":null}", &source), Some(document(&[(NULL, "x", Vec::new())])));
     }
 
     #[test]
