@@ -4,6 +4,7 @@
 //! changed stays unique in its archive.
 
 use std::io::{self, Read, Write};
+use std::ops::Range;
 
 use super::fit::Names;
 use super::{FormatError, Rule, Summary, Work, file, read_error, rename};
@@ -16,24 +17,24 @@ const NAMES: u64 = 1 << 20;
 const IN_MEMORY: usize = 4 << 20;
 
 // Fields of a header: POSIX.1-2001, pax, "ustar Interchange Format".
-const NAME: std::ops::Range<usize> = 0..100;
-const MODE: std::ops::Range<usize> = 100..108;
-const UID: std::ops::Range<usize> = 108..116;
-const GID: std::ops::Range<usize> = 116..124;
-const SIZE: std::ops::Range<usize> = 124..136;
-const TIME: std::ops::Range<usize> = 136..148;
-const CHECKSUM: std::ops::Range<usize> = 148..156;
+const NAME: Range<usize> = 0..100;
+const MODE: Range<usize> = 100..108;
+const UID: Range<usize> = 108..116;
+const GID: Range<usize> = 116..124;
+const SIZE: Range<usize> = 124..136;
+const TIME: Range<usize> = 136..148;
+const CHECKSUM: Range<usize> = 148..156;
 const TYPE: usize = 156;
-const LINK: std::ops::Range<usize> = 157..257;
-const MAGIC: std::ops::Range<usize> = 257..265;
-const USER: std::ops::Range<usize> = 265..297;
-const GROUP: std::ops::Range<usize> = 297..329;
-const DEVICE: [std::ops::Range<usize>; 2] = [329..337, 337..345];
-const PREFIX: std::ops::Range<usize> = 345..500;
+const LINK: Range<usize> = 157..257;
+const MAGIC: Range<usize> = 257..265;
+const USER: Range<usize> = 265..297;
+const GROUP: Range<usize> = 297..329;
+const DEVICE: [Range<usize>; 2] = [329..337, 337..345];
+const PREFIX: Range<usize> = 345..500;
 /// In the place of the end of the prefix, `star` has two times; GNU has two, and where in a member of several volumes it is.
-const STAR_PREFIX: std::ops::Range<usize> = 345..476;
-const STAR_TIMES: [std::ops::Range<usize>; 2] = [476..488, 488..500];
-const GNU_NUMBERS: [std::ops::Range<usize>; 3] = [345..357, 357..369, 369..381];
+const STAR_PREFIX: Range<usize> = 345..476;
+const STAR_TIMES: [Range<usize>; 2] = [476..488, 488..500];
+const GNU_NUMBERS: [Range<usize>; 3] = [345..357, 357..369, 369..381];
 /// Bits of a number in base 256, at most, but for lengths: enough for times and owners, and for little else.
 const BITS: u32 = 40;
 /// What GNU calls a member that is a name.
@@ -65,7 +66,7 @@ impl Kind {
         }
     }
 
-    const fn prefix(self) -> Option<std::ops::Range<usize>> {
+    const fn prefix(self) -> Option<Range<usize>> {
         match self {
             Self::Old | Self::Gnu => None,
             Self::Posix => Some(PREFIX),
@@ -76,7 +77,7 @@ impl Kind {
 
 /// Whether a header ends as `star` has it, which sets its mark in some formats only: two times behind a prefix that ends before.
 fn has_star_times(block: &Block) -> bool {
-    let is_time = |field: std::ops::Range<usize>| {
+    let is_time = |field: Range<usize>| {
         let digits = block[field.clone()].strip_suffix(b" ");
         digits.is_some_and(|digits| digits.iter().all(|byte| matches!(byte, b'0'..=b'7')))
     };
@@ -91,7 +92,7 @@ fn clear(block: &mut Block, kind: Kind) {
         let end = field.start + text(&block[field.clone()]).len();
         block[end..field.end].fill(0);
     }
-    let (numbers, rest): (&[std::ops::Range<usize>], _) = match kind {
+    let (numbers, rest): (&[Range<usize>], _) = match kind {
         Kind::Old => (&[], MAGIC.start..BLOCK),
         Kind::Posix => (&[], PREFIX.end..BLOCK),
         Kind::Star if block.ends_with(STAR_MARK) => (&STAR_TIMES, PREFIX.end..BLOCK - STAR_MARK.len()),
@@ -492,8 +493,11 @@ fn set_name(block: &mut Block, kind: Kind, name: &[u8], records: &mut Vec<u8>) {
     set_text(&mut block[NAME], name, b"path", records);
 }
 
-/// The other texts of a header: their fields, the records that may say them, and what those say.
-fn texts(kind: Kind, said: &Said) -> Vec<(std::ops::Range<usize>, &'static [u8], Option<Vec<u8>>)> {
+/// A text of a header: its field, the record that may say it, and what that says.
+type Text = (Range<usize>, &'static [u8], Option<Vec<u8>>);
+
+/// Those beside the name.
+fn texts(kind: Kind, said: &Said) -> Vec<Text> {
     let mut texts = vec![(LINK, &b"linkpath"[..], said.link.clone())];
     if kind != Kind::Old {
         texts.extend([(USER, &b"uname"[..], said.user.clone()), (GROUP, b"gname", said.group.clone())]);

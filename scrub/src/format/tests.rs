@@ -190,7 +190,10 @@ fn data_behind_a_text_follows_its_rule() {
     let wide: Vec<u8> = "EMP-004711".encode_utf16().flat_map(u16::to_le_bytes).collect();
     let mut state = 1;
     let mut random = move || crate::format::table::tests::random(&mut state);
-    let lines: String = (0..400).map(|_| format!("EMP-{:06} ", random() % 1_000_000)).collect();
+    let mut lines = String::new();
+    for _ in 0..400 {
+        let _ = write!(lines, "EMP-{:06} ", random() % 1_000_000);
+    }
     let packed = compressed::pack(Codec::Gzip, lines.as_bytes());
     let chance: Vec<u8> = (0..600).map(|_| 1 + random() as u8 % 255).collect();
     let wider: Vec<u8> = "EMP-004711, ".repeat(9).chars().flat_map(|letter| u32::from(letter).to_le_bytes()).collect();

@@ -281,9 +281,9 @@ impl<'b, 'a> Batch<'b, 'a> {
         stored.truncate(len);
         let (highest, changed) = leads::indices(field, &mut stored, &bits, width, of == Fixed::Signed)?;
         if hides || changed {
-            self.put(&stored)?
+            self.put(&stored)?;
         } else {
-            self.keep(place)?
+            self.keep(place)?;
         }
         self.columns.leads_to(field, highest);
         Ok(())
