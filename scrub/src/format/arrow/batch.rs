@@ -17,6 +17,7 @@ use crate::format::table::place::{Place, Target, read_at};
 use crate::format::{IN_MEMORY, READ, Work};
 
 /// The fields of a batch.
+const LENGTH: usize = 0;
 const NODES: usize = 1;
 const BUFFERS: usize = 2;
 const COMPRESSION: usize = 3;
@@ -113,9 +114,18 @@ impl<'b, 'a> Batch<'b, 'a> {
 
     /// Scrubs these columns, which are all; `unique`: no two values are to become the same. Gives how many values the last one has.
     pub fn scrub<'f>(&mut self, fields: impl IntoIterator<Item = &'f Field>, unique: bool) -> Result<usize, Fault> {
-        let mut rows = 0;
+        let told = self.message.flat.long_field(self.table, LENGTH).and_then(|rows| usize::try_from(rows).ok());
+        let told = told.ok_or("a batch has no length")?;
+        // No column need be there.
+        let mut rows = told;
         for field in fields {
             rows = self.column(field, unique.then_some(&[0][..]))?;
+            if rows != told {
+                return Err("a batch has another length than its columns".into());
+            }
+        }
+        if self.nodes.1 == 0 {
+            self.check_size(rows as u64)?;
         }
         if (self.taken.0, self.taken.1, self.taken.2) != (self.nodes.1, self.buffers.1, self.variadic.1) {
             return Err("a batch has other columns than the table".into());
@@ -175,6 +185,10 @@ impl<'b, 'a> Batch<'b, 'a> {
     /// How many values a column has. `groups`: no two values between two of these rows are to become the same.
     fn column(&mut self, field: &Field, groups: Option<&[usize]>) -> Result<usize, Fault> {
         let (rows, node) = self.next_node()?;
+        if field.takes_nothing() {
+            // Its length is a number for which no byte is there.
+            self.check_size(rows as u64)?;
+        }
         let before = self.held.bytes();
         match field.kind {
             Kind::Null => {}
@@ -312,8 +326,11 @@ impl<'b, 'a> Batch<'b, 'a> {
         }
         let at = self.nodes.0 + 16 * self.taken.0;
         self.taken.0 += 1;
-        let rows = self.message.flat.long(at).and_then(|rows| usize::try_from(rows).ok());
-        Ok((rows.ok_or("a column has no length")?, at))
+        let rows = self.message.flat.long(at).filter(|rows| *rows >= 0).ok_or("a column has no length")?;
+        // Some writers do not count.
+        let nulls = self.message.flat.long(at + 8).filter(|nulls| (-1..=rows).contains(nulls));
+        nulls.ok_or("a column has another number of nulls than it can have")?;
+        Ok((usize::try_from(rows).map_err(|_| SHORT)?, at))
     }
 
     /// How many buffers the texts of the next column of views have.
@@ -506,8 +523,10 @@ impl<'b, 'a> Batch<'b, 'a> {
             *byte &= !bit;
         }
         let flat = &mut self.message.flat;
-        let count = flat.long(node + 8).and_then(|count| count.checked_add(more));
-        flat.set_long(node + 8, count.ok_or(MALFORMED)?).ok_or(MALFORMED)?;
+        let count = flat.long(node + 8).ok_or(MALFORMED)?;
+        if count >= 0 {
+            flat.set_long(node + 8, count.checked_add(more).ok_or(MALFORMED)?).ok_or(MALFORMED)?;
+        }
         self.put(&bits)
     }
 

@@ -48,7 +48,8 @@ pub fn run(source: &mut dyn Read, out: &mut dyn Write, work: &Work<'_>, summary:
     let schema = Schema::of(&footer, table)?;
     texts::names(schema.names(), work, summary)?;
     let blocks = blocks(&footer, root, end)?;
-    let mut columns = Columns::new(&schema, work);
+    // In a file no dictionary takes the place of another.
+    let mut columns = Columns { replaces: false, ..Columns::new(&schema, work) };
     let mut target = Target::new(out, work.actor.is_some());
     let first = blocks.first().map_or(end, |block| block.start);
     let mut said = Summary::default();

@@ -119,12 +119,13 @@ pub fn indices(
     Ok((most, changed))
 }
 
-/// Whether runs go on from one to the next, and to the last row.
+/// Whether runs go on from one to the next, and to the last row, behind which there is none.
 pub fn run_ends(field: &Field, stored: &[u8], width: usize, rows: usize) -> Result<(), Fault> {
     let mut last = 0;
     for end in numbers(stored, width, true) {
         match end {
-            Some(end) if end > last => last = end,
+            Some(end) if end > last && (last < rows || last == 0) => last = end,
+            Some(end) if end > last => return broken(field, "it has runs behind its rows"),
             _ => return broken(field, "its runs go back"),
         }
     }

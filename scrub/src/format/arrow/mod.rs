@@ -73,10 +73,14 @@ fn run(mut source: &mut dyn Read, out: &mut dyn Write, work: &Work<'_>, summary:
         if body.len() != message.body {
             return Err("it is cut".into());
         }
+        let is_batch = message.kind == BATCH;
         columns.scrub(message, &mut body, 0, &mut target, summary)?;
-        // Dictionaries come before what leads to them, and another one may follow.
-        columns.check_entries()?;
+        // Dictionaries come before the batches that lead to them, in any order if one leads to another, and others may follow.
+        if is_batch {
+            columns.check_entries()?;
+        }
     }
+    columns.check_entries()?;
     columns.finish(summary);
     let mut behind = Vec::new();
     source.take(1).read_to_end(&mut behind).map_err(Fault::read)?;
@@ -108,13 +112,15 @@ pub struct Columns<'a> {
     values: BTreeMap<usize, Values<'a>>,
     /// How many entries each dictionary has.
     entries: BTreeMap<i64, usize>,
+    /// Whether one that is no part of another takes its place; else they are in any order.
+    replaces: bool,
     /// By dictionary, how many it is to have, and the column that asks for most.
     asked: BTreeMap<i64, (usize, usize)>,
 }
 
 impl<'a> Columns<'a> {
     fn new(schema: &'a Schema, work: &'a Work<'a>) -> Self {
-        Self { schema, work, values: BTreeMap::new(), entries: BTreeMap::new(), asked: BTreeMap::new() }
+        Self { schema, work, values: BTreeMap::new(), entries: BTreeMap::new(), replaces: true, asked: BTreeMap::new() }
     }
 
     /// A column leads to so many entries of its dictionary.
@@ -180,7 +186,7 @@ impl<'a> Columns<'a> {
                 let entries = batch.scrub([field], true)?;
                 let size = batch.write(target)?;
                 let known = self.entries.entry(id).or_default();
-                *known = if is_more { known.saturating_add(entries) } else { entries };
+                *known = if is_more || !self.replaces { known.saturating_add(entries) } else { entries };
                 size
             }
             SCHEMA => return Err("it has two schemas".into()),

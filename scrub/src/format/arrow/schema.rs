@@ -229,6 +229,15 @@ impl Schema {
 }
 
 impl Field {
+    /// Whether a column of it may have any number of rows with no byte for each.
+    pub fn takes_nothing(&self) -> bool {
+        match self.kind {
+            Kind::Null | Kind::Fixed(0, _) | Kind::FixedList(0) | Kind::RunEnds => true,
+            Kind::Structure => self.children.is_empty(),
+            _ => false,
+        }
+    }
+
     /// Whether its values are of the same type.
     fn is_as(&self, other: &Self) -> bool {
         (self.kind, self.form, self.dictionary, &self.types) == (other.kind, other.form, other.dictionary, &other.types)

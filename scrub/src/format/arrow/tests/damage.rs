@@ -2,7 +2,7 @@ use arrow_array::builder::{MapBuilder, StringBuilder};
 use arrow_array::types::Int32Type;
 use arrow_array::{
     Array, ArrayRef, BooleanArray, DictionaryArray, FixedSizeListArray, Int32Array, Int64Array, LargeBinaryArray,
-    LargeListArray, ListArray, ListViewArray, NullArray, RunArray, StringArray, StringViewArray,
+    LargeListArray, ListArray, ListViewArray, NullArray, RunArray, StringArray, StringViewArray, StructArray,
     Time64MicrosecondArray, UInt8Array, UnionArray,
 };
 use arrow_schema::{DataType, Field, Schema as Columns, UnionFields};
@@ -75,6 +75,8 @@ fn what_is_behind_values_in_their_buffer_goes() {
     let source = message(&of(Arc::new(StringArray::from(vec!["EMP-"]))), STREAM, BATCH, |flat, header, body| {
         let (nodes, _) = flat.list(header, 1, 16).unwrap();
         flat.set_long(nodes, 0).unwrap();
+        let rows = flat.slot(header, 0).unwrap();
+        flat.set_long(rows, 0).unwrap();
         body[..4].copy_from_slice(b"EMP-");
     });
     let (out, _) = run(&LABELS, &source).unwrap();
@@ -375,7 +377,7 @@ fn runs_reach_to_the_last_row() {
     for ends in [[2, 3], [1, 9]] {
         stays(&numbered(&runs, 1, &ends));
     }
-    for ends in [[3, 3], [3, 2], [0, 3], [-1, 3], [1, 2]] {
+    for ends in [[3, 3], [3, 2], [0, 3], [-1, 3], [1, 2], [3, 4], [4, 5]] {
         broken(&numbered(&runs, 1, &ends));
     }
     broken(&shortened(&runs, 2));
@@ -412,11 +414,66 @@ fn indices_lead_to_entries_that_are_there() {
     }
 }
 
+/// What is counted is there.
+#[test]
+fn counts_of_rows_and_nulls_hold() {
+    let table = of(Arc::new(Int32Array::from(vec![Some(1), None, Some(3)])));
+    let nulls = |count: i64| {
+        edited(&table, |flat, header| {
+            let (start, _) = flat.list(header, 1, 16).unwrap();
+            flat.set_long(start + 8, count).unwrap();
+        })
+    };
+    let rows = |count: i64| {
+        edited(&table, |flat, header| {
+            let at = flat.slot(header, 0).unwrap();
+            flat.set_long(at, count).unwrap();
+        })
+    };
+    for count in [-1, 0, 1, 3] {
+        stays(&nulls(count));
+    }
+    for count in [-2, 4, i64::MAX, i64::MIN] {
+        broken(&nulls(count));
+    }
+    stays(&rows(3));
+    for count in [-1, 2, 4, i64::MAX] {
+        broken(&rows(count));
+    }
+}
+
 #[test]
 fn what_is_endless_is_bounded() {
     // A column of null takes no byte, however long it is.
-    let nothing = write(&[of(Arc::new(NullArray::new(1 << 50)))], STREAM);
-    assert!(run(&LABELS, &nothing).unwrap().0 == nothing);
+    stays(&write(&[of(Arc::new(NullArray::new(1 << 20)))], STREAM));
+    let endless = write(&[of(Arc::new(NullArray::new(1 << 50)))], STREAM);
+    assert!(matches!(run(&LABELS, &endless), Err(FormatError::Limit(_))));
+    // In a list that leads to them in any order.
+    let item = Arc::new(Field::new("item", DataType::Null, true));
+    let nothing = |len: usize| Arc::new(NullArray::new(len));
+    let lists = ListViewArray::new(item, vec![0, 1].into(), vec![1, 1].into(), nothing(2), None);
+    let lists = of(Arc::new(lists));
+    let longer = |len: i64| {
+        edited(&lists, |flat, header| {
+            let (start, _) = flat.list(header, 1, 16).unwrap();
+            flat.set_long(start + 16, len).unwrap();
+        })
+    };
+    stays(&longer(3));
+    assert!(matches!(run(&LABELS, &longer(1 << 50)), Err(FormatError::Limit(_))));
+    // Structures of nothing, in as many rows as the batch says.
+    let none = of(Arc::new(StructArray::new_empty_fields(3, None)));
+    stays(&write(std::slice::from_ref(&none), STREAM));
+    let counted = |len: i64| {
+        edited(&none, |flat, header| {
+            let (start, _) = flat.list(header, 1, 16).unwrap();
+            flat.set_long(start, len).unwrap();
+            let at = flat.slot(header, 0).unwrap();
+            flat.set_long(at, len).unwrap();
+        })
+    };
+    stays(&counted(4));
+    assert!(matches!(run(&LABELS, &counted(1 << 50)), Err(FormatError::Limit(_))));
     let zeros = vec![0; 100 << 20];
     for codec in [CompressionType::LZ4_FRAME, CompressionType::ZSTD] {
         let bomb =
