@@ -418,6 +418,11 @@ fn refused(error: &FormatError) -> Error {
     }
 }
 
+/// Whether it is one of these for what the body holds, which it will hold the next time too.
+pub fn is_refusal(error: &Error) -> bool {
+    matches!(error, Error::Client { code: S3ErrorCode::AccessDenied | S3ErrorCode::InvalidRequest, .. })
+}
+
 /// The turn of an engine on a processor.
 struct Turn {
     slots: Arc<Semaphore>,

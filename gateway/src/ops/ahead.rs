@@ -18,7 +18,6 @@ use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
 use keys::Oid;
 use keys::object::{ETag, Facts, PartSealer, Prefix, RangeOpener};
-use s3s::S3ErrorCode;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::task::JoinHandle;
 
@@ -29,7 +28,7 @@ use super::multipart::held;
 use super::put;
 use super::upload_id::Upload;
 use super::upload_part::MIN_PART;
-use crate::body::scrub::{Learnt, Plaintext, Scrubbing, Seen};
+use crate::body::scrub::{Learnt, Plaintext, Scrubbing, Seen, is_refusal};
 use crate::body::seal::{Finish, seal};
 use crate::body::{Body, BoxError};
 use crate::config::Config;
@@ -260,7 +259,7 @@ impl Work {
             };
             match frame {
                 Some(Ok(frame)) => next.extend_from_slice(&frame.into_data().unwrap_or_default()),
-                Some(Err(e)) if is_refusal(&e) => {
+                Some(Err(e)) if e.downcast_ref().is_some_and(is_refusal) => {
                     // What was read is refused whatever follows: the Complete says so.
                     tokio::time::timeout(vault.ahead.idle, parts.taken.cancelled()).await?;
                     (rest, pieces, next) = (failed(e), Pieces::new(&vault, upload.object.oid()), BytesMut::new());
@@ -275,14 +274,6 @@ impl Work {
         }
         Ok(Some(Begun { seen, prefix, finish, pieces, next: next.freeze(), rest, place }))
     }
-}
-
-/// Whether the engine has refused it.
-fn is_refusal(error: &BoxError) -> bool {
-    let refusal = |error: &Error| {
-        matches!(error, Error::Client { code: S3ErrorCode::AccessDenied | S3ErrorCode::InvalidRequest, .. })
-    };
-    error.downcast_ref().is_some_and(refusal)
 }
 
 /// A body that fails.

@@ -153,6 +153,19 @@ pub async fn end_with(vault: &Vault, oid: keys::Oid, answer: Option<Completion>)
     }
 }
 
+/// Reads a stash object, of this `ETag`.
+pub async fn read_stash(vault: &Vault, stash: &str, etag: &str) -> Result<Response<Body>, Error> {
+    let mut request = BackendRequest::new(Method::GET, path(vault.reserved.system_bucket(), stash), Signer::Gateway);
+    set(&mut request.headers, header::IF_MATCH, &format!("\"{etag}\""))?;
+    let response = vault.backend.call(request).await?;
+    let status = response.status();
+    if status.is_success() {
+        return Ok(response);
+    }
+    // The system bucket is none of the client's business.
+    Err(Error::Protocol(format!("the system bucket answered {status} for what is stashed").into()))
+}
+
 /// Deletes a stash object.
 pub async fn drop_stash(vault: &Vault, stash: &str) {
     let request = BackendRequest::new(Method::DELETE, path(vault.reserved.system_bucket(), stash), Signer::Gateway);

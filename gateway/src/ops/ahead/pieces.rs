@@ -3,17 +3,17 @@
 
 use std::sync::Arc;
 
-use aws_lc_rs::digest::{self, Digest, SHA256};
+use aws_lc_rs::digest::{self, Context, Digest, SHA256};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
-use http::{Method, header};
+use http::Method;
 use http_body_util::BodyExt;
 use keys::Oid;
 use tokio::runtime::Handle;
 
-use super::super::multipart::drop_stash;
+use super::super::etag_of;
+use super::super::multipart::{drop_stash, read_stash};
 use super::super::source::succeeded;
-use super::super::{etag_of, set};
 use crate::backend::{BackendRequest, Payload, Signer, path};
 use crate::body::BoxError;
 use crate::s3::Error;
@@ -77,29 +77,16 @@ impl Pieces {
     }
 
     async fn read(self: Arc<Self>, number: usize) -> Result<impl Stream<Item = Result<Bytes, BoxError>> + Send, Error> {
-        let Some(Piece { key, etag, .. }) = self.written.get(number) else {
+        let Some(Piece { key, etag, length: written, digest }) = self.written.get(number) else {
             return Err(Error::Internal("a piece that was not written".into()));
         };
-        let mut request =
-            BackendRequest::new(Method::GET, path(self.vault.reserved.system_bucket(), key), Signer::Gateway);
-        set(&mut request.headers, header::IF_MATCH, &format!("\"{etag}\""))?;
-        let response = self.vault.backend.call(request).await?;
-        if !response.status().is_success() {
-            // The system bucket is none of the client's business.
-            let status = response.status();
-            return Err(Error::Protocol(
-                format!("the system bucket answered {status} for what was scrubbed ahead").into(),
-            ));
-        }
-        let state = (response.into_body(), digest::Context::new(&SHA256), 0);
+        let (response, written, digest) = (read_stash(&self.vault, key, etag).await?, *written, *digest);
+        let state = (response.into_body(), Context::new(&SHA256), 0);
         Ok(stream::try_unfold(state, move |(mut body, mut hash, length)| {
             let pieces = self.clone();
             async move {
                 let Some(frame) = body.frame().await else {
-                    let same = pieces
-                        .written
-                        .get(number)
-                        .is_some_and(|piece| piece.length == length && piece.digest.as_ref() == hash.finish().as_ref());
+                    let same = length == written && digest.as_ref() == hash.finish().as_ref();
                     return if same { Ok(None) } else { Err(Box::new(pieces.changed()) as BoxError) };
                 };
                 let bytes = frame?.into_data().unwrap_or_default();

@@ -4,23 +4,22 @@
 use std::sync::Arc;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use http::{Method, header};
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
 use keys::object::{ETag, Facts, PartSealer, RangeOpener};
 use md5::{Digest, Md5};
 use s3s::S3ErrorCode;
 
+use super::super::Call;
 use super::super::ahead::Begun;
 use super::super::aside::{self, Aside};
-use super::super::multipart::end;
+use super::super::multipart::{end, read_stash};
 use super::super::put::{self, Scrubbed, Sealing, Settled};
 use super::super::source::content_length;
 use super::super::spool::OwnUpload;
 use super::super::upload_id::Upload;
-use super::super::{Call, set};
-use crate::backend::{BackendError, BackendRequest, Signer, Template, path};
-use crate::body::scrub::{Learnt, Original, Plaintext};
+use crate::backend::{BackendError, Template};
+use crate::body::scrub::{Learnt, Original, Plaintext, is_refusal};
 use crate::body::seal::{Finish, body_error, seal};
 use crate::body::{Body, BoxError};
 use crate::leases::Lease;
@@ -150,10 +149,8 @@ pub async fn fill(
                 vault.metrics.scrub.ended(&sealing.at.bucket, ScrubOutcome::Quarantined);
                 own.drop_at_backend().await;
                 end(vault, oid).await;
-            } else if let Error::Client {
-                code: code @ (S3ErrorCode::AccessDenied | S3ErrorCode::InvalidRequest),
-                message,
-            } = &refused
+            } else if is_refusal(&refused)
+                && let Error::Client { code, message } = &refused
             {
                 vault.metrics.scrub.ended(&sealing.at.bucket, ScrubOutcome::Refused);
                 // The note of one in quarantine says it.
@@ -222,15 +219,7 @@ fn stashes(vault: Arc<Vault>, chosen: Vec<PartAttempt>) -> Body {
 /// A part that waits in the stash, and its length as it is sealed.
 pub async fn stashed(vault: &Vault, attempt: &PartAttempt) -> Result<(Body, u64), Error> {
     let Some(stash) = &attempt.stash else { return Err(Error::Internal("a part that is in no stash".into())) };
-    let mut request = BackendRequest::new(Method::GET, path(vault.reserved.system_bucket(), stash), Signer::Gateway);
-    set(&mut request.headers, header::IF_MATCH, &format!("\"{}\"", attempt.backend_etag))?;
-    let response = vault.backend.call(request).await?;
-    if !response.status().is_success() {
-        // The system bucket is none of the client's business.
-        return Err(Error::Protocol(
-            format!("the system bucket answered {} for a stashed part", response.status()).into(),
-        ));
-    }
+    let response = read_stash(vault, stash, &attempt.backend_etag).await?;
     let length = content_length(response.headers())?;
     if length != keys::cobblestone::sealed_len(attempt.entry.length) {
         return Err(keys::Error::Inconsistent("a stashed part has another length than was sealed").into());

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::super::token::{Case, Sign, Token, block, mix, phrase_hash};
 use super::super::{Tagger, near_words};
-use super::{EDGE, FIRST, Gazetteer, Mode, PAD, PHRASE, Seen, flag, widened};
+use super::{Density, EDGE, FIRST, Gazetteer, Mode, PAD, PHRASE, Seen, ends_sentence, flag, widened};
 
 /// As [`super::describe`].
 fn describe(
@@ -119,15 +119,6 @@ fn modes(tokens: &[Token], seen: &mut [Seen]) {
     }
 }
 
-/// Whether a sentence ends behind a token that is no word.
-fn ends_sentence(token: &Token, next: Option<&Token>) -> bool {
-    const SIGNS: [u32; 3] = [mix(3, '.' as u32), mix(3, '!' as u32), mix(3, '?' as u32)];
-    token.case == Case::Break
-        || matches!(token.sign, Sign::Dot | Sign::Other)
-            && SIGNS.contains(&token.word)
-            && next.is_some_and(|next| !next.glued && next.case != Case::Break)
-}
-
 /// Sets the mode of a sentence of so many words in capitals, with a capital, and longer ones without; `first` is the place of its first word.
 fn sentence([upper, title, lower]: [u32; 3], first: usize, seen: &mut [Seen]) {
     let mode = if upper >= 2 && upper > 2 * (lower + title) {
@@ -141,29 +132,6 @@ fn sentence([upper, title, lower]: [u32; 3], first: usize, seen: &mut [Seen]) {
     };
     for (i, entry) in seen.iter_mut().enumerate() {
         entry.mode = mode as u8 | if i <= first { FIRST } else { 0 };
-    }
-}
-
-/// How much the marks of a line or block speak of programs, records or logs, for its number of words.
-#[derive(Clone, Copy, Default)]
-struct Density {
-    words: u32,
-    marks: u32,
-}
-
-impl Density {
-    /// 0 for sentences to 3 for a line that is mostly marks.
-    const fn level(self) -> u8 {
-        let Self { words, marks } = self;
-        if marks * 8 <= words {
-            0
-        } else if marks * 3 <= words {
-            1
-        } else if marks <= words * 2 {
-            2
-        } else {
-            3
-        }
     }
 }
 
