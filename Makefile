@@ -16,6 +16,8 @@ PYTEST_ARGS ?=
 HASH := \#
 VECTORSCAN ?= $(shell echo '$(HASH)include <boost/version.hpp>' | c++ -E -x c++ - >/dev/null 2>&1 && command -v cmake >/dev/null && echo yes || echo no)
 FEATURES := $(if $(filter yes,$(VECTORSCAN)),--features scrub/vectorscan)
+# The gateway as the suite drives it: with the features that `cargo test` gives to what is below it, or all of that is built a second time.
+BUILD := cargo build --workspace --bins --tests --locked
 # Object stores that `make s3tests` runs over.
 STORES ?= minio garage rgw local
 
@@ -39,19 +41,19 @@ unit:
 
 conformance-quick:
 	conformance/peers.sh
-	cargo build --locked --bin data-vault
+	$(BUILD)
 	$(PYTEST) conformance -n $(JOBS) --dist worksteal --backend local --backend minio $(PYTEST_ARGS)
 
 conformance: ## the long matrix: every size, 50 kills, 5 GiB objects, Garage, every client, and what there is for Ceph RGW
 	conformance/peers.sh garage rgw matrix
-	cargo build --locked --bin data-vault
+	$(BUILD)
 	$(PYTEST) conformance --long --backend local --backend minio --backend garage $(PYTEST_ARGS)
 	$(PYTEST) conformance --long --backend rgw -k "test_matrix or test_sequences or test_users" $(PYTEST_ARGS)
 
 s3tests: ## ceph/s3-tests, checked out at TREE, directly and through the gateway over http and https, over each of STORES; writes docs/conformance.md
 	@test -n "$(TREE)" || { echo "make s3tests TREE=path of a checked-out https://github.com/ceph/s3-tests"; exit 2; }
 	conformance/peers.sh s3tests
-	cargo build --locked --bin data-vault
+	$(BUILD)
 	@set -e; for store in $(STORES); do \
 		$(CACHE)/s3tests-venv/bin/python conformance/s3tests/run.py $(abspath $(TREE)) --backend $$store --tls also --docs; \
 	done

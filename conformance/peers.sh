@@ -27,7 +27,7 @@ die() { printf 'peers: %s\n' "$*" >&2; exit 1; }
 go_tool() {
     local bin="$cache/bin/$1"
     if [ ! -x "$bin" ]; then
-        command -v go >/dev/null || die "go is needed to build $1 ($2): install Go 1.24 or newer"
+        command -v go >/dev/null || die "go is needed to build $1 ($2): install Go 1.26 or newer"
         say "building $1 (minutes, once)"
         GOBIN="$cache/bin" go install "$2@latest"
     fi
@@ -36,6 +36,16 @@ go_tool() {
     else
         say "$1 ($bin)"
     fi
+}
+
+rclone_of_s3() {
+    local bin="$cache/bin/rclone"
+    if [ ! -x "$bin" ]; then
+        command -v go >/dev/null || die "go is needed to build rclone: install Go 1.26 or newer"
+        say "building rclone (minutes, once)"
+        (cd "$here/rclone" && GOFLAGS=-mod=readonly go build -o "$bin" .)
+    fi
+    say "$("$bin" version | head -n 1)"
 }
 
 python_venv() {
@@ -164,7 +174,7 @@ rgw_debian() {
 }
 
 go_tool minio github.com/minio/minio
-go_tool rclone github.com/rclone/rclone
+rclone_of_s3
 python_venv
 for extra in "$@"; do
     case "$extra" in
