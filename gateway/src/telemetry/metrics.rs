@@ -76,8 +76,8 @@ struct ReasonLabel {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OutcomeLabel {
-    outcome: &'static str,
+pub(super) struct OutcomeLabel {
+    pub(super) outcome: &'static str,
 }
 
 /// The metrics of one S3 operation, its labels looked up once.

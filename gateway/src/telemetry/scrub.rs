@@ -14,6 +14,8 @@ use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::registry::{Registry, Unit};
 use scrub::format::Budget;
 
+use super::metrics::OutcomeLabel;
+
 /// What became of a body that the engine looked into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ScrubOutcome {
@@ -61,11 +63,6 @@ struct FindingLabels {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct BodyLabels {
     bucket: String,
-    outcome: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OutcomeLabel {
     outcome: &'static str,
 }
 
