@@ -15,6 +15,7 @@ mod hash;
 mod json;
 mod mail;
 mod markup;
+mod narrow;
 mod parquet;
 mod places;
 mod sniff;

@@ -184,6 +184,40 @@ fn what_is_broken_or_not_known_is_told() {
     assert!(matches!(run(&strict, b"{}\n{x\n"), Err(FormatError::Limit(_))));
 }
 
+/// A shell's `>>` to what another one wrote: letters of one byte, or moved by one, are no UTF-16.
+#[test]
+fn bytes_behind_utf_16_follow_its_rule() {
+    let start = "{\"a\": \"\u{6771}\u{4eac} is prose.\"}\r\n";
+    let tails: [(&[u8], u64); 5] = [
+        (b"badge EMP-004711 of the one\r\n", 1),
+        (b"and EMP-004711\r\n", 1),
+        (b"nothing that is known here, and a lot of it\r\n", 0),
+        (b"EMP-004711", 1),
+        (b"4711081", 0),
+    ];
+    for bytes in [u16::to_le_bytes, u16::to_be_bytes] {
+        let utf16 = |text: &str| -> Vec<u8> { text.encode_utf16().flat_map(bytes).collect() };
+        let moved = [&b"x"[..], &utf16("his EMP-004711, and more\r\n")].concat();
+        let long =
+            [&b"prose of no account "[..].repeat(4_000), &b"EMP-004711 "[..], &b"and more "[..].repeat(9_000)].concat();
+        let drawn = utf16(&"\u{2500}\u{2550}\u{4e00}\u{6f22}\u{5b57}\u{915}\u{92e}".repeat(900));
+        for (tail, told) in tails.into_iter().chain([(&moved[..], 1), (&long, 1), (&long[3..], 1), (&drawn, 0)]) {
+            for more in ["", start] {
+                let source = [utf16("\u{feff}"), utf16(&start.repeat(300)), tail.to_vec(), utf16(more)].concat();
+                for rule in [Rule::Refuse, Rule::Quarantine] {
+                    let done = run(&Job { on_unknown: rule, ..LABELS.clone() }, &source);
+                    let is_told =
+                        matches!(&done, Err(FormatError::Unknown { nested: true, rule: of, .. }) if *of == rule);
+                    assert_eq!(is_told, told == 1, "{:?} {:?}", String::from_utf8_lossy(tail), done.map(|done| done.1));
+                }
+                let (out, summary) = run(&Job { on_unknown: Rule::Pass, ..LABELS.clone() }, &source).unwrap();
+                assert_eq!(summary.passed.values().sum::<u64>(), told, "{:?}", summary.passed);
+                assert!(out == source);
+            }
+        }
+    }
+}
+
 /// Behind the bytes that tell what a file is: what is appended to a text is no text because the start is.
 #[test]
 fn data_behind_a_text_follows_its_rule() {

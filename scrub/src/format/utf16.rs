@@ -4,6 +4,7 @@
 use std::cell::RefCell;
 use std::io::{self, Read, Write};
 
+use super::narrow::Narrow;
 use super::places::Places;
 use super::{FormatError, Summary, Work, read_error, sniff, text};
 use crate::charset::utf16::{Decoder, encode};
@@ -25,8 +26,15 @@ pub fn scrub(
     if let Some(places) = places {
         places.borrow_mut().begin_utf16();
     }
-    let mut decoded =
-        Decoded { source, decoder: Decoder::new(little), bytes: io::Cursor::new(Vec::new()), ended: false, places };
+    let mut decoded = Decoded {
+        source,
+        decoder: Decoder::new(little),
+        narrow: Narrow::new(little),
+        bytes: io::Cursor::new(Vec::new()),
+        ended: false,
+        job,
+        places,
+    };
     let mut head = Vec::with_capacity(HEAD);
     (&mut decoded).take(HEAD as u64).read_to_end(&mut head).map_err(read_error)?;
     let format = sniff::text(&head, head.len() < HEAD);
@@ -36,6 +44,9 @@ pub fn scrub(
         encoded.out.write_all(&mark).map_err(FormatError::Write)?;
     }
     text(format, &mut io::Cursor::new(head).chain(&mut decoded), &mut encoded, job, summary, places)?;
+    if let Some(what) = decoded.narrow.found() {
+        *summary.passed.entry(what).or_default() += 1;
+    }
     encoded.end(decoded.decoder.odd())
 }
 
@@ -43,8 +54,10 @@ pub fn scrub(
 struct Decoded<'a> {
     source: &'a mut dyn Read,
     decoder: Decoder,
+    narrow: Narrow,
     bytes: io::Cursor<Vec<u8>>,
     ended: bool,
+    job: &'a Work<'a>,
     places: Option<&'a RefCell<Places>>,
 }
 
@@ -58,6 +71,7 @@ impl Read for Decoded<'_> {
             let mut utf16 = [0; 8192];
             let read = self.source.read(&mut utf16)?;
             self.ended = read == 0;
+            self.narrow.look(&utf16[..read], self.ended, self.job).map_err(io::Error::other)?;
             let mut bytes = std::mem::take(&mut self.bytes).into_inner();
             bytes.clear();
             let mut places = self.places.map(RefCell::borrow_mut);
