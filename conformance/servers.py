@@ -5,6 +5,7 @@ Every process is known by its id and is ended by it. A server whose `start` retu
 
 from __future__ import annotations
 
+import fcntl
 import http.client
 import os
 import random
@@ -13,11 +14,13 @@ import signal
 import socket
 import ssl
 import subprocess
+import tempfile
 import time
 import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import IO
 
 from certificates import Authority
 
@@ -33,16 +36,26 @@ def gateway_binary() -> Path:
     return Path(named) if named else target / "debug" / "data-vault"
 
 
+PORTS: list[IO[bytes]] = []
+"""What says that a port is ours: of all that run tests on this machine only one has it, from before it listens until the process ends."""
+
+
 def free_port() -> int:
     """A loopback port nobody listens on, below the range from which the system takes ports for outgoing connections."""
+    taken = Path(tempfile.gettempdir()) / f"data-vault-ports-{os.getuid()}"
+    taken.mkdir(exist_ok=True)
     while True:
         port = random.SystemRandom().randrange(15000, 32000)
-        with socket.socket() as probe:
-            try:
+        mark = (taken / str(port)).open("wb")
+        try:
+            fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with socket.socket() as probe:
                 probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
+        except OSError:
+            mark.close()
+            continue
+        PORTS.append(mark)
+        return port
 
 
 def connect(port: int, ca: Path | None = None, timeout: float = 60.0, **options) -> http.client.HTTPConnection:

