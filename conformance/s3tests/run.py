@@ -44,7 +44,7 @@ LEFT_OUT = {
 CRASHES = {"rgw": {"test_upload_part_copy_percent_encoded_key": "RGW 16 does not answer it and stalls"}}
 """Tests that are not run against a backend, with the reason."""
 
-DIRECT, GATEWAY, SECURE = "direct", "gateway", "gateway over TLS"
+DIRECT, GATEWAY, SECURE, DETECTING = "direct", "gateway", "gateway over TLS", "gateway that detects"
 """The sides."""
 
 OTHER_OVER_TLS = {
@@ -327,7 +327,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=4, help="tests at a time on each of two sides (4)")
     parser.add_argument("--limit", type=int, default=90, help="seconds a test may take (90)")
     parser.add_argument("--out", type=Path, help="folder for logs and results; default a temporary one, which is kept")
-    parser.add_argument("--detect", action="store_true", help="every bucket of the gateway has `scrub = \"detect\"`")
+    parser.add_argument("--detect", action="store_true", help="every bucket of the gateway has `scrub = \"detect\"`; `local` is compared with itself without it")
     parser.add_argument("--docs", action="store_true", help="write the table to docs/conformance.md")
     return parser.parse_args()
 
@@ -369,12 +369,17 @@ def run(chosen: argparse.Namespace, out: Path, servers: list[Server]) -> int:
     vaults: list[GatewayOfUsers] = []
     if chosen.backend in STORES:
         sides.append(side(DIRECT, *behind()))
-    for name, secure in ((GATEWAY, False), (SECURE, True)):
-        if chosen.tls == "only" and not secure or chosen.tls is None and secure:
-            continue
+    plan = []
+    if chosen.tls != "only":
+        plan.append((GATEWAY, False, chosen.detect))
+    if chosen.tls is not None:
+        plan.append((SECURE, True, chosen.detect))
+    if chosen.detect and not sides:
+        plan = [(GATEWAY, False, False), (DETECTING, False, True)]
+    for name, secure, detects in plan:
         endpoint, users = behind()
         vault = GatewayOfUsers(out / name.replace(" ", "-"), endpoint, users, Authority(out / "authority") if secure else None)
-        if chosen.detect:
+        if detects:
             vault.overrides["buckets.default.scrub"] = "detect"
         vaults.append(vault)
         start(vault)
