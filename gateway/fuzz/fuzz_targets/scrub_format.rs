@@ -1,86 +1,8 @@
-//! Any bytes as a file: how they come in changes nothing, what is found is gone from what comes out, and where nothing is found in a file that is not
-//! compressed, an archive, mail or a table in binary every byte stays. First byte: how many bytes come at a time.
+//! Files of any format, and what is none.
 #![no_main]
 
-use std::io::Read;
-use std::sync::{Arc, LazyLock};
+mod format;
 
 use libfuzzer_sys::fuzz_target;
-use scrub::act::Actor;
-use scrub::format::{Format, Job, Limits, Rule, scrub, sniff};
-use scrub::policy::Policy;
-use scrub::{Engine, detector};
 
-/// One value that is easily written, so that much is found.
-const DETECTOR: &str = r#"
-    [[detector]]
-    name = "badge"
-    type = "BADGE"
-    pattern = 'E[0-9]{3}'
-    score = 0.6
-    max_length = 4
-    strategy = "label"
-    examples = ["E471"]
-    counter_examples = ["E47"]
-"#;
-
-static JOB: LazyLock<Job> = LazyLock::new(|| {
-    let detectors = detector::read("fuzz", DETECTOR).expect("the detector is right");
-    Job {
-        engine: Arc::new(Engine::new(detectors, &Policy::default()).expect("it makes an engine")),
-        actor: Some(Actor::default()),
-        on_media: Rule::Refuse,
-        on_unknown: Rule::Refuse,
-        limits: Limits::default(),
-        memory: None,
-    }
-});
-
-struct Pieces<'a>(&'a [u8], usize);
-
-impl Read for Pieces<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let len = self.1.min(buffer.len()).min(self.0.len());
-        buffer[..len].copy_from_slice(&self.0[..len]);
-        self.0 = &self.0[len..];
-        Ok(len)
-    }
-}
-
-fuzz_target!(|data: &[u8]| {
-    let [size, source @ ..] = data else { return };
-    let run = |size: usize| {
-        let mut out = Vec::new();
-        scrub(&mut Pieces(source, size), &mut out, &JOB).map(|summary| (out, summary)).ok()
-    };
-    let whole = run(usize::MAX);
-    assert_eq!(whole, run(1 + usize::from(*size)));
-    let Some((out, summary)) = whole else { return };
-    let format = sniff(source, true);
-    // What no value is in is not taken over in tables.
-    let rebuilt = matches!(format, Format::Compressed(_) | Format::Tar | Format::Zip | Format::Warc | Format::Mail { .. });
-    if rebuilt || matches!(format, Format::Arrow { .. } | Format::Avro) {
-        return;
-    }
-    if summary.findings.is_empty() {
-        assert_eq!(out, source);
-    }
-    // What it left for its format's sake is counted. In markup a label may stand beside what makes another value of it.
-    if summary.unfit == 0
-        && !matches!(format, Format::Markup { .. })
-        && !source.starts_with(b"\xFF\xFE")
-        && !source.starts_with(b"\xFE\xFF")
-    {
-        let (again, more) = scrub_again(&out);
-        assert!(more == 0 || again, "{}", String::from_utf8_lossy(&out));
-    }
-});
-
-/// What is still found, and whether the file is of another format now, in which more may come to be found.
-fn scrub_again(source: &[u8]) -> (bool, u64) {
-    let mut out = Vec::new();
-    match scrub(&mut &source[..], &mut out, &JOB) {
-        Ok(summary) => (summary.unfit > 0, summary.findings.values().sum()),
-        Err(_) => (true, 0),
-    }
-}
+fuzz_target!(|data: &[u8]| -> libfuzzer_sys::Corpus { format::check(data, |_| true) });
