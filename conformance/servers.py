@@ -6,9 +6,10 @@ Every process is known by its id and is ended by it. A server whose `start` retu
 from __future__ import annotations
 
 import fcntl
+import functools
 import http.client
+import itertools
 import os
-import random
 import shutil
 import signal
 import socket
@@ -17,7 +18,7 @@ import subprocess
 import tempfile
 import time
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO
@@ -36,26 +37,34 @@ def gateway_binary() -> Path:
     return Path(named) if named else target / "debug" / "data-vault"
 
 
-PORTS: list[IO[bytes]] = []
-"""What says that a port is ours: of all that run tests on this machine only one has it, from before it listens until the process ends."""
+@functools.cache
+def own_ports() -> tuple[IO[bytes], Iterator[int]]:
+    """Ports that of all that run tests on this machine this process alone takes, until it ends, and the locked file that says so. They are below the range from
+    which the system takes ports for outgoing connections."""
+    marks = Path(tempfile.gettempdir()) / f"data-vault-ports-{os.getuid()}"
+    marks.mkdir(exist_ok=True)
+    for first in range(15000, 32000, 500):
+        mark = (marks / str(first)).open("wb")
+        try:
+            fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            mark.close()
+            continue
+        return mark, itertools.cycle(range(first, first + 500))
+    raise RuntimeError(f"every range of ports is taken, by {marks}")
 
 
 def free_port() -> int:
-    """A loopback port nobody listens on, below the range from which the system takes ports for outgoing connections."""
-    taken = Path(tempfile.gettempdir()) / f"data-vault-ports-{os.getuid()}"
-    taken.mkdir(exist_ok=True)
+    """A loopback port nobody listens on."""
+    _, ports = own_ports()
     while True:
-        port = random.SystemRandom().randrange(15000, 32000)
-        mark = (taken / str(port)).open("wb")
-        try:
-            fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            with socket.socket() as probe:
+        port = next(ports)
+        with socket.socket() as probe:
+            try:
                 probe.bind(("127.0.0.1", port))
-        except OSError:
-            mark.close()
-            continue
-        PORTS.append(mark)
-        return port
+            except OSError:
+                continue
+            return port
 
 
 def connect(port: int, ca: Path | None = None, timeout: float = 60.0, **options) -> http.client.HTTPConnection:
