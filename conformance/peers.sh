@@ -39,11 +39,13 @@ go_tool() {
 }
 
 rclone_of_s3() {
-    local bin="$cache/bin/rclone"
-    if [ ! -x "$bin" ]; then
+    local bin="$cache/bin/rclone" to="$cache/rclone" from="$here/rclone"
+    if [ ! -x "$bin" ] || changed "$to" "$from/go.mod" "$from/main.go"; then
         command -v go >/dev/null || die "go is needed to build rclone: install Go 1.26 or newer"
         say "building rclone (minutes, once)"
-        (cd "$here/rclone" && GOFLAGS=-mod=readonly go build -o "$bin" .)
+        mkdir -p "$to"
+        (cd "$from" && GOFLAGS=-mod=readonly go build -o "$bin" .)
+        made "$to" "$from/go.mod" "$from/main.go"
     fi
     say "$("$bin" version | head -n 1)"
 }

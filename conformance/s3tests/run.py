@@ -370,12 +370,12 @@ def run(chosen: argparse.Namespace, out: Path, servers: list[Server]) -> int:
     if chosen.backend in STORES:
         sides.append(side(DIRECT, *behind()))
     plan = []
+    if chosen.detect and not sides:
+        plan.append((GATEWAY, False, False))
     if chosen.tls != "only":
-        plan.append((GATEWAY, False, chosen.detect))
+        plan.append((DETECTING if plan else GATEWAY, False, chosen.detect))
     if chosen.tls is not None:
         plan.append((SECURE, True, chosen.detect))
-    if chosen.detect and not sides:
-        plan = [(GATEWAY, False, False), (DETECTING, False, True)]
     for name, secure, detects in plan:
         endpoint, users = behind()
         vault = GatewayOfUsers(out / name.replace(" ", "-"), endpoint, users, Authority(out / "authority") if secure else None)
