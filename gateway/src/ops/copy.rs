@@ -4,27 +4,35 @@
 //!
 //! Where a policy of the store demands that a copy keeps what its source has, it keeps the source's header as well, and the one that opens
 //! it there becomes an [`alias`].
+//!
+//! Into a bucket with a scrub policy bytes stream through the engine and are sealed anew. Where a policy of the store takes nothing but a copy, one is made after
+//! the engine has looked into the source, if it only looks (`detect`); what it would change (`enforce`) cannot be a copy, and stays refused.
 
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use keys::header::Header;
+use keys::hierarchy::Kek;
 use keys::metadata::SYSTEM_HEADERS;
 use keys::object::{Facts, HEADER_NAME};
 use s3s::S3ErrorCode;
 
 use super::precondition::Precondition;
-use super::put::{Sealing, Written, abandon, commit, intake_options, tell, wrap_into, write};
+use super::put::{
+    Scrubbed, Sealing, Written, abandon, commit, intake_options, look_into, reading_options, tell, wrap_into, write,
+};
 use super::source::{Source, succeeded};
 use super::spool::{OwnUpload, completed};
 use super::stored::{Look, Plain, Sealed, answered, has_tags, header_digest, pairs};
 use super::upload_part::weigh;
-use super::{Call, alias, documents, etag_of, forward, keepalive, range, set};
+use super::{Call, alias, documents, etag_of, forward, keepalive, range, scrubbed, set};
 use crate::backend::{BackendRequest, CopySourceMatch, Payload, query_value};
+use crate::body::scrub::Seen;
 use crate::body::{self, Body, collect};
 use crate::s3::address::{CopySource, tenant};
 use crate::s3::intake::Intake;
 use crate::s3::{Error, checksum};
+use crate::scrubbing::BucketPolicy;
 use crate::sidecar::{CopiedFrom, LineageEdge, ObjectAt};
 use crate::vault::{Vault, now_ms};
 
@@ -86,18 +94,29 @@ async fn copy(call: &Call, named: &CopySource) -> Result<Option<Response<Body>>,
             weigh(call, &sealed.facts.etag_string(), sealed.stored.last_modified())?;
             refuse_copy_to_itself(call, named)?;
             let by_backend = !wants_other_checksum(call, &sealed.facts)? && !is_namesake(&named.bucket, call.bucket()?);
-            // What goes into a bucket with a policy passes through the engine.
-            let by_backend = by_backend && call.policies.of(call.bucket()?, call.key()?).is_none();
-            let pin = pin(&call.vault, sealed.stored.total).filter(|_| by_backend && !would_ignore(call));
-            let done = match pin {
-                Some(pin) if !loses_tags(call, &sealed.stored.headers, pin) => {
-                    metadata_only(call, named, &sealed, pin).await
+            let policy = call.policies.of(call.bucket()?, call.key()?);
+            // What goes into a bucket with a policy passes through the engine, which changes nothing where it only looks.
+            let pin = pin(&call.vault, sealed.stored.total)
+                .filter(|_| by_backend && !would_ignore(call) && policy.is_none_or(|policy| !policy.enforces()));
+            let in_one = in_one(&call.vault, sealed.stored.total);
+            let keeps_tags = |pin| !loses_tags(call, &sealed.stored.headers, pin);
+            let mut done = match pin {
+                Some(pin) if policy.is_none() && keeps_tags(pin) => {
+                    metadata_only(call, named, &source, &sealed, pin, None).await
                 }
                 _ => reseal(call, named, &source, &sealed).await,
             };
+            // A policy of the store may let nothing but a copy through, by `s3:x-amz-copy-source`.
+            if let (Err(e), Some(pin), Some(_)) = (&done, pin, policy)
+                && is_denied(e)
+                && in_one
+                && keeps_tags(pin)
+            {
+                done = metadata_only(call, named, &source, &sealed, pin, policy).await;
+            }
             match (done, pin) {
-                (Err(e), Some(pin)) if demands_copy(call, &e) && in_one(&call.vault, sealed.stored.total) => {
-                    as_it_is(call, named, &source, &sealed, pin).await
+                (Err(e), Some(pin)) if says_copy(call) && is_denied(&e) && in_one => {
+                    as_it_is(call, named, &source, &sealed, pin, policy).await
                 }
                 (done, _) => done,
             }
@@ -135,10 +154,13 @@ fn in_one(vault: &Vault, total: u64) -> bool {
     total <= vault.config.backend.single_put_limit
 }
 
-/// Whether the store may have refused a write only because it did not say COPY, as its client had.
-fn demands_copy(call: &Call, refused: &Error) -> bool {
+/// Whether the store may have refused a write only because it was another one than the client asked for.
+fn is_denied(refused: &Error) -> bool {
+    matches!(refused, Error::Answered { status: StatusCode::FORBIDDEN, code, .. } if code == "AccessDenied")
+}
+
+fn says_copy(call: &Call) -> bool {
     call.header("x-amz-metadata-directive").is_some_and(|d| d.eq_ignore_ascii_case("copy"))
-        && matches!(refused, Error::Answered { status: StatusCode::FORBIDDEN, code, .. } if code == "AccessDenied")
 }
 
 /// A copy to itself must change something, or it is a mistake.
@@ -196,12 +218,14 @@ fn target(call: &Call, stored: &HeaderMap) -> BackendRequest {
     request
 }
 
-/// The backend copies the sealed bytes; only the header changes.
+/// The backend copies the sealed bytes; only the header changes. Under a policy, which only looks, they are looked into before.
 async fn metadata_only(
     call: &Call,
     named: &CopySource,
+    source: &Source,
     sealed: &Sealed,
     pin: CopySourceMatch,
+    policy: Option<&Arc<BucketPolicy>>,
 ) -> Result<Option<Response<Body>>, Error> {
     let vault = &call.vault;
     let at = ObjectAt { version_id: None, ..call.at()? };
@@ -210,8 +234,16 @@ async fn metadata_only(
     let kek = vault.kek_for_write(&at.bucket, &request.sender).await?;
     let object = Arc::new(sealed.stored.object.clone());
     wrap_into(&kek, &at.key, &object, &mut request.headers)?;
-    name_source(&mut request.headers, named, pin, &sealed.stored.backend_etag)?;
     set(&mut request.headers, HeaderName::from_static("x-amz-metadata-directive"), "REPLACE")?;
+    let mut scrub = None;
+    if let Some(policy) = policy {
+        ask(call, &mut request, named, pin).await?;
+        let Some(seen) = look_into_source(call, source, sealed, policy, &request.headers, &kek).await? else {
+            return Ok(None);
+        };
+        scrub = Some(seen);
+    }
+    name_source(&mut request.headers, named, pin, &sealed.stored.backend_etag)?;
     if !in_one(vault, sealed.stored.total) {
         // An upload starts without tags; a copy in one takes the source's by itself.
         let version = sealed.stored.at.version_id.clone().or_else(|| named.version_id.clone());
@@ -220,6 +252,7 @@ async fn metadata_only(
     }
     let mut sealing = Sealing::of(call, at, object, kek.id());
     sealing.header = header_digest(&request.headers);
+    sealing.scrub = scrub;
     copied_by_backend(call, sealed, request, condition, sealing).await
 }
 
@@ -230,29 +263,32 @@ async fn as_it_is(
     source: &Source,
     sealed: &Sealed,
     pin: CopySourceMatch,
+    policy: Option<&Arc<BucketPolicy>>,
 ) -> Result<Option<Response<Body>>, Error> {
-    /// An `ETag` that no object has.
-    const NONE: &str = "00000000000000000000000000000000";
     let vault = &call.vault;
     let at = ObjectAt { version_id: None, ..call.at()? };
     let mut request = target(call, &HeaderMap::new());
     let condition = Precondition::resolve(call, &mut request.headers).await?;
 
-    // The policy first: whoever may not write must not leave an alias behind.
-    name_source(&mut request.headers, named, pin, NONE)?;
-    let refused = completed(vault.backend.call(request.again(Payload::Empty)).await?).await?;
-    if refused.status() != StatusCode::PRECONDITION_FAILED {
-        return Err(answered(refused).await);
-    }
+    ask(call, &mut request, named, pin).await?;
 
     let kek = vault.kek_for_write(&at.bucket, &request.sender).await?;
     let header = Header::find(pairs(&sealed.stored.headers))?.ok_or(Error::Stripped)?;
     let alias = kek.wrap(&at.key, &sealed.stored.object, header.mask, header.metadata_digest)?;
     alias::keep(vault, &at, &header, &alias).await?;
+    let mut scrub = None;
+    if let Some(policy) = policy {
+        let stored = target(call, &sealed.stored.headers);
+        let Some(seen) = look_into_source(call, source, sealed, policy, &stored.headers, &kek).await? else {
+            return Ok(None);
+        };
+        scrub = Some(seen);
+    }
 
     name_source(&mut request.headers, named, pin, &sealed.stored.backend_etag)?;
     let mut sealing = Sealing::of(call, at, Arc::new(sealed.stored.object.clone()), kek.id());
     sealing.header = header_digest(&sealed.stored.headers);
+    sealing.scrub = scrub;
     let taken = sealing.header;
     let done = copied_by_backend(call, sealed, request, condition, sealing).await?;
     // An object keeps its `ETag` where its metadata are replaced: then another header may have been copied, one without an alias here.
@@ -261,6 +297,42 @@ async fn as_it_is(
         Look::Sealed(now) if header_digest(&now.stored.headers) == taken => Ok(done),
         _ => Ok(None),
     }
+}
+
+/// Asks the store for a copy under a condition on its source that never holds: whoever may not write leaves nothing in the system bucket. Error: that it
+/// lets none through, or what else it says.
+async fn ask(call: &Call, request: &mut BackendRequest, named: &CopySource, pin: CopySourceMatch) -> Result<(), Error> {
+    /// An `ETag` that no object has.
+    const NONE: &str = "00000000000000000000000000000000";
+    name_source(&mut request.headers, named, pin, NONE)?;
+    let refused = completed(call.vault.backend.call(request.again(Payload::Empty)).await?).await?;
+    match refused.status() {
+        StatusCode::PRECONDITION_FAILED => Ok(()),
+        _ => Err(answered(refused).await),
+    }
+}
+
+/// Has the engine look into the source, of which it changes nothing, and keeps what it saw before there is a copy. `headers`: those that the copy will
+/// have. None where the source was replaced since.
+async fn look_into_source(
+    call: &Call,
+    source: &Source,
+    sealed: &Sealed,
+    policy: &Arc<BucketPolicy>,
+    headers: &HeaderMap,
+    kek: &Kek,
+) -> Result<Option<Scrubbed>, Error> {
+    let (vault, at) = (&call.vault, call.at()?);
+    let length = sealed.facts.length;
+    let Ok(opened) = source.open(&sealed.stored.backend_etag, &sealed.facts, 0..length).await? else {
+        return Ok(None);
+    };
+    let scrub = Scrubbed::begin(policy, &at.key, headers, Seen::default())?;
+    let intake = Intake::of_ours(opened.plaintext, length, reading_options(vault))?;
+    let mut plaintext = look_into(vault, &at, policy, intake, &scrub.seen)?;
+    while plaintext.next().await?.is_some() {}
+    scrubbed::keep(vault, &at.bucket, kek, sealed.stored.object.oid(), &scrub.record()?).await?;
+    Ok(Some(scrub))
 }
 
 /// What is copied, and that it must still be what has this backend `ETag`. The client's own conditions on it were weighed on its
@@ -315,7 +387,9 @@ async fn copied_by_backend(
     let last_modified = documents::text(&answer, "LastModified");
     let record = sealing.record(sealed.facts.clone(), &parts.headers);
     let record = commit(vault, Some(intent), record, sealing.lineage).await;
-    Ok(Some(finished(parts.headers, &record.facts, last_modified)))
+    let mut response = finished(parts.headers, &record.facts, last_modified);
+    tell(response.headers_mut(), sealing.scrub.map(|scrub| scrub.record()).transpose()?.as_ref())?;
+    Ok(Some(response))
 }
 
 /// A sealed source beyond the backend's bound for one copy: raw ranges of it, as parts of an upload of our own.

@@ -17,11 +17,13 @@ use crate::s3::address::{Address, CopySource, Query};
 use crate::s3::operation;
 use crate::s3::sigv4::Authentication;
 use crate::server::Client;
+use crate::sidecar::sqlite::{SqliteOptions, SqliteSidecar};
 
 /// Longer than what is opened in memory.
 const LARGE: usize = 3 << 20;
 
-/// The embedded store, with a bucket `into` into which only copies that say COPY may be written; in `closed` nothing may.
+/// The embedded store, with a bucket `into` into which only copies that say COPY may be written, and `copies`, which takes any copy and nothing else; in
+/// `closed` nothing may.
 struct Demanding {
     store: LocalBackend,
     /// Before how many of these copies `from/later` is yet to replace `from/k`.
@@ -32,7 +34,10 @@ struct Demanding {
 impl Backend for Demanding {
     async fn call(&self, request: BackendRequest) -> Result<Response<Body>, BackendError> {
         let says_copy = request.headers.get("x-amz-metadata-directive").is_some_and(|v| v == "COPY");
-        let denied = request.path.starts_with("/closed/") || request.path.starts_with("/into/") && !says_copy;
+        let copies = request.headers.contains_key("x-amz-copy-source");
+        let denied = request.path.starts_with("/closed/")
+            || request.path.starts_with("/into/") && !says_copy
+            || request.path.starts_with("/copies/") && !copies;
         if request.method == Method::PUT && denied {
             let mut answer = Response::new(body::full("<Error><Code>AccessDenied</Code></Error>"));
             *answer.status_mut() = StatusCode::FORBIDDEN;
@@ -69,12 +74,18 @@ struct Reply {
 
 impl Case {
     async fn new() -> Self {
+        Self::with("").await
+    }
+
+    /// With these settings.
+    async fn with(settings: &str) -> Self {
         let dir = TempDir::new().unwrap();
         let local = LocalBackend::open(&dir.path().join("objects"), LocalOptions::default()).await.unwrap();
         let store = Arc::new(Demanding { store: local, disturb: AtomicU32::new(0) });
-        let vault = Vault::of_tests(dir.path(), store.clone()).await;
+        let sidecar = SqliteSidecar::open(SqliteOptions::new(dir.path().join("sidecar.db"))).await.unwrap();
+        let vault = Vault::of_a_test(dir.path(), settings, store.clone(), Arc::new(sidecar));
         let case = Self { vault: Arc::new(vault), store, _dir: dir };
-        for bucket in ["from", "into", "open", "closed"] {
+        for bucket in ["from", "into", "copies", "open", "closed"] {
             let made = case.behind(Method::PUT, &format!("/{bucket}"), &[], "").await;
             assert!(made.status().is_success());
         }
@@ -214,6 +225,43 @@ async fn a_copy_that_must_keep_everything_opens_like_any_other() {
 
     let found = rebuild::rebuild(&case.vault, |at, e| panic!("{at:?}: {e}")).await.unwrap();
     assert_eq!((found.objects, found.skipped), (9, 0));
+}
+
+/// What a policy of ours looks into can still be a copy to a policy of the store; what it would change cannot.
+#[tokio::test]
+async fn what_is_only_looked_into_can_be_a_copy() {
+    const MAIL: &[u8] = b"Mail jane.doe@example.com about it.\n";
+    let case = Case::with(
+        "[buckets.default]\nscrub = \"detect\"\n[buckets.copies.prefixes.\"enforced/\"]\nscrub = \"enforce\"\n",
+    )
+    .await;
+    case.put("k", MAIL).await;
+    assert_eq!(case.send_with(Method::PUT, "copies", "k", &[], MAIL).await.status, StatusCode::FORBIDDEN);
+    for (bucket, directive) in
+        [("copies", None), ("copies", Some("COPY")), ("copies", Some("REPLACE")), ("into", Some("COPY"))]
+    {
+        let mut headers = vec![("x-amz-copy-source", "from/k")];
+        headers.extend(directive.map(|directive| ("x-amz-metadata-directive", directive)));
+        let copied = case.send(Method::PUT, bucket, "k", &headers).await;
+        assert_eq!(copied.status, StatusCode::OK, "{bucket}, {directive:?}");
+        assert_eq!(copied.headers["x-data-vault-findings"], "EMAIL_ADDRESS=1");
+        let got = case.get(bucket, "k").await;
+        assert_eq!((got.status, &got.body[..]), (StatusCode::OK, MAIL));
+
+        // The sidecar knows, and so does whoever makes it again.
+        let at = ObjectAt { bucket: bucket.to_owned(), key: "k".to_owned(), version_id: None };
+        let known = case.vault.sidecar.object(&at).await.unwrap().unwrap();
+        assert_eq!(known.scrub, "detect llm-training/1");
+        let kept = ops::scrubbed::find(&case.vault, bucket, known.oid).await.unwrap().unwrap();
+        assert_eq!((kept.key.as_str(), kept.findings["EMAIL_ADDRESS"]), ("k", 1));
+    }
+    assert_eq!(case.aliases().await.len(), 1);
+
+    assert_eq!(case.copy("k", "copies", "enforced/k", Some("COPY")).await, StatusCode::FORBIDDEN);
+    assert_eq!(case.copy("k", "closed", "k", Some("COPY")).await, StatusCode::FORBIDDEN);
+    let at = ObjectAt { bucket: "from".to_owned(), key: "k".to_owned(), version_id: None };
+    let oid = case.vault.sidecar.object(&at).await.unwrap().unwrap().oid;
+    assert_eq!(ops::scrubbed::find(&case.vault, "closed", oid).await.unwrap(), None);
 }
 
 #[tokio::test]
