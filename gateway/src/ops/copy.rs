@@ -115,7 +115,9 @@ async fn copy(call: &Call, named: &CopySource) -> Result<Option<Response<Body>>,
                 done = metadata_only(call, named, &source, &sealed, pin, policy).await;
             }
             match (done, pin) {
-                (Err(e), Some(pin)) if says_copy(call) && is_denied(&e) && in_one => {
+                (Err(e), Some(pin))
+                    if is_denied(&e) && in_one && (says_copy(call) || policy.is_some() && !replaces(call)) =>
+                {
                     as_it_is(call, named, &source, &sealed, pin, policy).await
                 }
                 (done, _) => done,
@@ -238,7 +240,8 @@ async fn metadata_only(
     let mut scrub = None;
     if let Some(policy) = policy {
         ask(call, &mut request, named, pin).await?;
-        let Some(seen) = look_into_source(call, source, sealed, policy, &request.headers, &kek).await? else {
+        let Some(seen) = look_into_source(call, named, source, sealed, policy, request.headers.clone(), &kek).await?
+        else {
             return Ok(None);
         };
         scrub = Some(seen);
@@ -273,17 +276,17 @@ async fn as_it_is(
     ask(call, &mut request, named, pin).await?;
 
     let kek = vault.kek_for_write(&at.bucket, &request.sender).await?;
-    let header = Header::find(pairs(&sealed.stored.headers))?.ok_or(Error::Stripped)?;
-    let alias = kek.wrap(&at.key, &sealed.stored.object, header.mask, header.metadata_digest)?;
-    alias::keep(vault, &at, &header, &alias).await?;
     let mut scrub = None;
     if let Some(policy) = policy {
-        let stored = target(call, &sealed.stored.headers);
-        let Some(seen) = look_into_source(call, source, sealed, policy, &stored.headers, &kek).await? else {
+        let stored = target(call, &sealed.stored.headers).headers;
+        let Some(seen) = look_into_source(call, named, source, sealed, policy, stored, &kek).await? else {
             return Ok(None);
         };
         scrub = Some(seen);
     }
+    let header = Header::find(pairs(&sealed.stored.headers))?.ok_or(Error::Stripped)?;
+    let alias = kek.wrap(&at.key, &sealed.stored.object, header.mask, header.metadata_digest)?;
+    alias::keep(vault, &at, &header, &alias).await?;
 
     name_source(&mut request.headers, named, pin, &sealed.stored.backend_etag)?;
     let mut sealing = Sealing::of(call, at, Arc::new(sealed.stored.object.clone()), kek.id());
@@ -313,25 +316,35 @@ async fn ask(call: &Call, request: &mut BackendRequest, named: &CopySource, pin:
 }
 
 /// Has the engine look into the source, of which it changes nothing, and keeps what it saw before there is a copy. `headers`: those that the copy will
-/// have. None where the source was replaced since.
+/// have. None where the source was replaced since. The copy will have the id of its source: where a stricter rule of the bucket made the source, its record
+/// is needed as it is, and there is no copy.
 async fn look_into_source(
     call: &Call,
+    named: &CopySource,
     source: &Source,
     sealed: &Sealed,
     policy: &Arc<BucketPolicy>,
-    headers: &HeaderMap,
+    mut headers: HeaderMap,
     kek: &Kek,
 ) -> Result<Option<Scrubbed>, Error> {
     let (vault, at) = (&call.vault, call.at()?);
-    let length = sealed.facts.length;
+    let (length, oid) = (sealed.facts.length, sealed.stored.object.oid());
+    if scrubbed::find(vault, &at.bucket, oid).await?.is_some_and(|record| record.changed()) {
+        return Err(Error::client(
+            S3ErrorCode::AccessDenied,
+            "The bucket takes copies only, and this source was scrubbed under another rule of the same bucket: it cannot be copied as it is",
+        ));
+    }
+    let version = sealed.stored.at.version_id.clone().or_else(|| named.version_id.clone());
+    carry_tags(call, &CopySource { version_id: version, ..named.clone() }, &mut headers).await?;
     let Ok(opened) = source.open(&sealed.stored.backend_etag, &sealed.facts, 0..length).await? else {
         return Ok(None);
     };
-    let scrub = Scrubbed::begin(policy, &at.key, headers, Seen::default())?;
+    let scrub = Scrubbed::begin(policy, &at.key, &headers, Seen::default())?;
     let intake = Intake::of_ours(opened.plaintext, length, reading_options(vault))?;
     let mut plaintext = look_into(vault, &at, policy, intake, &scrub.seen)?;
     while plaintext.next().await?.is_some() {}
-    scrubbed::keep(vault, &at.bucket, kek, sealed.stored.object.oid(), &scrub.record()?).await?;
+    scrubbed::keep(vault, &at.bucket, kek, oid, &scrub.record()?).await?;
     Ok(Some(scrub))
 }
 
@@ -478,6 +491,11 @@ async fn stream_through(
     strip_copy_headers(&mut request.headers);
     let condition = Precondition::resolve(call, &mut request.headers).await?;
     carry_tags(call, named, &mut request.headers).await?;
+    // What the store may refuse for being no copy it is to refuse before the body.
+    let only_looks = call.policies.of(&at.bucket, &at.key).is_some_and(|policy| !policy.enforces());
+    if only_looks && length > vault.config.limits.small_object {
+        request.headers.insert(header::EXPECT, HeaderValue::from_static("100-continue"));
+    }
     let algorithm = call.header("x-amz-checksum-algorithm").and_then(|name| checksum::parse_algorithm(name).ok());
     let intake = Intake::of_ours(plaintext, length, intake_options(vault, &at.bucket, algorithm))?;
     let kek = vault.kek_for_write(&at.bucket, &request.sender).await?;

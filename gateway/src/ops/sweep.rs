@@ -235,8 +235,9 @@ impl Sweeper {
         Ok(false)
     }
 
-    /// Whether any version of the key has the id, by reading each. Copies that the backend makes have the id of their source, and another key; but that key has no
-    /// policy, which would have had the copy scrubbed and given an id of its own, and so no need of the record.
+    /// Whether any version of the key has the id, by reading each. Copies that the backend makes have the id of their source, and another key: most of them under
+    /// no policy, and so without need of the record. Under `detect` some have one, which names the copy made last; while the sidecar knows the others it stays
+    /// for them, and where it does not they are as objects that no policy has seen.
     async fn is_a_version_of(&mut self, key: &str, item: &Item) -> Result<bool, Error> {
         let mut markers = String::new();
         loop {

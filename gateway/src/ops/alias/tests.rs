@@ -37,7 +37,7 @@ impl Backend for Demanding {
         let copies = request.headers.contains_key("x-amz-copy-source");
         let denied = request.path.starts_with("/closed/")
             || request.path.starts_with("/into/") && !says_copy
-            || request.path.starts_with("/copies/") && !copies;
+            || (request.path.starts_with("/copies/") || request.path.starts_with("/open/exports/")) && !copies;
         if request.method == Method::PUT && denied {
             let mut answer = Response::new(body::full("<Error><Code>AccessDenied</Code></Error>"));
             *answer.status_mut() = StatusCode::FORBIDDEN;
@@ -232,7 +232,8 @@ async fn a_copy_that_must_keep_everything_opens_like_any_other() {
 async fn what_is_only_looked_into_can_be_a_copy() {
     const MAIL: &[u8] = b"Mail jane.doe@example.com about it.\n";
     let case = Case::with(
-        "[buckets.default]\nscrub = \"detect\"\n[buckets.copies.prefixes.\"enforced/\"]\nscrub = \"enforce\"\n",
+        "[buckets.default]\nscrub = \"detect\"\n[buckets.copies.prefixes.\"enforced/\"]\nscrub = \"enforce\"\n\
+         [buckets.open.prefixes.\"clean/\"]\nscrub = \"enforce\"\non_unscrubbed = \"refuse\"\n",
     )
     .await;
     case.put("k", MAIL).await;
@@ -258,6 +259,12 @@ async fn what_is_only_looked_into_can_be_a_copy() {
     assert_eq!(case.aliases().await.len(), 1);
 
     assert_eq!(case.copy("k", "copies", "enforced/k", Some("COPY")).await, StatusCode::FORBIDDEN);
+    // Of one bucket, where both would have one record.
+    assert_eq!(case.send_with(Method::PUT, "open", "clean/x", &[], MAIL).await.status, StatusCode::OK);
+    let denied = case.send(Method::PUT, "open", "exports/x", &[("x-amz-copy-source", "open/clean/x")]).await;
+    assert_eq!(denied.status, StatusCode::FORBIDDEN);
+    let clean = case.get("open", "clean/x").await;
+    assert_eq!((clean.status, &clean.body[..]), (StatusCode::OK, &b"Mail <EMAIL_ADDRESS> about it.\n"[..]));
     assert_eq!(case.copy("k", "closed", "k", Some("COPY")).await, StatusCode::FORBIDDEN);
     let at = ObjectAt { bucket: "from".to_owned(), key: "k".to_owned(), version_id: None };
     let oid = case.vault.sidecar.object(&at).await.unwrap().unwrap().oid;
