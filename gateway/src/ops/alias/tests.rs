@@ -38,7 +38,9 @@ impl Backend for Demanding {
         let denied = request.path.starts_with("/closed/")
             || request.path.starts_with("/into/") && !says_copy
             || (request.path.starts_with("/copies/") || request.path.starts_with("/open/exports/")) && !copies;
-        if request.method == Method::PUT && denied {
+        // Nobody may read tags in `from`, and there are none.
+        let tags = request.path.starts_with("/from/") && request.query.starts_with("tagging");
+        if request.method == Method::PUT && denied || tags {
             let mut answer = Response::new(body::full("<Error><Code>AccessDenied</Code></Error>"));
             *answer.status_mut() = StatusCode::FORBIDDEN;
             return Ok(answer);
