@@ -347,15 +347,15 @@ impl KnownPages {
 
 #[cfg(test)]
 impl Vault {
-    /// Over a store of a test, with all else in this folder.
-    pub async fn of_tests(folder: &std::path::Path, backend: Arc<dyn Backend>) -> Self {
+    /// Over a store of a test, with these settings and all else in this folder.
+    pub async fn of_tests(folder: &std::path::Path, settings: &str, backend: Arc<dyn Backend>) -> Self {
         use crate::sidecar::sqlite::{SqliteOptions, SqliteSidecar};
 
         let sidecar = SqliteSidecar::open(SqliteOptions::new(folder.join("sidecar.db"))).await.unwrap();
-        Self::of_a_test(folder, "", backend, Arc::new(sidecar))
+        Self::of_a_test(folder, settings, backend, Arc::new(sidecar))
     }
 
-    /// The same with these settings, over this sidecar.
+    /// The same, over this sidecar.
     pub fn of_a_test(
         folder: &std::path::Path,
         settings: &str,

@@ -93,35 +93,7 @@ async fn copy(call: &Call, named: &CopySource) -> Result<Option<Response<Body>>,
         Look::Sealed(sealed) => {
             weigh(call, &sealed.facts.etag_string(), sealed.stored.last_modified())?;
             refuse_copy_to_itself(call, named)?;
-            let by_backend = !wants_other_checksum(call, &sealed.facts)? && !is_namesake(&named.bucket, call.bucket()?);
-            let policy = call.policies.of(call.bucket()?, call.key()?);
-            // What goes into a bucket with a policy passes through the engine, which changes nothing where it only looks.
-            let pin = pin(&call.vault, sealed.stored.total)
-                .filter(|_| by_backend && !would_ignore(call) && policy.is_none_or(|policy| !policy.enforces()));
-            let in_one = in_one(&call.vault, sealed.stored.total);
-            let keeps_tags = |pin| !loses_tags(call, &sealed.stored.headers, pin);
-            let mut done = match pin {
-                Some(pin) if policy.is_none() && keeps_tags(pin) => {
-                    metadata_only(call, named, &source, &sealed, pin, None).await
-                }
-                _ => reseal(call, named, &source, &sealed).await,
-            };
-            // A policy of the store may let nothing but a copy through, by `s3:x-amz-copy-source`.
-            if let (Err(e), Some(pin), Some(_)) = (&done, pin, policy)
-                && is_denied(e)
-                && in_one
-                && keeps_tags(pin)
-            {
-                done = metadata_only(call, named, &source, &sealed, pin, policy).await;
-            }
-            match (done, pin) {
-                (Err(e), Some(pin))
-                    if is_denied(&e) && in_one && (says_copy(call) || policy.is_some() && !replaces(call)) =>
-                {
-                    as_it_is(call, named, &source, &sealed, pin, policy).await
-                }
-                (done, _) => done,
-            }
+            copy_sealed(call, named, &source, &sealed).await
         }
         Look::Plain(plain) => {
             weigh(call, &plain.etag, super::stored::last_modified(&plain.headers))?;
@@ -131,14 +103,44 @@ async fn copy(call: &Call, named: &CopySource) -> Result<Option<Response<Body>>,
     }
 }
 
+/// By the store where it can, else by bytes that stream through.
+async fn copy_sealed(
+    call: &Call,
+    named: &CopySource,
+    source: &Source,
+    sealed: &Sealed,
+) -> Result<Option<Response<Body>>, Error> {
+    let policy = call.policies.of(call.bucket()?, call.key()?);
+    let may_copy = !wants_other_checksum(call, &sealed.facts)?
+        && !is_namesake(&named.bucket, call.bucket()?)
+        && !would_ignore(call)
+        && policy.is_none_or(|policy| !policy.enforces());
+    let Some(pin) = pin(&call.vault, sealed.stored.total).filter(|_| may_copy) else {
+        return reseal(call, named, source, sealed).await;
+    };
+    let by_store = ByStore { call, named, source, sealed, pin, policy };
+    let in_one = in_one(&call.vault, sealed.stored.total);
+    let done = match policy {
+        None if by_store.keeps_tags() => by_store.metadata_only().await,
+        None => reseal(call, named, source, sealed).await,
+        // What goes into a bucket with a policy passes through the engine, which changes nothing as it only looks. A policy of the store may let nothing
+        // but a copy through, by `s3:x-amz-copy-source`.
+        Some(_) => match reseal(call, named, source, sealed).await {
+            Err(e) if is_denied(&e) && in_one && by_store.keeps_tags() => by_store.metadata_only().await,
+            done => done,
+        },
+    };
+    match done {
+        Err(e) if is_denied(&e) && in_one && (says_copy(call) || policy.is_some() && !replaces(call)) => {
+            by_store.as_it_is().await
+        }
+        done => done,
+    }
+}
+
 /// Another tenant's bucket of the same name. Ceph RGW 16 compares the names alone, and puts a copy between the two into the source's.
 fn is_namesake(source: &str, target: &str) -> bool {
     source != target && tenant::split(source).1 == tenant::split(target).1
-}
-
-/// Ceph RGW drops the tags of an object whose metadata are replaced, and takes no others with a copy: only a PUT carries them.
-fn loses_tags(call: &Call, stored: &HeaderMap, pin: CopySourceMatch) -> bool {
-    pin == CopySourceMatch::Rgw && !replaces(call) && has_tags(stored)
 }
 
 /// Whether the backend would write a copy over what a condition of the client protects: then it is a PUT.
@@ -220,150 +222,148 @@ fn target(call: &Call, stored: &HeaderMap) -> BackendRequest {
     request
 }
 
-/// The backend copies the sealed bytes; only the header changes. Under a policy, which only looks, they are looked into before.
-async fn metadata_only(
-    call: &Call,
-    named: &CopySource,
-    source: &Source,
-    sealed: &Sealed,
+/// A copy of a sealed source that the store makes.
+struct ByStore<'a> {
+    call: &'a Call,
+    named: &'a CopySource,
+    source: &'a Source,
+    sealed: &'a Sealed,
+    /// How the store is held to the version that was read.
     pin: CopySourceMatch,
-    policy: Option<&Arc<BucketPolicy>>,
-) -> Result<Option<Response<Body>>, Error> {
-    let vault = &call.vault;
-    let at = ObjectAt { version_id: None, ..call.at()? };
-    let mut request = target(call, &sealed.stored.headers);
-    let condition = Precondition::resolve(call, &mut request.headers).await?;
-    let kek = vault.kek_for_write(&at.bucket, &request.sender).await?;
-    let object = Arc::new(sealed.stored.object.clone());
-    wrap_into(&kek, &at.key, &object, &mut request.headers)?;
-    set(&mut request.headers, HeaderName::from_static("x-amz-metadata-directive"), "REPLACE")?;
-    let mut scrub = None;
-    if let Some(policy) = policy {
-        ask(call, &mut request, named, pin).await?;
-        let Some(seen) = look_into_source(call, named, source, sealed, policy, request.headers.clone(), &kek).await?
-        else {
-            return Ok(None);
-        };
-        scrub = Some(seen);
-    }
-    name_source(&mut request.headers, named, pin, &sealed.stored.backend_etag)?;
-    if !in_one(vault, sealed.stored.total) {
-        // An upload starts without tags; a copy in one takes the source's by itself.
-        let version = sealed.stored.at.version_id.clone().or_else(|| named.version_id.clone());
-        let exact = CopySource { version_id: version, ..named.clone() };
-        carry_tags(call, &exact, &mut request.headers).await?;
-    }
-    let mut sealing = Sealing::of(call, at, object, kek.id());
-    sealing.header = header_digest(&request.headers);
-    sealing.scrub = scrub;
-    copied_by_backend(call, sealed, request, condition, sealing).await
+    /// The policy of the target, which only looks.
+    policy: Option<&'a Arc<BucketPolicy>>,
 }
 
-/// The backend copies header and all, as its policy demands. What opens the copy is durable before there is one.
-async fn as_it_is(
-    call: &Call,
-    named: &CopySource,
-    source: &Source,
-    sealed: &Sealed,
-    pin: CopySourceMatch,
-    policy: Option<&Arc<BucketPolicy>>,
-) -> Result<Option<Response<Body>>, Error> {
-    let vault = &call.vault;
-    let at = ObjectAt { version_id: None, ..call.at()? };
-    let mut request = target(call, &HeaderMap::new());
-    let condition = Precondition::resolve(call, &mut request.headers).await?;
-
-    ask(call, &mut request, named, pin).await?;
-
-    let kek = vault.kek_for_write(&at.bucket, &request.sender).await?;
-    let mut scrub = None;
-    if let Some(policy) = policy {
-        let stored = target(call, &sealed.stored.headers).headers;
-        let Some(seen) = look_into_source(call, named, source, sealed, policy, stored, &kek).await? else {
-            return Ok(None);
-        };
-        scrub = Some(seen);
+impl ByStore<'_> {
+    /// The backend copies the sealed bytes; only the header changes. Under a policy they are looked into before.
+    async fn metadata_only(&self) -> Result<Option<Response<Body>>, Error> {
+        let Self { call, sealed, .. } = *self;
+        let vault = &call.vault;
+        let at = ObjectAt { version_id: None, ..call.at()? };
+        let mut request = target(call, &sealed.stored.headers);
+        let condition = Precondition::resolve(call, &mut request.headers).await?;
+        let kek = vault.kek_for_write(&at.bucket, &request.sender).await?;
+        let object = Arc::new(sealed.stored.object.clone());
+        wrap_into(&kek, &at.key, &object, &mut request.headers)?;
+        set(&mut request.headers, HeaderName::from_static("x-amz-metadata-directive"), "REPLACE")?;
+        let mut sealing = Sealing::of(call, at, object, kek.id());
+        sealing.header = header_digest(&request.headers);
+        if let Some(policy) = self.policy {
+            self.ask(&mut request).await?;
+            let Some(seen) = self.look_into(policy, request.headers.clone(), &kek).await? else { return Ok(None) };
+            sealing.scrub = Some(seen);
+        }
+        self.name_source(&mut request.headers, &sealed.stored.backend_etag)?;
+        if !in_one(vault, sealed.stored.total) {
+            // An upload starts without tags; a copy in one takes the source's by itself.
+            carry_tags(call, &self.exact(), &mut request.headers).await?;
+        }
+        copied_by_backend(call, sealed, request, condition, sealing).await
     }
-    let header = Header::find(pairs(&sealed.stored.headers))?.ok_or(Error::Stripped)?;
-    let alias = kek.wrap(&at.key, &sealed.stored.object, header.mask, header.metadata_digest)?;
-    alias::keep(vault, &at, &header, &alias).await?;
 
-    name_source(&mut request.headers, named, pin, &sealed.stored.backend_etag)?;
-    let mut sealing = Sealing::of(call, at, Arc::new(sealed.stored.object.clone()), kek.id());
-    sealing.header = header_digest(&sealed.stored.headers);
-    sealing.scrub = scrub;
-    let taken = sealing.header;
-    let done = copied_by_backend(call, sealed, request, condition, sealing).await?;
-    // An object keeps its `ETag` where its metadata are replaced: then another header may have been copied, one without an alias here.
-    // Each is new, so one that is still there was there all the time.
-    match source.look(super::head::SUFFIX, false).await? {
-        Look::Sealed(now) if header_digest(&now.stored.headers) == taken => Ok(done),
-        _ => Ok(None),
-    }
-}
+    /// The backend copies header and all, as its policy demands. What opens the copy is durable before there is one.
+    async fn as_it_is(&self) -> Result<Option<Response<Body>>, Error> {
+        let Self { call, sealed, .. } = *self;
+        let vault = &call.vault;
+        let at = ObjectAt { version_id: None, ..call.at()? };
+        let mut request = target(call, &HeaderMap::new());
+        let condition = Precondition::resolve(call, &mut request.headers).await?;
 
-/// Asks the store for a copy under a condition on its source that never holds: whoever may not write leaves nothing in the system bucket. Error: that it
-/// lets none through, or what else it says.
-async fn ask(call: &Call, request: &mut BackendRequest, named: &CopySource, pin: CopySourceMatch) -> Result<(), Error> {
-    /// An `ETag` that no object has.
-    const NONE: &str = "00000000000000000000000000000000";
-    name_source(&mut request.headers, named, pin, NONE)?;
-    let refused = completed(call.vault.backend.call(request.again(Payload::Empty)).await?).await?;
-    match refused.status() {
-        StatusCode::PRECONDITION_FAILED => Ok(()),
-        _ => Err(answered(refused).await),
-    }
-}
+        self.ask(&mut request).await?;
 
-/// Has the engine look into the source, of which it changes nothing, and keeps what it saw before there is a copy. `headers`: those that the copy will
-/// have. None where the source was replaced since. The copy will have the id of its source: where a stricter rule of the bucket made the source, its record
-/// is needed as it is, and there is no copy.
-async fn look_into_source(
-    call: &Call,
-    named: &CopySource,
-    source: &Source,
-    sealed: &Sealed,
-    policy: &Arc<BucketPolicy>,
-    mut headers: HeaderMap,
-    kek: &Kek,
-) -> Result<Option<Scrubbed>, Error> {
-    let (vault, at) = (&call.vault, call.at()?);
-    let (length, oid) = (sealed.facts.length, sealed.stored.object.oid());
-    if scrubbed::find(vault, &at.bucket, oid).await?.is_some_and(|record| record.changed()) {
-        return Err(Error::client(
-            S3ErrorCode::AccessDenied,
-            "The bucket takes copies only, and this source was scrubbed under another rule of the same bucket: it cannot be copied as it is",
-        ));
-    }
-    // Who may not read tags is not told that there are some, and is denied the copy by the store then.
-    if has_tags(&sealed.stored.headers) {
-        let version = sealed.stored.at.version_id.clone().or_else(|| named.version_id.clone());
-        carry_tags(call, &CopySource { version_id: version, ..named.clone() }, &mut headers).await?;
-    }
-    let Ok(opened) = source.open(&sealed.stored.backend_etag, &sealed.facts, 0..length).await? else {
-        return Ok(None);
-    };
-    let scrub = Scrubbed::begin(policy, &at.key, &headers, Seen::default())?;
-    let intake = Intake::of_ours(opened.plaintext, length, reading_options(vault))?;
-    let mut plaintext = look_into(vault, &at, policy, intake, &scrub.seen)?;
-    while plaintext.next().await?.is_some() {}
-    scrubbed::keep(vault, &at.bucket, kek, oid, &scrub.record()?).await?;
-    Ok(Some(scrub))
-}
+        let kek = vault.kek_for_write(&at.bucket, &request.sender).await?;
+        let mut sealing = Sealing::of(call, at.clone(), Arc::new(sealed.stored.object.clone()), kek.id());
+        sealing.header = header_digest(&sealed.stored.headers);
+        if let Some(policy) = self.policy {
+            let headers = target(call, &sealed.stored.headers).headers;
+            let Some(seen) = self.look_into(policy, headers, &kek).await? else { return Ok(None) };
+            sealing.scrub = Some(seen);
+        }
+        let header = Header::find(pairs(&sealed.stored.headers))?.ok_or(Error::Stripped)?;
+        let alias = kek.wrap(&at.key, &sealed.stored.object, header.mask, header.metadata_digest)?;
+        alias::keep(vault, &at, &header, &alias).await?;
 
-/// What is copied, and that it must still be what has this backend `ETag`. The client's own conditions on it were weighed on its
-/// plaintext `ETag` already.
-fn name_source(headers: &mut HeaderMap, named: &CopySource, pin: CopySourceMatch, etag: &str) -> Result<(), Error> {
-    for name in [
-        "x-amz-copy-source-if-match",
-        "x-amz-copy-source-if-none-match",
-        "x-amz-copy-source-if-modified-since",
-        "x-amz-copy-source-if-unmodified-since",
-    ] {
-        headers.remove(name);
+        self.name_source(&mut request.headers, &sealed.stored.backend_etag)?;
+        let taken = sealing.header;
+        let done = copied_by_backend(call, sealed, request, condition, sealing).await?;
+        // An object keeps its `ETag` where its metadata are replaced: then another header may have been copied, one without an alias here.
+        // Each is new, so one that is still there was there all the time.
+        match self.source.look(super::head::SUFFIX, false).await? {
+            Look::Sealed(now) if header_digest(&now.stored.headers) == taken => Ok(done),
+            _ => Ok(None),
+        }
     }
-    set(headers, HeaderName::from_static("x-amz-copy-source"), &named.to_header())?;
-    pin.require(headers, etag).map_err(|_| Error::Protocol("an ETag that is no header".into()))
+
+    /// Asks the store for a copy under a condition on its source that never holds: whoever may not write leaves nothing in the system bucket. Error: that
+    /// it lets none through, or what else it says.
+    async fn ask(&self, request: &mut BackendRequest) -> Result<(), Error> {
+        /// An `ETag` that no object has.
+        const NONE: &str = "00000000000000000000000000000000";
+        self.name_source(&mut request.headers, NONE)?;
+        let refused = completed(self.call.vault.backend.call(request.again(Payload::Empty)).await?).await?;
+        match refused.status() {
+            StatusCode::PRECONDITION_FAILED => Ok(()),
+            _ => Err(answered(refused).await),
+        }
+    }
+
+    /// Has the engine look into the source, of which it changes nothing, and keeps what it saw before there is a copy. `headers`: those that the copy
+    /// will have. None where the source was replaced since. The copy will have the id of its source: where a stricter rule of the bucket made the source,
+    /// its record is needed as it is, and there is no copy.
+    async fn look_into(
+        &self,
+        policy: &Arc<BucketPolicy>,
+        mut headers: HeaderMap,
+        kek: &Kek,
+    ) -> Result<Option<Scrubbed>, Error> {
+        let Self { call, sealed, .. } = *self;
+        let (vault, at) = (&call.vault, call.at()?);
+        let (length, oid) = (sealed.facts.length, sealed.stored.object.oid());
+        if scrubbed::find(vault, &at.bucket, oid).await?.is_some_and(|record| record.changed()) {
+            return Err(Error::client(
+                S3ErrorCode::AccessDenied,
+                "The bucket takes copies only, and this source was scrubbed under another rule of the same bucket: it cannot be copied as it is",
+            ));
+        }
+        // Who may not read tags is not told that there are some, and is denied the copy by the store then.
+        if has_tags(&sealed.stored.headers) {
+            carry_tags(call, &self.exact(), &mut headers).await?;
+        }
+        let opened = self.source.open(&sealed.stored.backend_etag, &sealed.facts, 0..length).await?;
+        let Ok(opened) = opened else { return Ok(None) };
+        let scrub = Scrubbed::begin(policy, &at.key, &headers, Seen::default())?;
+        let intake = Intake::of_ours(opened.plaintext, length, reading_options(vault))?;
+        let mut plaintext = look_into(vault, &at, policy, intake, &scrub.seen)?;
+        while plaintext.next().await?.is_some() {}
+        scrubbed::keep(vault, &at.bucket, kek, oid, &scrub.record()?).await?;
+        Ok(Some(scrub))
+    }
+
+    /// Ceph RGW drops the tags of an object whose metadata are replaced, and takes no others with a copy: only a PUT carries them.
+    fn keeps_tags(&self) -> bool {
+        self.pin != CopySourceMatch::Rgw || replaces(self.call) || !has_tags(&self.sealed.stored.headers)
+    }
+
+    /// The very version that was read.
+    fn exact(&self) -> CopySource {
+        let version_id = self.sealed.stored.at.version_id.clone().or_else(|| self.named.version_id.clone());
+        CopySource { version_id, ..self.named.clone() }
+    }
+
+    /// What is copied, and that it must still be what has this backend `ETag`. The client's own conditions on it were weighed on its
+    /// plaintext `ETag` already.
+    fn name_source(&self, headers: &mut HeaderMap, etag: &str) -> Result<(), Error> {
+        for name in [
+            "x-amz-copy-source-if-match",
+            "x-amz-copy-source-if-none-match",
+            "x-amz-copy-source-if-modified-since",
+            "x-amz-copy-source-if-unmodified-since",
+        ] {
+            headers.remove(name);
+        }
+        set(headers, HeaderName::from_static("x-amz-copy-source"), &self.named.to_header())?;
+        self.pin.require(headers, etag).map_err(|_| Error::Protocol("an ETag that is no header".into()))
+    }
 }
 
 /// Intent, copy, record.

@@ -17,7 +17,6 @@ use crate::s3::address::{Address, CopySource, Query};
 use crate::s3::operation;
 use crate::s3::sigv4::Authentication;
 use crate::server::Client;
-use crate::sidecar::sqlite::{SqliteOptions, SqliteSidecar};
 
 /// Longer than what is opened in memory.
 const LARGE: usize = 3 << 20;
@@ -84,8 +83,7 @@ impl Case {
         let dir = TempDir::new().unwrap();
         let local = LocalBackend::open(&dir.path().join("objects"), LocalOptions::default()).await.unwrap();
         let store = Arc::new(Demanding { store: local, disturb: AtomicU32::new(0) });
-        let sidecar = SqliteSidecar::open(SqliteOptions::new(dir.path().join("sidecar.db"))).await.unwrap();
-        let vault = Vault::of_a_test(dir.path(), settings, store.clone(), Arc::new(sidecar));
+        let vault = Vault::of_tests(dir.path(), settings, store.clone()).await;
         let case = Self { vault: Arc::new(vault), store, _dir: dir };
         for bucket in ["from", "into", "copies", "open", "closed"] {
             let made = case.behind(Method::PUT, &format!("/{bucket}"), &[], "").await;

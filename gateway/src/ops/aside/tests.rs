@@ -13,7 +13,7 @@ use crate::identity::{Credential, Credentials};
 
 async fn vault(folder: &Path) -> Arc<Vault> {
     let store = LocalBackend::open(&folder.join("objects"), LocalOptions::default()).await.unwrap();
-    Arc::new(Vault::of_tests(folder, Arc::new(store)).await)
+    Arc::new(Vault::of_tests(folder, "", Arc::new(store)).await)
 }
 
 async fn put_aside(vault: &Arc<Vault>, id: Oid) {
@@ -75,7 +75,7 @@ async fn officers_at_two_gateways_lose_nothing() {
     let (one, other) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     let vault = vault(one.path()).await;
     std::fs::copy(one.path().join("keyring.json"), other.path().join("keyring.json")).unwrap();
-    let second = Arc::new(Vault::of_tests(other.path(), vault.backend.clone()).await);
+    let second = Arc::new(Vault::of_tests(other.path(), "", vault.backend.clone()).await);
     let id = Oid([1; 16]);
     put_aside(&vault, id).await;
     let (mut all, mut names) = (Vec::new(), Vec::new());
@@ -170,7 +170,7 @@ async fn what_is_released_belongs_to_its_writer() {
     let folder = TempDir::new().unwrap();
     let store = LocalBackend::open(&folder.path().join("objects"), LocalOptions::default()).await.unwrap();
     let store = Arc::new(Watched { store, seen: Mutex::default() });
-    let mut vault = Vault::of_tests(folder.path(), store.clone()).await;
+    let mut vault = Vault::of_tests(folder.path(), "", store.clone()).await;
     let of_backend = BackendCredential {
         access_key: "writer-there".into(),
         secret_key: Zeroizing::new("not very secret".into()),
