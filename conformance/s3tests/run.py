@@ -325,7 +325,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--tls", choices=["also", "only"], help="run through a gateway under TLS, besides that over http or instead of it")
     parser.add_argument("-k", dest="chosen", help="only tests that pytest's -k chooses")
     parser.add_argument("--jobs", type=int, default=4, help="tests at a time on each of two sides (4)")
-    parser.add_argument("--limit", type=int, default=90, help="seconds a test may take (90)")
+    # Long, since a limit that is reached while an object is finalised ends the worker, and with it the tests that it had.
+    parser.add_argument("--limit", type=int, default=300, help="seconds a test may take (300)")
     parser.add_argument("--out", type=Path, help="folder for logs and results; default a temporary one, which is kept")
     parser.add_argument("--detect", action="store_true", help="every bucket of the gateway has `scrub = \"detect\"`; `local` is compared with itself without it")
     parser.add_argument("--docs", action="store_true", help="write the table to docs/conformance.md")
