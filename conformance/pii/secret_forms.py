@@ -48,9 +48,9 @@ ISSUERS = {
     "MapBox": ("sk.eyJ{n60}.{u22}",), "Prefect": ("pnu_{l36}",), "1Password": ("ops_eyJ{B250}",), "Infracost": ("ico-{n32}",),
     "Scalingo": ("tk-us-{u48}",), "Sourcegraph": ("sgp_{h16}_{h40}",), "PostHog": ("phx_{n43}",), "Statsig": ("secret-{n43}",),
     "Facebook": ("EAACEdEose0cBA{n80}",), "Tailscale": ("tskey-auth-{n12}CNTRL-{n32}",), "Cloudflare origin CA": ("v1.0-{h24}-{h146}",),
-    "Yandex": ("AQVN{u36}",), "Vercel": ("vercel_blob_rw_{n16}_{n30}",), "Render": ("rnd_{n28}",), "Azure storage": ("AccountKey={B86}==",),
+    "Yandex": ("AQVN{u36}",), "Vercel": ("vercel_blob_rw_{n16}_{n30}",), "Render": ("rnd_{n28}",),
     "Azure Entra": ("{n3}8Q~{u34}",), "Azure DevOps": ("{n76}AZDO{n4}",),
-    "Azure SAS": ("https://acme.blob.core.windows.net/c?sv=2022-11-02&sig={n43}%3D",), "Ionic": ("ion_{n42}",), "Beamer": ("b_{u44}",),
+    "Azure SAS": ("https://acme.blob.core.windows.net/c?sv=2022-11-02&sig={n43}%3D",), "Ionic": ("ion_{n42}",),
     "Defined Networking": ("dnkey-{u26}-{u52}",), "Klaviyo": ("pk_{h34}",), "Resend": ("re_{n8}_{n24}",), "Apify": ("apify_api_{n36}",),
     "Endor Labs": ("endr+{n16}",), "Ubidots": ("BBFF-{n30}",), "Octopus Deploy": ("API-{U26}",), "OpenShift": ("sha256~{u43}",),
     "MaxMind": ("{n6}_{n29}_mmk",), "SettleMint": ("sm_pat_{n16}",), "Intra42": ("s-s4t2ud-{h64}",), "Adafruit": ("aio_{n28}",),
@@ -66,6 +66,7 @@ BY_NAME = {
     "Twitter": "TWITTER_API_SECRET={n50}", "LinkedIn": "LINKEDIN_CLIENT_SECRET={n16}", "Amazon secret": "AWS_SECRET_ACCESS_KEY={B40}",
     "Linode": "LINODE_TOKEN={h64}", "Zendesk": "ZENDESK_API_TOKEN={n40}", "PagerDuty": "PAGERDUTY_API_KEY={u20}",
     "Auth0": "AUTH0_CLIENT_SECRET={u64}", "Vercel": "VERCEL_TOKEN={n24}",
+    "Azure storage": "AccountKey={B86}==", "Beamer": "BEAMER_API_KEY=b_{u44}",
 }  # fmt: skip
 
 WITH = (

@@ -207,7 +207,24 @@ fn equals(text: &str, at: usize) -> Option<Field<'_>> {
             b'\n' | b'\r' | b'\t' | b'|' | b';' | b'"' | b'<' | b'>' | b'{' | b'}' | b'[' | b'&' | b'\'' | b',' | b'('
         )
     });
-    field.map(|(value, place)| Field { name, value, place })
+    let glued = end == at && start == at + 1;
+    field.map(|(value, place)| {
+        let is_one_of_many = glued && is_attribute(text, name, &value, place);
+        Field { name, place: if is_one_of_many { place.of_attribute() } else { place }, value }
+    })
+}
+
+/// Whether what stands around `name=value` divides it from others of its kind, as in logfmt, settings, URLs and tags of XML: code divides arguments otherwise.
+fn is_attribute(text: &str, name: &str, value: &Range<usize>, place: Place) -> bool {
+    let bytes = text.as_bytes();
+    let divides = |byte: u8| byte == 0 || byte.is_ascii_whitespace() || byte == b'&';
+    let start = name.as_ptr().addr() - text.as_ptr().addr();
+    let opens = divides(before(bytes, start)) || before(bytes, start) == b'?';
+    let end = match place {
+        Place::Quoted => value.end + 1,
+        _ => run(bytes, value.start, value.len(), |byte| byte != b' '),
+    };
+    opens && (divides(byte(bytes, end)) || place == Place::Quoted && matches!(byte(bytes, end), b'/' | b'>'))
 }
 
 /// `<key>value</key>`.
@@ -299,7 +316,8 @@ mod tests {
     /// The values that are found, with the types of their detectors.
     fn fields(text: &str) -> Vec<(String, String)> {
         let dictionary = Dictionary::load().unwrap();
-        let toml = dictionary.types.iter().fold(String::new(), |toml, (kind, _)| {
+        let kinds: std::collections::BTreeSet<_> = dictionary.types.iter().map(|(kind, _)| kind).collect();
+        let toml = kinds.into_iter().fold(String::new(), |toml, kind| {
             let name = kind.to_lowercase();
             toml + &format!(
                 "[[detector]]
@@ -373,6 +391,14 @@ counter_examples = [\"\"]
             ("INFO company=Warren and Moore done", "ORGANIZATION", "Warren and Moore"),
             ("Employer: Steele, Warren & Moore, since 2001", "ORGANIZATION", "Steele, Warren & Moore"),
             ("Firma: Könige 3 GmbH & Co. KG, Tel: x", "ORGANIZATION", "Könige 3 GmbH & Co. KG"),
+            ("INFO update WOHNORT=Bad Wiessee done", "LOCATION", "Bad Wiessee"),
+            ("level=info city=\"north leeds\" took=3ms", "LOCATION", "north leeds"),
+            ("level=info surname=\"von braun\" took=3ms", "PERSON", "von braun"),
+            ("level=info surname=braun took=3ms", "PERSON", "braun"),
+            ("place_of_birth=leeds\n", "LOCATION", "leeds"),
+            ("/search?city=leeds&page=2", "LOCATION", "leeds"),
+            ("<person city=\"leeds\"/>", "LOCATION", "leeds"),
+            ("Geburtsort: Wien", "LOCATION", "Wien"),
         ] {
             assert_eq!(fields(text), [(kind.to_owned(), value.to_owned())], "{text}");
         }
@@ -406,6 +432,17 @@ counter_examples = [\"\"]
             "lastName = user.lastName",
             "<first-name></first-name>",
             "case city:",
+            "city: Town",
+            "town: Optional[str]",
+            "find(city=place, surname=other)",
+            "find(city=\"leeds\", surname=\"other\")",
+            "city = \"leeds\"",
+            "city=place;",
+            "city=none x",
+            "t(city=name )",
+            "address=\"localhost\" port=80",
+            "address=localhost port=80",
+            "x surname=ab x",
             "{\"pickup_lat\": 48.8584, \"dropoff_lng\": 2.2945}",
             "{\"pickup_lat\": 48.8584}",
             "{\"pickup_lat\": 48, \"pickup_lng\": 2}",

@@ -43,6 +43,26 @@ pub(super) enum Place {
     Quoted,
     /// To the end of the line or the next field: text, data or code.
     Bare,
+    /// As [`Self::Quoted`], in a row of attributes: data, but what is called an address there is mostly one of a machine.
+    Attribute,
+    /// As [`Self::Bare`], in such a row: the first word at the least is the value.
+    BareAttribute,
+}
+
+impl Place {
+    /// In a row of attributes.
+    pub(super) const fn of_attribute(self) -> Self {
+        match self {
+            Self::Quoted => Self::Attribute,
+            Self::Bare => Self::BareAttribute,
+            other => other,
+        }
+    }
+
+    /// Whether it is without quotes.
+    const fn is_bare(self) -> bool {
+        matches!(self, Self::Bare | Self::BareAttribute)
+    }
 }
 
 impl Form {
@@ -66,7 +86,7 @@ impl Form {
 
     /// How much of `value`, which goes to the end of the line or its place, is a value of this form; 0 when it is none.
     pub(super) fn take(self, value: &str, place: Place, dictionary: &Dictionary) -> usize {
-        let end = if place == Place::Bare { self.bare(value) } else { value.trim_end().len() };
+        let end = if place.is_bare() { self.bare(value, place) } else { value.trim_end().len() };
         let value = &value[..end];
         if value.is_empty()
             || value.starts_with(char::is_whitespace)
@@ -81,7 +101,7 @@ impl Form {
     }
 
     /// Where a bare value of this form ends in the rest of a line.
-    fn bare(self, rest: &str) -> usize {
+    fn bare(self, rest: &str, place: Place) -> usize {
         let keep = |word: &str, next: &str| match self {
             Self::Name => is_capitalized(word) || (is_particle(word) && (is_capitalized(next) || is_particle(next))),
             // `Smith & Sons`, `Banco de España`, `House of Fraser`.
@@ -117,7 +137,9 @@ impl Form {
         let Some(first) = words.next() else { return 0 };
         let mut end = first.len();
         if matches!(self, Self::Name | Self::Company) && !is_capitalized(first) && !is_particle(first) {
-            return 0;
+            // `city=leeds` of a log; a single small letter is a variable.
+            let is_word = self == Self::Name && place == Place::BareAttribute && first.chars().count() >= 3;
+            return if is_word { first.len() } else { 0 };
         }
         let closes = |word: &str| {
             self != Self::Address
@@ -171,7 +193,7 @@ impl Form {
             }
             Self::Ip => value.split(['/', '%', ',']).next().is_some_and(|ip| ip.parse::<std::net::IpAddr>().is_ok()),
             Self::Token => {
-                place != Place::Bare
+                !place.is_bare()
                     && value.len() >= 3
                     && !value.contains([' ', '(', '{', '$', '<', '/'])
                     && !is_role(value)
@@ -236,8 +258,9 @@ fn is_name(value: &str, place: Place) -> bool {
         })
     });
     match place {
-        Place::Data => true,
+        Place::Data | Place::Attribute => true,
         Place::Quoted => !humps && is_capitalized(value),
+        Place::BareAttribute => !humps,
         Place::Bare => !humps && (is_capitalized(value) || value.split(' ').next().is_some_and(is_particle)),
     }
 }
@@ -249,9 +272,9 @@ fn is_company(value: &str, place: Place, letters: usize) -> bool {
         && value.split(' ').count() <= 10
         && value.chars().all(|letter| letter.is_alphanumeric() || letter == '\u{301}' || " '’.,&+-()/!·".contains(letter))
         && !is_type(value)
-        && (place == Place::Data || is_capitalized(value))
+        && (matches!(place, Place::Data | Place::Attribute) || is_capitalized(value))
         // `Organization(`, `org.example.Company`
-        && (place != Place::Bare || !value.contains(['(', '/']) && !value.split(' ').any(|word| word.matches('.').count() > 3))
+        && (!place.is_bare() || !value.contains(['(', '/']) && !value.split(' ').any(|word| word.matches('.').count() > 3))
 }
 
 fn is_address(value: &str, place: Place, digits: usize, letters: usize) -> bool {
@@ -266,8 +289,10 @@ fn is_address(value: &str, place: Place, digits: usize, letters: usize) -> bool 
     }
     match place {
         Place::Data => words <= 20,
-        Place::Quoted => digits > 0 && (2..=20).contains(&words) || words <= 4 && value.split(' ').all(is_capitalized),
-        Place::Bare => {
+        Place::Quoted | Place::Attribute => {
+            digits > 0 && (2..=20).contains(&words) || words <= 4 && value.split(' ').all(is_capitalized)
+        }
+        Place::Bare | Place::BareAttribute => {
             digits > 0
                 && (2..=20).contains(&words)
                 && value.chars().any(|letter| letter.is_uppercase() || letter > '\u{2E80}')
