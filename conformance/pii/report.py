@@ -90,13 +90,13 @@ def of_secrets(kinds: list[Kind], ours: dict) -> list[str]:
 
 
 def of_misses(kinds: list[Kind], ours: dict, causes: dict[str, list[str]]) -> list[str]:
-    lines = ["Misses of half a by kind, where a bar is missed (a digit is 9, a letter A or a):", ""]
+    lines = []
     for kind in kinds:
         within = counts(ours, kind, "with")
         if kind.type != "SECRET" and missed(kind, within):
             told = "; ".join(causes.get(kind.name, [])) or "none in half a, or no feature stands out"
             lines.append(f"- {kind.name}, {within['n'] - within['cov']} of {within['n']}: {told}")
-    return [*lines, ""]
+    return ["Misses of half a by kind, where a bar is missed (a digit is 9, a letter A or a):", "", *lines, ""] if lines else []
 
 
 def of_near_misses(rows: dict, peer: dict) -> list[str]:
