@@ -396,6 +396,7 @@ counter_examples = [\"\"]
             ("level=info surname=\"von braun\" took=3ms", "PERSON", "von braun"),
             ("level=info surname=braun took=3ms", "PERSON", "braun"),
             ("place_of_birth=leeds\n", "LOCATION", "leeds"),
+            ("It says city=leeds. Then", "LOCATION", "leeds"),
             ("/search?city=leeds&page=2", "LOCATION", "leeds"),
             ("<person city=\"leeds\"/>", "LOCATION", "leeds"),
             ("Geburtsort: Wien", "LOCATION", "Wien"),

@@ -139,7 +139,7 @@ impl Form {
         if matches!(self, Self::Name | Self::Company) && !is_capitalized(first) && !is_particle(first) {
             // `city=leeds` of a log; a single small letter is a variable.
             let is_word = self == Self::Name && place == Place::BareAttribute && first.chars().count() >= 3;
-            return if is_word { first.len() } else { 0 };
+            return if is_word { first.trim_end_matches('.').len() } else { 0 };
         }
         let closes = |word: &str| {
             self != Self::Address
