@@ -97,7 +97,9 @@ fn look(size: usize, source: &[u8], format: Format) -> Corpus {
         && !source.starts_with(b"\xFE\xFF")
     {
         let (again, more) = scrub_again(&out);
-        assert!(more == 0 || again, "{}", String::from_utf8_lossy(&out));
+        // The end of a label in percent encoding or quoted-printable, `%3E`, is a value with digits behind it.
+        let made = out.windows(5).any(|end| end.starts_with(b"3E") && end[2..].iter().all(u8::is_ascii_digit));
+        assert!(more == 0 || again || made, "{}", String::from_utf8_lossy(&out));
     }
     Corpus::Keep
 }
