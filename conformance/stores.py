@@ -66,12 +66,19 @@ class MinioWithUsers(Minio):
                 f"add-user?accessKey={user.access_key}",
                 self._sealed(json.dumps({"secretKey": user.secret_key, "status": "enabled"}).encode()),
             )
-            self.allow(user, "consoleAdmin")
+            self.allow(user, "consoleAdmin", within)
         self.users = Users(**made, iam=made["main"])
 
-    def allow(self, user: User, policy: str) -> None:
-        """Gives the user this policy alone."""
-        self._admin(f"set-user-or-group-policy?isGroup=false&policyName={policy}&userOrGroup={user.access_key}", b"")
+    def allow(self, user: User, policy: str, within: float = 0.0) -> None:
+        """Gives the user this policy alone. MinIO answers some time before it has read its own policies: so many seconds it may take."""
+        until = time.monotonic() + within
+        while True:
+            try:
+                return self._admin(f"set-user-or-group-policy?isGroup=false&policyName={policy}&userOrGroup={user.access_key}", b"")
+            except RuntimeError as refused:
+                if "XMinioAdminNoSuchPolicy" not in str(refused) or time.monotonic() > until:
+                    raise
+                time.sleep(0.1)
 
     def environment(self) -> dict[str, str]:
         # A key of its own, or every test of server-side encryption fails here already.
